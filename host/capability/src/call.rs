@@ -1,0 +1,87 @@
+//! What a provider is told about the call that it serves.
+
+use serde_json::Value;
+use std::fmt;
+use std::sync::Arc;
+
+/// Takes what a call leaves besides its outcome.
+pub trait Sink: Send + Sync {
+    /// A line of progress, for people; takes no part in replay.
+    fn progress(&self, text: &str);
+    /// Keeps bytes such as the whole output of a command; returns their SHA-256 in hexadecimal, or `None` where nothing
+    /// is kept.
+    fn keep(&self, bytes: &[u8]) -> Option<String>;
+    /// A rehearsal cannot know this outcome; what is answered is a mere assumption, and `why` says so.
+    fn not_previewed(&self, why: &str);
+}
+
+/// Keeps nothing and tells nobody.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Sink for Silent {
+    fn progress(&self, _text: &str) {}
+    fn keep(&self, _bytes: &[u8]) -> Option<String> {
+        None
+    }
+    fn not_previewed(&self, _why: &str) {}
+}
+
+/// One call, as a provider sees it.
+#[derive(Clone)]
+pub struct Call {
+    /// Id of the run.
+    pub run: String,
+    /// Number of the call within the run; a repeated call keeps it.
+    pub sequence: u64,
+    /// The outcome of this run's call that the present one takes back: what `publish` returned, for `withdraw`. `None`
+    /// when this run made nothing that is still there.
+    pub made: Option<Value>,
+    sink: Arc<dyn Sink>,
+}
+
+impl Call {
+    /// A call whose progress and output go to `sink`.
+    pub fn new(run: impl Into<String>, sequence: u64, sink: Arc<dyn Sink>) -> Self {
+        Call {
+            run: run.into(),
+            sequence,
+            made: None,
+            sink,
+        }
+    }
+
+    /// A call outside of any run, for checks and tests.
+    pub fn alone() -> Self {
+        Call::new("none", 0, Arc::new(Silent))
+    }
+
+    /// The key that makes a repeated write recognisable: `RUN/SEQUENCE`.
+    pub fn key(&self) -> String {
+        format!("{}/{}", self.run, self.sequence)
+    }
+
+    /// Tells people what is going on.
+    pub fn progress(&self, text: impl AsRef<str>) {
+        self.sink.progress(text.as_ref());
+    }
+
+    /// Keeps bytes in the run's store; see [`Sink::keep`].
+    pub fn keep(&self, bytes: &[u8]) -> Option<String> {
+        self.sink.keep(bytes)
+    }
+
+    /// Marks the answer as one that a rehearsal cannot know; see [`Sink::not_previewed`].
+    pub fn not_previewed(&self, why: impl AsRef<str>) {
+        self.sink.not_previewed(why.as_ref());
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("key", &self.key())
+            .field("made", &self.made)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,35 @@
+//! The Rust face of `wit/`: generated types, and for each capability one effect table, from which a macro makes the
+//! provider trait and the glue that hands every call of a guest to the gate.
+//!
+//! To add a capability `foo`: write `wit/deps/foo/foo.wit`, import it in `wit/world.wit`, write `foo.rs` with its effect
+//! table, and add it to [`ALL`].
+
+pub mod bindings;
+mod border;
+mod call;
+pub mod clock;
+mod clocks;
+pub mod dhcp;
+pub mod dns;
+mod effect;
+mod facts;
+mod fault;
+pub mod ipmi;
+mod listing;
+pub mod netbox;
+pub mod operator;
+mod providers;
+pub mod remote;
+pub mod run;
+mod table;
+
+pub use bindings::exports::wreimage::guest::guest;
+pub use bindings::wreimage::types::types::{Fault, FaultKind, Patience};
+pub use border::{Border, Gate};
+pub use call::{Call, Silent, Sink};
+pub use clocks::{Clock, SystemClock, from_millis, to_millis};
+pub use effect::{Capability, Effect, Function, Inverse, Server};
+pub use facts::{Facts, Validity};
+pub use futures::future::BoxFuture;
+pub use listing::{ALL, capability, function, link, link_types};
+pub use providers::{Answer, Dispatch, Polled, Providers, Reconciled};

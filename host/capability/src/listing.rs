@@ -1,0 +1,55 @@
+//! The one list of capabilities.
+
+use crate::{Border, Capability, Function};
+use crate::{clock, dhcp, dns, ipmi, netbox, operator, remote, run};
+use wasmtime::component::{HasSelf, Linker};
+
+macro_rules! capabilities {
+    ($($name:ident),* $(,)?) => {
+        /// Every capability that this host offers, in the order of the world.
+        pub static ALL: &[&Capability] = &[ $( &$name::CAPABILITY ),* ];
+
+        /// Gives a linker the interface of one capability; calls go to the [`Border`] that `border` finds in the store.
+        ///
+        /// # Errors
+        /// When the linker has the interface already.
+        pub fn link<T: Send + 'static>(
+            capability: &Capability,
+            linker: &mut Linker<T>,
+            border: fn(&mut T) -> &mut Border,
+        ) -> wasmtime::Result<()> {
+            $(
+                if std::ptr::eq(capability, &$name::CAPABILITY) {
+                    return $name::link(linker, border);
+                }
+            )*
+            wasmtime::bail!("no such capability: {}", capability.name)
+        }
+    };
+}
+
+capabilities!(netbox, dns, ipmi, dhcp, remote, operator, run, clock);
+
+impl crate::bindings::wreimage::types::types::Host for Border {}
+
+/// Gives a linker the interface of the shared types, which has no functions.
+///
+/// # Errors
+/// When the linker has it already.
+pub fn link_types<T: Send + 'static>(
+    linker: &mut Linker<T>,
+    border: fn(&mut T) -> &mut Border,
+) -> wasmtime::Result<()> {
+    crate::bindings::wreimage::types::types::add_to_linker::<T, HasSelf<Border>>(linker, border)
+}
+
+/// The capability of that interface name.
+pub fn capability(name: &str) -> Option<&'static Capability> {
+    ALL.iter().copied().find(|c| c.name == name)
+}
+
+/// The function of that full name, such as `ipmi.set-power`.
+pub fn function(full_name: &str) -> Option<&'static Function> {
+    let (capability_name, name) = full_name.split_once('.')?;
+    capability(capability_name)?.function(name)
+}
