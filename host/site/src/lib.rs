@@ -1,1 +1,33 @@
-//! Placeholder.
+//! The configuration of one real data centre, its secrets, and the providers that speak to real systems.
+//!
+//! [`Site::load`] reads a site file ([`SiteFile`] lists its keys, `example-site.toml` shows them), [`Site::open`] gives
+//! the live providers bound to one host. Capabilities that the file gives to the lab are only reported, by
+//! [`Site::choices`]: this crate does not know the lab.
+
+mod check;
+mod child;
+mod digest;
+mod error;
+pub mod file;
+mod grants;
+mod inventory;
+mod names;
+mod open;
+mod pattern;
+mod rules;
+mod secret;
+mod site;
+mod target;
+mod terminal;
+mod units;
+mod waits;
+
+pub use check::CheckLine;
+pub use error::SiteError;
+pub use file::{Limits, Policy, SiteFile};
+pub use grants::Grant;
+pub use inventory::{InventoryFile, InventoryHost, InventoryPort};
+pub use secret::{Prompter, SecretRef};
+pub use site::{Choice, Site};
+pub use units::{Period, Size};
+pub use waits::{Wait, WaitTable, Waits};

@@ -1,0 +1,202 @@
+//! Child processes: a clean environment, a deadline, and death together with the host.
+
+use std::fmt;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::Command;
+
+/// More output than this of a helper program is dropped.
+const OUTPUT_LIMIT: usize = 8 << 20;
+
+/// The path on which helper programs are looked up: the system's, whatever the person's shell says.
+const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// A program about to be run.
+pub(crate) struct Child {
+    command: Command,
+    program: String,
+    input: Option<Vec<u8>>,
+}
+
+/// A program that ended by itself.
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
+}
+
+/// Why there is no exit status.
+#[derive(Debug)]
+pub(crate) enum ChildFailure {
+    /// It could not be started.
+    NotStarted(String, std::io::Error),
+    /// It was still running at the deadline and has been killed; what it had written to stderr.
+    Killed(String, Duration, Vec<u8>),
+    /// Its output could not be read.
+    Lost(String, std::io::Error),
+}
+
+impl fmt::Display for ChildFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ChildFailure::NotStarted(program, error)
+                if error.kind() == std::io::ErrorKind::NotFound =>
+            {
+                write!(f, "the program `{program}` is not installed")
+            }
+            ChildFailure::NotStarted(program, error) => {
+                write!(f, "`{program}` cannot be started: {error}")
+            }
+            ChildFailure::Killed(program, after, _) => {
+                write!(f, "`{program}` was killed after {} s", after.as_secs_f32())
+            }
+            ChildFailure::Lost(program, error) => write!(f, "the output of `{program}`: {error}"),
+        }
+    }
+}
+
+impl Ended {
+    pub(crate) fn success(&self) -> bool {
+        self.status.success()
+    }
+
+    /// `exit status 1`, or the signal.
+    pub(crate) fn exit(&self) -> String {
+        use std::os::unix::process::ExitStatusExt;
+        match (self.status.code(), self.status.signal()) {
+            (Some(code), _) => format!("exit status {code}"),
+            (None, Some(signal)) => format!("signal {signal}"),
+            (None, None) => "no exit status".to_owned(),
+        }
+    }
+}
+
+impl Child {
+    /// A child with an empty environment but for `PATH` and `LC_ALL`; `None` for an empty `argv`.
+    pub(crate) fn new<S: AsRef<str>>(argv: &[S]) -> Option<Self> {
+        let (program, arguments) = argv.split_first()?;
+        let program = program.as_ref();
+        let mut command = Command::new(program);
+        command
+            .args(arguments.iter().map(AsRef::as_ref))
+            .env_clear()
+            .env("PATH", SYSTEM_PATH)
+            .env("LC_ALL", "C")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true);
+        Some(Child {
+            command,
+            program: program.to_owned(),
+            input: None,
+        })
+    }
+
+    pub(crate) fn environment(&mut self, name: &str, value: &str) -> &mut Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// For programs of the person, such as a password store, that need their home.
+    pub(crate) fn inherit_environment(&mut self) -> &mut Self {
+        self.command.env_clear().envs(std::env::vars_os());
+        self
+    }
+
+    pub(crate) fn folder(&mut self, folder: &Path) -> &mut Self {
+        if !folder.as_os_str().is_empty() {
+            self.command.current_dir(folder);
+        }
+        self
+    }
+
+    pub(crate) fn input(&mut self, bytes: Vec<u8>) -> &mut Self {
+        self.command.stdin(Stdio::piped());
+        self.input = Some(bytes);
+        self
+    }
+
+    /// Runs it to its end, or kills it and its children at the deadline.
+    pub(crate) async fn run(mut self, deadline: Duration) -> Result<Ended, ChildFailure> {
+        let program = self.program;
+        let mut child = self
+            .command
+            .spawn()
+            .map_err(|error| ChildFailure::NotStarted(program.clone(), error))?;
+        let group = Group(child.id());
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let (out, err, stdin) = (child.stdout.take(), child.stderr.take(), child.stdin.take());
+        let input = self.input.unwrap_or_default();
+        let work = async {
+            let feed = async {
+                if let Some(mut pipe) = stdin {
+                    // A program that does not read its input is judged by its exit status.
+                    let _ = pipe.write_all(&input).await;
+                }
+                Ok(())
+            };
+            tokio::try_join!(read(out, &mut stdout), read(err, &mut stderr), feed)?;
+            child.wait().await
+        };
+        match tokio::time::timeout(deadline, work).await {
+            Ok(Ok(status)) => {
+                group.keep();
+                Ok(Ended {
+                    status,
+                    stdout,
+                    stderr,
+                })
+            }
+            Ok(Err(error)) => Err(ChildFailure::Lost(program, error)),
+            Err(_) => {
+                drop(group);
+                let _ = child.wait().await;
+                Err(ChildFailure::Killed(program, deadline, stderr))
+            }
+        }
+    }
+}
+
+async fn read(from: Option<impl AsyncRead + Unpin>, to: &mut Vec<u8>) -> std::io::Result<()> {
+    let Some(mut from) = from else { return Ok(()) };
+    let mut buffer = vec![0; 8192];
+    loop {
+        let count = from.read(&mut buffer).await?;
+        let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else {
+            return Ok(());
+        };
+        if to.len() < OUTPUT_LIMIT {
+            to.extend_from_slice(bytes);
+        }
+    }
+}
+
+/// Kills the child's process group when dropped: on a deadline, and when the call itself is given up.
+struct Group(Option<u32>);
+
+impl Group {
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(pid) = self.0.and_then(|id| i32::try_from(id).ok())
+            && let Some(pid) = rustix::process::Pid::from_raw(pid)
+        {
+            let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+/// The last line that is not empty, bounded, for messages.
+pub(crate) fn last_line(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let line = text.lines().rev().map(str::trim).find(|l| !l.is_empty());
+    line.unwrap_or("(no output)").chars().take(300).collect()
+}

@@ -1,0 +1,98 @@
+//! What can be wrong with a site, in words for a tired person.
+
+use std::path::{Path, PathBuf};
+
+/// What is wrong with a site file, its inventory or its secrets. None of it has touched anything.
+#[derive(Debug, thiserror::Error)]
+pub enum SiteError {
+    /// A file cannot be read.
+    #[error("{} cannot be read: {source}; check the path and its permissions", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file's content is wrong. The message never repeats values of the file, which might be secrets.
+    #[error("{}, line {line}: {message}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// Line, counted from 1.
+        line: usize,
+        /// The key that is wrong, where one is to blame.
+        key: Option<String>,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// A secret cannot be read.
+    #[error("the secret `{key}` ({reference}) cannot be read: {why}")]
+    Secret {
+        /// Its key in the site file.
+        key: String,
+        /// Where the site file says it is.
+        reference: String,
+        /// What went wrong.
+        why: String,
+    },
+    /// This is not the short name of a host.
+    #[error(
+        "`{0}` is not a short host name: use lower-case letters, digits and dashes, without the domain"
+    )]
+    HostName(String),
+}
+
+impl SiteError {
+    pub(crate) fn unreadable(path: &Path, source: std::io::Error) -> Self {
+        SiteError::Unreadable {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// From a TOML error; `text` is the file's content.
+    pub(crate) fn toml(path: &Path, text: &str, error: &toml::de::Error) -> Self {
+        let start = error.span().map_or(0, |span| span.start);
+        let (key, message) = plain(error.message());
+        SiteError::Content {
+            path: path.to_owned(),
+            line: line_of(text, start),
+            key,
+            message,
+        }
+    }
+}
+
+/// The line, counted from 1, on which a byte stands.
+pub(crate) fn line_of(text: &str, byte: usize) -> usize {
+    let before = text.get(..byte).unwrap_or(text);
+    1 + before.matches('\n').count()
+}
+
+/// The parser's message in the words of a site file, and the key that it blames.
+fn plain(message: &str) -> (Option<String>, String) {
+    let quoted = |text: &str| text.split('`').nth(1).map(str::to_owned);
+    if let Some(rest) = message.strip_prefix("unknown field ") {
+        let key = quoted(rest);
+        let known = rest
+            .split_once(", expected ")
+            .map_or("", |(_, known)| known.trim_start_matches("one of "));
+        let name = key.as_deref().unwrap_or_default();
+        return (
+            key.clone(),
+            format!("unknown key `{name}`; the keys known here: {known}"),
+        );
+    }
+    if let Some(rest) = message.strip_prefix("missing field ") {
+        let key = quoted(rest);
+        let name = key.as_deref().unwrap_or_default();
+        return (
+            key.clone(),
+            format!("the key `{name}` is missing here; add it"),
+        );
+    }
+    if let Some(rest) = message.strip_prefix("unknown variant ") {
+        return (quoted(rest), format!("unknown word {rest}"));
+    }
+    (None, message.trim().to_owned())
+}

@@ -1,0 +1,210 @@
+//! Secrets by reference: the site file says where a secret is, never what it is.
+
+use crate::SiteError;
+use crate::child::{self, Child};
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::OnceCell;
+
+/// How long a command that tells a secret may take; a person may have to unlock a key store meanwhile.
+const COMMAND_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Where a secret is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretRef {
+    /// `{ env = "NAME" }`: in an environment variable of the host process.
+    Env(String),
+    /// `{ file = "PATH" }`: in a file, without its final newline. Relative to the site file.
+    File(PathBuf),
+    /// `{ command = ["pass", "show", "x"] }`: what the command prints, without the final newline.
+    Command(Vec<String>),
+    /// `{ prompt = "Management password" }`: asked of the person, without echo.
+    Prompt(String),
+}
+
+impl fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SecretRef::Env(name) => write!(f, "environment variable {name}"),
+            SecretRef::File(path) => write!(f, "file {}", path.display()),
+            SecretRef::Command(argv) => {
+                write!(f, "command {}", argv.first().map_or("", String::as_str))
+            }
+            SecretRef::Prompt(label) => write!(f, "prompt `{label}`"),
+        }
+    }
+}
+
+const EXPECTS: &str = "where the secret is: { env = \"NAME\" }, { file = \"PATH\" }, { command = [\"PROGRAM\", …] } or \
+                       { prompt = \"LABEL\" }; the secret itself is never written here";
+
+/// Reads a reference without ever repeating what stands there: it might be the secret.
+struct RefVisitor;
+
+impl<'de> Visitor<'de> for RefVisitor {
+    type Value = SecretRef;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(EXPECTS)
+    }
+
+    fn visit_str<E: de::Error>(self, _text: &str) -> Result<SecretRef, E> {
+        Err(E::custom(format_args!(
+            "a plain text stands here, expected {EXPECTS}"
+        )))
+    }
+
+    fn visit_i64<E: de::Error>(self, _number: i64) -> Result<SecretRef, E> {
+        Err(E::custom(format_args!(
+            "a number stands here, expected {EXPECTS}"
+        )))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SecretRef, A::Error> {
+        let Some(key) = map.next_key::<String>()? else {
+            return Err(de::Error::custom(format_args!("expected {EXPECTS}")));
+        };
+        let reference = match key.as_str() {
+            "env" => SecretRef::Env(map.next_value()?),
+            "file" => SecretRef::File(map.next_value()?),
+            "command" => SecretRef::Command(map.next_value()?),
+            "prompt" => SecretRef::Prompt(map.next_value()?),
+            other => {
+                return Err(de::Error::unknown_field(
+                    other,
+                    &["env", "file", "command", "prompt"],
+                ));
+            }
+        };
+        match map.next_key::<String>()? {
+            None => Ok(reference),
+            Some(_) => Err(de::Error::custom("one place for the secret, not several")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretRef {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(RefVisitor)
+    }
+}
+
+/// Asks the person for a secret; gets the label, returns what was typed.
+pub type Prompter = Arc<dyn Fn(&str) -> std::io::Result<SecretString> + Send + Sync>;
+
+/// A secret that is read when it is first needed, then kept in memory.
+#[derive(Clone)]
+pub(crate) struct Secret(Arc<Inner>);
+
+struct Inner {
+    key: &'static str,
+    reference: SecretRef,
+    folder: PathBuf,
+    prompter: Prompter,
+    held: OnceCell<SecretString>,
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secret({})", self.0.reference)
+    }
+}
+
+impl Secret {
+    /// `key` is its key in the site file, for messages; relative files are taken from `folder`.
+    pub(crate) fn new(
+        key: &'static str,
+        reference: SecretRef,
+        folder: &Path,
+        prompter: Prompter,
+    ) -> Self {
+        Secret(Arc::new(Inner {
+            key,
+            reference,
+            folder: folder.to_owned(),
+            prompter,
+            held: OnceCell::new(),
+        }))
+    }
+
+    pub(crate) fn key(&self) -> &'static str {
+        self.0.key
+    }
+
+    pub(crate) fn reference(&self) -> &SecretRef {
+        &self.0.reference
+    }
+
+    /// The secret.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is empty; the message names the reference, never what was read.
+    pub(crate) async fn read(&self) -> Result<&SecretString, SiteError> {
+        self.0
+            .held
+            .get_or_try_init(|| async {
+                let secret = self.fetch().await.map_err(|why| SiteError::Secret {
+                    key: self.0.key.to_owned(),
+                    reference: self.0.reference.to_string(),
+                    why,
+                })?;
+                Ok(secret)
+            })
+            .await
+    }
+
+    async fn fetch(&self) -> Result<SecretString, String> {
+        let secret = match &self.0.reference {
+            SecretRef::Env(name) => std::env::var(name)
+                .map(SecretString::from)
+                .map_err(|_| "it is not set, or not UTF-8; export it".to_owned())?,
+            SecretRef::File(path) => {
+                let path = self.0.folder.join(path);
+                let text = tokio::fs::read_to_string(&path)
+                    .await
+                    .map_err(|error| format!("{}: {error}", path.display()))?;
+                line(text)
+            }
+            SecretRef::Command(argv) => self.command(argv).await?,
+            SecretRef::Prompt(label) => {
+                let (prompter, label) = (self.0.prompter.clone(), label.clone());
+                tokio::task::spawn_blocking(move || prompter(&label))
+                    .await
+                    .map_err(|error| error.to_string())?
+                    .map_err(|error| error.to_string())?
+            }
+        };
+        if secret.expose_secret().is_empty() {
+            return Err("it is empty".to_owned());
+        }
+        Ok(secret)
+    }
+
+    async fn command(&self, argv: &[String]) -> Result<SecretString, String> {
+        let mut child = Child::new(argv).ok_or("the command is empty")?;
+        child.inherit_environment().folder(&self.0.folder);
+        match child.run(COMMAND_DEADLINE).await {
+            Ok(ended) if ended.success() => String::from_utf8(ended.stdout)
+                .map(line)
+                .map_err(|_| "what it printed is not UTF-8".to_owned()),
+            Ok(ended) => Err(format!(
+                "it ended with {}: {}",
+                ended.exit(),
+                child::last_line(&ended.stderr)
+            )),
+            Err(failure) => Err(failure.to_string()),
+        }
+    }
+}
+
+/// The text without its final newline.
+fn line(mut text: String) -> SecretString {
+    while text.ends_with(['\n', '\r']) {
+        text.pop();
+    }
+    SecretString::from(text)
+}

@@ -1,0 +1,282 @@
+//! A site, ready to be asked and opened.
+
+use crate::check::{self, CheckLine};
+use crate::error::SiteError;
+use crate::file::{
+    DhcpProvider, DnsProvider, IpmiProvider, Limits, NetboxProvider, RemoteProvider, SiteFile,
+};
+use crate::grants::Grant;
+use crate::inventory::Inventory;
+use crate::names::Names;
+use crate::secret::{Prompter, Secret, SecretRef};
+use crate::target::Target;
+use crate::terminal;
+use crate::waits::Waits;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use wreimage_capability::Providers;
+
+/// Who serves a capability at a site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// A provider of this crate, which [`Site::open`] gives.
+    Live,
+    /// The simulated data centre.
+    Lab,
+    /// Nobody: its functions answer `unsupported`.
+    Absent,
+}
+
+/// A site whose file has been read. Opening it for a host makes no traffic; secrets are read when first needed.
+#[derive(Clone)]
+pub struct Site {
+    pub(crate) file: Arc<SiteFile>,
+    path: PathBuf,
+    digest: String,
+    folder: PathBuf,
+    waits: Waits,
+    pub(crate) secrets: Secrets,
+}
+
+/// The secrets of a site, each read at most once.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Secrets {
+    pub(crate) ipmi: Option<Secret>,
+    pub(crate) installer: Option<Secret>,
+    pub(crate) production: Option<Secret>,
+    pub(crate) install_server: Option<Secret>,
+}
+
+impl Secrets {
+    fn new(file: &SiteFile, folder: &Path, prompter: &Prompter) -> Self {
+        let secret = |key, reference: Option<&SecretRef>| {
+            reference.map(|it| Secret::new(key, it.clone(), folder, prompter.clone()))
+        };
+        let remote = file.remote.as_ref();
+        let installer = remote.and_then(|table| table.installer.as_ref());
+        let production = remote.and_then(|table| table.production.as_ref());
+        let server = file.dhcp.as_ref().and_then(|table| table.server.as_ref());
+        Secrets {
+            ipmi: secret(
+                "ipmi.password",
+                file.ipmi.as_ref().and_then(|table| table.password.as_ref()),
+            ),
+            installer: secret(
+                "remote.installer.passphrase",
+                installer.and_then(|table| table.passphrase.as_ref()),
+            ),
+            production: secret(
+                "remote.production.passphrase",
+                production.and_then(|table| table.passphrase.as_ref()),
+            ),
+            install_server: secret(
+                "dhcp.server.passphrase",
+                server.and_then(|table| table.passphrase.as_ref()),
+            ),
+        }
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Secret> {
+        [
+            &self.ipmi,
+            &self.installer,
+            &self.production,
+            &self.install_server,
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
+
+impl fmt::Debug for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Site")
+            .field("name", &self.file.name)
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Site {
+    /// Reads a site file and, if it names one, its inventory. Secrets are not read yet.
+    ///
+    /// # Errors
+    /// What [`SiteFile::read`] says; the same for the inventory.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, SiteError> {
+        let path = path.as_ref();
+        let text =
+            std::fs::read_to_string(path).map_err(|error| SiteError::unreadable(path, error))?;
+        let file = SiteFile::parse(path, &text)?;
+        let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+        let prompter: Prompter = Arc::new(terminal::ask);
+        let site = Site {
+            secrets: Secrets::new(&file, &folder, &prompter),
+            waits: Waits::new(&file.waits),
+            digest: crate::digest::sha256(text.as_bytes()),
+            file: Arc::new(file),
+            path: path.to_owned(),
+            folder,
+        };
+        if let Some(inventory) = site.inventory() {
+            inventory.read()?;
+        }
+        Ok(site)
+    }
+
+    /// Asks for secrets with `prompter` instead of on the terminal. It gets the label that the site file gives.
+    #[must_use]
+    pub fn with_prompter(mut self, prompter: Prompter) -> Self {
+        self.secrets = Secrets::new(&self.file, &self.folder, &prompter);
+        self
+    }
+
+    /// Asks for the secrets that the site file wants typed, now, before a live list takes the screen.
+    ///
+    /// # Errors
+    /// When one cannot be asked for.
+    pub async fn ask_secrets(&self) -> Result<(), SiteError> {
+        for secret in self.secrets.all() {
+            if matches!(secret.reference(), SecretRef::Prompt(_)) {
+                secret.read().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The site's name.
+    pub fn name(&self) -> &str {
+        &self.file.name
+    }
+
+    /// The site file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// SHA-256 of the site file's text, in hexadecimal: a run pins it.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Folder of the runs' records, when the site file names one.
+    pub fn state(&self) -> Option<PathBuf> {
+        self.file.state.as_ref().map(|state| self.resolve(state))
+    }
+
+    /// Who serves each capability that has a provider. One without a table in the site file is absent.
+    pub fn choices(&self) -> BTreeMap<&'static str, Choice> {
+        let file = &self.file;
+        let of = |lab: bool, absent: bool| match (lab, absent) {
+            (true, _) => Choice::Lab,
+            (_, true) => Choice::Absent,
+            _ => Choice::Live,
+        };
+        let netbox = file.netbox.as_ref().map(|t| *t.provider.get_ref());
+        let dns = file.dns.as_ref().map(|t| *t.provider.get_ref());
+        let ipmi = file.ipmi.as_ref().map(|t| *t.provider.get_ref());
+        let dhcp = file.dhcp.as_ref().map(|t| *t.provider.get_ref());
+        let remote = file.remote.as_ref().map(|t| *t.provider.get_ref());
+        let choice = |choice: Option<Choice>| choice.unwrap_or(Choice::Absent);
+        BTreeMap::from([
+            (
+                "netbox",
+                choice(netbox.map(|p| of(p == NetboxProvider::Lab, p == NetboxProvider::Absent))),
+            ),
+            (
+                "dns",
+                choice(dns.map(|p| of(p == DnsProvider::Lab, p == DnsProvider::Absent))),
+            ),
+            (
+                "ipmi",
+                choice(ipmi.map(|p| of(p == IpmiProvider::Lab, p == IpmiProvider::Absent))),
+            ),
+            (
+                "dhcp",
+                choice(dhcp.map(|p| of(p == DhcpProvider::Lab, p == DhcpProvider::Absent))),
+            ),
+            (
+                "remote",
+                choice(remote.map(|p| of(p == RemoteProvider::Lab, p == RemoteProvider::Absent))),
+            ),
+        ])
+    }
+
+    pub(crate) fn is_live(&self, capability: &str) -> bool {
+        self.choices().get(capability) == Some(&Choice::Live)
+    }
+
+    /// The live providers, bound to the host of that short name. Makes no traffic and reads no secret.
+    ///
+    /// # Errors
+    /// When `host` is not a short host name, or the inventory cannot be read.
+    pub fn open(&self, host: &str) -> Result<Providers, SiteError> {
+        crate::open::open(self, &self.target(host)?)
+    }
+
+    /// What guests may do here.
+    pub fn grants(&self) -> &[Grant] {
+        &self.file.grants
+    }
+
+    /// The interface names that this guest may use for this host.
+    pub fn granted(&self, guest: &str, digest: &str, host: &str) -> Vec<String> {
+        let mut names: Vec<String> = self
+            .grants()
+            .iter()
+            .filter(|grant| grant.applies(guest, digest, host))
+            .flat_map(Grant::capabilities)
+            .map(str::to_owned)
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// What a guest may consume here.
+    pub fn limits(&self) -> &Limits {
+        &self.file.limits
+    }
+
+    /// How long and how often waits look here.
+    pub fn waits(&self) -> &Waits {
+        &self.waits
+    }
+
+    /// A host with one of these inventory tags is never touched.
+    pub fn protected_tags(&self) -> &[String] {
+        &self.file.policy.protected_tags
+    }
+
+    /// The command that opens the console of that host, when the site file has one.
+    pub fn console_command(&self, host: &str) -> Option<String> {
+        let target = self.target(host).ok()?;
+        let template = self.file.console.as_ref()?;
+        Some(target.fill(template))
+    }
+
+    /// Tries every read-only way to each system: reads the secrets, asks the install server, and with a host also its
+    /// names, its BMC and the host itself.
+    pub async fn check(&self, host: Option<&str>) -> Vec<CheckLine> {
+        check::check(self, host).await
+    }
+
+    /// A path of the site file, which is relative to it.
+    pub(crate) fn resolve(&self, path: &Path) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    pub(crate) fn inventory(&self) -> Option<Inventory> {
+        let path = self.file.netbox.as_ref()?.inventory.as_ref()?;
+        Some(Inventory::new(self.resolve(path)))
+    }
+
+    pub(crate) fn names(&self) -> Names {
+        Names::new(self.file.dns.as_ref(), |path| self.resolve(path))
+    }
+
+    pub(crate) fn target(&self, host: &str) -> Result<Target, SiteError> {
+        Target::new(&self.file, host, self.inventory())
+    }
+}
