@@ -21,12 +21,18 @@ pub trait Gate: Send {
 /// Implements every interface of the world by handing the call to a [`Gate`].
 pub struct Border {
     gate: Box<dyn Gate>,
+    calls: u64,
 }
 
 impl Border {
     /// A border that hands every call to `gate`.
     pub fn new(gate: Box<dyn Gate>) -> Self {
-        Border { gate }
+        Border { gate, calls: 0 }
+    }
+
+    /// How many calls have been answered: the engine gives the guest new fuel after each.
+    pub fn calls(&self) -> u64 {
+        self.calls
     }
 
     pub(crate) async fn call<R: DeserializeOwned>(
@@ -34,7 +40,9 @@ impl Border {
         function: &'static Function,
         arguments: Value,
     ) -> wasmtime::Result<Result<R, Fault>> {
-        match self.gate.call(function, arguments).await? {
+        let answer = self.gate.call(function, arguments).await;
+        self.calls = self.calls.wrapping_add(1);
+        match answer? {
             Ok(outcome) => Ok(Ok(serde_json::from_value(outcome)?)),
             Err(fault) => Ok(Err(fault)),
         }

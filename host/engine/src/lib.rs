@@ -1,1 +1,55 @@
-//! Placeholder.
+//! Loads, inspects, grants, links, limits and runs guests. Every call of a guest passes one gate, where it is granted,
+//! rehearsed, consented to, recorded, bounded and, at the end of the run, taken back. The engine knows capabilities by
+//! their effect tables and no provider.
+//!
+//! ```no_run
+//! # async fn example(providers: wreimage_capability::Providers) -> Result<(), Box<dyn std::error::Error>> {
+//! use wreimage_engine::{Engine, Guest, RunRequest, Services};
+//!
+//! let engine = Engine::new(None)?;
+//! let guest = Guest::load(&engine, &std::fs::read("reimage.wasm")?).await?;
+//! let request = RunRequest::new("host1001", "lab1");
+//! let report = wreimage_engine::run(&engine, &guest, request, Services::new(providers)).await?;
+//! println!("{}", report.ending.summary);
+//! # Ok(())
+//! # }
+//! ```
+
+mod cancel;
+mod consent;
+mod engine;
+mod gate;
+mod grants;
+mod guest;
+mod identity;
+mod imports;
+mod limits;
+mod notes;
+mod once;
+mod operator;
+mod options;
+mod recorder;
+mod report;
+mod run;
+mod services;
+mod stop;
+mod twin;
+mod undo;
+mod waits;
+
+pub use cancel::Cancel;
+pub use consent::{Consent, ConsentRequest, GivenConsent};
+pub use engine::Engine;
+pub use grants::{Absent, Grants};
+pub use guest::{Guest, GuestError};
+pub use imports::{Import, ImportError};
+pub use limits::Limits;
+pub use operator::{Nobody, Operator};
+pub use options::{OptionError, OptionValues};
+pub use report::{Mutation, PastStep, Reminder, Report};
+pub use run::{RunError, RunRequest, run};
+pub use services::{Listener, Observer, Services};
+pub use stop::Stop;
+pub use twin::{Seen, Twin, TwinMaker};
+pub use waits::{WaitSetting, Waits};
+pub use wreimage_capability::guest::{Description, OptionKind, OptionSpec};

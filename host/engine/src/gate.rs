@@ -1,0 +1,480 @@
+//! The one place that every call of a guest passes.
+
+use crate::cancel::Cancel;
+use crate::consent::Consent;
+use crate::grants::{Absent, Grants};
+use crate::notes::Notes;
+use crate::operator::Operator;
+use crate::recorder::{CallSink, Recorder};
+use crate::report::Mutation;
+use crate::services::Observer;
+use crate::stop::Stop;
+use crate::twin::{Seen, TwinMaker};
+use crate::undo::UndoList;
+use crate::waits::Waits;
+use serde_json::Value;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use wreimage_capability::netbox::Device;
+use wreimage_capability::{
+    Answer, BoxFuture, Call, Dispatch, Effect, Facts, Fault, Function, Gate, Patience, Polled,
+    Providers, from_millis, to_millis,
+};
+use wreimage_journal::{Intent, Origin, Outcome, Reality, Record};
+
+/// How long a provider may take for one call, besides what the arguments ask for. Longer than any provider's own bound,
+/// so that the provider's more precise fault comes first.
+const CALL_DEADLINE: Duration = Duration::from_secs(300);
+
+/// One run while it goes on: what the gate needs to answer, and what it has learnt.
+pub(crate) struct Course {
+    pub(crate) run: String,
+    pub(crate) host: String,
+    pub(crate) site: String,
+    pub(crate) actor: String,
+    pub(crate) options: Vec<(String, String)>,
+    pub(crate) guest: String,
+    pub(crate) digest: String,
+    pub(crate) mutators: Vec<(String, Vec<String>)>,
+    pub(crate) may_mutate: bool,
+    pub(crate) dry_run: bool,
+    pub(crate) grants: Grants,
+    pub(crate) absent: Absent,
+    pub(crate) protected_tags: Vec<String>,
+    pub(crate) waits: Waits,
+    pub(crate) consent: Arc<dyn Consent>,
+    pub(crate) operator: Arc<dyn Operator>,
+    pub(crate) observer: Option<Observer>,
+    pub(crate) twin: Option<Arc<dyn TwinMaker>>,
+    pub(crate) cancel: Cancel,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) state: Mutex<State>,
+}
+
+/// What changes while the run goes on.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) providers: Providers,
+    pub(crate) in_twin: bool,
+    /// Reads so far, for a twin. Empty unless the run is a rehearsal.
+    pub(crate) seen: Vec<Seen>,
+    pub(crate) allowed: bool,
+    pub(crate) touched: bool,
+    pub(crate) facts: Facts,
+    pub(crate) device: Option<Device>,
+    /// The boot id at the installer identity whose machine has been compared with the inventory.
+    pub(crate) identified_boot: bool,
+    pub(crate) undo: UndoList,
+    pub(crate) notes: Notes,
+    pub(crate) mutations: Vec<Mutation>,
+    pub(crate) calls: u64,
+    /// After a cancel, what the host itself does is not cancelled.
+    pub(crate) closing: bool,
+}
+
+/// The guest's side of a course.
+pub(crate) struct GuestGate(pub(crate) Arc<Course>);
+
+impl Gate for GuestGate {
+    fn call<'a>(
+        &'a mut self,
+        function: &'static Function,
+        arguments: Value,
+    ) -> BoxFuture<'a, wasmtime::Result<Result<Value, Fault>>> {
+        Box::pin(async move {
+            match self.0.call(function, arguments, Origin::Guest).await {
+                Ok(answer) => Ok(answer),
+                Err(stop) => Err(wasmtime::Error::new(stop)),
+            }
+        })
+    }
+}
+
+impl Course {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The way of a call, from the cancel check to the recorded outcome.
+    pub(crate) async fn call(
+        self: &Arc<Self>,
+        function: &'static Function,
+        arguments: Value,
+        origin: Origin,
+    ) -> Result<Result<Value, Fault>, Stop> {
+        if function.effect == Effect::Note {
+            return Ok(self.note(function, &arguments)?);
+        }
+        let number = self.recorder.next_call();
+        let began = self.recorder.clock().now();
+        let sink = Arc::new(CallSink {
+            recorder: self.recorder.clone(),
+            call: number,
+            not_previewed: Mutex::new(None),
+        });
+        let mut call = Call::new(self.run.clone(), number, sink.clone());
+        let result = match self.refuse(function, origin) {
+            Some(fault) => Err(fault),
+            None => {
+                if function.effect.mutates() && origin == Origin::Guest {
+                    self.first_mutation(function).await?;
+                }
+                self.attempt(function, &arguments, origin, &mut call)
+                    .await?
+            }
+        };
+        let reality = {
+            let mut not_previewed = sink
+                .not_previewed
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            match (self.state().in_twin, not_previewed.take()) {
+                (false, _) => Reality::Real,
+                (true, None) => Reality::Assumed,
+                (true, Some(why)) => {
+                    self.recorder.record(Record::Progress {
+                        call: number,
+                        text: format!("not previewed: {why}"),
+                    })?;
+                    Reality::NotPreviewed
+                }
+            }
+        };
+        let took = self.recorder.clock().now().duration_since(began);
+        let outcome = Outcome {
+            call: number,
+            function: function.to_string(),
+            effect: function.effect,
+            origin,
+            arguments,
+            result,
+            reality,
+            took_ms: u64::try_from(took.as_millis()).unwrap_or(0),
+        };
+        self.settle(function, origin, &outcome)?;
+        // Before anything that an installer says is believed, the machine must be the right one.
+        if origin == Origin::Guest && outcome.result.is_ok() {
+            self.identify_installer(function, &outcome).await?;
+        }
+        Ok(outcome.result)
+    }
+
+    /// Whether the call may be made at all.
+    fn refuse(&self, function: &'static Function, origin: Origin) -> Option<Fault> {
+        let state = self.state();
+        if origin == Origin::Guest && self.cancel.is_cancelled() {
+            return Some(Fault::cancelled(format!(
+                "the run was cancelled; {function} was not called"
+            )));
+        }
+        if self.absent.contains(function.capability) {
+            return Some(Fault::unsupported(
+                "site.absent",
+                format!("site {}", self.site),
+                format!("this site has no `{}`", function.capability),
+            ));
+        }
+        if origin == Origin::Guest && !self.grants.allow_call(function) {
+            return Some(self.grants.denied(function));
+        }
+        if origin == Origin::Guest && function.effect.mutates() && !self.may_mutate {
+            return Some(Fault::denied(
+                "gate.read-only",
+                "wreimage",
+                format!("the guest says of itself that it changes nothing, but calls {function}"),
+            ));
+        }
+        if origin == Origin::Guest && function.effect.mutates() && state.closing && !state.allowed {
+            return Some(Fault::denied(
+                "gate.no-consent",
+                "wreimage",
+                format!(
+                    "{function} was called although the run was never allowed to change anything"
+                ),
+            ));
+        }
+        None
+    }
+
+    /// From here on things change: the machine must be the right one, unprotected, and consent given; a rehearsal goes
+    /// into its twin.
+    async fn first_mutation(self: &Arc<Self>, function: &'static Function) -> Result<(), Stop> {
+        if self.state().allowed {
+            return Ok(());
+        }
+        let known = self.identify().await?;
+        if self.dry_run {
+            self.enter_twin(function)?;
+        } else {
+            self.ask_consent(function, known).await?;
+        }
+        self.state().allowed = true;
+        Ok(())
+    }
+
+    fn enter_twin(&self, function: &'static Function) -> Result<(), Stop> {
+        let maker = self
+            .twin
+            .as_ref()
+            .ok_or_else(|| Stop::Twin("there is no lab to rehearse in".to_owned()))?;
+        let seen = std::mem::take(&mut self.state().seen);
+        let clock = self.recorder.clock();
+        let twin = maker
+            .make(&self.host, &seen, clock.as_ref())
+            .map_err(Stop::Twin)?;
+        self.recorder.record(Record::TwinEntered {
+            function: function.to_string(),
+        })?;
+        self.recorder.set_clock(twin.clock);
+        let mut state = self.state();
+        state.providers = twin.providers;
+        state.in_twin = true;
+        Ok(())
+    }
+
+    /// Intent, performance, and for `once` calls the doubt about them.
+    async fn attempt(
+        self: &Arc<Self>,
+        function: &'static Function,
+        arguments: &Value,
+        origin: Origin,
+        call: &mut Call,
+    ) -> Result<Result<Value, Fault>, Stop> {
+        if wreimage_capability::capability(function.capability)
+            .is_some_and(|c| c.server == wreimage_capability::Server::Engine)
+        {
+            return self.serve(function, arguments, call).await;
+        }
+        let Some(provider) = self.state().providers.get(function.capability) else {
+            return Ok(Err(Fault::unsupported(
+                "site.no-provider",
+                format!("site {}", self.site),
+                format!("this site names no provider for `{}`", function.capability),
+            )));
+        };
+        call.made = self.state().undo.made(function);
+        match function.effect {
+            Effect::Once => self.once(provider, function, arguments, origin, call).await,
+            Effect::Write => {
+                self.announce(function, arguments, origin, call, None)?;
+                Ok(self
+                    .perform(provider.as_ref(), function, arguments, call)
+                    .await)
+            }
+            Effect::Wait => Ok(self
+                .wait(provider.as_ref(), function, arguments, call)
+                .await),
+            Effect::Read | Effect::Ask | Effect::Note => Ok(self
+                .perform(provider.as_ref(), function, arguments, call)
+                .await),
+        }
+    }
+
+    /// Writes down what is about to be tried, before it is tried.
+    pub(crate) fn announce(
+        &self,
+        function: &'static Function,
+        arguments: &Value,
+        origin: Origin,
+        call: &Call,
+        witness: Option<Value>,
+    ) -> Result<(), Stop> {
+        let record = Record::Intent(Intent {
+            call: call.sequence,
+            function: function.to_string(),
+            effect: function.effect,
+            origin,
+            arguments: arguments.clone(),
+            witness,
+        });
+        if function.effect == Effect::Once && !self.state().in_twin {
+            self.recorder.record_durably(record)?;
+        } else {
+            self.recorder.record(record)?;
+        }
+        let mut state = self.state();
+        state.touched |= !state.in_twin;
+        if origin == Origin::Guest && state.undo.open(function, call.sequence) {
+            drop(state);
+            if let Some(inverse) = &function.inverse {
+                self.recorder.record(Record::UndoOpened {
+                    call: call.sequence,
+                    inverse: format!("{}.{}", function.capability, inverse.function),
+                    thing: inverse.thing.to_owned(),
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One try, under a deadline.
+    pub(crate) async fn perform(
+        &self,
+        provider: &dyn Dispatch,
+        function: &'static Function,
+        arguments: &Value,
+        call: &Call,
+    ) -> Result<Value, Fault> {
+        match self.look(provider, function, arguments, call).await? {
+            Polled::Ready(outcome) => Ok(outcome),
+            Polled::Pending { why, .. } => Err(Fault::other(
+                "gate.pending",
+                "wreimage",
+                format!("the provider of {function} did not answer but said `{why}`"),
+            )),
+        }
+    }
+
+    async fn look(
+        &self,
+        provider: &dyn Dispatch,
+        function: &'static Function,
+        arguments: &Value,
+        call: &Call,
+    ) -> Result<Answer, Fault> {
+        let deadline = CALL_DEADLINE + asked_time(arguments);
+        match tokio::time::timeout(deadline, provider.perform(call, function, arguments)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Fault::timeout(
+                "gate.deadline",
+                format!("{} of {}", function.capability, self.host),
+                format!("{function} did not end within {} s", deadline.as_secs()),
+            )),
+        }
+    }
+
+    /// Looks until it is so, a deadline passes, or the run is cancelled.
+    pub(crate) async fn wait(
+        &self,
+        provider: &dyn Dispatch,
+        function: &'static Function,
+        arguments: &Value,
+        call: &Call,
+    ) -> Result<Value, Fault> {
+        let clock = self.recorder.clock();
+        let patience = arguments
+            .get("patience")
+            .and_then(|value| serde_json::from_value::<Patience>(value.clone()).ok())
+            .map(|asked| self.waits.patience(function, &asked));
+        let began = clock.now();
+        let due = patience
+            .as_ref()
+            .map(|p| from_millis(to_millis(began).saturating_add(p.deadline_ms)));
+        let mut told = String::new();
+        loop {
+            let last_look = due.is_some_and(|due| clock.now() >= due);
+            let (why, again) = match self.look(provider, function, arguments, call).await {
+                Ok(Polled::Ready(outcome)) => return Ok(outcome),
+                Ok(Polled::Pending { why, again }) => (why, again),
+                // What does not answer now may answer later; that is what is being waited for.
+                Err(fault) if fault.retryable => (fault.message, None),
+                Err(fault) => return Err(fault),
+            };
+            if last_look {
+                let seconds = patience.as_ref().map_or(0, |p| p.deadline_ms / 1000);
+                return Err(Fault::timeout(
+                    "gate.wait-deadline",
+                    format!("{} of {}", function.capability, self.host),
+                    format!("{function} saw nothing new within {seconds} s; seen last: {why}"),
+                ));
+            }
+            if told != why {
+                call.progress(&why);
+                told = why;
+            }
+            let interval = patience.as_ref().map_or(1000, |p| p.interval_ms);
+            let mut next = again
+                .unwrap_or_else(|| from_millis(to_millis(clock.now()).saturating_add(interval)));
+            if let Some(due) = due {
+                next = next.min(due);
+            }
+            tokio::select! {
+                () = clock.sleep_until(next) => {}
+                () = self.cancel.cancelled(), if !self.state().closing => {
+                    return Err(Fault::cancelled(format!("the run was cancelled during {function}")));
+                }
+            }
+        }
+    }
+
+    /// Records an outcome, learns from it, and settles the undo list.
+    fn settle(
+        self: &Arc<Self>,
+        function: &'static Function,
+        origin: Origin,
+        outcome: &Outcome,
+    ) -> Result<(), Stop> {
+        let record = Record::Outcome(outcome.clone());
+        if function.effect == Effect::Once && outcome.reality == Reality::Real {
+            self.recorder.record_durably(record)?;
+        } else {
+            self.recorder.record(record)?;
+        }
+        let now = self.recorder.clock().now();
+        let closed = {
+            let mut state = self.state();
+            state.calls += 1;
+            if let Ok(value) = &outcome.result {
+                state.facts.observe(function, value, now);
+                if matches!(
+                    (function.capability, function.name),
+                    ("netbox", "get-device")
+                ) {
+                    state.device = serde_json::from_value(value.clone()).ok();
+                }
+                if matches!(
+                    (function.capability, function.name),
+                    ("ipmi", "set-power") | ("remote", "reboot")
+                ) {
+                    state.identified_boot = false;
+                }
+                if self.dry_run && !state.in_twin && !function.effect.mutates() {
+                    state.seen.push(Seen {
+                        function,
+                        arguments: outcome.arguments.clone(),
+                        outcome: value.clone(),
+                    });
+                }
+            }
+            if function.effect.mutates() {
+                let step = state.notes.open_step_name();
+                state.mutations.push(Mutation {
+                    call: outcome.call,
+                    function: outcome.function.clone(),
+                    effect: outcome.effect,
+                    step,
+                    arguments: outcome.arguments.clone(),
+                    result: outcome
+                        .result
+                        .as_ref()
+                        .map(|_| ())
+                        .map_err(|fault| fault.message.clone()),
+                    reality: outcome.reality,
+                    undo: origin == Origin::Undo,
+                });
+            }
+            state.undo.settle(function, origin, outcome)
+        };
+        for closed in closed {
+            self.recorder.record(Record::UndoClosed(closed))?;
+        }
+        if let (Some(observer), Ok(value), Reality::Real) =
+            (&self.observer, &outcome.result, outcome.reality)
+        {
+            observer(function, &outcome.arguments, value);
+        }
+        Ok(())
+    }
+}
+
+/// The time that the arguments themselves ask for, such as a command's timeout.
+fn asked_time(arguments: &Value) -> Duration {
+    arguments
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(_, value)| value.get("timeout_ms")?.as_u64())
+        .map(Duration::from_millis)
+        .max()
+        .unwrap_or_default()
+}

@@ -1,0 +1,251 @@
+//! A guest, loaded and looked at before anything of it runs for real.
+
+use crate::engine::{Engine, TICK};
+use crate::imports::{self, Import, ImportError};
+use crate::limits::Limits;
+use sha2::{Digest, Sha256};
+use std::time::Duration;
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Store, StoreLimits, Trap};
+use wreimage_capability::bindings::{Reimager, ReimagerPre};
+use wreimage_capability::guest::Description;
+
+/// A file that cannot be used as a guest.
+#[derive(Debug, thiserror::Error)]
+pub enum GuestError {
+    /// Not WebAssembly at all.
+    #[error("this is not a WebAssembly file")]
+    NotWasm,
+    /// Compiled machine code: it would run unchecked.
+    #[error(
+        "this is a precompiled guest (.cwasm): it is machine code that nothing can check; give the .wasm file"
+    )]
+    Precompiled,
+    /// A core module that nothing says how to call.
+    #[error(
+        "this is a core module without component type information: build it with wit-bindgen for the world \
+         `wreimage:guest/reimager`, or wrap it with `wasm-tools component new` ({0})"
+    )]
+    CoreModule(String),
+    /// Broken.
+    #[error("this component cannot be compiled: {0}")]
+    Broken(String),
+    /// It has other exports.
+    #[error(
+        "this component is no guest: it does not export `{wants}`; it exports {has}. Build it for the world \
+         `wreimage:guest/reimager`"
+    )]
+    OtherWorld {
+        /// What a guest exports.
+        wants: &'static str,
+        /// What it exports.
+        has: String,
+    },
+    /// It wants what the host does not have.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// Its types are not those of the host.
+    #[error("the guest's types do not fit this host's: {0}")]
+    Types(String),
+    /// It could not say what it is.
+    #[error("the guest could not describe itself: {0}")]
+    Describe(String),
+}
+
+/// The interface that a guest exports.
+const EXPORT: &str = "wreimage:guest/guest@0.1.0";
+
+/// A guest that can be run.
+pub struct Guest {
+    pub(crate) component: Component,
+    digest: String,
+    size: usize,
+    imports: Vec<Import>,
+    description: Description,
+}
+
+impl Guest {
+    /// Loads a component, or a core module that carries component type information; reads its imports and asks it what it
+    /// is, without any capability.
+    ///
+    /// # Errors
+    /// When it cannot be used as a guest on this host.
+    pub async fn load(engine: &Engine, bytes: &[u8]) -> Result<Self, GuestError> {
+        let wrapped;
+        let component_bytes = match kind(bytes)? {
+            Kind::Component => bytes,
+            Kind::CoreModule => {
+                wrapped = wrap(bytes)?;
+                &wrapped
+            }
+        };
+        let component = Component::from_binary(&engine.wasm, component_bytes)
+            .map_err(|error| GuestError::Broken(format!("{error:#}")))?;
+        exports_guest(engine, &component)?;
+        let imports = imports::read(engine, &component)?;
+        let description = describe(engine, &component).await?;
+        Ok(Guest {
+            component,
+            digest: Sha256::digest(bytes)
+                .iter()
+                .map(|b| format!("{b:02x}"))
+                .collect(),
+            size: bytes.len(),
+            imports,
+            description,
+        })
+    }
+
+    /// SHA-256 of the file, in hexadecimal.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Size of the file in bytes.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// What it can call.
+    pub fn imports(&self) -> &[Import] {
+        &self.imports
+    }
+
+    /// The guest in its own words.
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+}
+
+enum Kind {
+    Component,
+    CoreModule,
+}
+
+/// The first eight bytes tell the two kinds of WebAssembly file apart.
+fn kind(bytes: &[u8]) -> Result<Kind, GuestError> {
+    if wasmtime::Engine::detect_precompiled(bytes).is_some() {
+        return Err(GuestError::Precompiled);
+    }
+    match bytes.get(..8) {
+        Some(b"\0asm\x01\0\0\0") => Ok(Kind::CoreModule),
+        Some(b"\0asm\x0d\0\x01\0") => Ok(Kind::Component),
+        _ => Err(GuestError::NotWasm),
+    }
+}
+
+fn wrap(module: &[u8]) -> Result<Vec<u8>, GuestError> {
+    let failed = |error: anyhow::Error| GuestError::CoreModule(format!("{error:#}"));
+    wit_component::ComponentEncoder::default()
+        .validate(true)
+        .module(module)
+        .map_err(failed)?
+        .encode()
+        .map_err(failed)
+}
+
+fn exports_guest(engine: &Engine, component: &Component) -> Result<(), GuestError> {
+    let names: Vec<String> = component
+        .component_type()
+        .exports(&engine.wasm)
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    if names.iter().any(|name| name == EXPORT) {
+        return Ok(());
+    }
+    Err(GuestError::OtherWorld {
+        wants: EXPORT,
+        has: if names.is_empty() {
+            "nothing".to_owned()
+        } else {
+            names.join(", ")
+        },
+    })
+}
+
+/// Asks the guest what it is, in a store where every import traps.
+async fn describe(engine: &Engine, component: &Component) -> Result<Description, GuestError> {
+    let limits = Limits::default().for_describe();
+    let failed = |error: wasmtime::Error| GuestError::Describe(explain(&error, limits));
+    let mut linker: Linker<StoreLimits> = Linker::new(&engine.wasm);
+    linker
+        .define_unknown_imports_as_traps(component)
+        .map_err(failed)?;
+    let mut store = Store::new(&engine.wasm, limits.store_limits());
+    store.limiter(|limits| limits);
+    store.set_fuel(limits.fuel).map_err(failed)?;
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_async_yield_and_update(1);
+    let instance = linker
+        .instantiate_pre(component)
+        .and_then(ReimagerPre::new)
+        .map_err(|error| GuestError::Types(format!("{error:#}")))?;
+    let guest: Reimager = instance
+        .instantiate_async(&mut store)
+        .await
+        .map_err(failed)?;
+    let deadline = Duration::from_secs(10).max(TICK);
+    match tokio::time::timeout(
+        deadline,
+        guest.wreimage_guest_guest().call_describe(&mut store),
+    )
+    .await
+    {
+        Ok(described) => described.map_err(failed),
+        Err(_) => Err(GuestError::Describe(format!(
+            "it took longer than {} s",
+            deadline.as_secs()
+        ))),
+    }
+}
+
+/// A trap in words, with the guest's own frames.
+pub(crate) fn explain(error: &wasmtime::Error, limits: Limits) -> String {
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::OutOfFuel) => format!(
+            "it computed for {} units of fuel without calling the host: it loops{}",
+            limits.fuel,
+            frames(error)
+        ),
+        Some(trap) => format!("it trapped: {trap}{}", frames(error)),
+        None => {
+            let text = format!("{:#}", error.root_cause());
+            if text.contains("forcing trap when growing")
+                || text.contains("forcing a memory growth")
+            {
+                format!(
+                    "it wanted more memory than the {} MiB that it may use{}",
+                    limits.memory >> 20,
+                    frames(error)
+                )
+            } else {
+                text
+            }
+        }
+    }
+}
+
+fn frames(error: &wasmtime::Error) -> String {
+    let Some(backtrace) = error.downcast_ref::<wasmtime::WasmBacktrace>() else {
+        return String::new();
+    };
+    let names: Vec<String> = backtrace
+        .frames()
+        .iter()
+        .filter_map(|frame| frame.func_name())
+        .map(demangle)
+        .filter(|name| !name.contains("panic") && !name.starts_with("cabi_"))
+        .take(3)
+        .collect();
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!(" (in {})", names.join(" < "))
+    }
+}
+
+/// A name as the guest's author wrote it: demangled, without the compiler's hash.
+fn demangle(name: &str) -> String {
+    rustc_demangle::try_demangle(name)
+        .map_or_else(|_| name.to_owned(), |demangled| format!("{demangled:#}"))
+}

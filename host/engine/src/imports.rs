@@ -1,0 +1,146 @@
+//! What a guest wants, read from the component before anything is linked.
+
+use crate::engine::Engine;
+use wasmtime::component::Component;
+use wasmtime::component::types::ComponentItem;
+use wreimage_capability::{ALL, Capability, Function};
+
+/// One capability that a guest imports, with the functions that it can call.
+#[derive(Debug, Clone)]
+pub struct Import {
+    /// The capability.
+    pub capability: &'static Capability,
+    /// The interface as the guest names it, with its version.
+    pub interface: String,
+    /// The functions that it imports.
+    pub functions: Vec<&'static Function>,
+}
+
+/// Something that a guest wants and this host does not have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ImportError {
+    /// No capability of that name.
+    #[error(
+        "the guest imports {wants}, which this host does not offer; it offers {}",
+        offered()
+    )]
+    UnknownInterface {
+        /// The import.
+        wants: String,
+    },
+    /// The capability is there in a version that does not fit.
+    #[error(
+        "the guest imports {wants}, this host offers {has}: build the guest against the host's version, or update the host"
+    )]
+    Version {
+        /// The import.
+        wants: String,
+        /// What the host has.
+        has: &'static str,
+    },
+    /// The capability has no such function.
+    #[error(
+        "the guest imports the function `{function}` of {wants}, which {has} of this host does not have"
+    )]
+    UnknownFunction {
+        /// The interface as the guest names it.
+        wants: String,
+        /// The function.
+        function: String,
+        /// What the host has.
+        has: &'static str,
+    },
+}
+
+fn offered() -> String {
+    let names: Vec<&str> = ALL.iter().map(|c| c.interface).collect();
+    names.join(", ")
+}
+
+/// `wreimage:ipmi/ipmi` and `0.1.0` of `wreimage:ipmi/ipmi@0.1.0`.
+fn split(interface: &str) -> (&str, &str) {
+    interface.split_once('@').unwrap_or((interface, ""))
+}
+
+/// Whether a guest built for version `wants` can be served by `has`: the same major version, and before 1.0 the same
+/// minor version, as wasmtime's linker matches names.
+fn compatible(wants: &str, has: &str) -> bool {
+    fn key(version: &str) -> Option<(u64, u64)> {
+        let mut parts = version.split(['.', '-', '+']).map(str::parse::<u64>);
+        let (major, minor) = (parts.next()?.ok()?, parts.next()?.ok()?);
+        Some((major, if major == 0 { minor } else { 0 }))
+    }
+    wants == has || (key(wants).is_some() && key(wants) == key(has))
+}
+
+/// The imports of a component, checked against what this host has.
+pub(crate) fn read(engine: &Engine, component: &Component) -> Result<Vec<Import>, ImportError> {
+    let mut imports = Vec::new();
+    for (name, import) in component.component_type().imports(&engine.wasm) {
+        let functions = match import.ty {
+            ComponentItem::ComponentInstance(instance) => instance
+                .exports(&engine.wasm)
+                .filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentFunc(_)))
+                .map(|(name, _)| name.to_owned())
+                .collect::<Vec<_>>(),
+            ComponentItem::Type(_) => continue,
+            _ => {
+                return Err(ImportError::UnknownInterface {
+                    wants: name.to_owned(),
+                });
+            }
+        };
+        let (path, version) = split(name);
+        if path == "wreimage:types/types" && functions.is_empty() {
+            continue;
+        }
+        let Some(capability) = ALL.iter().copied().find(|c| split(c.interface).0 == path) else {
+            return Err(ImportError::UnknownInterface {
+                wants: name.to_owned(),
+            });
+        };
+        if !compatible(version, split(capability.interface).1) {
+            return Err(ImportError::Version {
+                wants: match functions.first() {
+                    Some(function) => format!("{name} (function `{function}`)"),
+                    None => name.to_owned(),
+                },
+                has: capability.interface,
+            });
+        }
+        let functions = functions
+            .into_iter()
+            .map(|function| {
+                capability
+                    .function(&function)
+                    .ok_or_else(|| ImportError::UnknownFunction {
+                        wants: name.to_owned(),
+                        function,
+                        has: capability.interface,
+                    })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        imports.push(Import {
+            capability,
+            interface: name.to_owned(),
+            functions,
+        });
+    }
+    Ok(imports)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::compatible;
+
+    #[test]
+    fn versions_match_as_the_linker_matches_them() {
+        assert!(compatible("0.1.0", "0.1.0"));
+        assert!(compatible("0.1.3", "0.1.0"));
+        assert!(!compatible("0.2.0", "0.1.0"));
+        assert!(compatible("1.4.0", "1.0.2"));
+        assert!(!compatible("2.0.0", "1.0.0"));
+        assert!(!compatible("", "0.1.0"));
+        assert!(!compatible("x.y", "0.1.0"));
+    }
+}

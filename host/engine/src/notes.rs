@@ -1,0 +1,286 @@
+//! What the engine itself answers: the run, the operator, the clock.
+
+use crate::gate::Course;
+use crate::report::{PastStep, Reminder};
+use crate::stop::Stop;
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::sync::Arc;
+use wreimage_capability::operator::Choice;
+use wreimage_capability::run::{self, OptionValue, Request};
+use wreimage_capability::{Call, Fault, Function, from_millis, to_millis};
+use wreimage_journal::{Level, LogError, Question, Record};
+
+/// Steps, notes and reminders so far.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    pub(crate) steps: Vec<PastStep>,
+    open: Option<(String, String, Timestamp)>,
+    pub(crate) notes: Vec<(Level, String)>,
+    pub(crate) reminders: Vec<Reminder>,
+    /// The last line that the guest logged as an error: the message of its panic, should it trap next.
+    pub(crate) last_error: Option<String>,
+}
+
+impl Notes {
+    pub(crate) fn open_step_name(&self) -> Option<String> {
+        self.open
+            .as_ref()
+            .map(|(phase, name, _)| format!("{phase}: {name}"))
+    }
+
+    /// Ends the open step.
+    fn end(
+        &mut self,
+        now: Timestamp,
+        level: Level,
+        text: String,
+        evidence: Vec<(String, String)>,
+    ) -> Option<PastStep> {
+        let (phase, name, began) = self.open.take()?;
+        let step = PastStep {
+            phase,
+            name,
+            level,
+            text,
+            evidence,
+            took_ms: u64::try_from(now.duration_since(began).as_millis()).unwrap_or(0),
+        };
+        self.steps.push(step.clone());
+        Some(step)
+    }
+}
+
+fn ended(step: PastStep) -> Record {
+    Record::StepEnded {
+        phase: step.phase,
+        name: step.name,
+        level: step.level,
+        text: step.text,
+        evidence: step.evidence,
+    }
+}
+
+fn level(of: run::Level) -> Level {
+    match of {
+        run::Level::Success => Level::Success,
+        run::Level::Failure => Level::Failure,
+        run::Level::Skipped => Level::Skipped,
+        // A level that this host does not know is shown rather than lost.
+        run::Level::Warning | run::Level::Other(_) => Level::Warning,
+    }
+}
+
+fn argument<T: DeserializeOwned>(arguments: &Value, name: &str) -> Result<T, Fault> {
+    let value = arguments.get(name).cloned().unwrap_or(Value::Null);
+    serde_json::from_value(value).map_err(|error| {
+        Fault::other(
+            "gate.argument",
+            "wreimage",
+            format!("argument `{name}`: {error}"),
+        )
+    })
+}
+
+impl Course {
+    /// Takes a note. Notes are taken even after a cancel.
+    pub(crate) fn note(
+        &self,
+        function: &'static Function,
+        arguments: &Value,
+    ) -> Result<Result<Value, Fault>, LogError> {
+        let now = self.recorder.clock().now();
+        let records = match self.take_note(function, arguments, now) {
+            Ok(records) => records,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        for record in records {
+            self.recorder.record(record)?;
+        }
+        Ok(Ok(Value::Null))
+    }
+
+    fn take_note(
+        &self,
+        function: &'static Function,
+        arguments: &Value,
+        now: Timestamp,
+    ) -> Result<Vec<Record>, Fault> {
+        let mut state = self.state();
+        let notes = &mut state.notes;
+        let text = |name: &str| argument::<String>(arguments, name);
+        Ok(match function.name {
+            "step-begin" => {
+                let (phase, name) = (text("phase")?, text("name")?);
+                let open = notes.end(now, Level::Unfinished, String::new(), Vec::new());
+                notes.open = Some((phase.clone(), name.clone(), now));
+                let began = Record::StepBegan {
+                    phase,
+                    name,
+                    expected_ms: argument(arguments, "expected_ms")?,
+                };
+                open.map(ended).into_iter().chain([began]).collect()
+            }
+            "step-end" => {
+                let level = level(argument(arguments, "level")?);
+                let evidence = argument(arguments, "evidence")?;
+                match notes.end(now, level, text("text")?, evidence) {
+                    Some(step) => vec![ended(step)],
+                    None => {
+                        return Err(Fault::conflict(
+                            "run.no-step",
+                            "wreimage",
+                            "the guest ends a step, but none is open",
+                        ));
+                    }
+                }
+            }
+            "note" => {
+                let (level, text) = (level(argument(arguments, "level")?), text("text")?);
+                notes.notes.push((level, text.clone()));
+                vec![Record::Note { level, text }]
+            }
+            "leave" => {
+                let (text, command) = (text("text")?, text("command")?);
+                notes.reminders.push(Reminder {
+                    text: text.clone(),
+                    command: command.clone(),
+                });
+                vec![Record::Reminder { text, command }]
+            }
+            "log" => {
+                let severity = argument::<run::Severity>(arguments, "severity")?;
+                let text = text("text")?;
+                if severity == run::Severity::Error {
+                    notes.last_error = Some(text.clone());
+                }
+                vec![Record::Log {
+                    severity: match severity {
+                        run::Severity::Debug => "debug",
+                        run::Severity::Info => "info",
+                        run::Severity::Warn => "warn",
+                        run::Severity::Error => "error",
+                    }
+                    .to_owned(),
+                    text,
+                }]
+            }
+            _ => return Err(unknown(function)),
+        })
+    }
+
+    /// Ends a step that the guest left open.
+    pub(crate) fn end_open_step(&self, text: &str) -> Result<(), LogError> {
+        let now = self.recorder.clock().now();
+        let step = self
+            .state()
+            .notes
+            .end(now, Level::Unfinished, text.to_owned(), Vec::new());
+        step.map_or(Ok(()), |step| self.recorder.record(ended(step)))
+    }
+
+    /// Answers what has no provider.
+    pub(crate) async fn serve(
+        self: &Arc<Self>,
+        function: &'static Function,
+        arguments: &Value,
+        call: &Call,
+    ) -> Result<Result<Value, Fault>, Stop> {
+        let plain = |value: serde_json::Result<Value>| {
+            value.map_err(|error| Fault::other("gate.outcome", "wreimage", error.to_string()))
+        };
+        match (function.capability, function.name) {
+            ("run", "get-request") => Ok(plain(serde_json::to_value(self.request()))),
+            ("clock", "now") => Ok(Ok(to_millis(self.recorder.clock().now()).into())),
+            ("clock", "sleep") => {
+                let millis = match argument::<u64>(arguments, "duration_ms") {
+                    Ok(millis) => millis,
+                    Err(fault) => return Ok(Err(fault)),
+                };
+                let now = to_millis(self.recorder.clock().now());
+                Ok(self.sleep(now.saturating_add(millis)).await)
+            }
+            ("clock", "sleep-until") => match argument::<u64>(arguments, "time_ms") {
+                Ok(due) => Ok(self.sleep(due).await),
+                Err(fault) => Ok(Err(fault)),
+            },
+            ("operator", "confirm") => {
+                let question = match argument::<String>(arguments, "question") {
+                    Ok(question) => question,
+                    Err(fault) => return Ok(Err(fault)),
+                };
+                let choice = |key: &str, label: &str| (key.to_owned(), label.to_owned());
+                let question = Question {
+                    call: call.sequence,
+                    question,
+                    choices: vec![choice("yes", "go on"), choice("no", "do not")],
+                };
+                Ok(self
+                    .ask(&question)
+                    .await?
+                    .map(|answer| (answer == "yes").into()))
+            }
+            ("operator", "choose") => {
+                let (question, choices) = match (
+                    argument::<String>(arguments, "question"),
+                    argument::<Vec<Choice>>(arguments, "choices"),
+                ) {
+                    (Ok(question), Ok(choices)) => (question, choices),
+                    (Err(fault), _) | (_, Err(fault)) => return Ok(Err(fault)),
+                };
+                if choices.is_empty() {
+                    return Ok(Err(Fault::rejected(
+                        "operator.no-choices",
+                        "wreimage",
+                        "the guest asks a question without any answer",
+                    )));
+                }
+                let question = Question {
+                    call: call.sequence,
+                    question,
+                    choices: choices.into_iter().map(|c| (c.key, c.label)).collect(),
+                };
+                Ok(self.ask(&question).await?.map(Value::from))
+            }
+            _ => Ok(Err(unknown(function))),
+        }
+    }
+
+    async fn sleep(&self, due_ms: u64) -> Result<Value, Fault> {
+        let clock = self.recorder.clock();
+        tokio::select! {
+            () = clock.sleep_until(from_millis(due_ms)) => Ok(Value::Null),
+            () = self.cancel.cancelled(), if !self.state().closing => {
+                Err(Fault::cancelled("the run was cancelled during a pause"))
+            }
+        }
+    }
+
+    fn request(&self) -> Request {
+        Request {
+            run_id: self.run.clone(),
+            host: self.host.clone(),
+            site: self.site.clone(),
+            actor: self.actor.clone(),
+            options: self
+                .options
+                .iter()
+                .map(|(name, value)| OptionValue {
+                    name: name.clone(),
+                    value: value.clone(),
+                })
+                .collect(),
+            absent: self.absent.iter().cloned().collect(),
+            extra: Vec::new(),
+        }
+    }
+}
+
+fn unknown(function: &Function) -> Fault {
+    Fault::other(
+        "gate.unknown-function",
+        "wreimage",
+        format!("the engine does not know {function}"),
+    )
+}

@@ -1,0 +1,28 @@
+//! The person who started the run.
+
+use wreimage_capability::{BoxFuture, Fault};
+use wreimage_journal::Question;
+
+/// Asks a person.
+pub trait Operator: Send + Sync {
+    /// The key of one of the question's choices.
+    ///
+    /// The fault is `denied` with the code `operator.nobody` when nobody can be asked.
+    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<String, Fault>>;
+}
+
+/// There is nobody to ask.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Nobody;
+
+impl Operator for Nobody {
+    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<String, Fault>> {
+        Box::pin(async move {
+            Err(Fault::denied(
+                "operator.nobody",
+                "wreimage",
+                format!("nobody can be asked: {}", question.question),
+            ))
+        })
+    }
+}

@@ -1,0 +1,101 @@
+//! Numbers records, stamps them with the run's time, writes them down and tells the listener.
+
+use crate::services::Listener;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use wreimage_capability::{Clock, Sink};
+use wreimage_journal::{Entry, Log, LogError, Record};
+
+/// The one way to the record of a run.
+pub(crate) struct Recorder {
+    log: Arc<dyn Log>,
+    listener: Option<Listener>,
+    clock: Mutex<Arc<dyn Clock>>,
+    /// Held while a record is numbered and written, so that the file has the order of the numbers.
+    number: Mutex<u64>,
+    calls: AtomicU64,
+}
+
+impl Recorder {
+    pub(crate) fn new(
+        log: Arc<dyn Log>,
+        listener: Option<Listener>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Recorder {
+            log,
+            listener,
+            clock: Mutex::new(clock),
+            number: Mutex::new(0),
+            calls: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        self.clock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn set_clock(&self, clock: Arc<dyn Clock>) {
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = clock;
+    }
+
+    /// The number of the next call.
+    pub(crate) fn next_call(&self) -> u64 {
+        self.calls.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    pub(crate) fn record(&self, record: Record) -> Result<(), LogError> {
+        self.write(record, false)
+    }
+
+    /// Records so that neither this nor anything before it can be lost.
+    pub(crate) fn record_durably(&self, record: Record) -> Result<(), LogError> {
+        self.write(record, true)
+    }
+
+    fn write(&self, record: Record, durable: bool) -> Result<(), LogError> {
+        let mut number = self.number.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = Entry {
+            number: *number + 1,
+            time: self.clock().now(),
+            record,
+        };
+        self.log.append(&entry, durable)?;
+        *number = entry.number;
+        if let Some(listener) = &self.listener {
+            listener(&entry);
+        }
+        Ok(())
+    }
+}
+
+/// What a provider leaves besides the outcome of one call.
+pub(crate) struct CallSink {
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) call: u64,
+    pub(crate) not_previewed: Mutex<Option<String>>,
+}
+
+impl Sink for CallSink {
+    fn progress(&self, text: &str) {
+        // A hint that cannot be kept is no reason to stop; the next record that matters will fail as well.
+        let _ = self.recorder.record(Record::Progress {
+            call: self.call,
+            text: text.to_owned(),
+        });
+    }
+
+    fn keep(&self, bytes: &[u8]) -> Option<String> {
+        self.recorder.log.keep(bytes).ok()
+    }
+
+    fn not_previewed(&self, why: &str) {
+        *self
+            .not_previewed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
+    }
+}

@@ -1,0 +1,483 @@
+//! One run from its header to its last record.
+
+use crate::engine::Engine;
+use crate::gate::{Course, GuestGate, State};
+use crate::grants::{Absent, Grants};
+use crate::guest::{Guest, explain};
+use crate::limits::Limits;
+use crate::options::OptionValues;
+use crate::recorder::Recorder;
+use crate::report::Report;
+use crate::services::Services;
+use crate::stop::Stop;
+use crate::waits::Waits;
+use jiff::Timestamp;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use wasmtime::component::Linker;
+use wasmtime::{CallHook, Store, StoreLimits};
+use wreimage_capability::bindings::Reimager;
+use wreimage_capability::guest as wit;
+use wreimage_capability::{Border, Fault, FaultKind};
+use wreimage_journal::{Ending, FORMAT, Header, Level, LogError, Record, UndoState};
+
+/// How long the closing words may take.
+const ROLLBACK_DEADLINE: Duration = Duration::from_secs(120);
+
+/// How long a cancelled guest has to come to its end.
+const CANCEL_GRACE: Duration = Duration::from_secs(10);
+
+/// What a run is started for.
+#[derive(Debug, Clone)]
+pub struct RunRequest {
+    /// Id of the run; [`RunRequest::new`] makes one.
+    pub run: String,
+    /// Short name of the host.
+    pub host: String,
+    /// Name of the site.
+    pub site: String,
+    /// Options of the guest.
+    pub options: OptionValues,
+    /// Who starts it.
+    pub actor: String,
+    /// The machine that it is started on.
+    pub controller: String,
+    /// Whether to rehearse only.
+    pub dry_run: bool,
+    /// What the guest may call.
+    pub grants: Grants,
+    /// The capabilities that the site does not have.
+    pub absent: Absent,
+    /// Tags in the inventory that forbid any change.
+    pub protected_tags: Vec<String>,
+    /// What the site says of waits.
+    pub waits: Waits,
+    /// What the guest may use.
+    pub limits: Limits,
+}
+
+impl RunRequest {
+    /// A run of everything granted, without options, for a host of a site.
+    pub fn new(host: impl Into<String>, site: impl Into<String>) -> Self {
+        let host = host.into();
+        RunRequest {
+            run: run_id(&host, Timestamp::now()),
+            host,
+            site: site.into(),
+            options: OptionValues::default(),
+            actor: "unknown".to_owned(),
+            controller: "unknown".to_owned(),
+            dry_run: false,
+            grants: Grants::all("the embedding program"),
+            absent: Absent::new(),
+            protected_tags: vec!["protected".to_owned()],
+            waits: Waits::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// `20260131T235959-host1001-4f3a`: sorts by time, names the host, and two in one second differ.
+fn run_id(host: &str, now: Timestamp) -> String {
+    let random = std::hash::RandomState::new().build_hasher().finish() & 0xffff;
+    format!("{}-{host}-{random:04x}", now.strftime("%Y%m%dT%H%M%S"))
+}
+
+/// A run that could not begin, or could not be recorded to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The guest wants what it is not granted.
+    #[error("{0}")]
+    NotGranted(String),
+    /// The guest's types are not those of the host.
+    #[error("the guest does not fit this host: {0}")]
+    Types(String),
+    /// The record cannot be kept: nothing more is done.
+    #[error(transparent)]
+    Record(#[from] LogError),
+    /// The host failed.
+    #[error("the host failed: {0}")]
+    Host(String),
+}
+
+/// How the guest's part ended.
+enum Ended {
+    Returned(wit::Outcome),
+    Faulted(Fault),
+    Trapped(String),
+    Stopped(Stop),
+    Cancelled,
+}
+
+/// Runs a guest for one host, takes back what must not outlive the run, and reports.
+///
+/// # Errors
+/// When it cannot begin or cannot be recorded. A run that fails is a report, not an error.
+pub async fn run(
+    engine: &Engine,
+    guest: &Guest,
+    request: RunRequest,
+    services: Services,
+) -> Result<Report, RunError> {
+    if let Some(refusal) = request.grants.refuse(guest.imports()) {
+        return Err(RunError::NotGranted(refusal));
+    }
+    let began = services.clock.now();
+    let limits = request.limits;
+    let controller = request.controller.clone();
+    let course = Arc::new(course(guest, request, services));
+    let header = header(guest, &course, controller);
+    course
+        .recorder
+        .record_durably(Record::Header(Box::new(header)))?;
+
+    let ended = run_guest(engine, guest, &course, limits).await?;
+    close_course(&course, &ended)?;
+    course.state().closing = true;
+    if let Err(stop) = course.take_back().await {
+        return Err(match stop {
+            Stop::Record(error) => RunError::Record(error),
+            other => RunError::Host(other.to_string()),
+        });
+    }
+    if !matches!(
+        ended,
+        Ended::Stopped(Stop::Refused(_) | Stop::WrongMachine(_))
+    ) || course.state().touched
+    {
+        say_closing_words(engine, guest, &course, limits, &ended).await?;
+    }
+    finish(&course, &ended, began)
+}
+
+fn course(guest: &Guest, request: RunRequest, services: Services) -> Course {
+    let description = guest.description();
+    let mutators = guest
+        .imports()
+        .iter()
+        .filter_map(|import| {
+            let functions: Vec<String> = import
+                .functions
+                .iter()
+                .filter(|function| function.effect.mutates())
+                .map(|function| function.name.to_owned())
+                .collect();
+            (!functions.is_empty()).then(|| (import.capability.name.to_owned(), functions))
+        })
+        .collect();
+    let state = State {
+        providers: services.providers,
+        ..State::default()
+    };
+    Course {
+        run: request.run,
+        host: request.host,
+        site: request.site,
+        actor: request.actor,
+        options: request.options.pairs(),
+        guest: format!("{} {}", description.name, description.version),
+        digest: guest.digest().to_owned(),
+        mutators,
+        may_mutate: description.mutates,
+        dry_run: request.dry_run,
+        grants: request.grants,
+        absent: request.absent,
+        protected_tags: request.protected_tags,
+        waits: request.waits,
+        consent: services.consent,
+        operator: services.operator,
+        observer: services.observer,
+        twin: services.twin,
+        cancel: services.cancel,
+        recorder: Arc::new(Recorder::new(
+            services.log,
+            services.listener,
+            services.clock,
+        )),
+        state: Mutex::new(state),
+    }
+}
+
+fn header(guest: &Guest, course: &Course, controller: String) -> Header {
+    let description = guest.description();
+    Header {
+        format: FORMAT,
+        run: course.run.clone(),
+        host: course.host.clone(),
+        site: course.site.clone(),
+        dry_run: course.dry_run,
+        guest: description.name.clone(),
+        guest_version: description.version.clone(),
+        guest_digest: course.digest.clone(),
+        options: course.options.clone(),
+        actor: course.actor.clone(),
+        controller,
+        wreimage: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+/// What the store of an instance holds.
+struct Cell {
+    border: Border,
+    limits: StoreLimits,
+    /// Calls answered when fuel was last given.
+    refuelled_at: u64,
+}
+
+/// A fresh instance that sees only what is granted.
+async fn instantiate(
+    engine: &Engine,
+    guest: &Guest,
+    course: &Arc<Course>,
+    limits: Limits,
+) -> wasmtime::Result<(Store<Cell>, Reimager)> {
+    let mut linker: Linker<Cell> = Linker::new(&engine.wasm);
+    wreimage_capability::link_types(&mut linker, |cell| &mut cell.border)?;
+    for import in guest.imports() {
+        if course.grants.allow(import.capability) {
+            wreimage_capability::link(import.capability, &mut linker, |cell| &mut cell.border)?;
+        }
+    }
+    let cell = Cell {
+        border: Border::new(Box::new(GuestGate(course.clone()))),
+        limits: limits.store_limits(),
+        refuelled_at: 0,
+    };
+    let mut store = Store::new(&engine.wasm, cell);
+    store.limiter(|cell| &mut cell.limits);
+    store.set_fuel(limits.fuel)?;
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_async_yield_and_update(1);
+    store.call_hook(move |mut context, hook| {
+        // Only an answered call earns new fuel: growing memory or being asked to step aside is no call.
+        if matches!(hook, CallHook::ReturningFromHost) {
+            let calls = context.data().border.calls();
+            if calls != context.data().refuelled_at {
+                context.data_mut().refuelled_at = calls;
+                context.set_fuel(limits.fuel)?;
+            }
+        }
+        Ok(())
+    });
+    let instance = Reimager::instantiate_async(&mut store, &guest.component, &linker).await?;
+    Ok((store, instance))
+}
+
+async fn run_guest(
+    engine: &Engine,
+    guest: &Guest,
+    course: &Arc<Course>,
+    limits: Limits,
+) -> Result<Ended, RunError> {
+    let (mut store, instance) = instantiate(engine, guest, course, limits)
+        .await
+        .map_err(|error| RunError::Types(format!("{error:#}")))?;
+    let exports = instance.wreimage_guest_guest();
+    let running = exports.call_run(&mut store);
+    let cancel = course.cancel.clone();
+    let answer = tokio::select! {
+        answer = running => answer,
+        () = async {
+            cancel.cancelled().await;
+            tokio::time::sleep(CANCEL_GRACE).await;
+        } => return Ok(Ended::Cancelled),
+    };
+    Ok(match answer {
+        Ok(Ok(outcome)) => Ended::Returned(outcome),
+        Ok(Err(fault)) if fault.kind == FaultKind::Cancelled => Ended::Cancelled,
+        Ok(Err(fault)) => Ended::Faulted(fault),
+        Err(error) => match error.downcast::<Stop>() {
+            Ok(Stop::Record(error)) => return Err(RunError::Record(error)),
+            Ok(stop) => Ended::Stopped(stop),
+            Err(error) => {
+                let trap = explain(&error, limits);
+                let panic = course.state().notes.last_error.clone();
+                Ended::Trapped(match panic {
+                    Some(message) => format!("{trap}; its last words: {message}"),
+                    None => trap,
+                })
+            }
+        },
+    })
+}
+
+/// Ends what the guest left open.
+fn close_course(course: &Course, ended: &Ended) -> Result<(), LogError> {
+    if course.cancel.is_cancelled() {
+        course.recorder.record(Record::Signal {
+            signal: "cancel".to_owned(),
+        })?;
+    }
+    let text = match ended {
+        Ended::Returned(_) => "the guest ended without ending this step".to_owned(),
+        Ended::Faulted(fault) => fault.message.clone(),
+        Ended::Trapped(trap) => format!("the guest died: {trap}"),
+        Ended::Stopped(stop) => stop.to_string(),
+        Ended::Cancelled => "cancelled".to_owned(),
+    };
+    course.end_open_step(&text)
+}
+
+async fn say_closing_words(
+    engine: &Engine,
+    guest: &Guest,
+    course: &Arc<Course>,
+    limits: Limits,
+    ended: &Ended,
+) -> Result<(), RunError> {
+    let ending = wit_ending(course, ended);
+    let words = async {
+        let (mut store, instance) = instantiate(engine, guest, course, limits).await?;
+        instance
+            .wreimage_guest_guest()
+            .call_rollback(&mut store, &ending)
+            .await
+    };
+    // A cancelled run is closed like any other; only the guest's `run` was told to stop.
+    course.cancel.clear();
+    let failure = match tokio::time::timeout(ROLLBACK_DEADLINE, words).await {
+        Ok(Ok(Ok(()))) => None,
+        Ok(Ok(Err(fault))) => Some(fault.message),
+        Ok(Err(error)) => Some(explain(&error, limits)),
+        Err(_) => Some(format!(
+            "they took longer than {} s",
+            ROLLBACK_DEADLINE.as_secs()
+        )),
+    };
+    course.end_open_step("the guest ended without ending this step")?;
+    if let Some(failure) = failure {
+        let text = format!("the guest's closing words failed: {failure}");
+        course
+            .state()
+            .notes
+            .notes
+            .push((Level::Warning, text.clone()));
+        course.recorder.record(Record::Note {
+            level: Level::Warning,
+            text,
+        })?;
+    }
+    Ok(())
+}
+
+fn wit_ending(course: &Course, ended: &Ended) -> wit::Ending {
+    let state = course.state();
+    wit::Ending {
+        cause: match ended {
+            Ended::Returned(outcome) => wit::Cause::Finished(outcome.clone()),
+            Ended::Faulted(fault) => wit::Cause::Faulted(fault.clone()),
+            Ended::Trapped(trap) => wit::Cause::Trapped(trap.clone()),
+            Ended::Stopped(stop) => wit::Cause::Cancelled(stop.to_string()),
+            Ended::Cancelled => wit::Cause::Cancelled("the operator cancelled the run".to_owned()),
+        },
+        steps: state
+            .notes
+            .steps
+            .iter()
+            .map(|step| wit::PastStep {
+                phase: step.phase.clone(),
+                name: step.name.clone(),
+                level: step.level.word().to_owned(),
+                text: step.text.clone(),
+            })
+            .collect(),
+        reminders: state
+            .notes
+            .reminders
+            .iter()
+            .map(|reminder| wit::Reminder {
+                text: reminder.text.clone(),
+                command: reminder.command.clone(),
+            })
+            .collect(),
+        undone: state
+            .undo
+            .closed
+            .iter()
+            .map(|closed| wit::Undone {
+                function: closed.inverse.clone(),
+                state: closed.state.word().to_owned(),
+                text: closed.text.clone(),
+            })
+            .collect(),
+        extra: Vec::new(),
+    }
+}
+
+/// Judges the run, writes the last record and makes the report.
+fn finish(course: &Course, ended: &Ended, began: Timestamp) -> Result<Report, RunError> {
+    let (left, touched) = {
+        let state = course.state();
+        let undo = state
+            .undo
+            .closed
+            .iter()
+            .filter_map(|closed| match closed.state {
+                UndoState::Failed => Some(format!(
+                    "{} could not be taken back: {}",
+                    closed.thing, closed.text
+                )),
+                UndoState::Left => Some(format!("{} is left: {}", closed.thing, closed.text)),
+                UndoState::Done | UndoState::NotNeeded => None,
+            });
+        let reminders = state
+            .notes
+            .reminders
+            .iter()
+            .map(|r| format!("{}: {}", r.text, r.command));
+        (undo.chain(reminders).collect::<Vec<_>>(), state.touched)
+    };
+    let undo_failed = course
+        .state()
+        .undo
+        .closed
+        .iter()
+        .any(|closed| matches!(closed.state, UndoState::Failed | UndoState::Left));
+    let failed = || match (touched, left.is_empty()) {
+        (false, _) => ("refused", 40),
+        (true, true) => ("failed", 20),
+        (true, false) => ("failed", 21),
+    };
+    let ((outcome, exit_code), summary) = match ended {
+        Ended::Returned(outcome) => {
+            let verdict = match &outcome.verdict {
+                wit::Verdict::Success if undo_failed => ("warnings", 0),
+                wit::Verdict::Success => ("success", 0),
+                wit::Verdict::Warnings => ("warnings", 0),
+                wit::Verdict::Failed | wit::Verdict::Other(_) => failed(),
+            };
+            (verdict, outcome.summary.clone())
+        }
+        Ended::Faulted(fault) => (failed(), fault.message.clone()),
+        Ended::Trapped(trap) => (failed(), format!("the guest died: {trap}")),
+        Ended::Stopped(Stop::Refused(why)) => (("refused", 40), why.clone()),
+        Ended::Stopped(stop) => (failed(), stop.to_string()),
+        Ended::Cancelled => (("cancelled", 30), "the run was cancelled".to_owned()),
+    };
+    let ending = Ending {
+        outcome: outcome.to_owned(),
+        summary,
+        touched,
+        left,
+        exit_code,
+    };
+    course
+        .recorder
+        .record_durably(Record::Finished(ending.clone()))?;
+    let mut state = course.state();
+    let took = course.recorder.clock().now().duration_since(began);
+    Ok(Report {
+        run: course.run.clone(),
+        host: course.host.clone(),
+        dry_run: course.dry_run,
+        ending,
+        steps: std::mem::take(&mut state.notes.steps),
+        notes: std::mem::take(&mut state.notes.notes),
+        mutations: std::mem::take(&mut state.mutations),
+        undone: state.undo.closed.clone(),
+        reminders: std::mem::take(&mut state.notes.reminders),
+        calls: state.calls,
+        took_ms: u64::try_from(took.as_millis()).unwrap_or(0),
+    })
+}

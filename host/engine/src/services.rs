@@ -1,0 +1,56 @@
+//! What a run is given to work with.
+
+use crate::cancel::Cancel;
+use crate::consent::{Consent, GivenConsent};
+use crate::operator::{Nobody, Operator};
+use crate::twin::TwinMaker;
+use serde_json::Value;
+use std::sync::Arc;
+use wreimage_capability::{Clock, Function, Providers, SystemClock};
+use wreimage_journal::{Entry, Log, MemoryLog};
+
+/// Is told of every record as it is made.
+pub type Listener = Arc<dyn Fn(&Entry) + Send + Sync>;
+
+/// Is told of every call that succeeded: function, arguments, outcome.
+pub type Observer = Arc<dyn Fn(&'static Function, &Value, &Value) + Send + Sync>;
+
+/// The surroundings of one run.
+#[derive(Clone)]
+pub struct Services {
+    /// Who serves which capability. Bound to the run's host.
+    pub providers: Providers,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Where records go.
+    pub log: Arc<dyn Log>,
+    /// Who is told of records.
+    pub listener: Option<Listener>,
+    /// Who is told of outcomes: a lab that follows a live machine.
+    pub observer: Option<Observer>,
+    /// Who is asked.
+    pub operator: Arc<dyn Operator>,
+    /// Who gives consent.
+    pub consent: Arc<dyn Consent>,
+    /// Who makes a twin for a rehearsal.
+    pub twin: Option<Arc<dyn TwinMaker>>,
+    /// Stops the run.
+    pub cancel: Cancel,
+}
+
+impl Services {
+    /// These providers, the system's clock, records in memory, nobody to ask and no consent.
+    pub fn new(providers: Providers) -> Self {
+        Services {
+            providers,
+            clock: Arc::new(SystemClock),
+            log: Arc::new(MemoryLog::new()),
+            listener: None,
+            observer: None,
+            operator: Arc::new(Nobody),
+            consent: Arc::new(GivenConsent(String::new())),
+            twin: None,
+            cancel: Cancel::new(),
+        }
+    }
+}

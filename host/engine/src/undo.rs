@@ -1,0 +1,182 @@
+//! The host's list of what must not outlive the run.
+
+use crate::gate::Course;
+use crate::stop::Stop;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use wreimage_capability::{FaultKind, Function, Validity};
+use wreimage_journal::{Origin, Outcome, Record, UndoClosed, UndoState};
+
+struct Open {
+    call: u64,
+    function: &'static Function,
+    inverse: &'static Function,
+    thing: &'static str,
+    /// What the call returned; `None` while its outcome is not known.
+    made: Option<Value>,
+}
+
+impl Open {
+    fn closed(&self, state: UndoState, text: impl Into<String>) -> UndoClosed {
+        UndoClosed {
+            call: self.call,
+            inverse: self.inverse.to_string(),
+            thing: self.thing.to_owned(),
+            state,
+            text: text.into(),
+        }
+    }
+}
+
+/// Open entries in the order in which they were made, and what became of the others.
+#[derive(Default)]
+pub(crate) struct UndoList {
+    open: Vec<Open>,
+    pub(crate) closed: Vec<UndoClosed>,
+}
+
+impl UndoList {
+    /// Opens an entry when the function has an inverse. False when there is nothing new to take back.
+    pub(crate) fn open(&mut self, function: &'static Function, call: u64) -> bool {
+        let Some(inverse) = &function.inverse else {
+            return false;
+        };
+        if let Some(open) = self
+            .open
+            .iter_mut()
+            .find(|open| std::ptr::eq(open.function, function))
+        {
+            // Done again: what was made before stays known until the new outcome is.
+            open.call = call;
+            return false;
+        }
+        let Some(undo) = wreimage_capability::capability(function.capability)
+            .and_then(|capability| capability.function(inverse.function))
+        else {
+            return false;
+        };
+        self.open.push(Open {
+            call,
+            function,
+            inverse: undo,
+            thing: inverse.thing,
+            made: None,
+        });
+        true
+    }
+
+    /// What this run made that the function takes back.
+    pub(crate) fn made(&self, function: &'static Function) -> Option<Value> {
+        self.open
+            .iter()
+            .find(|open| std::ptr::eq(open.inverse, function))
+            .and_then(|open| open.made.clone())
+    }
+
+    /// Learns from an outcome; returns the entries that it closes.
+    pub(crate) fn settle(
+        &mut self,
+        function: &'static Function,
+        origin: Origin,
+        outcome: &Outcome,
+    ) -> Vec<UndoClosed> {
+        let mut closed = Vec::new();
+        if let Some(index) = self
+            .open
+            .iter()
+            .position(|open| std::ptr::eq(open.function, function) && open.call == outcome.call)
+        {
+            match &outcome.result {
+                Ok(value) => {
+                    if let Some(open) = self.open.get_mut(index) {
+                        open.made = Some(value.clone());
+                    }
+                }
+                Err(fault)
+                    if self.open.get(index).is_some_and(|o| o.made.is_none())
+                        && untouched(&fault.kind) =>
+                {
+                    let open = self.open.remove(index);
+                    closed.push(open.closed(UndoState::NotNeeded, "the call had no effect"));
+                }
+                // It may have had its effect, wholly or in part: taking it back is harmless, leaving it is not.
+                Err(_) => {}
+            }
+        }
+        if let Some(index) = self
+            .open
+            .iter()
+            .position(|open| std::ptr::eq(open.inverse, function))
+        {
+            match &outcome.result {
+                Ok(value) => {
+                    let open = self.open.remove(index);
+                    let (state, text) = match (value, origin) {
+                        (Value::Bool(false), _) => {
+                            (UndoState::NotNeeded, "it was not there any more")
+                        }
+                        (_, Origin::Undo) => (UndoState::Done, ""),
+                        _ => (UndoState::Done, "by the guest"),
+                    };
+                    closed.push(open.closed(state, text));
+                }
+                Err(fault) if origin == Origin::Undo => {
+                    let open = self.open.remove(index);
+                    closed.push(open.closed(UndoState::Failed, fault.message.clone()));
+                }
+                Err(_) => {}
+            }
+        }
+        self.closed.extend(closed.iter().cloned());
+        closed
+    }
+
+    fn pop_left(&mut self, reason: &str) -> Option<UndoClosed> {
+        let open = self.open.pop()?;
+        let closed = open.closed(UndoState::Left, reason);
+        self.closed.push(closed.clone());
+        Some(closed)
+    }
+}
+
+/// Kinds of fault after which nothing can have changed.
+fn untouched(kind: &FaultKind) -> bool {
+    matches!(
+        kind,
+        FaultKind::Denied
+            | FaultKind::NotFound
+            | FaultKind::Conflict
+            | FaultKind::Unsupported
+            | FaultKind::Cancelled
+    )
+}
+
+impl Course {
+    /// Takes back what is open, last first, past failures.
+    pub(crate) async fn take_back(self: &Arc<Self>) -> Result<(), Stop> {
+        loop {
+            let (function, inverse) = {
+                let state = self.state();
+                match state.undo.open.last() {
+                    Some(open) => (open.function, open.inverse),
+                    None => return Ok(()),
+                }
+            };
+            let validity = function.inverse.as_ref().map_or(Validity::Now, |inverse| {
+                (inverse.valid)(&self.state().facts)
+            });
+            match validity {
+                Validity::Now => {
+                    // The outcome closes the entry, whatever it is.
+                    let _recorded = self.call(inverse, json!({}), Origin::Undo).await?;
+                }
+                Validity::Leave(reason) => {
+                    let closed = self.state().undo.pop_left(reason);
+                    if let Some(closed) = closed {
+                        self.recorder.record(Record::UndoClosed(closed))?;
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! Every kind of record, defined once.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use wreimage_capability::{Effect, Fault};
+
+/// A record with its place and its time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Position in the run, from 1.
+    pub number: u64,
+    /// When, by the clock of the run (virtual in the lab).
+    pub time: Timestamp,
+    /// What.
+    #[serde(flatten)]
+    pub record: Record,
+}
+
+/// What can stand in a record of a run. Later kinds are added, none is changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Record {
+    /// The first record: what was started, for what, by whom.
+    Header(Box<Header>),
+    /// A mutation is about to be tried.
+    Intent(Intent),
+    /// A call has been answered.
+    Outcome(Outcome),
+    /// What a wait saw, or a line of a long call. For people.
+    Progress {
+        /// Number of the call.
+        call: u64,
+        /// What was seen.
+        text: String,
+    },
+    /// The guest began a step.
+    StepBegan {
+        /// Phase of the runbook.
+        phase: String,
+        /// Name of the step.
+        name: String,
+        /// How long it is expected to take.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expected_ms: Option<u64>,
+    },
+    /// The guest ended its step.
+    StepEnded {
+        /// Phase of the runbook.
+        phase: String,
+        /// Name of the step.
+        name: String,
+        /// How it ended.
+        level: Level,
+        /// What was found.
+        text: String,
+        /// Names and values that support it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        evidence: Vec<(String, String)>,
+    },
+    /// Something worth reporting, from the guest or the host.
+    Note {
+        /// How much it matters.
+        level: Level,
+        /// What.
+        text: String,
+    },
+    /// A line of the guest's log. For people.
+    Log {
+        /// `debug`, `info`, `warn` or `error`.
+        severity: String,
+        /// The line.
+        text: String,
+    },
+    /// Something is left on purpose; this command ends it.
+    Reminder {
+        /// What is left.
+        text: String,
+        /// The command that ends it.
+        command: String,
+    },
+    /// The operator is asked.
+    Question(Question),
+    /// The operator has answered.
+    Answer(Answered),
+    /// From here on, this must be taken back at the end.
+    UndoOpened {
+        /// Number of the call that made it.
+        call: u64,
+        /// What takes it back, such as `dhcp.withdraw`.
+        inverse: String,
+        /// What is taken back, for people.
+        thing: String,
+    },
+    /// An entry of the undo list is settled.
+    UndoClosed(UndoClosed),
+    /// The operator or the system wants the run to stop.
+    Signal {
+        /// `cancel` or `stop`.
+        signal: String,
+    },
+    /// From here on everything happens in a twin: the rehearsal has reached the first mutation.
+    TwinEntered {
+        /// The mutation that would have been the first.
+        function: String,
+    },
+    /// The last record.
+    Finished(Ending),
+}
+
+impl Record {
+    /// Whether the record only tells people something. Such records take no part in replay.
+    pub fn is_hint(&self) -> bool {
+        match self {
+            Record::Progress { .. }
+            | Record::StepBegan { .. }
+            | Record::StepEnded { .. }
+            | Record::Note { .. }
+            | Record::Log { .. } => true,
+            Record::Header(_)
+            | Record::Intent(_)
+            | Record::Outcome(_)
+            | Record::Reminder { .. }
+            | Record::Question(_)
+            | Record::Answer(_)
+            | Record::UndoOpened { .. }
+            | Record::UndoClosed(_)
+            | Record::Signal { .. }
+            | Record::TwinEntered { .. }
+            | Record::Finished(_) => false,
+        }
+    }
+}
+
+/// What a run was started for, and with what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// Version of this format.
+    pub format: u32,
+    /// Id of the run.
+    pub run: String,
+    /// Short name of the host.
+    pub host: String,
+    /// Name of the site.
+    pub site: String,
+    /// Whether it is a rehearsal.
+    pub dry_run: bool,
+    /// Name of the guest in its own words.
+    pub guest: String,
+    /// Version of the guest in its own words.
+    pub guest_version: String,
+    /// SHA-256 of the guest's file.
+    pub guest_digest: String,
+    /// Options of the guest, with defaults.
+    pub options: Vec<(String, String)>,
+    /// Who started it.
+    pub actor: String,
+    /// The machine that it was started on.
+    pub controller: String,
+    /// Version of the host program.
+    pub wreimage: String,
+}
+
+/// The version of the format that this crate writes.
+pub const FORMAT: u32 = 1;
+
+/// Who makes a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// The guest.
+    Guest,
+    /// The host, for a check of its own.
+    Host,
+    /// The host, taking something back.
+    Undo,
+}
+
+/// A mutation that is about to be tried.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Intent {
+    /// Number of the call.
+    pub call: u64,
+    /// Such as `ipmi.set-power`.
+    pub function: String,
+    /// Its effect class.
+    pub effect: Effect,
+    /// Who makes it.
+    pub origin: Origin,
+    /// Arguments by name.
+    pub arguments: Value,
+    /// What the world looked like before, for a `once` call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witness: Option<Value>,
+}
+
+/// How much an answer can be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reality {
+    /// It comes from the real system, or from the lab that the run is made in.
+    Real,
+    /// It comes from the twin of a rehearsal.
+    Assumed,
+    /// The twin could not know.
+    NotPreviewed,
+}
+
+impl Reality {
+    fn is_real(&self) -> bool {
+        *self == Reality::Real
+    }
+}
+
+fn real() -> Reality {
+    Reality::Real
+}
+
+/// A call that was answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Number of the call.
+    pub call: u64,
+    /// Such as `ipmi.set-power`.
+    pub function: String,
+    /// Its effect class.
+    pub effect: Effect,
+    /// Who made it.
+    pub origin: Origin,
+    /// Arguments by name.
+    pub arguments: Value,
+    /// The value or the fault.
+    pub result: Result<Value, Fault>,
+    /// How far to trust it.
+    #[serde(default = "real", skip_serializing_if = "Reality::is_real")]
+    pub reality: Reality,
+    /// How long it took by the clock of the run, in milliseconds.
+    pub took_ms: u64,
+}
+
+/// How much something matters, or how a step ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Left out on purpose.
+    Skipped,
+    /// Done.
+    Success,
+    /// Done or not, and somebody should look.
+    Warning,
+    /// Not done.
+    Failure,
+    /// The guest went away in the middle.
+    Unfinished,
+}
+
+impl Level {
+    /// The level as a word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Level::Skipped => "skipped",
+            Level::Success => "success",
+            Level::Warning => "warning",
+            Level::Failure => "failure",
+            Level::Unfinished => "unfinished",
+        }
+    }
+}
+
+/// The operator is asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Question {
+    /// Number of the call.
+    pub call: u64,
+    /// The question.
+    pub question: String,
+    /// Answers that can be given, with what they do.
+    pub choices: Vec<(String, String)>,
+}
+
+/// The operator has answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Answered {
+    /// Number of the call.
+    pub call: u64,
+    /// One of the choices.
+    pub answer: String,
+}
+
+/// What became of an entry of the undo list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UndoState {
+    /// Taken back.
+    Done,
+    /// Tried, and it failed: something is left.
+    Failed,
+    /// There was nothing to take back any more.
+    NotNeeded,
+    /// Left on purpose.
+    Left,
+}
+
+impl UndoState {
+    /// The state as a word.
+    pub fn word(self) -> &'static str {
+        match self {
+            UndoState::Done => "done",
+            UndoState::Failed => "failed",
+            UndoState::NotNeeded => "not-needed",
+            UndoState::Left => "left",
+        }
+    }
+}
+
+/// An entry of the undo list is settled.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UndoClosed {
+    /// Number of the call that made the thing.
+    pub call: u64,
+    /// What takes it back.
+    pub inverse: String,
+    /// What was taken back, for people.
+    pub thing: String,
+    /// What became of it.
+    pub state: UndoState,
+    /// Why, where it is not plain.
+    pub text: String,
+}
+
+/// How the run ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ending {
+    /// `success`, `warnings`, `failed`, `refused`, `cancelled`.
+    pub outcome: String,
+    /// What a tired person reads first.
+    pub summary: String,
+    /// Whether anything was changed.
+    pub touched: bool,
+    /// What could not be taken back, or was left on purpose.
+    pub left: Vec<String>,
+    /// Exit code of the program.
+    pub exit_code: u8,
+}
