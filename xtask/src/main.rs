@@ -1,1 +1,63 @@
-fn main() {}
+//! The tasks of this repository, run as `cargo xtask …`.
+
+mod apt;
+mod ci;
+mod component;
+mod demo;
+mod digest;
+mod guests;
+mod inner;
+mod repository;
+mod tally;
+mod test;
+mod toolchain;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// The tasks of this repository.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Build the guests into target/guests/NAME.wasm
+    Guests {
+        /// Also the misbehaving guests that the tests use, into target/guests/fixtures/
+        #[arg(long)]
+        fixtures: bool,
+    },
+    /// Build everything and reimage host1001 in the lab
+    Demo,
+    /// Install what the tests need, build everything, run the tests
+    Test {
+        /// One part; all of them when none is named
+        part: Option<test::Part>,
+    },
+    /// What has to pass: format, lints, documentation, all tests
+    Ci,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<()> {
+    match task {
+        Task::Guests { fixtures } => guests::build(fixtures),
+        Task::Demo => demo::run(),
+        Task::Test { part } => test::run(part),
+        Task::Ci => ci::run(),
+    }
+}

@@ -1,0 +1,185 @@
+//! The action log: what was done, how it went, and what follows for the verdict.
+
+use crate::bindings::wreimage::run::run;
+use crate::{Fault, Level, Outcome, Step, Verdict, note};
+use std::time::Duration;
+
+use crate::patience::millis;
+
+/// One line of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Action {
+    /// Phase of the runbook.
+    pub phase: String,
+    /// Name of the step, or empty for a note.
+    pub name: String,
+    /// How it ended.
+    pub level: Level,
+    /// What is said of it.
+    pub text: String,
+}
+
+/// Everything that the guest has done so far.
+#[derive(Debug, Default)]
+pub struct Actions {
+    done: Vec<Action>,
+}
+
+impl Actions {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Actions::default()
+    }
+
+    /// What was done, in order.
+    pub fn done(&self) -> &[Action] {
+        &self.done
+    }
+
+    /// The steps of a phase are begun from what this returns.
+    pub fn phase(&mut self, name: &'static str) -> Phase<'_> {
+        Phase {
+            name,
+            actions: self,
+        }
+    }
+
+    /// Reports something that is not the end of a step, and remembers it for the verdict.
+    ///
+    /// # Errors
+    /// None.
+    pub fn note(&mut self, level: Level, text: &str) -> Result<(), Fault> {
+        note(level.clone(), text)?;
+        self.remember("", "", level, text.to_owned());
+        Ok(())
+    }
+
+    /// Failed when something failed, warnings when something wants attention, else success.
+    pub fn verdict(&self) -> Verdict {
+        let any = |level| self.done.iter().any(|action| action.level == level);
+        if any(Level::Failure) {
+            Verdict::Failed
+        } else if any(Level::Warning) {
+            Verdict::Warnings
+        } else {
+            Verdict::Success
+        }
+    }
+
+    /// The outcome of a run that came to its end: the headline, then each action on a line of its own.
+    pub fn outcome(&self, headline: &str) -> Outcome {
+        let lines = self.done.iter().map(|action| {
+            let mark = match action.level {
+                Level::Success => String::new(),
+                ref level => format!("[{level}] "),
+            };
+            let name = &action.name;
+            match (name.is_empty(), action.text.is_empty()) {
+                (true, _) => format!("\n- {mark}{}", action.text),
+                (_, true) => format!("\n- {mark}{name}"),
+                _ => format!("\n- {mark}{name}: {}", action.text),
+            }
+        });
+        Outcome {
+            verdict: self.verdict(),
+            summary: std::iter::once(headline.to_owned()).chain(lines).collect(),
+            extra: Vec::new(),
+        }
+    }
+
+    fn remember(&mut self, phase: &str, name: &str, level: Level, text: String) {
+        self.done.push(Action {
+            phase: phase.to_owned(),
+            name: name.to_owned(),
+            level,
+            text,
+        });
+    }
+}
+
+/// One phase of the runbook: begins its steps.
+#[derive(Debug)]
+pub struct Phase<'a> {
+    name: &'static str,
+    actions: &'a mut Actions,
+}
+
+impl Phase<'_> {
+    /// Begins a step, does it, and ends it with what the closure said of it. A fault ends the step as a failure and is
+    /// returned.
+    ///
+    /// # Errors
+    /// The closure's fault.
+    pub fn step<T>(
+        &mut self,
+        name: &str,
+        work: impl FnOnce(&mut Step) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        self.begin(name, None, work)
+    }
+
+    /// As [`step`](Phase::step), for a step that usually takes that long.
+    ///
+    /// # Errors
+    /// The closure's fault.
+    pub fn long_step<T>(
+        &mut self,
+        name: &str,
+        usually: Duration,
+        work: impl FnOnce(&mut Step) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        self.begin(name, Some(usually), work)
+    }
+
+    fn begin<T>(
+        &mut self,
+        name: &str,
+        usually: Option<Duration>,
+        work: impl FnOnce(&mut Step) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        run::step_begin(self.name, name, usually.map(millis))?;
+        let mut step = Step::new();
+        let result = work(&mut step);
+        if let Err(fault) = &result {
+            step.level = Level::Failure;
+            step.says(fault.message.clone());
+            step.evidence("fault", &fault.code);
+        }
+        let told = run::step_end(&step.level, &step.text(), &step.evidence);
+        self.actions
+            .remember(self.name, name, step.level.clone(), step.text());
+        // The fault of the work matters more than one of telling about it.
+        let value = result?;
+        told?;
+        Ok(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_action_is_the_verdict() {
+        let mut actions = Actions::new();
+        assert_eq!(actions.verdict(), Verdict::Success);
+        actions.remember("p", "a", Level::Skipped, String::new());
+        assert_eq!(actions.verdict(), Verdict::Success);
+        actions.remember("p", "b", Level::Warning, "look".to_owned());
+        assert_eq!(actions.verdict(), Verdict::Warnings);
+        actions.remember("p", "c", Level::Failure, String::new());
+        assert_eq!(actions.verdict(), Verdict::Failed);
+    }
+
+    #[test]
+    fn the_summary_has_a_line_an_action() {
+        let mut actions = Actions::new();
+        actions.remember("p", "Do it", Level::Success, "done".to_owned());
+        actions.remember("p", "Look", Level::Warning, String::new());
+        actions.remember("", "", Level::Skipped, "not here".to_owned());
+        assert_eq!(
+            actions.outcome("Reimaged").summary,
+            "Reimaged\n- Do it: done\n- [warning] Look\n- [skipped] not here"
+        );
+    }
+}

@@ -1,0 +1,76 @@
+//! Words with which a guest describes itself.
+
+use crate::{Description, OptionKind, OptionSpec};
+
+impl Description {
+    /// A guest that only looks. The host refuses its mutations.
+    pub fn reads(name: &str, version: &str, summary: &str) -> Self {
+        Description {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            summary: summary.to_owned(),
+            mutates: false,
+            options: Vec::new(),
+            extra: Vec::new(),
+        }
+    }
+
+    /// A guest that changes something.
+    pub fn mutates(name: &str, version: &str, summary: &str) -> Self {
+        Description {
+            mutates: true,
+            ..Description::reads(name, version, summary)
+        }
+    }
+
+    /// With these options of its own.
+    #[must_use]
+    pub fn with_options(mut self, options: impl IntoIterator<Item = OptionSpec>) -> Self {
+        self.options = options.into_iter().collect();
+        self
+    }
+}
+
+impl OptionSpec {
+    /// An option that is present or absent.
+    pub fn toggle(name: &str, help: &str) -> Self {
+        OptionSpec::of_kind(OptionKind::Toggle, name, help)
+    }
+
+    /// An option with any text; `value_name` stands for it in the help.
+    pub fn text(name: &str, value_name: &str, help: &str) -> Self {
+        OptionSpec {
+            value_name: Some(value_name.to_owned()),
+            ..OptionSpec::of_kind(OptionKind::Text, name, help)
+        }
+    }
+
+    /// An option of that kind.
+    pub fn of_kind(kind: OptionKind, name: &str, help: &str) -> Self {
+        OptionSpec {
+            name: name.to_owned(),
+            short: None,
+            help: help.to_owned(),
+            value_name: None,
+            kind,
+            default: None,
+            required: false,
+            needs: Vec::new(),
+            extra: Vec::new(),
+        }
+    }
+
+    /// A run without it is a usage error.
+    #[must_use]
+    pub fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+
+    /// What it is when it is not given.
+    #[must_use]
+    pub fn by_default(mut self, value: &str) -> Self {
+        self.default = Some(value.to_owned());
+        self
+    }
+}

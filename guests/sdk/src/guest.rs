@@ -1,0 +1,68 @@
+//! The trait that a guest implements, and how it becomes the exports of a component.
+
+use crate::bindings::wreimage::run::run;
+use crate::{Description, Ending, Fault, Outcome, Request, panic};
+
+/// What a guest is.
+pub trait Guest {
+    /// Says what the guest is. No capability can be called here.
+    fn describe() -> Description;
+
+    /// Does the job for the host that the run is bound to.
+    ///
+    /// # Errors
+    /// A fault ends the run as failed; its message is what the operator reads.
+    fn run(request: &Request) -> Result<Outcome, Fault>;
+
+    /// Says the closing words, after the host has taken back what had to be. Runs in a fresh instance and must not try
+    /// to take anything back.
+    ///
+    /// # Errors
+    /// A fault is reported and changes nothing else.
+    fn rollback(ending: Ending) -> Result<(), Fault> {
+        let _ = ending;
+        Ok(())
+    }
+}
+
+/// What the exported `run` does. Called by [`export!`](crate::export).
+#[doc(hidden)]
+pub fn enter_run<G: Guest>() -> Result<Outcome, Fault> {
+    panic::tell_the_host();
+    G::run(&run::get_request()?)
+}
+
+/// What the exported `rollback` does. Called by [`export!`](crate::export).
+#[doc(hidden)]
+pub fn enter_rollback<G: Guest>(ending: Ending) -> Result<(), Fault> {
+    panic::tell_the_host();
+    G::rollback(ending)
+}
+
+/// Makes a [`Guest`] the exports of this component.
+#[macro_export]
+macro_rules! export {
+    ($guest:ty) => {
+        const _: () = {
+            struct Exports;
+
+            impl $crate::bindings::exports::wreimage::guest::guest::Guest for Exports {
+                fn describe() -> $crate::Description {
+                    <$guest as $crate::Guest>::describe()
+                }
+
+                fn run() -> Result<$crate::Outcome, $crate::Fault> {
+                    $crate::enter_run::<$guest>()
+                }
+
+                fn rollback(ending: $crate::Ending) -> Result<(), $crate::Fault> {
+                    $crate::enter_rollback::<$guest>(ending)
+                }
+            }
+
+            // Elsewhere, as in a native test, nobody can call the exports.
+            #[cfg(target_arch = "wasm32")]
+            $crate::bindings::export_guest!(Exports);
+        };
+    };
+}

@@ -1,0 +1,65 @@
+//! What a guest of wreimage is written with.
+//!
+//! A guest implements [`Guest`] and hands itself to [`export!`]. It does its work in steps, calls capabilities (one
+//! module each: [`ipmi`], [`dhcp`], [`remote`] …), and returns an [`Outcome`]:
+//!
+//! ```ignore
+//! use wreimage_sdk::{Actions, Description, Fault, Guest, Outcome, Request, ipmi};
+//!
+//! struct Check;
+//!
+//! impl Guest for Check {
+//!     fn describe() -> Description {
+//!         Description::reads("check", "0.1.0", "Reads the power state")
+//!     }
+//!
+//!     fn run(_: &Request) -> Result<Outcome, Fault> {
+//!         let mut actions = Actions::new();
+//!         actions.phase("check").step("Read the power state", |step| {
+//!             step.says(format!("the machine is {}", ipmi::get_power_state()?));
+//!             Ok(())
+//!         })?;
+//!         Ok(actions.outcome("The BMC answers"))
+//!     }
+//! }
+//!
+//! wreimage_sdk::export!(Check);
+//! ```
+//!
+//! Three rules keep a run repeatable. Time comes from [`clock`] only. What a guest asks the host for follows from its
+//! arguments and from the host's answers, so use `BTreeMap`, never `HashMap`, where order reaches a capability. And
+//! no state is kept between [`Guest::run`] and [`Guest::rollback`]: the latter runs in a fresh instance.
+
+mod actions;
+#[allow(missing_docs, unsafe_code, clippy::all)]
+pub mod bindings;
+pub mod clock;
+mod describe;
+mod display;
+mod fault;
+mod guest;
+mod options;
+mod panic;
+mod patience;
+pub mod prompt;
+mod retry;
+mod step;
+mod tell;
+
+pub use actions::{Action, Actions, Phase};
+pub use bindings::exports::wreimage::guest::guest::{
+    Cause, Description, Ending, OptionKind, OptionSpec, Outcome, PastStep, Reminder, Undone,
+    Verdict,
+};
+pub use bindings::wreimage::dhcp::dhcp;
+pub use bindings::wreimage::dns::dns;
+pub use bindings::wreimage::ipmi::ipmi;
+pub use bindings::wreimage::netbox::netbox;
+pub use bindings::wreimage::remote::remote;
+pub use bindings::wreimage::run::run::{Level, OptionValue, Request, Severity};
+pub use bindings::shared::wreimage::types::types::{Fault, FaultKind, Patience};
+pub use guest::{Guest, enter_rollback, enter_run};
+pub use options::Options;
+pub use retry::{Tries, retry};
+pub use step::Step;
+pub use tell::{leave, log, note};

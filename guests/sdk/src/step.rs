@@ -1,0 +1,49 @@
+//! One step of the runbook while it is being done.
+
+use crate::Level;
+use std::fmt::Display;
+
+/// What is to be said of the step when it ends. It ends as a success unless something else is said, and as a failure
+/// when its closure returns a fault.
+#[derive(Debug)]
+pub struct Step {
+    pub(crate) level: Level,
+    pub(crate) texts: Vec<String>,
+    pub(crate) evidence: Vec<(String, String)>,
+}
+
+impl Step {
+    pub(crate) fn new() -> Self {
+        Step {
+            level: Level::Success,
+            texts: Vec::new(),
+            evidence: Vec::new(),
+        }
+    }
+
+    /// What was found or done.
+    pub fn says(&mut self, text: impl Into<String>) {
+        self.texts.push(text.into());
+    }
+
+    /// Done, and this wants attention.
+    pub fn warns(&mut self, text: impl Into<String>) {
+        self.level = Level::Warning;
+        self.texts.push(text.into());
+    }
+
+    /// Not done, and why. Returns from the closure are up to the caller.
+    pub fn skips(&mut self, why: impl Into<String>) {
+        self.level = Level::Skipped;
+        self.texts.push(why.into());
+    }
+
+    /// A fact that was seen, for whoever has to judge the run later.
+    pub fn evidence(&mut self, what: &str, value: impl Display) {
+        self.evidence.push((what.to_owned(), value.to_string()));
+    }
+
+    pub(crate) fn text(&self) -> String {
+        self.texts.join("; ")
+    }
+}

@@ -1,0 +1,29 @@
+//! What a guest tells the host besides its steps.
+
+use crate::bindings::wreimage::run::run;
+use crate::{Fault, Level, Severity};
+
+/// Something worth reporting that is not the end of a step.
+///
+/// # Errors
+/// None.
+pub fn note(level: Level, text: &str) -> Result<(), Fault> {
+    run::note(&level, text)
+}
+
+/// Registers something that the run leaves on purpose and the command that ends it. The host prints it at every end, even
+/// when the guest is dead: register it when it is made.
+///
+/// # Errors
+/// None.
+pub fn leave(text: &str, command: &str) -> Result<(), Fault> {
+    run::leave(text, command)
+}
+
+/// A line for the log.
+///
+/// # Errors
+/// None.
+pub fn log(severity: Severity, text: &str) -> Result<(), Fault> {
+    run::log(severity, text)
+}
