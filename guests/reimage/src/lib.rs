@@ -1,30 +1,54 @@
-//! The smallest useful guest: reads what the BMC tells of the machine and touches nothing.
+//! Reinstalls the operating system of one physical server.
+//!
+//! Reads like the runbook: one file a phase, each a list of named steps in order. `validate` looks and changes
+//! nothing; `install` wipes the machine and installs it. What is published and set on the way is taken back by the host
+//! when the run ends, however it ends. Tries, deadlines and pauses are in `policy`.
 
-use wreimage_sdk::{Actions, Description, Fault, Guest, Outcome, Request, ipmi};
+mod boot;
+mod boot_override;
+mod closing;
+mod doubt;
+mod machine;
+mod install;
+mod options;
+mod policy;
+mod release;
+mod validate;
 
-struct BmcCheck;
+use options::Asked;
+use wreimage_sdk::{Actions, Description, Ending, Fault, Guest, Outcome, Request};
 
-impl Guest for BmcCheck {
+struct Reimage;
+
+impl Guest for Reimage {
     fn describe() -> Description {
-        Description::reads(
-            "bmc-check",
+        Description::mutates(
+            env!("CARGO_PKG_NAME"),
             env!("CARGO_PKG_VERSION"),
             env!("CARGO_PKG_DESCRIPTION"),
         )
+        .with_options(options::all())
     }
 
     fn run(request: &Request) -> Result<Outcome, Fault> {
+        let asked = Asked::from_request(request)?;
         let mut actions = Actions::new();
-        actions.phase("check").step("Read what the BMC tells", |step| {
-            let device = ipmi::get_device_info()?;
-            step.says(format!("power is {}", ipmi::get_power_state()?));
-            step.says(format!("boot override: {}", ipmi::get_boot_flags()?));
-            step.evidence("serial", device.serial.as_deref().unwrap_or("not told"));
-            step.evidence("firmware", device.firmware.as_deref().unwrap_or("not told"));
-            Ok(())
-        })?;
-        Ok(actions.outcome(&format!("The BMC of {} answers", request.host)))
+
+        let machine = validate::run(&asked, &mut actions)?;
+        install::run(&asked, &machine, &mut actions)?;
+
+        let done = if asked.no_pxe {
+            "already runs the requested OS"
+        } else {
+            "was reimaged"
+        };
+        let headline = format!("{} {done}: {}.", asked.host, asked.os);
+        Ok(actions.outcome(&headline))
+    }
+
+    fn rollback(request: &Request, ending: Ending) -> Result<(), Fault> {
+        closing::words(&request.host, &ending)
     }
 }
 
-wreimage_sdk::export!(BmcCheck);
+wreimage_sdk::export!(Reimage);

@@ -19,8 +19,8 @@ pub trait Guest {
     ///
     /// # Errors
     /// A fault is reported and changes nothing else.
-    fn rollback(ending: Ending) -> Result<(), Fault> {
-        let _ = ending;
+    fn rollback(request: &Request, ending: Ending) -> Result<(), Fault> {
+        let _ = (request, ending);
         Ok(())
     }
 }
@@ -36,7 +36,7 @@ pub fn enter_run<G: Guest>() -> Result<Outcome, Fault> {
 #[doc(hidden)]
 pub fn enter_rollback<G: Guest>(ending: Ending) -> Result<(), Fault> {
     panic::tell_the_host();
-    G::rollback(ending)
+    G::rollback(&run::get_request()?, ending)
 }
 
 /// Makes a [`Guest`] the exports of this component.

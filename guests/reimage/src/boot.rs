@@ -1,0 +1,120 @@
+//! Waiting for a boot, and judging which system it brought.
+
+use wreimage_sdk::prompt::{self, Answer};
+use wreimage_sdk::remote::{self, Answering, Before, Boot, Identity};
+use wreimage_sdk::{Fault, FaultKind, Patience, Step};
+
+/// What stands on the kernel command line of an installer and of no installed system: PXELINUX names the boot image, iPXE
+/// only the preseed file.
+const INSTALLER_MARKS: [&str; 2] = ["BOOT_IMAGE=debian-installer", "preseed/url="];
+
+/// Whether a kernel command line is that of an installer.
+pub fn is_installer(kernel_command_line: &str) -> bool {
+    INSTALLER_MARKS
+        .iter()
+        .any(|mark| kernel_command_line.contains(mark))
+}
+
+/// Which system a boot brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum System {
+    /// The Debian installer.
+    Installer,
+    /// The system that was there before: it lets in the site's key, which an installer does not have.
+    Old,
+    /// It lets in the installer's key and does not look like an installer.
+    Unclear,
+}
+
+/// Judges a boot that follows a forced network boot.
+pub fn judge(boot: &Boot) -> System {
+    match boot.identity {
+        _ if is_installer(&boot.kernel_command_line) => System::Installer,
+        Identity::Production => System::Old,
+        Identity::Installer => System::Unclear,
+    }
+}
+
+/// Records what was seen of a boot.
+pub fn evidence(boot: &Boot, step: &mut Step) {
+    step.evidence("boot id", &boot.boot_id);
+    step.evidence("kernel command line", &boot.kernel_command_line);
+    step.evidence("identity", identity_name(boot.identity));
+}
+
+/// The identity in words.
+pub fn identity_name(identity: Identity) -> &'static str {
+    match identity {
+        Identity::Installer => "installer",
+        Identity::Production => "production",
+    }
+}
+
+/// Waits for a boot. At the deadline the operator may wait as long again, any number of times.
+///
+/// `not_yet` says in a sentence what did not happen, and what to look at.
+///
+/// # Errors
+/// `timeout` when the operator gives up or nobody can be asked, and what [`remote::wait_for_boot`] ends with.
+pub fn wait(
+    since: &Before,
+    at: Answering,
+    patience: Patience,
+    not_yet: &str,
+    step: &mut Step,
+) -> Result<Boot, Fault> {
+    let minutes = patience.deadline().as_secs() / 60;
+    loop {
+        let fault = match remote::wait_for_boot(since, at, patience) {
+            Err(fault) if fault.is(FaultKind::Timeout) => fault.before(not_yet),
+            ended => return ended,
+        };
+        let answers = [
+            (Answer::Wait, &*format!("wait up to {minutes} minutes more")),
+            (
+                Answer::Abort,
+                "stop here; the DHCP entry is taken back, the machine stays as it is",
+            ),
+        ];
+        match prompt::choose(&fault.message, &answers) {
+            Ok(Answer::Wait) => step.warns("The deadline passed; the operator decided to wait on"),
+            Ok(_) => return Err(fault.and("The operator decided to stop.")),
+            Err(nobody) if nobody.code == prompt::NOBODY => {
+                return Err(fault.and("Nobody could be asked whether to wait on."));
+            }
+            Err(other) => return Err(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn boot(identity: Identity, kernel_command_line: &str) -> Boot {
+        Boot {
+            identity,
+            boot_id: "b".to_owned(),
+            kernel_command_line: kernel_command_line.to_owned(),
+            uptime_ms: 1,
+            extra: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_command_line_tells_an_installer_whoever_booted_it() {
+        for line in [
+            "BOOT_IMAGE=debian-installer/amd64/linux vga=normal",
+            "auto=true preseed/url=http://apt.example/preseed.cfg",
+        ] {
+            assert_eq!(judge(&boot(Identity::Installer, line)), System::Installer);
+        }
+    }
+
+    #[test]
+    fn a_system_that_lets_in_the_production_key_is_the_old_one() {
+        let line = "BOOT_IMAGE=/boot/vmlinuz-5.10.0-8-amd64 root=/dev/sda1 ro quiet";
+        assert_eq!(judge(&boot(Identity::Production, line)), System::Old);
+        assert_eq!(judge(&boot(Identity::Installer, line)), System::Unclear);
+    }
+}

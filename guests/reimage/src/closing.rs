@@ -1,0 +1,126 @@
+//! The closing words. By now the host has taken back what had to be; nothing is changed here.
+
+use wreimage_sdk::{Cause, Ending, Fault, Severity, Verdict, log};
+
+/// Says what happened, what was taken back, and what is left.
+///
+/// # Errors
+/// None but what [`log`] ends with.
+pub fn words(host: &str, ending: &Ending) -> Result<(), Fault> {
+    for (severity, line) in lines(host, ending) {
+        log(severity, &line)?;
+    }
+    Ok(())
+}
+
+fn lines(host: &str, ending: &Ending) -> Vec<(Severity, String)> {
+    let mut lines = vec![headline(host, &ending.cause)];
+    if !is_good(&ending.cause)
+        && let Some(step) = ending
+            .steps
+            .iter()
+            .rev()
+            .find(|step| step.level == "failure" || step.level == "unfinished")
+    {
+        let line = format!("It stopped in the phase {}: {}.", step.phase, step.name);
+        lines.push((Severity::Error, line));
+    }
+    for undone in &ending.undone {
+        lines.push(match undone.state.as_str() {
+            "done" => (Severity::Info, format!("Taken back: {}.", undone.function)),
+            "not-needed" => continue,
+            _ => (
+                Severity::Warn,
+                format!(
+                    "Not taken back: {} ({}): {}",
+                    undone.function, undone.state, undone.text
+                ),
+            ),
+        });
+    }
+    for reminder in &ending.reminders {
+        let line = format!("Left: {}. To end it: {}", reminder.text, reminder.command);
+        lines.push((Severity::Warn, line));
+    }
+    lines
+}
+
+fn is_good(cause: &Cause) -> bool {
+    matches!(cause, Cause::Finished(outcome) if outcome.verdict != Verdict::Failed)
+}
+
+fn headline(host: &str, cause: &Cause) -> (Severity, String) {
+    match cause {
+        Cause::Finished(outcome) if outcome.verdict == Verdict::Success => (
+            Severity::Info,
+            format!("The reimage of {host} has succeeded."),
+        ),
+        Cause::Finished(outcome) => (
+            Severity::Warn,
+            format!("The reimage of {host} has ended: {}.", outcome.verdict),
+        ),
+        Cause::Faulted(fault) => (
+            Severity::Error,
+            format!("The reimage of {host} has failed. {}", fault.message),
+        ),
+        Cause::Trapped(place) => (
+            Severity::Error,
+            format!("The reimage of {host} has died of an error of its own: {place}"),
+        ),
+        Cause::Cancelled(why) => (
+            Severity::Warn,
+            format!("The reimage of {host} was stopped: {why}."),
+        ),
+        Cause::Other(why) => (
+            Severity::Error,
+            format!("The reimage of {host} has ended: {why}."),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wreimage_sdk::{FaultKind, PastStep, Reminder, Undone};
+
+    #[test]
+    fn a_failure_names_the_step_and_what_is_left() {
+        let undone = |function: &str, state: &str| Undone {
+            function: function.to_owned(),
+            state: state.to_owned(),
+            text: "no answer".to_owned(),
+        };
+        let ending = Ending {
+            cause: Cause::Faulted(Fault::new(FaultKind::Timeout, "c", "s", "It never came.")),
+            steps: vec![PastStep {
+                phase: "install".to_owned(),
+                name: "Poll".to_owned(),
+                level: "failure".to_owned(),
+                text: String::new(),
+            }],
+            reminders: vec![Reminder {
+                text: "units are masked".to_owned(),
+                command: "systemctl unmask a".to_owned(),
+            }],
+            undone: vec![
+                undone("dhcp.withdraw", "done"),
+                undone("ipmi.clear-boot-device", "failed"),
+            ],
+            extra: Vec::new(),
+        };
+        let told: Vec<String> = lines("host1001", &ending)
+            .into_iter()
+            .map(|(severity, line)| format!("{severity}: {line}"))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "error: The reimage of host1001 has failed. It never came.",
+                "error: It stopped in the phase install: Poll.",
+                "info: Taken back: dhcp.withdraw.",
+                "warn: Not taken back: ipmi.clear-boot-device (failed): no answer",
+                "warn: Left: units are masked. To end it: systemctl unmask a",
+            ]
+        );
+    }
+}

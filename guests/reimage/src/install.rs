@@ -1,0 +1,282 @@
+//! The installation: boot the installer from the network once, let it install, see the new OS up.
+
+use crate::boot::{self, System};
+use crate::machine::Machine;
+use crate::options::Asked;
+use crate::{boot_override, policy, release};
+use wreimage_sdk::dhcp::{self, BootMethod, Entry, MatchKind, Published};
+use wreimage_sdk::ipmi::{self, PowerAction, PowerState};
+use wreimage_sdk::remote::{self, Answering, Before, Boot, Identity};
+use wreimage_sdk::{Actions, Fault, FaultKind, Step, clock};
+
+use crate::doubt;
+
+const NOT_RESTARTED: &str =
+    "The machine was not restarted: its old system and its data are as they were.";
+
+/// Wipes the machine and installs it; with `--no-pxe` only looks which OS runs.
+///
+/// # Errors
+/// What stopped it, and in which state it left the machine. The host takes the DHCP entry and the boot override back.
+pub fn run(asked: &Asked, machine: &Machine, actions: &mut Actions) -> Result<(), Fault> {
+    let mut phase = actions.phase("install");
+
+    if asked.no_pxe {
+        return phase.step(
+            "Verify that the host runs the requested OS (no installation: --no-pxe)",
+            |step| release::verify_present(asked, step),
+        );
+    }
+
+    let entry = phase.step(
+        "Generate a temporary DHCP snippet on the install server and restart the DHCP server",
+        |step| publish(asked, machine, step),
+    )?;
+    phase.step("Force next boot to go via PXE via IPMI", |step| {
+        boot_override::force_network(machine, step).map_err(|fault| fault.and(NOT_RESTARTED))
+    })?;
+    let restarted = phase.step("Reboot the host via IPMI", |step| restart(machine, step))?;
+    let installer = phase.long_step(
+        "Poll until the host is reachable",
+        policy::RESTART_USUALLY,
+        |step| wait_for_installer(asked, machine, &restarted, step),
+    )?;
+    phase.step(
+        "Verify that the host has rebooted into the Debian installer",
+        |step| verify_installer(asked, &installer, &entry, step),
+    )?;
+    phase.step(
+        "Remove the PXE boot override while the installer runs",
+        |step| boot_override::clear_during_installation(machine, step),
+    )?;
+    let new_os = phase.long_step(
+        "Poll until the host gets rebooted by the Debian installer into the new OS",
+        policy::INSTALLATION_USUALLY,
+        |step| wait_for_new_os(asked, machine, &installer, step),
+    )?;
+    phase.step(
+        "Verify that the host has rebooted into a new OS and not again into the Debian installer",
+        |step| verify_not_installer(asked, machine, &installer, &new_os, step),
+    )?;
+    phase.step("Verify that the new OS is the requested one", |step| {
+        release::verify_installed(asked, step)
+    })?;
+    phase.step(
+        "Ensure that the BIOS boot parameters are back to normal",
+        |step| boot_override::ensure_normal(machine, step),
+    )?;
+    phase.step(
+        "Delete the temporary DHCP snippet and restart the DHCP server",
+        |step| withdraw(&entry, step),
+    )
+}
+
+fn publish(asked: &Asked, machine: &Machine, step: &mut Step) -> Result<Published, Fault> {
+    let not_restarted = |fault: Fault| fault.and(NOT_RESTARTED);
+    if let Some(old) = dhcp::get_published().map_err(not_restarted)? {
+        step.says(format!(
+            "replaces an entry of an earlier run, {}",
+            old.location
+        ));
+        step.evidence("digest of the replaced entry", &old.digest);
+    }
+    let entry = dhcp::publish(&Entry {
+        match_by: MatchKind::CircuitId,
+        distribution: asked.os.clone(),
+        media: asked.pxe_media.clone(),
+        boot: if machine.is_uefi() {
+            BootMethod::UefiHttp
+        } else {
+            BootMethod::PxelinuxHttp
+        },
+    })
+    .map_err(not_restarted)?;
+    step.says(format!("{} for {}", entry.location, entry.matches));
+    step.evidence("digest of the entry", &entry.digest);
+    Ok(entry)
+}
+
+/// Restarts the machine and returns the moment before, against which the next boot is new.
+fn restart(machine: &Machine, step: &mut Step) -> Result<Before, Fault> {
+    let power = ipmi::get_power_state().map_err(|fault| fault.and(NOT_RESTARTED))?;
+    let action = match &power {
+        PowerState::On => PowerAction::Cycle,
+        PowerState::Off => PowerAction::On,
+        PowerState::Unknown(answer) => {
+            let fault = Fault::new(
+                FaultKind::Rejected,
+                "reimage.power-unknown",
+                machine.bmc(),
+                format!("it does not say whether the machine is on or off: {answer}"),
+            );
+            return Err(fault.and(NOT_RESTARTED));
+        }
+    };
+    let before = Before {
+        boot_id: machine.boot_id.clone(),
+        time_ms: clock::now_ms()?,
+    };
+    ipmi::set_power(action)?;
+    step.says(match action {
+        PowerAction::Cycle => "power cycle: the machine was on",
+        _ => "power on: the machine was off",
+    });
+    step.evidence(
+        "boot id before",
+        before.boot_id.as_deref().unwrap_or("unknown"),
+    );
+    Ok(before)
+}
+
+fn wait_for_installer(
+    asked: &Asked,
+    machine: &Machine,
+    restarted: &Before,
+    step: &mut Step,
+) -> Result<Boot, Fault> {
+    let not_yet = format!(
+        "{} was restarted, and no system answers. Look at its console by {}.",
+        asked.host, machine.management
+    );
+    // At either identity, so that the old system is noticed when the machine falls through to its disk.
+    let boot = boot::wait(
+        restarted,
+        Answering::Either,
+        policy::RESTARTED,
+        &not_yet,
+        step,
+    )?;
+    step.says(format!("up for {} s", boot.uptime_ms / 1000));
+    boot::evidence(&boot, step);
+    Ok(boot)
+}
+
+fn verify_installer(
+    asked: &Asked,
+    boot: &Boot,
+    entry: &Published,
+    step: &mut Step,
+) -> Result<(), Fault> {
+    boot::evidence(boot, step);
+    match boot::judge(boot) {
+        System::Installer => {
+            step.says("its kernel command line is the installer's");
+            Ok(())
+        }
+        System::Old => Err(fell_through(asked, boot, entry, "its old system")),
+        System::Unclear => match remote::get_os_release(Identity::Installer) {
+            // Installed systems have a release file and installers none: two witnesses against the installer.
+            Ok(system) => Err(fell_through(asked, boot, entry, &system.pretty_name)),
+            Err(fault) if fault.is(FaultKind::NotFound) => doubt::settle(
+                Fault::new(
+                    FaultKind::Rejected,
+                    "reimage.installer-doubtful",
+                    &asked.host,
+                    format!(
+                        "what answers at {} lets in the installer's key, but its kernel command line is not the Debian \
+                         installer's: `{}` (boot id {}). Look at its console before going on.",
+                        asked.host, boot.kernel_command_line, boot.boot_id
+                    ),
+                ),
+                asked.force,
+                step,
+            ),
+            Err(fault) => Err(fault),
+        },
+    }
+}
+
+fn fell_through(asked: &Asked, boot: &Boot, entry: &Published, system: &str) -> Fault {
+    Fault::new(
+        FaultKind::Rejected,
+        "reimage.fell-through",
+        &asked.host,
+        format!(
+            "{host} came back with {system} and its data: it booted from its disk, not from the network (boot id {boot_id}, \
+             kernel command line `{line}`). Nothing was installed and nothing is lost. Check that the DHCP server serves {location}, \
+             that {host} is cabled to the switch port which the entry names ({matches}), and that its network boot is enabled and \
+             before the disk in the boot order; then run again.",
+            host = asked.host,
+            boot_id = boot.boot_id,
+            line = boot.kernel_command_line,
+            location = entry.location,
+            matches = entry.matches,
+        ),
+    )
+}
+
+fn wait_for_new_os(
+    asked: &Asked,
+    machine: &Machine,
+    installer: &Boot,
+    step: &mut Step,
+) -> Result<Boot, Fault> {
+    let not_yet = format!(
+        "The installer runs on {} and has not rebooted into a new OS. Look at its console by {}: it may be \
+         slow, or stand at a question.",
+        asked.host, machine.management
+    );
+    let since = Before {
+        boot_id: Some(installer.boot_id.clone()),
+        time_ms: clock::now_ms()?,
+    };
+    let boot = boot::wait(
+        &since,
+        Answering::Installer,
+        policy::INSTALLED,
+        &not_yet,
+        step,
+    )?;
+    step.says(format!("up for {} s", boot.uptime_ms / 1000));
+    boot::evidence(&boot, step);
+    Ok(boot)
+}
+
+fn verify_not_installer(
+    asked: &Asked,
+    machine: &Machine,
+    installer: &Boot,
+    boot: &Boot,
+    step: &mut Step,
+) -> Result<(), Fault> {
+    step.evidence("boot id of the installer", &installer.boot_id);
+    boot::evidence(boot, step);
+    if !boot::is_installer(&boot.kernel_command_line) {
+        step.says("its kernel command line is that of an installed system");
+        return Ok(());
+    }
+    let flags = match ipmi::get_boot_flags() {
+        Ok(flags) => flags.to_string(),
+        Err(fault) if fault.is(FaultKind::Cancelled) => return Err(fault),
+        Err(fault) => format!("unreadable: {}", fault.message),
+    };
+    step.evidence("boot flags", &flags);
+    Err(Fault::new(
+        FaultKind::Rejected,
+        "reimage.installer-again",
+        machine.bmc(),
+        format!(
+            "{host} has booted the Debian installer a second time (boot id {second} after {first}): its BMC kept the boot override. \
+             What was just installed is being wiped and installed again. Its boot flags now: {flags}. Nothing more was done. Let \
+             it not go on in a loop: power {host} off, clear the override with `chassis bootdev none` at {management}, update \
+             the BMC's firmware, then reimage again.",
+            host = asked.host,
+            second = boot.boot_id,
+            first = installer.boot_id,
+            management = machine.management,
+        ),
+    ))
+}
+
+fn withdraw(entry: &Published, step: &mut Step) -> Result<(), Fault> {
+    if dhcp::withdraw()? {
+        step.says(format!("{} is gone", entry.location));
+    } else {
+        step.warns(format!(
+            "{} was gone already: somebody else has removed it during the installation",
+            entry.location
+        ));
+    }
+    step.evidence("digest of the entry", &entry.digest);
+    Ok(())
+}

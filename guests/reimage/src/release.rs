@@ -1,0 +1,105 @@
+//! Which release of the OS runs.
+
+use crate::boot::{self, identity_name};
+use crate::options::Asked;
+use crate::{doubt, policy};
+use wreimage_sdk::remote::{self, Identity, OsRelease};
+use wreimage_sdk::{Fault, FaultKind, Step, retry};
+
+/// The freshly installed OS must be the one that was asked for.
+///
+/// # Errors
+/// `rejected` (code `reimage.wrong-release`) when it is another one.
+pub fn verify_installed(asked: &Asked, step: &mut Step) -> Result<(), Fault> {
+    let found = retry(policy::READ_FROM_NEW_SYSTEM, |_| {
+        remote::get_os_release(Identity::Installer)
+    })?;
+    verify(
+        asked,
+        &found,
+        "The installation is complete but of the wrong release. Check what the boot path and the mirror serve under that \
+         name, then reimage again.",
+        step,
+    )
+}
+
+/// With `--no-pxe` the OS must be there already.
+///
+/// # Errors
+/// As [`verify_installed`]; `unreachable` when no system lets us in; `conflict` when an installer runs.
+pub fn verify_present(asked: &Asked, step: &mut Step) -> Result<(), Fault> {
+    let mut refusals = Vec::new();
+    // A system that is installed and not enrolled lets in only the installer's key.
+    for identity in [Identity::Installer, Identity::Production] {
+        let line = match remote::get_kernel_command_line(identity) {
+            Ok(line) => line,
+            Err(fault) if fault.is(FaultKind::Cancelled) => return Err(fault),
+            Err(fault) => {
+                refusals.push(format!("{}: {}", identity_name(identity), fault.message));
+                continue;
+            }
+        };
+        step.evidence("kernel command line", &line);
+        step.evidence("identity", identity_name(identity));
+        if boot::is_installer(&line) {
+            return Err(Fault::new(
+                FaultKind::Conflict,
+                "reimage.installer-runs",
+                &asked.host,
+                format!(
+                    "--no-pxe goes on with an installed OS, but {} runs the Debian installer (`{line}`). Wait until it has \
+                     finished, or reimage without --no-pxe. Nothing was touched.",
+                    asked.host
+                ),
+            ));
+        }
+        step.evidence("boot id", remote::get_boot_id(identity)?);
+        let found = remote::get_os_release(identity)?;
+        return verify(
+            asked,
+            &found,
+            "Nothing was touched. Reimage without --no-pxe to install it.",
+            step,
+        );
+    }
+    Err(Fault::new(
+        FaultKind::Unreachable,
+        "reimage.no-system",
+        &asked.host,
+        format!(
+            "--no-pxe goes on with an installed OS, but no system lets us in at {} ({}). Nothing was touched. Reimage without \
+             --no-pxe, or look at its console.",
+            asked.host,
+            refusals.join("; ")
+        ),
+    ))
+}
+
+fn verify(asked: &Asked, found: &OsRelease, advice: &str, step: &mut Step) -> Result<(), Fault> {
+    step.evidence("release", &found.pretty_name);
+    if found.codename == asked.os {
+        step.says(&found.pretty_name);
+        return Ok(());
+    }
+    if found.codename.is_empty() {
+        let doubt = Fault::new(
+            FaultKind::Rejected,
+            "reimage.release-doubtful",
+            &asked.host,
+            format!(
+                "{} runs `{}`, which does not tell its code name; {} was requested.",
+                asked.host, found.pretty_name, asked.os
+            ),
+        );
+        return doubt::settle(doubt, asked.force, step);
+    }
+    Err(Fault::new(
+        FaultKind::Rejected,
+        "reimage.wrong-release",
+        &asked.host,
+        format!(
+            "{} runs {} ({}), but {} was requested. {advice}",
+            asked.host, found.codename, found.pretty_name, asked.os
+        ),
+    ))
+}

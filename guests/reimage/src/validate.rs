@@ -1,0 +1,219 @@
+//! Pre-reimage validation: everything that can be known before anything is touched.
+
+use crate::boot::identity_name;
+use crate::doubt;
+use crate::machine::Machine;
+use crate::options::Asked;
+use std::net::IpAddr;
+use wreimage_sdk::dns::{self, HostName};
+use wreimage_sdk::ipmi::{self, PowerState};
+use wreimage_sdk::netbox::{self, Device, DeviceKind, Firmware};
+use wreimage_sdk::remote::{self, Identity};
+use wreimage_sdk::{Actions, Fault, FaultKind, Step};
+
+const UNTOUCHED: &str = "Nothing was touched.";
+
+/// Looks at everything and changes nothing.
+///
+/// # Errors
+/// What would stop the reimage half-way: it is found out here.
+pub fn run(asked: &Asked, actions: &mut Actions) -> Result<Machine, Fault> {
+    let mut phase = actions.phase("validate");
+
+    let device = phase.step("Ensure the host to reimage is a physical host", |step| {
+        physical_device(step)
+    })?;
+    let management = phase.step("Ensure the inventory has what a reimage needs", |step| {
+        complete(&device, step)
+    })?;
+    phase.step(
+        "Check that both the host and its management DNS names resolve correctly",
+        |step| names_resolve(asked, &device, &management, step),
+    )?;
+    let power = phase.step(
+        "Check that the host's IPMI is reachable and it's possible to execute commands",
+        |step| bmc_answers(&management, step),
+    )?;
+    phase.step(
+        "Determine how the DHCP server will recognise the host",
+        |step| dhcp_match(asked, step),
+    )?;
+    let boot_id = phase.step("Record which boot of the host runs now", |step| {
+        present_boot(&power, step)
+    })?;
+
+    Ok(Machine {
+        device,
+        management,
+        boot_id,
+    })
+}
+
+fn physical_device(step: &mut Step) -> Result<Device, Fault> {
+    let device = netbox::get_device().map_err(|fault| fault.and(UNTOUCHED))?;
+    step.evidence("name", &device.fqdn);
+    step.evidence("serial", device.serial.as_deref().unwrap_or("unknown"));
+    step.evidence("vendor", device.vendor.as_deref().unwrap_or("unknown"));
+    match &device.kind {
+        DeviceKind::Physical => {
+            step.says(format!("{} at site {}", device.fqdn, device.site));
+            Ok(device)
+        }
+        DeviceKind::Virtual => Err(inventory(
+            FaultKind::Unsupported,
+            "reimage.virtual-host",
+            format!(
+                "{} is a virtual machine, and only physical hosts are reimaged here. {UNTOUCHED} Decommission the virtual \
+                 machine and provision a new one instead.",
+                device.fqdn
+            ),
+        )),
+        DeviceKind::Other(kind) => Err(inventory(
+            FaultKind::Unsupported,
+            "reimage.unknown-kind",
+            format!(
+                "the inventory says that {} is of the kind `{kind}`, and only physical hosts are reimaged here. {UNTOUCHED}",
+                device.fqdn
+            ),
+        )),
+    }
+}
+
+fn complete(device: &Device, step: &mut Step) -> Result<String, Fault> {
+    let missing = |field: &str| {
+        inventory(
+            FaultKind::Rejected,
+            "reimage.inventory-incomplete",
+            format!(
+                "the inventory entry of {} lacks its {field}. {UNTOUCHED} Complete the entry, then run again.",
+                device.name
+            ),
+        )
+    };
+    let management = device
+        .management_fqdn
+        .clone()
+        .ok_or_else(|| missing("management name"))?;
+    let address = device
+        .primary_ip
+        .as_deref()
+        .ok_or_else(|| missing("primary address"))?;
+    let firmware = match &device.firmware {
+        Firmware::Bios => "BIOS",
+        Firmware::Uefi => "UEFI",
+        Firmware::Other(other) => {
+            let field = format!("firmware kind, BIOS or UEFI (it says `{other}`)");
+            return Err(missing(&field));
+        }
+    };
+    step.says(format!("{firmware}, {address}, managed at {management}"));
+    Ok(management)
+}
+
+fn names_resolve(
+    asked: &Asked,
+    device: &Device,
+    management: &str,
+    step: &mut Step,
+) -> Result<(), Fault> {
+    let host = dns::resolve(HostName::Host).map_err(|fault| fault.and(UNTOUCHED))?;
+    step.evidence(&device.fqdn, host.join(" "));
+    let bmc = dns::resolve(HostName::Management).map_err(|fault| fault.and(UNTOUCHED))?;
+    step.evidence(management, bmc.join(" "));
+    let primary = device.primary_ip.as_deref().unwrap_or_default();
+    // The installer gets the inventory's address and is then looked for by name.
+    if host.iter().any(|address| same_address(address, primary)) {
+        step.says(format!("{} is {primary}", device.fqdn));
+        return Ok(());
+    }
+    let doubt = Fault::new(
+        FaultKind::Conflict,
+        "reimage.address-differs",
+        "DNS",
+        format!(
+            "{} resolves to {}, but the inventory gives it {primary}, and the installer will come up there. {UNTOUCHED}",
+            device.fqdn,
+            host.join(" ")
+        ),
+    );
+    doubt::settle(doubt, asked.force, step)
+}
+
+fn same_address(one: &str, other: &str) -> bool {
+    match (one.parse::<IpAddr>(), other.parse::<IpAddr>()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => one == other,
+    }
+}
+
+fn bmc_answers(management: &str, step: &mut Step) -> Result<PowerState, Fault> {
+    let power = ipmi::get_power_state().map_err(|fault| fault.and(UNTOUCHED))?;
+    if let PowerState::Unknown(answer) = &power {
+        return Err(Fault::new(
+            FaultKind::Rejected,
+            "reimage.power-unknown",
+            format!("BMC {management}"),
+            format!(
+                "{management} does not say whether the machine is on or off: {answer}. {UNTOUCHED} Look at the BMC \
+                 itself; often a reset of the BMC helps."
+            ),
+        ));
+    }
+    let flags = ipmi::get_boot_flags().map_err(|fault| fault.and(UNTOUCHED))?;
+    step.says(format!("the machine is {power}"));
+    step.evidence("boot flags", &flags);
+    Ok(power)
+}
+
+fn dhcp_match(asked: &Asked, step: &mut Step) -> Result<(), Fault> {
+    if asked.no_pxe {
+        step.skips("--no-pxe: nothing is booted from the network");
+        return Ok(());
+    }
+    let port = netbox::get_switch_port().map_err(|fault| fault.and(UNTOUCHED))?;
+    step.says(format!(
+        "by its switch port: {} of {}, VLAN {}",
+        port.port, port.switch_name, port.vlan
+    ));
+    Ok(())
+}
+
+/// Which boot runs now proves later that another one is new. Best effort: a dead or a new machine is reimaged as well, and
+/// then its uptime must do.
+fn present_boot(power: &PowerState, step: &mut Step) -> Result<Option<String>, Fault> {
+    if *power == PowerState::Off {
+        step.says("none: the machine is off");
+        return Ok(None);
+    }
+    // A system that an earlier run has left half-way lets in only the installer's key.
+    for identity in [Identity::Production, Identity::Installer] {
+        let name = identity_name(identity);
+        match remote::get_boot_id(identity) {
+            Ok(boot_id) => {
+                step.says(format!("a system answers at the {name} identity"));
+                step.evidence("boot id", &boot_id);
+                return Ok(Some(boot_id));
+            }
+            Err(fault) if fault.is(FaultKind::Cancelled) => return Err(fault),
+            Err(fault) => step.evidence(&format!("{name} identity"), &fault.message),
+        }
+    }
+    step.says("unknown: no system lets us in; the next boot will be told by its uptime");
+    Ok(None)
+}
+
+fn inventory(kind: FaultKind, code: &str, message: String) -> Fault {
+    Fault::new(kind, code, "inventory", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_address_has_many_spellings() {
+        assert!(same_address("2001:db8::1", "2001:0DB8:0:0::1"));
+        assert!(same_address("10.0.0.1", "10.0.0.1"));
+        assert!(!same_address("10.0.0.1", "10.0.0.10"));
+    }
+}
