@@ -1,0 +1,192 @@
+//! Who answers SSH at this moment, and whom it lets in.
+
+use crate::machine::{Accepts, KernelBoot, Machine, Stage};
+use crate::time::Millis;
+use wreimage_capability::Fault;
+use wreimage_capability::remote::{Boot, Identity};
+
+/// At the end of a boot, connections are refused, and for the last second the server says that the system is booting.
+const COMES_UP: Millis = 3000;
+const SAYS_BOOTING: Millis = 1000;
+/// At the begin of a shutdown, the server still lets in and answers nonsense.
+const SAYS_GOING_DOWN: Millis = 3000;
+
+/// A session on the machine.
+#[derive(Debug)]
+pub(crate) struct Session<'a> {
+    pub(crate) machine: &'a Machine,
+    pub(crate) boot: &'a KernelBoot,
+    /// Whether the installer answers, not an installed system.
+    pub(crate) installer: bool,
+    now: Millis,
+}
+
+/// Why there is no session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoSession {
+    /// Nothing comes back.
+    Silent,
+    /// The port is closed.
+    Refused,
+    /// Something answers that is no answer.
+    Garbled(&'static str),
+    /// The key is not accepted.
+    AuthRefused,
+    /// The site knows no host key for it.
+    HostKeyUnknown,
+    /// The host key is not the known one.
+    HostKeyChanged,
+    /// The name does not resolve.
+    NoName,
+}
+
+impl Session<'_> {
+    pub(crate) fn uptime(&self) -> Millis {
+        self.now.saturating_sub(self.boot.started)
+    }
+
+    pub(crate) fn boot(&self, identity: Identity) -> Boot {
+        Boot {
+            identity,
+            boot_id: self.boot.id.clone(),
+            kernel_command_line: self.boot.command_line.clone(),
+            uptime_ms: self.uptime(),
+            extra: vec![("host-key".to_owned(), self.boot.host_key.clone())],
+        }
+    }
+}
+
+/// Tries to enter the machine.
+pub(crate) fn enter(
+    machine: &Machine,
+    identity: Identity,
+    now: Millis,
+) -> Result<Session<'_>, NoSession> {
+    if machine.addresses.host.is_empty() {
+        return Err(NoSession::NoName);
+    }
+    let accepts = match &machine.stage {
+        Stage::Installer { .. } => Accepts::Installer,
+        Stage::OsUp => machine
+            .disk
+            .as_ref()
+            .map_or(Accepts::Production, |system| system.accepts),
+        Stage::Stopping if now.saturating_sub(machine.since) < SAYS_GOING_DOWN => {
+            return Err(NoSession::Garbled("System is going down."));
+        }
+        Stage::Stopping => return Err(NoSession::Refused),
+        Stage::InstallerBooting { .. } | Stage::OsBooting => {
+            let left = machine.until.unwrap_or(now).saturating_sub(now);
+            return Err(if left > COMES_UP {
+                NoSession::Silent
+            } else if left > SAYS_BOOTING {
+                NoSession::Refused
+            } else {
+                NoSession::Garbled(
+                    "System is booting up. Unprivileged users are not permitted to log in yet.",
+                )
+            });
+        }
+        Stage::Off | Stage::Post | Stage::NetworkBoot { .. } | Stage::NothingBootable => {
+            return Err(NoSession::Silent);
+        }
+    };
+    let Some(boot) = &machine.boot else {
+        return Err(NoSession::Silent);
+    };
+    // SSH checks the host's key before it shows its own.
+    if identity == Identity::Production {
+        match &machine.known_host_key {
+            None => return Err(NoSession::HostKeyUnknown),
+            Some(known) if *known != boot.host_key => return Err(NoSession::HostKeyChanged),
+            Some(_) => {}
+        }
+    }
+    let fits = match identity {
+        Identity::Installer => accepts == Accepts::Installer,
+        Identity::Production => accepts == Accepts::Production,
+    };
+    if !fits {
+        return Err(NoSession::AuthRefused);
+    }
+    Ok(Session {
+        machine,
+        boot,
+        installer: matches!(machine.stage, Stage::Installer { .. }),
+        now,
+    })
+}
+
+pub(crate) fn word(identity: Identity) -> &'static str {
+    match identity {
+        Identity::Installer => "installer",
+        Identity::Production => "production",
+    }
+}
+
+impl NoSession {
+    /// What a wait says of it.
+    pub(crate) fn seen(self, machine: &Machine) -> String {
+        match self {
+            NoSession::Silent => format!("no answer ({})", machine.stage),
+            NoSession::Refused => format!("connection refused ({})", machine.stage),
+            NoSession::Garbled(text) => format!("answers {text:?} ({})", machine.stage),
+            NoSession::AuthRefused => "answers but refuses the key".to_owned(),
+            NoSession::HostKeyUnknown => {
+                "answers with a host key that the site does not know".to_owned()
+            }
+            NoSession::HostKeyChanged => {
+                "answers with another host key than the known one".to_owned()
+            }
+            NoSession::NoName => "the name does not resolve".to_owned(),
+        }
+    }
+
+    pub(crate) fn fault(self, machine: &Machine, identity: Identity) -> Fault {
+        let host = machine.fqdn();
+        let at = word(identity);
+        let stage = &machine.stage;
+        match self {
+            NoSession::Silent => Fault::unreachable(
+                "remote.unreachable",
+                host,
+                format!("{host} does not answer SSH ({stage})"),
+            ),
+            NoSession::Refused => Fault::unreachable(
+                "remote.refused",
+                host,
+                format!("{host} refuses SSH connections ({stage})"),
+            ),
+            NoSession::Garbled(text) => Fault::rejected(
+                "remote.garbled",
+                host,
+                format!("{host} answers {text:?} instead of what was asked ({stage})"),
+            )
+            .retryable(),
+            NoSession::AuthRefused => Fault::denied(
+                "remote.auth-refused",
+                host,
+                format!("{host} refuses the {at} key: another system runs there than was expected"),
+            ),
+            NoSession::HostKeyUnknown => Fault::denied(
+                "remote.host-key",
+                host,
+                format!(
+                    "the site knows no host key of {host}, so the {at} identity does not enter it"
+                ),
+            ),
+            NoSession::HostKeyChanged => Fault::denied(
+                "remote.host-key",
+                host,
+                format!(
+                    "the host key of {host} is not the known one: it was reinstalled, or it is another machine"
+                ),
+            ),
+            NoSession::NoName => Fault::unreachable(
+                "remote.unreachable",
+                host,
+                format!("{host} does not resolve; add its DNS record"),
+            ),
+        }
+    }
+}
