@@ -1,1 +1,91 @@
-fn main() {}
+//! `wreimage`: reimages servers by sandboxed WebAssembly guests.
+
+mod arguments;
+mod exit;
+mod face;
+mod files;
+mod guest_options;
+mod inspect;
+mod prompt;
+mod run;
+mod site_check;
+mod surroundings;
+
+use arguments::{Command, LabCommand, SiteCommand};
+use clap::{CommandFactory, FromArgMatches};
+use exit::{Exit, Failure};
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let exit = match start(arguments) {
+        Ok(exit) => exit,
+        Err(failure) => failure.tell(),
+    };
+    exit.into()
+}
+
+fn start(arguments: Vec<OsString>) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::internal(format!("no threads can be started: {error}")))?;
+    let exit = runtime.block_on(dispatch(arguments));
+    // A thread that still waits for a key at the terminal must not hold the process.
+    runtime.shutdown_background();
+    exit
+}
+
+async fn dispatch(arguments: Vec<OsString>) -> Result<Exit, Failure> {
+    // The options of `run` depend on the guest: it is loaded before they can be read.
+    if let Some(guest) = guest_options::guest_of_run(&arguments) {
+        return run::run(&guest, arguments).await;
+    }
+    let matches = match arguments::Cli::command().try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) => return exit::clap(&error),
+    };
+    let cli = match arguments::Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => return exit::clap(&error),
+    };
+    match cli.command {
+        Command::Run(_) => Err(Failure::usage(
+            "no guest is named; `wreimage run GUEST --host HOST`, such as `wreimage run reimage --host host1001 --os bookworm`",
+        )),
+        Command::Inspect(inspect) => inspect::inspect(&inspect).await,
+        Command::Lab(LabCommand::Show) => {
+            print(wreimage_lab::BUILTIN)?;
+            Ok(Exit::Success)
+        }
+        Command::Site(SiteCommand::Check(check)) => site_check::check(&check).await,
+        Command::Completions { shell } => {
+            let mut command = arguments::Cli::command();
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command, "wreimage", &mut script);
+            print(&String::from_utf8_lossy(&script))?;
+            Ok(Exit::Success)
+        }
+        Command::Man => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(arguments::Cli::command())
+                .render(&mut page)
+                .map_err(|error| Failure::internal(error.to_string()))?;
+            print(&String::from_utf8_lossy(&page))?;
+            Ok(Exit::Success)
+        }
+    }
+}
+
+/// Data goes to stdout; a reader that went away is no error.
+fn print(text: &str) -> Result<(), Failure> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::internal(format!("stdout: {error}")))
+        }
+        _ => Ok(()),
+    }
+}

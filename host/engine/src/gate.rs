@@ -7,11 +7,10 @@ use crate::notes::Notes;
 use crate::operator::Operator;
 use crate::recorder::{CallSink, Recorder};
 use crate::report::Mutation;
-use crate::services::Observer;
+use crate::services::{Observer, WaitPolicy};
 use crate::stop::Stop;
 use crate::twin::{Seen, TwinMaker};
 use crate::undo::UndoList;
-use crate::waits::Waits;
 use serde_json::Value;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -41,7 +40,8 @@ pub(crate) struct Course {
     pub(crate) grants: Grants,
     pub(crate) absent: Absent,
     pub(crate) protected_tags: Vec<String>,
-    pub(crate) waits: Waits,
+    pub(crate) console: Option<String>,
+    pub(crate) waits: Option<WaitPolicy>,
     pub(crate) consent: Arc<dyn Consent>,
     pub(crate) operator: Arc<dyn Operator>,
     pub(crate) observer: Option<Observer>,
@@ -355,7 +355,10 @@ impl Course {
         let patience = arguments
             .get("patience")
             .and_then(|value| serde_json::from_value::<Patience>(value.clone()).ok())
-            .map(|asked| self.waits.patience(function, &asked));
+            .map(|asked| match &self.waits {
+                Some(policy) => policy(function, asked),
+                None => asked,
+            });
         let began = clock.now();
         let due = patience
             .as_ref()
@@ -375,14 +378,18 @@ impl Course {
                 return Err(Fault::timeout(
                     "gate.wait-deadline",
                     format!("{} of {}", function.capability, self.host),
-                    format!("{function} saw nothing new within {seconds} s; seen last: {why}"),
+                    format!(
+                        "{function} saw nothing new within {seconds} s; seen last: {why}{}",
+                        self.console_hint(function)
+                    ),
                 ));
             }
             if told != why {
                 call.progress(&why);
                 told = why;
             }
-            let interval = patience.as_ref().map_or(1000, |p| p.interval_ms);
+            // A guest that asks for no pause at all would keep a real system busy.
+            let interval = patience.as_ref().map_or(1000, |p| p.interval_ms.max(10));
             let mut next = again
                 .unwrap_or_else(|| from_millis(to_millis(clock.now()).saturating_add(interval)));
             if let Some(due) = due {
@@ -394,6 +401,14 @@ impl Course {
                     return Err(Fault::cancelled(format!("the run was cancelled during {function}")));
                 }
             }
+        }
+    }
+
+    /// A boot that does not come is looked at on the console.
+    fn console_hint(&self, function: &Function) -> String {
+        match &self.console {
+            Some(command) if function.capability == "remote" => format!("; its console: {command}"),
+            _ => String::new(),
         }
     }
 

@@ -19,6 +19,8 @@ mod cancel;
 mod consent;
 mod engine;
 mod gate;
+#[cfg(test)]
+mod gate_tests;
 mod grants;
 mod guest;
 mod identity;
@@ -35,7 +37,6 @@ mod services;
 mod stop;
 mod twin;
 mod undo;
-mod waits;
 
 pub use cancel::Cancel;
 pub use consent::{Consent, ConsentRequest, GivenConsent};
@@ -48,8 +49,7 @@ pub use operator::{Nobody, Operator};
 pub use options::{OptionError, OptionValues};
 pub use report::{Mutation, PastStep, Reminder, Report};
 pub use run::{RunError, RunRequest, run};
-pub use services::{Listener, Observer, Services};
+pub use services::{Listener, Observer, Services, WaitPolicy};
 pub use stop::Stop;
 pub use twin::{Seen, Twin, TwinMaker};
-pub use waits::{WaitSetting, Waits};
 pub use wreimage_capability::guest::{Description, OptionKind, OptionSpec};

@@ -10,7 +10,6 @@ use crate::recorder::Recorder;
 use crate::report::Report;
 use crate::services::Services;
 use crate::stop::Stop;
-use crate::waits::Waits;
 use jiff::Timestamp;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, Mutex};
@@ -51,8 +50,8 @@ pub struct RunRequest {
     pub absent: Absent,
     /// Tags in the inventory that forbid any change.
     pub protected_tags: Vec<String>,
-    /// What the site says of waits.
-    pub waits: Waits,
+    /// The command that opens the host's console, for a boot that does not come.
+    pub console: Option<String>,
     /// What the guest may use.
     pub limits: Limits,
 }
@@ -72,7 +71,7 @@ impl RunRequest {
             grants: Grants::all("the embedding program"),
             absent: Absent::new(),
             protected_tags: vec!["protected".to_owned()],
-            waits: Waits::default(),
+            console: None,
             limits: Limits::default(),
         }
     }
@@ -184,7 +183,8 @@ fn course(guest: &Guest, request: RunRequest, services: Services) -> Course {
         grants: request.grants,
         absent: request.absent,
         protected_tags: request.protected_tags,
-        waits: request.waits,
+        console: request.console,
+        waits: services.waits,
         consent: services.consent,
         operator: services.operator,
         observer: services.observer,

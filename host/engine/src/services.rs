@@ -6,7 +6,7 @@ use crate::operator::{Nobody, Operator};
 use crate::twin::TwinMaker;
 use serde_json::Value;
 use std::sync::Arc;
-use wreimage_capability::{Clock, Function, Providers, SystemClock};
+use wreimage_capability::{Clock, Function, Patience, Providers, SystemClock};
 use wreimage_journal::{Entry, Log, MemoryLog};
 
 /// Is told of every record as it is made.
@@ -14,6 +14,9 @@ pub type Listener = Arc<dyn Fn(&Entry) + Send + Sync>;
 
 /// Is told of every call that succeeded: function, arguments, outcome.
 pub type Observer = Arc<dyn Fn(&'static Function, &Value, &Value) + Send + Sync>;
+
+/// What the site says of a wait's patience, given what the guest asks for.
+pub type WaitPolicy = Arc<dyn Fn(&'static Function, Patience) -> Patience + Send + Sync>;
 
 /// The surroundings of one run.
 #[derive(Clone)]
@@ -34,6 +37,8 @@ pub struct Services {
     pub consent: Arc<dyn Consent>,
     /// Who makes a twin for a rehearsal.
     pub twin: Option<Arc<dyn TwinMaker>>,
+    /// What the site says of waits; without it the guest's word holds.
+    pub waits: Option<WaitPolicy>,
     /// Stops the run.
     pub cancel: Cancel,
 }
@@ -50,6 +55,7 @@ impl Services {
             operator: Arc::new(Nobody),
             consent: Arc::new(GivenConsent(String::new())),
             twin: None,
+            waits: None,
             cancel: Cancel::new(),
         }
     }

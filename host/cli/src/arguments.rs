@@ -1,0 +1,129 @@
+//! The command line, but for what a guest adds to it.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Reimages servers by sandboxed WebAssembly guests: every step recorded, rehearsable, taken back when it fails.
+#[derive(Debug, Parser)]
+#[command(name = "wreimage", version, after_help = crate::exit::HELP, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The sub-commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a guest for one host
+    #[command(after_help = crate::exit::HELP)]
+    Run(Run),
+    /// Show what a guest is and what it can do, without running it
+    Inspect(Inspect),
+    /// The simulated data centre
+    #[command(subcommand)]
+    Lab(LabCommand),
+    /// The configuration of a real data centre
+    #[command(subcommand)]
+    Site(SiteCommand),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// `wreimage run`.
+#[derive(Debug, Clone, Args)]
+pub struct Run {
+    /// The guest: a path, or a name that is looked up in $WREIMAGE_GUESTS, the user's data directory and the
+    /// installation's share/wreimage/guests
+    #[arg(value_name = "GUEST")]
+    pub guest: Option<String>,
+    /// The host, by its short name
+    #[arg(long, value_name = "HOST", help_heading = HOST_OPTIONS)]
+    pub host: Option<String>,
+    #[command(flatten)]
+    pub place: Place,
+    /// Rehearse: reads are real up to the first change, from there on the run goes through in a simulated copy
+    #[arg(long, help_heading = HOST_OPTIONS)]
+    pub dry_run: bool,
+    /// Give consent for this host in advance
+    #[arg(long, value_name = "HOST", help_heading = HOST_OPTIONS)]
+    pub yes: Option<String>,
+    /// How to tell what happens: text for people, json for one event per line on stdout
+    #[arg(long, value_enum, default_value_t = Output::Text, value_name = "FORMAT", help_heading = HOST_OPTIONS)]
+    pub output: Output,
+    /// Play a lab run at this many virtual seconds a second; 0 is at once. By default a run on a terminal takes about
+    /// 15 s, elsewhere it is at once
+    #[arg(long, value_name = "FACTOR", help_heading = HOST_OPTIONS)]
+    pub speed: Option<f64>,
+    /// Exit with 10 when there were warnings
+    #[arg(long, help_heading = HOST_OPTIONS)]
+    pub strict: bool,
+}
+
+/// The heading under which the host's own options stand.
+pub const HOST_OPTIONS: &str = "Options of the host";
+
+/// Where a command works.
+#[derive(Debug, Clone, Args)]
+pub struct Place {
+    /// Work in the simulated data centre
+    #[arg(long, conflicts_with = "site", help_heading = HOST_OPTIONS)]
+    pub lab: bool,
+    /// The site file. Without it $WREIMAGE_SITE, then wreimage/site.toml in the user's configuration, then
+    /// /etc/wreimage/site.toml; with none of them the lab is used
+    #[arg(long, value_name = "FILE", help_heading = HOST_OPTIONS)]
+    pub site: Option<PathBuf>,
+}
+
+/// How to tell what happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// One event per line.
+    Json,
+}
+
+/// `wreimage inspect`.
+#[derive(Debug, Args)]
+pub struct Inspect {
+    /// The guest: a path or a name, as for `run`
+    #[arg(value_name = "GUEST")]
+    pub guest: String,
+    /// The format
+    #[arg(long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+    pub output: Output,
+}
+
+/// `wreimage lab`.
+#[derive(Debug, Subcommand)]
+pub enum LabCommand {
+    /// Print the built-in world: a start for a world of your own
+    Show,
+}
+
+/// `wreimage site`.
+#[derive(Debug, Subcommand)]
+pub enum SiteCommand {
+    /// Read the site file and its secrets, and try every read-only way to each system
+    Check(SiteCheck),
+}
+
+/// `wreimage site check`.
+#[derive(Debug, Args)]
+pub struct SiteCheck {
+    /// The site file, as for `run`
+    #[arg(long, value_name = "FILE")]
+    pub site: Option<PathBuf>,
+    /// Try the systems of this host as well
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// The format
+    #[arg(long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+    pub output: Output,
+}

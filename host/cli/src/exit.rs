@@ -1,0 +1,122 @@
+//! How the program ends, and how it says why.
+
+use std::process::ExitCode;
+
+/// The exit codes, as `--help` documents them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done, warnings included.
+    Success,
+    /// Done with warnings, under `--strict`.
+    Warnings,
+    /// Failed, and everything was taken back.
+    TakenBack,
+    /// Failed, and something is left.
+    Left,
+    /// Cancelled.
+    Cancelled,
+    /// Refused before anything was touched.
+    Refused,
+    /// The call was wrong.
+    Usage,
+    /// The host failed.
+    Internal,
+}
+
+impl Exit {
+    fn code(self) -> u8 {
+        match self {
+            Exit::Success => 0,
+            Exit::Warnings => 10,
+            Exit::TakenBack => 20,
+            Exit::Left => 21,
+            Exit::Cancelled => 30,
+            Exit::Refused => 40,
+            Exit::Usage => 64,
+            Exit::Internal => 70,
+        }
+    }
+
+    /// The exit for the code that a run's last record gives.
+    pub fn of_run(code: u8, outcome: &str, strict: bool) -> Self {
+        match code {
+            0 if strict && outcome == "warnings" => Exit::Warnings,
+            0 => Exit::Success,
+            20 => Exit::TakenBack,
+            21 => Exit::Left,
+            30 => Exit::Cancelled,
+            40 => Exit::Refused,
+            _ => Exit::Internal,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit.code())
+    }
+}
+
+/// The table for `--help`.
+pub const HELP: &str = "\
+Exit codes:
+   0  done (with warnings too; see --strict)
+  10  done with warnings, under --strict
+  20  failed, and everything was taken back
+  21  failed, and something is left: the report says what
+  30  cancelled
+  40  refused before anything was touched
+  64  the call, the guest's options or the site file are wrong
+  70  wreimage itself failed";
+
+/// Why the program ends before a run has its own word on it.
+#[derive(Debug)]
+pub struct Failure {
+    exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    /// The caller can put it right.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Failure {
+            exit: Exit::Usage,
+            message: message.into(),
+        }
+    }
+
+    /// Nothing was touched, and will not be.
+    pub fn refused(message: impl Into<String>) -> Self {
+        Failure {
+            exit: Exit::Refused,
+            message: message.into(),
+        }
+    }
+
+    /// The host failed.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Failure {
+            exit: Exit::Internal,
+            message: message.into(),
+        }
+    }
+
+    /// Says it on stderr.
+    pub fn tell(self) -> Exit {
+        eprintln!("error: {}", self.message);
+        self.exit
+    }
+}
+
+/// What clap says: help and version are successes, the rest is wrong usage.
+pub fn clap(error: &clap::Error) -> Result<Exit, Failure> {
+    let printed = error.print();
+    if let Err(problem) = printed {
+        return Err(Failure::internal(problem.to_string()));
+    }
+    Ok(if error.use_stderr() {
+        Exit::Usage
+    } else {
+        Exit::Success
+    })
+}

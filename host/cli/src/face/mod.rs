@@ -1,0 +1,36 @@
+//! How a run shows itself.
+
+mod json;
+mod live;
+mod plain;
+mod report;
+mod words;
+
+use crate::arguments::Output;
+use std::io::IsTerminal;
+use std::sync::Arc;
+use wreimage_journal::Entry;
+use wreimage_lab::Pace;
+
+pub use report::report;
+
+/// Shows records as they are made.
+pub trait Face: Send + Sync {
+    /// A record has been made.
+    fn entry(&self, entry: &Entry);
+    /// A line for the person, besides the records.
+    fn line(&self, text: &str);
+    /// Runs something that needs the terminal for itself.
+    fn suspend(&self, with_terminal: &mut dyn FnMut());
+    /// Nothing more comes.
+    fn finish(&self);
+}
+
+/// The face for this output: a live list on a terminal, lines elsewhere, events as JSON.
+pub fn choose(output: Output, pace: Pace) -> Arc<dyn Face> {
+    match output {
+        Output::Json => Arc::new(json::Json),
+        Output::Text if std::io::stderr().is_terminal() => Arc::new(live::Live::new(pace)),
+        Output::Text => Arc::new(plain::Plain::default()),
+    }
+}

@@ -1,0 +1,100 @@
+//! Records in words.
+
+use std::time::Duration;
+use wreimage_journal::{Entry, Level, Record, UndoState};
+
+/// `1:02:03`, `2:03`.
+pub fn duration(millis: u64) -> String {
+    let seconds = Duration::from_millis(millis).as_secs();
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes}:{seconds:02}")
+    }
+}
+
+/// A sign of the level that needs no colour.
+pub fn mark(level: Level) -> &'static str {
+    match level {
+        Level::Success => "ok",
+        Level::Skipped => "--",
+        Level::Warning => "WARN",
+        Level::Failure | Level::Unfinished => "FAIL",
+    }
+}
+
+/// The lines that a record deserves in a list for people; none for what only machines need.
+pub fn lines(entry: &Entry) -> Vec<String> {
+    match &entry.record {
+        Record::Header(header) => vec![format!(
+            "{} {} on {} of site {}{} (run {})",
+            header.guest,
+            header.guest_version,
+            header.host,
+            header.site,
+            if header.dry_run {
+                ", rehearsal only"
+            } else {
+                ""
+            },
+            header.run,
+        )],
+        Record::StepEnded {
+            phase,
+            name,
+            level,
+            text,
+            evidence,
+        } => {
+            let mut lines = vec![format!(
+                "{:<4} {phase}: {name}{}",
+                mark(*level),
+                after(text)
+            )];
+            lines.extend(
+                evidence
+                    .iter()
+                    .map(|(name, value)| format!("       {name}: {value}")),
+            );
+            lines
+        }
+        Record::Note { level, text } => vec![format!("{:<4} {text}", mark(*level))],
+        Record::Log { severity, text } if severity != "debug" => {
+            vec![format!("     {severity}: {text}")]
+        }
+        Record::Question(question) => vec![format!("ask  {}", question.question)],
+        Record::Answer(answer) => vec![format!("     answered: {}", answer.answer)],
+        Record::TwinEntered { function } => vec![format!(
+            "---- the first change would be {function}; from here on this is a simulated copy"
+        )],
+        Record::Reminder { text, command } => vec![format!("left {text}: {command}")],
+        Record::UndoClosed(closed) => match closed.state {
+            UndoState::Done if closed.text.is_empty() => {
+                vec![format!("undo {} taken back", closed.thing)]
+            }
+            UndoState::Failed => vec![format!(
+                "FAIL {} could not be taken back: {}",
+                closed.thing, closed.text
+            )],
+            UndoState::Left => vec![format!("WARN {} is left: {}", closed.thing, closed.text)],
+            UndoState::Done | UndoState::NotNeeded => Vec::new(),
+        },
+        Record::Signal { signal } => vec![format!("     {signal}")],
+        Record::Log { .. }
+        | Record::StepBegan { .. }
+        | Record::Intent(_)
+        | Record::Outcome(_)
+        | Record::Progress { .. }
+        | Record::UndoOpened { .. }
+        | Record::Finished(_) => Vec::new(),
+    }
+}
+
+fn after(text: &str) -> String {
+    if text.is_empty() {
+        String::new()
+    } else {
+        format!(" - {text}")
+    }
+}

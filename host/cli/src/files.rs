@@ -1,0 +1,82 @@
+//! Where things lie: guests, site file, cache, records.
+
+use crate::exit::Failure;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// An environment variable that is set and not empty.
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// One of the base directories of the XDG specification; relative ones are ignored, as it demands.
+fn base(name: &str, below_home: &str) -> Option<PathBuf> {
+    variable(name)
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(below_home)))
+}
+
+/// Where compiled guests are kept.
+pub fn cache() -> Option<PathBuf> {
+    base("XDG_CACHE_HOME", ".cache").map(|base| base.join("wreimage").join("guests"))
+}
+
+/// Where runs are recorded when the site names no folder.
+pub fn state() -> Result<PathBuf, Failure> {
+    wreimage_journal::state_directory().ok_or_else(|| {
+        Failure::usage("there is no place for the record of the run: set HOME or XDG_STATE_HOME")
+    })
+}
+
+/// The site file that is used without `--site`, if there is one.
+pub fn site_file() -> Option<PathBuf> {
+    if let Some(path) = variable("WREIMAGE_SITE") {
+        return Some(path.into());
+    }
+    let user = base("XDG_CONFIG_HOME", ".config").map(|base| base.join("wreimage/site.toml"));
+    // A file that is there and cannot be read is an error later, never a reason for the lab.
+    user.into_iter()
+        .chain([PathBuf::from("/etc/wreimage/site.toml")])
+        .find(|path| path.symlink_metadata().is_ok())
+}
+
+/// The folders in which a guest's bare name is looked up.
+fn guest_folders() -> Vec<PathBuf> {
+    let mut folders = Vec::new();
+    if let Some(path) = variable("WREIMAGE_GUESTS") {
+        folders.extend(std::env::split_paths(&path));
+    }
+    folders.extend(base("XDG_DATA_HOME", ".local/share").map(|base| base.join("wreimage/guests")));
+    let installation = std::env::current_exe()
+        .ok()
+        .and_then(|program| Some(program.parent()?.parent()?.join("share/wreimage/guests")));
+    folders.extend(installation);
+    folders
+}
+
+/// The file of a guest: a path as it is, a bare name in the guest folders.
+pub fn guest(name: &str) -> Result<PathBuf, Failure> {
+    let path = Path::new(name);
+    let bare = path.components().count() == 1 && path.extension().is_none();
+    if !bare {
+        return if path.is_file() {
+            Ok(path.to_owned())
+        } else {
+            Err(Failure::usage(format!("there is no guest at {name}")))
+        };
+    }
+    let folders = guest_folders();
+    let file = format!("{name}.wasm");
+    folders
+        .iter()
+        .map(|folder| folder.join(&file))
+        .find(|path| path.is_file())
+        .ok_or_else(|| {
+            let looked: Vec<String> = folders.iter().map(|f| f.display().to_string()).collect();
+            Failure::usage(format!(
+                "there is no guest `{name}`: {file} is in none of {}; give a path, or name the folder in $WREIMAGE_GUESTS",
+                looked.join(", ")
+            ))
+        })
+}

@@ -1,0 +1,212 @@
+//! A guest's options on the command line.
+
+use crate::arguments::Cli;
+use crate::exit::Failure;
+use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory};
+use std::ffi::OsString;
+use wreimage_engine::{Description, OptionKind, OptionSpec};
+
+/// The guest that a `run` names: the first word that is neither an option of the host nor its value. `None` when the
+/// command is another or names no guest.
+pub fn guest_of_run(arguments: &[OsString]) -> Option<String> {
+    let cli = Cli::command();
+    let run = cli.find_subcommand("run")?;
+    let mut words = arguments.iter().skip(1);
+    if words.next()?.to_str()? != "run" {
+        return None;
+    }
+    while let Some(word) = words.next() {
+        let word = word.to_str()?;
+        if word == "--" {
+            return words.next()?.to_str().map(str::to_owned);
+        }
+        match word.strip_prefix("--") {
+            Some(name) => {
+                let takes_value = run
+                    .get_arguments()
+                    .find(|argument| argument.get_long() == Some(name))
+                    .is_some_and(|argument| argument.get_action().takes_values());
+                if takes_value {
+                    words.next();
+                }
+            }
+            None if word.starts_with('-') => {}
+            None => return Some(word.to_owned()),
+        }
+    }
+    None
+}
+
+/// The command line of this program with the guest's options added to `run`.
+pub fn with_guest(description: &Description) -> Result<Command, Failure> {
+    let cli = Cli::command();
+    let run = cli
+        .find_subcommand("run")
+        .ok_or_else(|| Failure::internal("there is no command `run`"))?;
+    let mut additions = Vec::new();
+    for spec in &description.options {
+        let taken = run.get_arguments().any(|argument| {
+            argument.get_long() == Some(&spec.name)
+                || argument.get_id().as_str() == spec.name
+                || (argument.get_short().is_some() && argument.get_short() == short(spec))
+        });
+        let reserved =
+            ["help", "version"].contains(&spec.name.as_str()) || short(spec) == Some('h');
+        let twice = additions.iter().any(|argument: &Arg| {
+            argument.get_long() == Some(&spec.name)
+                || (argument.get_short().is_some() && argument.get_short() == short(spec))
+        });
+        if taken || reserved || twice {
+            return Err(Failure::usage(format!(
+                "the guest `{}` has an option `--{}` that {}: its author must give it another name",
+                description.name,
+                spec.name,
+                if twice {
+                    "it has twice"
+                } else {
+                    "wreimage has too"
+                },
+            )));
+        }
+        if spec.name.is_empty()
+            || !spec
+                .name
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        {
+            return Err(Failure::usage(format!(
+                "the guest `{}` has an option with an impossible name: {:?}",
+                description.name, spec.name
+            )));
+        }
+        additions.push(argument(spec, &description.name));
+    }
+    let about = format!(
+        "{} {}: {}",
+        description.name, description.version, description.summary
+    );
+    Ok(cli.mut_subcommand("run", |run| {
+        additions
+            .into_iter()
+            .fold(run.about(about), |run, argument| run.arg(argument))
+            .mut_arg("host", |host| host.required(true))
+            .mut_arg("guest", |guest| guest.required(true))
+    }))
+}
+
+fn short(spec: &OptionSpec) -> Option<char> {
+    spec.short.as_ref()?.chars().next()
+}
+
+fn argument(spec: &OptionSpec, guest: &str) -> Arg {
+    let mut argument = Arg::new(spec.name.clone())
+        .long(spec.name.clone())
+        .help(spec.help.clone())
+        .required(spec.required)
+        .help_heading(format!("Options of the guest {guest}"));
+    if let Some(short) = short(spec) {
+        argument = argument.short(short);
+    }
+    if spec.kind == OptionKind::Toggle {
+        return argument.action(ArgAction::SetTrue);
+    }
+    argument = argument.action(ArgAction::Set);
+    if let OptionKind::Choice(words) = &spec.kind {
+        argument = argument.value_parser(words.clone());
+    }
+    if let Some(name) = &spec.value_name {
+        argument = argument.value_name(name.clone());
+    }
+    if let Some(default) = &spec.default {
+        argument = argument.default_value(default.clone());
+    }
+    argument
+}
+
+/// The guest's options as given, by name.
+pub fn given<'a>(description: &'a Description, matches: &ArgMatches) -> Vec<(&'a str, String)> {
+    description
+        .options
+        .iter()
+        .filter_map(|spec| {
+            let value = if spec.kind == OptionKind::Toggle {
+                matches.get_flag(&spec.name).to_string()
+            } else {
+                matches.get_one::<String>(&spec.name)?.clone()
+            };
+            Some((spec.name.as_str(), value))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::arguments::HOST_OPTIONS;
+
+    fn guest(words: &[&str]) -> Option<String> {
+        guest_of_run(&words.iter().map(OsString::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_guest_is_the_first_word_that_is_no_value() {
+        assert_eq!(
+            guest(&["wreimage", "run", "g.wasm", "--host", "h"]).unwrap(),
+            "g.wasm"
+        );
+        assert_eq!(
+            guest(&["wreimage", "run", "--host", "h", "g", "--os", "x"]).unwrap(),
+            "g"
+        );
+        assert_eq!(
+            guest(&["wreimage", "run", "--host=h", "--dry-run", "g"]).unwrap(),
+            "g"
+        );
+        assert_eq!(guest(&["wreimage", "run", "--help"]), None);
+        assert_eq!(guest(&["wreimage", "run", "--", "g"]).unwrap(), "g");
+        assert_eq!(guest(&["wreimage", "inspect", "g"]), None);
+    }
+
+    fn describing(name: &str, short: Option<&str>) -> Description {
+        Description {
+            name: "g".to_owned(),
+            version: "1".to_owned(),
+            summary: "s".to_owned(),
+            mutates: false,
+            options: vec![OptionSpec {
+                name: name.to_owned(),
+                short: short.map(str::to_owned),
+                help: "h".to_owned(),
+                value_name: None,
+                kind: OptionKind::Toggle,
+                default: None,
+                required: false,
+                needs: vec![],
+                extra: vec![],
+            }],
+            extra: vec![],
+        }
+    }
+
+    #[test]
+    fn a_guest_whose_option_clashes_is_refused() {
+        for name in ["host", "dry-run", "help", "lab", "guest", "Bad Name", ""] {
+            assert!(with_guest(&describing(name, None)).is_err(), "{name}");
+        }
+        assert!(with_guest(&describing("x", Some("h"))).is_err());
+        assert!(with_guest(&describing("x", Some("t"))).is_ok());
+    }
+
+    #[test]
+    fn the_guests_options_stand_under_their_own_heading() {
+        let mut cli = with_guest(&describing("frob", None)).unwrap();
+        let help = cli
+            .find_subcommand_mut("run")
+            .unwrap()
+            .render_long_help()
+            .to_string();
+        assert!(help.contains("Options of the guest g"), "{help}");
+        assert!(help.contains(HOST_OPTIONS), "{help}");
+    }
+}

@@ -1,0 +1,123 @@
+//! `wreimage inspect`: what a guest is and what it can do.
+
+use crate::arguments::{Inspect, Output};
+use crate::exit::{Exit, Failure};
+use crate::surroundings::load_guest;
+use serde_json::json;
+use std::fmt::Write;
+use wreimage_engine::{Guest, OptionKind, OptionSpec};
+
+/// Prints it.
+pub async fn inspect(arguments: &Inspect) -> Result<Exit, Failure> {
+    let (_, guest) = load_guest(&arguments.guest).await?;
+    let text = match arguments.output {
+        Output::Text => text(&guest).unwrap_or_default(),
+        Output::Json => format!("{:#}\n", as_json(&guest)),
+    };
+    crate::print(&text)?;
+    Ok(Exit::Success)
+}
+
+fn text(guest: &Guest) -> Result<String, std::fmt::Error> {
+    let description = guest.description();
+    let mut out = String::new();
+    writeln!(
+        out,
+        "{} {}: {}",
+        description.name, description.version, description.summary
+    )?;
+    writeln!(out, "  sha256   {}", guest.digest())?;
+    writeln!(out, "  size     {} bytes", guest.size())?;
+    writeln!(
+        out,
+        "  changes  {}",
+        if description.mutates {
+            "yes"
+        } else {
+            "nothing, it only reads"
+        }
+    )?;
+    writeln!(out, "\nIt can call:")?;
+    for import in guest.imports() {
+        writeln!(out, "  {}", import.interface)?;
+        for function in &import.functions {
+            writeln!(out, "    {:<5} {}", function.effect, function.name)?;
+        }
+    }
+    writeln!(out, "\nOptions:")?;
+    for option in &description.options {
+        let short = option
+            .short
+            .as_ref()
+            .map_or(String::new(), |s| format!("-{s}, "));
+        let value = match (&option.kind, &option.value_name) {
+            (OptionKind::Toggle, _) => String::new(),
+            (_, Some(name)) => format!(" {name}"),
+            _ => " VALUE".to_owned(),
+        };
+        let note = match (&option.default, option.required) {
+            (Some(default), _) => format!(" [default: {default}]"),
+            (None, true) => " [mandatory]".to_owned(),
+            (None, false) => String::new(),
+        };
+        writeln!(
+            out,
+            "  {:<24} {}{note}",
+            format!("{short}--{}{value}", option.name),
+            option.help
+        )?;
+    }
+    Ok(out)
+}
+
+fn kind(option: &OptionSpec) -> serde_json::Value {
+    match &option.kind {
+        OptionKind::Toggle => "toggle".into(),
+        OptionKind::Text => "text".into(),
+        OptionKind::Integer => "integer".into(),
+        OptionKind::Words => "words".into(),
+        OptionKind::Choice(words) => json!({ "choice": words }),
+        OptionKind::Other(word) => json!({ "other": word }),
+    }
+}
+
+fn as_json(guest: &Guest) -> serde_json::Value {
+    let description = guest.description();
+    let imports: Vec<_> = guest
+        .imports()
+        .iter()
+        .map(|import| {
+            let functions: Vec<_> = import
+                .functions
+                .iter()
+                .map(|function| json!({ "name": function.name, "effect": function.effect }))
+                .collect();
+            json!({ "interface": import.interface, "capability": import.capability.name, "functions": functions })
+        })
+        .collect();
+    let options: Vec<_> = description
+        .options
+        .iter()
+        .map(|option| {
+            json!({
+                "name": option.name,
+                "short": option.short,
+                "help": option.help,
+                "kind": kind(option),
+                "default": option.default,
+                "required": option.required,
+                "needs": option.needs,
+            })
+        })
+        .collect();
+    json!({
+        "name": description.name,
+        "version": description.version,
+        "summary": description.summary,
+        "mutates": description.mutates,
+        "digest": guest.digest(),
+        "size": guest.size(),
+        "imports": imports,
+        "options": options,
+    })
+}

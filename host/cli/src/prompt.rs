@@ -1,0 +1,152 @@
+//! The person at the terminal: consent and questions.
+
+use crate::face::Face;
+use std::io::{BufRead, IsTerminal, Write};
+use std::sync::Arc;
+use wreimage_capability::{BoxFuture, Fault};
+use wreimage_engine::{Consent, ConsentRequest, Operator};
+use wreimage_journal::Question;
+
+/// How often a wrong answer is asked again.
+const TRIES: u32 = 3;
+
+/// Asks on stderr and reads stdin, when both are terminals.
+pub struct Terminal {
+    face: Arc<dyn Face>,
+    /// The host for which consent was given on the command line.
+    consented: Option<String>,
+}
+
+impl Terminal {
+    /// A person behind this face.
+    pub fn new(face: Arc<dyn Face>, consented: Option<String>) -> Self {
+        Terminal { face, consented }
+    }
+
+    /// Prints, and reads a line without holding the executor. `None` at the end of the input.
+    async fn read_line(&self, prompt: String) -> Option<String> {
+        let face = self.face.clone();
+        tokio::task::spawn_blocking(move || {
+            let mut line = String::new();
+            face.suspend(&mut || {
+                let mut err = std::io::stderr().lock();
+                let _ = write!(err, "{prompt}").and_then(|()| err.flush());
+                if std::io::stdin().lock().read_line(&mut line).is_err() {
+                    line.clear();
+                }
+            });
+            (!line.is_empty()).then(|| line.trim().to_owned())
+        })
+        .await
+        .ok()
+        .flatten()
+    }
+}
+
+/// Whether somebody can be asked.
+fn somebody() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// What is about to happen, as the operator reads it.
+fn summary(request: &ConsentRequest) -> String {
+    let mut text = format!(
+        "\n{} is about to change {} (site {}) for the first time, by {}.\n  guest     sha256 {}\n",
+        request.guest, request.host, request.site, request.first, request.digest
+    );
+    for (capability, functions) in &request.capabilities {
+        text.push_str(&format!(
+            "  may use   {capability}: {}\n",
+            functions.join(", ")
+        ));
+    }
+    for (name, value) in &request.known {
+        text.push_str(&format!("  {name:<9} {value}\n"));
+    }
+    for warning in &request.warnings {
+        text.push_str(&format!("  warning   {warning}\n"));
+    }
+    text
+}
+
+impl Consent for Terminal {
+    fn ask<'a>(&'a self, request: &'a ConsentRequest) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move {
+            if let Some(host) = &self.consented {
+                return if *host == request.host {
+                    for warning in &request.warnings {
+                        self.face.line(&format!("warning: {warning}"));
+                    }
+                    Ok(())
+                } else {
+                    Err(format!(
+                        "`--yes {host}` gives consent for another host than `{}`",
+                        request.host
+                    ))
+                };
+            }
+            if !somebody() {
+                return Err(format!(
+                    "nobody confirmed: this is not a terminal. Give consent in advance with `--yes {}`",
+                    request.host
+                ));
+            }
+            let prompt = format!(
+                "{}All data on {} may be lost. Type the host's name to go on: ",
+                summary(request),
+                request.host
+            );
+            match self.read_line(prompt).await {
+                Some(answer) if answer == request.host => Ok(()),
+                Some(answer) if !answer.is_empty() => Err(format!(
+                    "`{answer}` is not `{}`: not confirmed",
+                    request.host
+                )),
+                _ => Err("not confirmed".to_owned()),
+            }
+        })
+    }
+}
+
+impl Operator for Terminal {
+    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<String, Fault>> {
+        Box::pin(async move {
+            if !somebody() {
+                return Err(Fault::denied(
+                    "operator.nobody",
+                    "wreimage",
+                    format!(
+                        "nobody can be asked, this is not a terminal; the question was: {}",
+                        question.question
+                    ),
+                ));
+            }
+            let mut prompt = format!("\n{}\n", question.question);
+            for (key, label) in &question.choices {
+                prompt.push_str(&format!("  {key:<10} {label}\n"));
+            }
+            prompt.push_str("> ");
+            for _ in 0..TRIES {
+                match self.read_line(prompt.clone()).await {
+                    Some(answer) if question.choices.iter().any(|(key, _)| *key == answer) => {
+                        return Ok(answer);
+                    }
+                    Some(_) => {
+                        let keys: Vec<&str> = question
+                            .choices
+                            .iter()
+                            .map(|(key, _)| key.as_str())
+                            .collect();
+                        prompt = format!("Answer one of: {}\n> ", keys.join(", "));
+                    }
+                    None => break,
+                }
+            }
+            Err(Fault::denied(
+                "operator.nobody",
+                "wreimage",
+                format!("there was no answer to: {}", question.question),
+            ))
+        })
+    }
+}

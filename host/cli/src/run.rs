@@ -1,0 +1,184 @@
+//! `wreimage run`.
+
+use crate::arguments::{Cli, Command, Output, Run};
+use crate::exit::{self, Exit, Failure};
+use crate::face::{self, Face};
+use crate::guest_options;
+use crate::prompt::Terminal;
+use crate::surroundings::{self, Surroundings, load_guest};
+use clap::FromArgMatches;
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::sync::Arc;
+use wreimage_engine::{Cancel, OptionValues, Report, RunError, RunRequest};
+use wreimage_journal::RunDirectory;
+use wreimage_lab::Pace;
+
+/// Virtual seconds a second at which a lab run on a terminal takes about 15 s.
+const TERMINAL_SPEED: f64 = 75.0;
+
+/// Runs a guest for one host.
+pub async fn run(guest_name: &str, words: Vec<OsString>) -> Result<Exit, Failure> {
+    let (engine, guest) = load_guest(guest_name).await?;
+    let mut command = guest_options::with_guest(guest.description())?;
+    let matches = match command.try_get_matches_from_mut(words) {
+        Ok(matches) => matches,
+        Err(error) => return exit::clap(&error),
+    };
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => return exit::clap(&error),
+    };
+    let (Command::Run(arguments), Some(run_matches)) =
+        (cli.command, matches.subcommand_matches("run"))
+    else {
+        return Err(Failure::internal(
+            "the command line changed while it was read",
+        ));
+    };
+    let host = host_name(arguments.host.as_deref())?;
+    let pace = pace(&arguments)?;
+    let mut place = surroundings::choose(&arguments.place, &guest, &host, pace).await?;
+    if let Some(notice) = &place.notice {
+        eprintln!("note: {notice}");
+    }
+    let given = guest_options::given(guest.description(), run_matches);
+    let options = OptionValues::check(guest.description(), given, &place.absent)
+        .map_err(|error| Failure::usage(error.to_string()))?;
+
+    let mut request = RunRequest::new(&host, &place.site);
+    request.options = options;
+    request.actor = actor();
+    request.controller = controller();
+    request.dry_run = arguments.dry_run;
+    request.grants = place.grants.clone();
+    request.absent = std::mem::take(&mut place.absent);
+    request.limits = place.limits;
+    request.console = place.console.take();
+    if let Some(tags) = place.protected_tags.take() {
+        request.protected_tags = tags;
+    }
+    let directory = RunDirectory::create(&place.state, &request.run)
+        .map_err(|error| Failure::usage(error.to_string()))?;
+    let recorded_at = directory.path().to_owned();
+
+    let face = face::choose(arguments.output, pace);
+    let services = services(place, directory, &face, &arguments);
+    listen_for_signals(services.cancel.clone(), face.clone());
+    let report = wreimage_engine::run(&engine, &guest, request, services).await;
+    face.finish();
+    let report = report.map_err(|error| match error {
+        RunError::NotGranted(why) => Failure::refused(why),
+        RunError::Types(why) => {
+            Failure::refused(format!("the guest does not fit this host: {why}"))
+        }
+        RunError::Record(error) => Failure::internal(error.to_string()),
+        RunError::Host(why) => Failure::internal(why),
+    })?;
+    if arguments.output == Output::Text {
+        crate::print(&face::report(&report))?;
+    }
+    tell_record(&report, &recorded_at);
+    Ok(Exit::of_run(
+        report.ending.exit_code,
+        &report.ending.outcome,
+        arguments.strict,
+    ))
+}
+
+fn services(
+    place: Surroundings,
+    directory: RunDirectory,
+    face: &Arc<dyn Face>,
+    arguments: &Run,
+) -> wreimage_engine::Services {
+    let terminal = Arc::new(Terminal::new(face.clone(), arguments.yes.clone()));
+    let mut services = place.services;
+    services.log = Arc::new(directory);
+    let listening = face.clone();
+    services.listener = Some(Arc::new(move |entry| listening.entry(entry)));
+    services.operator = terminal.clone();
+    services.consent = terminal;
+    services
+}
+
+/// A short name: letters, digits, dashes.
+fn host_name(given: Option<&str>) -> Result<String, Failure> {
+    let host = given
+        .ok_or_else(|| Failure::usage("no host is named; give its short name with --host HOST"))?;
+    if host.contains('.') {
+        let short = host.split('.').next().unwrap_or_default();
+        return Err(Failure::usage(format!(
+            "`{host}` is a full name: give the short one, `--host {short}`"
+        )));
+    }
+    let fits = !host.is_empty()
+        && host.len() <= 63
+        && !host.starts_with('-')
+        && host
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    if !fits {
+        return Err(Failure::usage(format!(
+            "`{host}` is no host name: lower-case letters, digits and dashes, at most 63"
+        )));
+    }
+    Ok(host.to_owned())
+}
+
+fn pace(arguments: &Run) -> Result<Pace, Failure> {
+    match arguments.speed {
+        Some(speed) if !speed.is_finite() || speed < 0.0 => Err(Failure::usage(format!(
+            "--speed {speed} is no speed: give a number above 0, or 0 for at once"
+        ))),
+        Some(0.0) => Ok(Pace::Full),
+        Some(speed) => Ok(Pace::Speed(speed)),
+        None if arguments.output == Output::Text && std::io::stderr().is_terminal() => {
+            Ok(Pace::Speed(TERMINAL_SPEED))
+        }
+        None => Ok(Pace::Full),
+    }
+}
+
+/// The person, also behind sudo.
+fn actor() -> String {
+    ["SUDO_USER", "USER", "LOGNAME"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
+fn controller() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
+}
+
+/// The first Ctrl-C or SIGTERM cancels in order; the second ends the process where it stands.
+fn listen_for_signals(cancel: Cancel, face: Arc<dyn Face>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
+        return;
+    };
+    tokio::spawn(async move {
+        for first in [true, false] {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if first {
+                face.line("cancelling: the call that is under way ends first, then what must not stay is taken back; again to stop at once");
+                cancel.cancel();
+            } else {
+                face.line("stopped at once: nothing was taken back; the record of the run says what was done");
+                std::process::exit(21);
+            }
+        }
+    });
+}
+
+fn tell_record(report: &Report, path: &std::path::Path) {
+    eprintln!("record of {}: {}", report.run, path.display());
+}

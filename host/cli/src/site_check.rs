@@ -1,0 +1,45 @@
+//! `wreimage site check`.
+
+use crate::arguments::{Output, SiteCheck};
+use crate::exit::{Exit, Failure};
+use crate::files;
+use serde_json::json;
+use wreimage_site::{CheckLine, Site};
+
+/// Tries everything that only reads, and says what answered.
+pub async fn check(arguments: &SiteCheck) -> Result<Exit, Failure> {
+    let path = arguments
+        .site
+        .clone()
+        .or_else(files::site_file)
+        .ok_or_else(|| {
+            Failure::usage("there is no site file: name one with --site FILE or $WREIMAGE_SITE")
+        })?;
+    let site = Site::load(&path).map_err(|error| Failure::usage(error.to_string()))?;
+    let lines = site.check(arguments.host.as_deref()).await;
+    let mut text = String::new();
+    for line in &lines {
+        text.push_str(&match arguments.output {
+            Output::Text => plain(line),
+            Output::Json => format!(
+                "{}\n",
+                json!({ "what": line.what, "ok": line.ok, "message": line.message })
+            ),
+        });
+    }
+    crate::print(&text)?;
+    let bad = lines.iter().filter(|line| !line.ok).count();
+    if bad > 0 {
+        return Err(Failure::refused(format!(
+            "{bad} of {} checks of site {} failed",
+            lines.len(),
+            site.name()
+        )));
+    }
+    Ok(Exit::Success)
+}
+
+fn plain(line: &CheckLine) -> String {
+    let mark = if line.ok { "ok    " } else { "FAILED" };
+    format!("{mark}  {}: {}\n", line.what, line.message)
+}

@@ -1,0 +1,218 @@
+//! Where a run works: the lab, a real site, or a mixture.
+
+use crate::arguments::Place;
+use crate::exit::Failure;
+use crate::files;
+use std::path::PathBuf;
+use std::sync::Arc;
+use wreimage_capability::{Clock, Providers, SystemClock, netbox};
+use wreimage_engine::{
+    Absent, Engine, Grants, Guest, Limits, Observer, Seen, Services, Twin, TwinMaker, WaitPolicy,
+};
+use wreimage_lab::{Lab, Pace, World};
+use wreimage_site::{Choice, Site};
+
+/// Loads a guest by path or name, with the compilation cache.
+pub async fn load_guest(name: &str) -> Result<(Engine, Guest), Failure> {
+    let path = files::guest(name)?;
+    let bytes = std::fs::read(&path)
+        .map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display())))?;
+    let cache = files::cache();
+    let engine = Engine::new(cache.as_deref()).map_err(|error| {
+        Failure::internal(format!("the WebAssembly engine cannot start: {error:#}"))
+    })?;
+    let guest = Guest::load(&engine, &bytes)
+        .await
+        .map_err(|error| Failure::refused(format!("{}: {error}", path.display())))?;
+    Ok((engine, guest))
+}
+
+/// A place to work in, bound to one host.
+pub struct Surroundings {
+    /// Name of the site.
+    pub site: String,
+    /// Said on stderr before anything else.
+    pub notice: Option<String>,
+    /// What guests may call here.
+    pub grants: Grants,
+    /// What the site does not have.
+    pub absent: Absent,
+    /// Tags that forbid any change.
+    pub protected_tags: Option<Vec<String>>,
+    /// What a guest may use.
+    pub limits: Limits,
+    /// The command that opens the host's console.
+    pub console: Option<String>,
+    /// Where runs are recorded.
+    pub state: PathBuf,
+    /// The rest.
+    pub services: Services,
+}
+
+/// Makes the twin of a rehearsal in a lab of its own.
+struct LabTwin {
+    site: String,
+}
+
+impl TwinMaker for LabTwin {
+    fn make(&self, host: &str, seen: &[Seen], clock: &dyn Clock) -> Result<Twin, String> {
+        let reads: Vec<_> = seen
+            .iter()
+            .map(|seen| (seen.function, seen.arguments.clone(), seen.outcome.clone()))
+            .collect();
+        let lab = Lab::twin(&self.site, host, &reads, clock.now());
+        Ok(Twin {
+            providers: lab.providers(host),
+            clock: lab.clock(),
+        })
+    }
+}
+
+/// A twin of a host on a site without any other part of a lab.
+pub fn twin_maker(site: &str) -> Arc<dyn TwinMaker> {
+    Arc::new(LabTwin {
+        site: site.to_owned(),
+    })
+}
+
+/// Chooses the place: `--lab`, a site file, or the lab when there is no site file anywhere.
+pub async fn choose(
+    place: &Place,
+    guest: &Guest,
+    host: &str,
+    pace: Pace,
+) -> Result<Surroundings, Failure> {
+    if place.lab {
+        return lab(host, pace, None);
+    }
+    match place.site.clone().or_else(files::site_file) {
+        Some(path) => site(&path, guest, host).await,
+        None => lab(
+            host,
+            pace,
+            Some("no site file was found: this is the lab, a simulated data centre; nothing real is touched".to_owned()),
+        ),
+    }
+}
+
+fn lab(host: &str, pace: Pace, notice: Option<String>) -> Result<Surroundings, Failure> {
+    let world = World::builtin();
+    let site = world.site().to_owned();
+    let lab = Lab::new(world, pace);
+    let mut services = Services::new(lab.providers(host));
+    services.clock = lab.clock();
+    services.twin = Some(twin_maker(&site));
+    Ok(Surroundings {
+        grants: Grants::all("the lab"),
+        site,
+        notice,
+        absent: Absent::new(),
+        protected_tags: None,
+        limits: Limits::default(),
+        console: None,
+        state: files::state()?,
+        services,
+    })
+}
+
+async fn site(path: &std::path::Path, guest: &Guest, host: &str) -> Result<Surroundings, Failure> {
+    let site = Site::load(path).map_err(|error| Failure::usage(error.to_string()))?;
+    site.ask_secrets()
+        .await
+        .map_err(|error| Failure::refused(error.to_string()))?;
+    let mut providers = site
+        .open(host)
+        .map_err(|error| Failure::usage(error.to_string()))?;
+    let choices = site.choices();
+    let absent: Absent = choices
+        .iter()
+        .filter(|(_, choice)| **choice == Choice::Absent)
+        .map(|(name, _)| (*name).to_owned())
+        .collect();
+    let from_lab: Vec<&'static str> = choices
+        .iter()
+        .filter(|(_, choice)| **choice == Choice::Lab)
+        .map(|(name, _)| *name)
+        .collect();
+    let mut observer = None;
+    let mut notice = None;
+    if !from_lab.is_empty() {
+        observer = Some(mix(&site, host, &from_lab, &mut providers).await);
+        notice = Some(format!(
+            "from the lab on site {}: {}; the rest is real",
+            site.name(),
+            from_lab.join(", ")
+        ));
+    }
+    let granted = site.granted(&guest.description().name, guest.digest(), host);
+    let limits = Limits {
+        memory: usize::try_from(site.limits().guest_memory.0).unwrap_or(usize::MAX),
+        fuel: site.limits().fuel,
+    };
+    let mut services = Services::new(providers);
+    services.clock = Arc::new(SystemClock);
+    services.twin = Some(twin_maker(site.name()));
+    services.observer = observer;
+    let waits = site.waits().clone();
+    services.waits = Some(
+        Arc::new(move |function, asked| waits.apply(&function.to_string(), asked)) as WaitPolicy,
+    );
+    Ok(Surroundings {
+        site: site.name().to_owned(),
+        notice,
+        grants: Grants::only(granted, format!("the site file {}", path.display())),
+        absent,
+        protected_tags: Some(site.protected_tags().to_vec()),
+        limits,
+        console: site.console_command(host),
+        state: match site.state() {
+            Some(state) => state,
+            None => files::state()?,
+        },
+        services,
+    })
+}
+
+/// Serves some capabilities from a lab whose copy of the host follows the live ones.
+async fn mix(
+    site: &Site,
+    host: &str,
+    from_lab: &[&'static str],
+    providers: &mut Providers,
+) -> Observer {
+    // The copy begins with what the live systems say of the machine.
+    let mut reads = Vec::new();
+    let call = wreimage_capability::Call::alone();
+    for function in [
+        &netbox::functions::get_device,
+        &netbox::functions::get_switch_port,
+    ] {
+        let Some(provider) = providers.get(function.capability) else {
+            continue;
+        };
+        let arguments = serde_json::json!({});
+        if let Ok(wreimage_capability::Polled::Ready(outcome)) =
+            provider.perform(&call, function, &arguments).await
+        {
+            reads.push((
+                function as &'static wreimage_capability::Function,
+                arguments,
+                outcome,
+            ));
+        }
+    }
+    let lab = Lab::new(World::twin(site.name(), host, &reads, SystemClock.now()), Pace::Real);
+    let simulated = lab.providers(host);
+    for name in from_lab {
+        if let Some(provider) = simulated.get(name) {
+            providers.add((name, provider));
+        }
+    }
+    let host = host.to_owned();
+    let lab_served: Vec<&'static str> = from_lab.to_vec();
+    Arc::new(move |function, arguments, outcome| {
+        if !lab_served.contains(&function.capability) {
+            lab.follow(&host, function, arguments, outcome);
+        }
+    })
+}

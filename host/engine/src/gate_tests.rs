@@ -1,0 +1,568 @@
+//! The gate's promises, with providers that answer as told.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use crate::cancel::Cancel;
+use crate::consent::GivenConsent;
+use crate::gate::{Course, State};
+use crate::grants::{Absent, Grants};
+use crate::operator::Operator;
+use crate::recorder::Recorder;
+use crate::stop::Stop;
+use crate::twin::{Seen, Twin, TwinMaker};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use wreimage_capability::{
+    Answer, BoxFuture, Call, Clock, Dispatch, Fault, FaultKind, Function, Polled, Providers,
+    Reconciled, dhcp, ipmi, netbox, remote,
+};
+use wreimage_journal::{MemoryLog, Origin, Question, Reality, Record, UndoState};
+
+/// Answers from a queue; without one, with null. Remembers what was called.
+#[derive(Default)]
+struct Script {
+    answers: Mutex<VecDeque<Result<Answer, Fault>>>,
+    reconciled: Mutex<VecDeque<Reconciled>>,
+    called: Mutex<Vec<String>>,
+    made: Mutex<Vec<Option<Value>>>,
+}
+
+impl Script {
+    fn answer(&self, answer: Result<Value, Fault>) {
+        self.answers
+            .lock()
+            .unwrap()
+            .push_back(answer.map(Polled::Ready));
+    }
+
+    fn called(&self) -> Vec<String> {
+        self.called.lock().unwrap().clone()
+    }
+}
+
+impl Dispatch for Script {
+    fn perform<'a>(
+        &'a self,
+        call: &'a Call,
+        function: &'static Function,
+        _arguments: &'a Value,
+    ) -> BoxFuture<'a, Result<Answer, Fault>> {
+        self.called.lock().unwrap().push(function.to_string());
+        self.made.lock().unwrap().push(call.made.clone());
+        let answer = self.answers.lock().unwrap().pop_front();
+        Box::pin(async move { answer.unwrap_or(Ok(Polled::Ready(Value::Null))) })
+    }
+
+    fn witness<'a>(
+        &'a self,
+        _call: &'a Call,
+        _function: &'static Function,
+        _arguments: &'a Value,
+    ) -> BoxFuture<'a, Result<Value, Fault>> {
+        Box::pin(async { Ok(json!({"power": "on"})) })
+    }
+
+    fn reconcile<'a>(
+        &'a self,
+        _call: &'a Call,
+        _function: &'static Function,
+        _arguments: &'a Value,
+        witness: &'a Value,
+    ) -> BoxFuture<'a, Result<Reconciled, Fault>> {
+        assert_eq!(witness, &json!({"power": "on"}));
+        let next = self.reconciled.lock().unwrap().pop_front();
+        Box::pin(async move { Ok(next.unwrap_or(Reconciled::Unknown("nothing".to_owned()))) })
+    }
+}
+
+/// Moves only when somebody sleeps.
+#[derive(Default)]
+struct TestClock(AtomicI64);
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+
+    fn sleep_until(&self, time: Timestamp) -> BoxFuture<'_, ()> {
+        self.0.fetch_max(time.as_millisecond(), Ordering::SeqCst);
+        Box::pin(async {})
+    }
+}
+
+struct Answers(Mutex<VecDeque<&'static str>>);
+
+impl Operator for Answers {
+    fn ask<'a>(&'a self, _question: &'a Question) -> BoxFuture<'a, Result<String, Fault>> {
+        let answer = self.0.lock().unwrap().pop_front();
+        Box::pin(async move {
+            answer
+                .map(str::to_owned)
+                .ok_or_else(|| Fault::denied("operator.nobody", "wreimage", "nobody"))
+        })
+    }
+}
+
+struct Setup {
+    course: Arc<Course>,
+    log: Arc<MemoryLog>,
+    ipmi: Arc<Script>,
+    dhcp: Arc<Script>,
+}
+
+impl Setup {
+    fn new() -> Self {
+        Setup::with(|_| {})
+    }
+
+    fn with(change: impl FnOnce(&mut Course)) -> Self {
+        let log = Arc::new(MemoryLog::new());
+        let (ipmi, dhcp) = (Arc::new(Script::default()), Arc::new(Script::default()));
+        let mut providers = Providers::new();
+        providers.add(("ipmi", ipmi.clone()));
+        providers.add(("dhcp", dhcp.clone()));
+        providers.add(("remote", Arc::new(Script::default())));
+        let clock: Arc<dyn Clock> = Arc::new(TestClock::default());
+        let mut course = Course {
+            run: "r".to_owned(),
+            host: "host1001".to_owned(),
+            site: "lab1".to_owned(),
+            actor: "a".to_owned(),
+            options: vec![],
+            guest: "g".to_owned(),
+            digest: "d".to_owned(),
+            mutators: vec![],
+            may_mutate: true,
+            dry_run: false,
+            grants: Grants::all("the test"),
+            absent: Absent::new(),
+            protected_tags: vec!["protected".to_owned()],
+            console: Some("console host1001".to_owned()),
+            waits: None,
+            consent: Arc::new(GivenConsent("host1001".to_owned())),
+            operator: Arc::new(Answers(Mutex::default())),
+            observer: None,
+            twin: None,
+            cancel: Cancel::new(),
+            recorder: Arc::new(Recorder::new(log.clone(), None, clock)),
+            state: Mutex::new(State {
+                providers,
+                // Most tests begin after consent.
+                allowed: true,
+                ..State::default()
+            }),
+        };
+        change(&mut course);
+        Setup {
+            course: Arc::new(course),
+            log,
+            ipmi,
+            dhcp,
+        }
+    }
+
+    async fn call(&self, function: &'static Function, arguments: Value) -> Result<Value, Fault> {
+        self.course
+            .call(function, arguments, Origin::Guest)
+            .await
+            .unwrap()
+    }
+
+    fn undone(&self) -> Vec<(String, UndoState)> {
+        let state = self.course.state();
+        state
+            .undo
+            .closed
+            .iter()
+            .map(|c| (c.inverse.clone(), c.state))
+            .collect()
+    }
+}
+
+const PUBLISH: &Function = &dhcp::functions::publish;
+const WITHDRAW: &Function = &dhcp::functions::withdraw;
+const SET_POWER: &Function = &ipmi::functions::set_power;
+const SET_BOOT: &Function = &ipmi::functions::set_boot_device;
+const POWER_STATE: &Function = &ipmi::functions::get_power_state;
+const WAIT: &Function = &remote::functions::wait_for_boot;
+
+#[tokio::test]
+async fn what_is_not_granted_is_denied_by_name_and_not_called() {
+    let setup =
+        Setup::with(|course| course.grants = Grants::only(["dhcp".to_owned()], "the site file x"));
+    let fault = setup.call(POWER_STATE, json!({})).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Denied);
+    assert!(
+        fault.message.contains("ipmi.get-power-state") && fault.message.contains("the site file x")
+    );
+    assert!(setup.ipmi.called().is_empty());
+}
+
+#[tokio::test]
+async fn an_absent_capability_is_unsupported() {
+    let setup = Setup::with(|course| course.absent = ["ipmi".to_owned()].into());
+    let fault = setup.call(POWER_STATE, json!({})).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Unsupported);
+    assert!(setup.ipmi.called().is_empty());
+}
+
+#[tokio::test]
+async fn a_guest_that_says_it_only_reads_cannot_change_anything() {
+    let setup = Setup::with(|course| course.may_mutate = false);
+    let fault = setup.call(SET_POWER, json!({})).await.unwrap_err();
+    assert_eq!(fault.code, "gate.read-only");
+    assert!(setup.ipmi.called().is_empty());
+}
+
+#[tokio::test]
+async fn without_consent_nothing_is_touched() {
+    let setup = Setup::with(|course| {
+        course.consent = Arc::new(GivenConsent("host1002".to_owned()));
+        course.state.get_mut().unwrap().allowed = false;
+        // Nobody to compare with: the refusal must come from the missing consent alone.
+        course.absent = ["ipmi".to_owned(), "netbox".to_owned()].into();
+    });
+    let stop = setup
+        .course
+        .call(PUBLISH, json!({}), Origin::Guest)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&stop, Stop::Refused(why) if why.contains("host1002") && why.contains("Nothing was touched"))
+    );
+    assert!(setup.dhcp.called().is_empty());
+    assert!(!setup.course.state().touched);
+}
+
+#[tokio::test]
+async fn an_intent_stands_in_the_record_before_the_outcome() {
+    let setup = Setup::new();
+    setup
+        .call(SET_POWER, json!({"action": "Cycle"}))
+        .await
+        .unwrap();
+    let records: Vec<Record> = setup.log.entries().into_iter().map(|e| e.record).collect();
+    assert!(matches!(&records[0], Record::Intent(i) if i.witness == Some(json!({"power": "on"}))));
+    assert!(matches!(&records[1], Record::Outcome(o) if o.result.is_ok() && o.call == 1));
+}
+
+#[tokio::test]
+async fn undo_runs_last_first_with_what_was_made_and_past_failures() {
+    let setup = Setup::new();
+    setup.dhcp.answer(Ok(json!({"digest": "1"})));
+    setup.call(PUBLISH, json!({})).await.unwrap();
+    setup.call(SET_BOOT, json!({})).await.unwrap();
+    setup
+        .ipmi
+        .answer(Err(Fault::unreachable("ipmi.unreachable", "BMC", "gone")));
+    setup.course.take_back().await.unwrap();
+    assert_eq!(
+        setup.undone(),
+        [
+            ("ipmi.clear-boot-device".to_owned(), UndoState::Failed),
+            ("dhcp.withdraw".to_owned(), UndoState::Done),
+        ]
+    );
+    assert_eq!(
+        setup.dhcp.made.lock().unwrap()[1],
+        Some(json!({"digest": "1"}))
+    );
+}
+
+#[tokio::test]
+async fn what_the_guest_took_back_is_not_taken_back_again() {
+    let setup = Setup::new();
+    setup.call(PUBLISH, json!({})).await.unwrap();
+    setup.dhcp.answer(Ok(json!(true)));
+    setup.call(WITHDRAW, json!({})).await.unwrap();
+    setup.course.take_back().await.unwrap();
+    assert_eq!(setup.dhcp.called(), ["dhcp.publish", "dhcp.withdraw"]);
+}
+
+#[tokio::test]
+async fn a_mutation_that_failed_without_effect_needs_no_undo_and_one_in_doubt_does() {
+    let setup = Setup::new();
+    setup.dhcp.answer(Err(Fault::denied("x", "y", "no")));
+    setup.call(PUBLISH, json!({})).await.unwrap_err();
+    assert_eq!(
+        setup.undone(),
+        [("dhcp.withdraw".to_owned(), UndoState::NotNeeded)]
+    );
+    setup.dhcp.answer(Err(Fault::timeout("x", "y", "late")));
+    setup.call(PUBLISH, json!({})).await.unwrap_err();
+    setup.course.take_back().await.unwrap();
+    assert_eq!(setup.dhcp.called().last().unwrap(), "dhcp.withdraw");
+}
+
+#[tokio::test]
+async fn on_uefi_the_override_is_left_while_the_installer_runs() {
+    let setup = Setup::new();
+    setup.call(SET_BOOT, json!({})).await.unwrap();
+    {
+        let mut state = setup.course.state();
+        state.facts.uefi = true;
+        state.facts.installer = Some("boot".to_owned());
+    }
+    setup.course.take_back().await.unwrap();
+    assert_eq!(
+        setup.undone(),
+        [("ipmi.clear-boot-device".to_owned(), UndoState::Left)]
+    );
+    assert_eq!(setup.ipmi.called(), ["ipmi.set-boot-device"]);
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_cleared_up_by_the_world_and_the_call_not_repeated() {
+    let setup = Setup::new();
+    setup
+        .ipmi
+        .answer(Err(Fault::timeout("ipmi.timeout", "BMC", "no answer")));
+    setup
+        .ipmi
+        .reconciled
+        .lock()
+        .unwrap()
+        .push_back(Reconciled::happened());
+    assert_eq!(setup.call(SET_POWER, json!({})).await, Ok(Value::Null));
+    assert_eq!(setup.ipmi.called(), ["ipmi.set-power"]);
+}
+
+#[tokio::test]
+async fn a_doubt_that_nobody_clears_up_stays_a_doubt() {
+    let setup = Setup::new();
+    setup
+        .ipmi
+        .answer(Err(Fault::timeout("ipmi.timeout", "BMC", "no answer")));
+    let fault = setup.call(SET_POWER, json!({})).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::InDoubt);
+    assert_eq!(setup.ipmi.called(), ["ipmi.set-power"]);
+}
+
+#[tokio::test]
+async fn only_the_operator_can_have_a_doubtful_call_repeated() {
+    let setup = Setup::with(|course| {
+        course.operator = Arc::new(Answers(Mutex::new(["repeat"].into())));
+    });
+    setup
+        .ipmi
+        .answer(Err(Fault::timeout("ipmi.timeout", "BMC", "no answer")));
+    setup.call(SET_POWER, json!({})).await.unwrap();
+    assert_eq!(setup.ipmi.called(), ["ipmi.set-power", "ipmi.set-power"]);
+    let answered = setup
+        .log
+        .entries()
+        .into_iter()
+        .any(|e| matches!(e.record, Record::Answer(a) if a.answer == "repeat"));
+    assert!(answered);
+}
+
+fn patience() -> Value {
+    json!({"since": {"boot_id": null, "time_ms": 0}, "at": "Either", "patience": {"deadline_ms": 1000, "interval_ms": 300}})
+}
+
+#[tokio::test]
+async fn a_wait_looks_once_more_after_its_deadline_and_is_one_call() {
+    let script = Arc::new(Script::default());
+    for _ in 0..20 {
+        script
+            .answers
+            .lock()
+            .unwrap()
+            .push_back(Ok(Polled::pending("in POST")));
+    }
+    let setup = Setup::with(|course| {
+        course
+            .state
+            .get_mut()
+            .unwrap()
+            .providers
+            .add(("remote", script.clone()));
+    });
+    let fault = setup.call(WAIT, patience()).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Timeout);
+    assert!(
+        fault.message.contains("in POST") && fault.message.contains("console host1001"),
+        "{}",
+        fault.message
+    );
+    // At 0, 300, 600, 900 and once more at 1000 ms.
+    assert_eq!(script.called().len(), 5);
+    let outcomes = setup
+        .log
+        .entries()
+        .into_iter()
+        .filter(|e| matches!(e.record, Record::Outcome(_)));
+    assert_eq!(outcomes.count(), 1);
+}
+
+#[tokio::test]
+async fn a_wait_outlives_what_may_pass_and_ends_with_what_may_not() {
+    let script = Arc::new(Script::default());
+    let setup = Setup::with(|course| {
+        course
+            .state
+            .get_mut()
+            .unwrap()
+            .providers
+            .add(("remote", script.clone()));
+    });
+    script.answer(Err(Fault::unreachable("x", "y", "not yet")));
+    script.answer(Ok(json!("boot")));
+    assert_eq!(setup.call(WAIT, patience()).await, Ok(json!("boot")));
+    script.answer(Err(Fault::denied("x", "y", "never")));
+    assert_eq!(
+        setup.call(WAIT, patience()).await.unwrap_err().kind,
+        FaultKind::Denied
+    );
+}
+
+#[tokio::test]
+async fn after_a_cancel_the_guest_is_told_and_undo_still_works() {
+    let setup = Setup::new();
+    setup.call(PUBLISH, json!({})).await.unwrap();
+    setup.course.cancel.cancel();
+    assert_eq!(
+        setup.call(SET_POWER, json!({})).await.unwrap_err().kind,
+        FaultKind::Cancelled
+    );
+    setup.course.state().closing = true;
+    setup.course.take_back().await.unwrap();
+    assert_eq!(setup.dhcp.called(), ["dhcp.publish", "dhcp.withdraw"]);
+}
+
+struct ScriptTwin(Arc<Script>, Mutex<Vec<String>>);
+
+impl TwinMaker for ScriptTwin {
+    fn make(&self, _host: &str, seen: &[Seen], _clock: &dyn Clock) -> Result<Twin, String> {
+        *self.1.lock().unwrap() = seen.iter().map(|s| s.function.to_string()).collect();
+        let mut providers = Providers::new();
+        providers.add(("ipmi", self.0.clone()));
+        Ok(Twin {
+            providers,
+            clock: Arc::new(TestClock::default()),
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_rehearsal_goes_into_its_twin_at_the_first_mutation_and_real_systems_see_none() {
+    let maker = Arc::new(ScriptTwin(Arc::new(Script::default()), Mutex::default()));
+    let setup = Setup::with(|course| {
+        course.dry_run = true;
+        course.twin = Some(maker.clone());
+        let state = course.state.get_mut().unwrap();
+        state.allowed = false;
+        course.absent = ["netbox".to_owned()].into();
+    });
+    setup.call(POWER_STATE, json!({})).await.unwrap();
+    setup.call(SET_POWER, json!({})).await.unwrap();
+    setup.call(POWER_STATE, json!({})).await.unwrap();
+    assert_eq!(setup.ipmi.called(), ["ipmi.get-power-state"]);
+    assert_eq!(maker.0.called(), ["ipmi.set-power", "ipmi.get-power-state"]);
+    assert_eq!(*maker.1.lock().unwrap(), ["ipmi.get-power-state"]);
+    assert!(!setup.course.state().touched);
+    let realities: Vec<Reality> = setup
+        .log
+        .entries()
+        .into_iter()
+        .filter_map(|e| match e.record {
+            Record::Outcome(outcome) => Some(outcome.reality),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        realities,
+        [Reality::Real, Reality::Assumed, Reality::Assumed]
+    );
+}
+
+fn device(tags: &[&str], serial: &str) -> Value {
+    json!({
+        "name": "host1001", "fqdn": "host1001.lab1.test", "management_fqdn": null, "site": "lab1", "status": "Active",
+        "kind": "Physical", "firmware": "Bios", "vendor": null, "serial": serial, "machine_uuid": null,
+        "primary_ip": null, "mac": null, "tags": tags, "extra": []
+    })
+}
+
+fn info(serial: &str) -> Value {
+    json!({"manufacturer": null, "product": null, "serial": serial, "guid": null, "firmware": null, "extra": []})
+}
+
+fn with_inventory(device: Value) -> Setup {
+    Setup::with(|course| {
+        let inventory = Arc::new(Script::default());
+        inventory.answer(Ok(device));
+        let state = course.state.get_mut().unwrap();
+        state.providers.add(("netbox", inventory));
+        state.allowed = false;
+    })
+}
+
+#[tokio::test]
+async fn a_protected_host_is_refused() {
+    let setup = with_inventory(device(&["db", "protected"], "S1"));
+    let stop = setup
+        .course
+        .call(PUBLISH, json!({}), Origin::Guest)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&stop, Stop::Refused(why) if why.contains("protected")),
+        "{stop}"
+    );
+    assert!(setup.dhcp.called().is_empty());
+}
+
+#[tokio::test]
+async fn a_bmc_of_another_machine_stops_the_run_and_both_are_named() {
+    let setup = with_inventory(device(&[], "S1"));
+    setup.ipmi.answer(Ok(info("S2")));
+    let stop = setup
+        .course
+        .call(PUBLISH, json!({}), Origin::Guest)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&stop, Stop::WrongMachine(why) if why.contains("S1") && why.contains("S2")),
+        "{stop}"
+    );
+    assert!(setup.dhcp.called().is_empty());
+}
+
+#[tokio::test]
+async fn an_installer_on_another_machine_is_not_believed() {
+    let remote = Arc::new(Script::default());
+    let boot = json!({"identity": "Installer", "boot_id": "b", "kernel_command_line": "", "uptime_ms": 1, "extra": []});
+    remote.answer(Ok(boot));
+    remote.answer(Ok(json!({"serial": "S2", "machine_uuid": null})));
+    let setup = Setup::with(|course| {
+        let state = course.state.get_mut().unwrap();
+        state.providers.add(("remote", remote));
+        state.device = serde_json::from_value(device(&[], "S1")).ok();
+    });
+    let stop = setup
+        .course
+        .call(WAIT, patience(), Origin::Guest)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&stop, Stop::WrongMachine(why) if why.contains("S1") && why.contains("S2")),
+        "{stop}"
+    );
+}
+
+#[tokio::test]
+async fn the_inventory_is_asked_once() {
+    let setup = with_inventory(device(&[], "S1"));
+    setup.ipmi.answer(Ok(info("s1")));
+    setup.call(PUBLISH, json!({})).await.unwrap();
+    setup.call(SET_POWER, json!({})).await.unwrap();
+    let asked = setup
+        .log
+        .entries()
+        .into_iter()
+        .filter(|e| matches!(&e.record, Record::Outcome(o) if o.function == netbox::functions::get_device.to_string()));
+    assert_eq!(asked.count(), 1);
+}
