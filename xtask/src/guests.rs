@@ -13,6 +13,9 @@ use std::time::Instant;
 /// Package of the misbehaving guests; each is an example of it.
 const FIXTURES: &str = "fixtures";
 
+/// The fixture that stays a core module with component type information, for the host to wrap.
+const NOT_WRAPPED: &str = "core-module";
+
 /// Builds `target/guests/NAME.wasm` of every guest and, when asked for, `target/guests/fixtures/NAME.wasm` of every
 /// misbehaving one. Does nothing when nothing has changed.
 ///
@@ -37,8 +40,8 @@ struct Set {
     /// Where the components go.
     into: PathBuf,
     names: Vec<String>,
-    /// Whether a core module without component type information is what was meant.
-    plain_modules: bool,
+    /// Whether a core module may stay one.
+    core_modules: bool,
 }
 
 impl Set {
@@ -52,7 +55,7 @@ impl Set {
             built_in: "",
             into: repository::components(),
             names,
-            plain_modules: false,
+            core_modules: false,
         })
     }
 
@@ -66,7 +69,7 @@ impl Set {
             built_in: "examples",
             into: repository::components().join(FIXTURES),
             names,
-            plain_modules: true,
+            core_modules: true,
         })
     }
 
@@ -192,7 +195,8 @@ fn sdk_version(toolchain: &Toolchain) -> Result<String> {
 fn make(set: &Set, name: &str, version: &str) -> Result<usize> {
     let path = set.module(name);
     let module = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    if set.plain_modules && !component::has_type_information(&module)? {
+    let stays = name == NOT_WRAPPED || !component::has_type_information(&module)?;
+    if set.core_modules && stays {
         write_whole(&set.component(name), &module)?;
         return Ok(module.len());
     }

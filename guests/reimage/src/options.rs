@@ -81,7 +81,10 @@ mod tests {
 
     #[test]
     fn a_release_is_a_word_of_a_path() {
-        assert_eq!(boot_path_word("os", "bookworm-12.1").unwrap(), "bookworm-12.1");
+        assert_eq!(
+            boot_path_word("os", "bookworm-12.1").unwrap(),
+            "bookworm-12.1"
+        );
         for wrong in ["", "Bullseye", "../x", "a b", "a/b", "a\"b"] {
             assert!(boot_path_word("os", wrong).is_err(), "{wrong}");
         }

@@ -73,12 +73,12 @@ mod tests {
             "BMC host1001",
             "no answer",
         );
+        assert_eq!(fault.to_string(), "BMC host1001: no answer (bmc.timeout)");
         assert_eq!(
-            fault.to_string(),
-            "BMC host1001: no answer (bmc.timeout)"
-        );
-        assert_eq!(
-            fault.before("Power cycle:").and("Nothing was done.").message,
+            fault
+                .before("Power cycle:")
+                .and("Nothing was done.")
+                .message,
             "Power cycle: no answer. Nothing was done."
         );
     }

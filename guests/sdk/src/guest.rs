@@ -60,9 +60,19 @@ macro_rules! export {
                 }
             }
 
-            // Elsewhere, as in a native test, nobody can call the exports.
             #[cfg(target_arch = "wasm32")]
             $crate::bindings::export_guest!(Exports);
+
+            // Elsewhere, as in a native test, nobody can call the exports, but they must compile.
+            #[cfg(not(target_arch = "wasm32"))]
+            const _: (
+                fn() -> $crate::Description,
+                fn() -> Result<$crate::Outcome, $crate::Fault>,
+                fn($crate::Ending) -> Result<(), $crate::Fault>,
+            ) = {
+                use $crate::bindings::exports::wreimage::guest::guest::Guest;
+                (Exports::describe, Exports::run, Exports::rollback)
+            };
         };
     };
 }

@@ -3,7 +3,7 @@
 //! A guest implements [`Guest`] and hands itself to [`export!`]. It does its work in steps, calls capabilities (one
 //! module each: [`ipmi`], [`dhcp`], [`remote`] …), and returns an [`Outcome`]:
 //!
-//! ```ignore
+//! ```no_run
 //! use wreimage_sdk::{Actions, Description, Fault, Guest, Outcome, Request, ipmi};
 //!
 //! struct Check;
@@ -31,7 +31,7 @@
 //! no state is kept between [`Guest::run`] and [`Guest::rollback`]: the latter runs in a fresh instance.
 
 mod actions;
-#[allow(missing_docs, unsafe_code, clippy::all)]
+#[allow(missing_docs, clippy::all)]
 pub mod bindings;
 pub mod clock;
 mod describe;
@@ -51,13 +51,13 @@ pub use bindings::exports::wreimage::guest::guest::{
     Cause, Description, Ending, OptionKind, OptionSpec, Outcome, PastStep, Reminder, Undone,
     Verdict,
 };
+pub use bindings::shared::wreimage::types::types::{Fault, FaultKind, Patience};
 pub use bindings::wreimage::dhcp::dhcp;
 pub use bindings::wreimage::dns::dns;
 pub use bindings::wreimage::ipmi::ipmi;
 pub use bindings::wreimage::netbox::netbox;
 pub use bindings::wreimage::remote::remote;
 pub use bindings::wreimage::run::run::{Level, OptionValue, Request, Severity};
-pub use bindings::shared::wreimage::types::types::{Fault, FaultKind, Patience};
 pub use guest::{Guest, enter_rollback, enter_run};
 pub use options::Options;
 pub use retry::{Tries, retry};

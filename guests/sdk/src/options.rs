@@ -37,7 +37,10 @@ impl Options {
     pub fn required(&self, name: &str) -> Result<&str, Fault> {
         match self.text(name) {
             Some(text) if !text.is_empty() => Ok(text),
-            _ => Err(wrong("guest.option-missing", format!("--{name} is missing"))),
+            _ => Err(wrong(
+                "guest.option-missing",
+                format!("--{name} is missing"),
+            )),
         }
     }
 
@@ -98,6 +101,9 @@ mod tests {
             given.required("os").unwrap_err().code,
             "guest.option-missing"
         );
-        assert_eq!(given.integer("force").unwrap_err().code, "guest.option-wrong");
+        assert_eq!(
+            given.integer("force").unwrap_err().code,
+            "guest.option-wrong"
+        );
     }
 }

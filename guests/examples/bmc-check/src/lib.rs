@@ -15,14 +15,16 @@ impl Guest for BmcCheck {
 
     fn run(request: &Request) -> Result<Outcome, Fault> {
         let mut actions = Actions::new();
-        actions.phase("check").step("Read what the BMC tells", |step| {
-            let device = ipmi::get_device_info()?;
-            step.says(format!("power is {}", ipmi::get_power_state()?));
-            step.says(format!("boot override: {}", ipmi::get_boot_flags()?));
-            step.evidence("serial", device.serial.as_deref().unwrap_or("not told"));
-            step.evidence("firmware", device.firmware.as_deref().unwrap_or("not told"));
-            Ok(())
-        })?;
+        actions
+            .phase("check")
+            .step("Read what the BMC tells", |step| {
+                let device = ipmi::get_device_info()?;
+                step.says(format!("power is {}", ipmi::get_power_state()?));
+                step.says(format!("boot override: {}", ipmi::get_boot_flags()?));
+                step.evidence("serial", device.serial.as_deref().unwrap_or("not told"));
+                step.evidence("firmware", device.firmware.as_deref().unwrap_or("not told"));
+                Ok(())
+            })?;
         Ok(actions.outcome(&format!("The BMC of {} answers", request.host)))
     }
 }
