@@ -105,7 +105,14 @@ impl Bmc {
     pub fn ipmitool(&self, suite: u8, arguments: &[&str]) -> Result<String> {
         let mut command = self.controller.command("ipmitool");
         command
-            .args(["-I", "lanplus", "-H", &ADDRESS.to_string(), "-p", &PORT.to_string()])
+            .args([
+                "-I",
+                "lanplus",
+                "-H",
+                &ADDRESS.to_string(),
+                "-p",
+                &PORT.to_string(),
+            ])
             .args(["-U", USER, "-C", &suite.to_string(), "-f"])
             .arg(&self.password_file)
             .args(arguments);
@@ -121,8 +128,22 @@ impl Bmc {
     pub fn ipmitool_with_wrong_password(&self, suite: u8) -> Result<(bool, String)> {
         let mut command = self.controller.command("ipmitool");
         command
-            .args(["-I", "lanplus", "-H", &ADDRESS.to_string(), "-p", &PORT.to_string()])
-            .args(["-U", USER, "-C", &suite.to_string(), "-P", "not-the-password"])
+            .args([
+                "-I",
+                "lanplus",
+                "-H",
+                &ADDRESS.to_string(),
+                "-p",
+                &PORT.to_string(),
+            ])
+            .args([
+                "-U",
+                USER,
+                "-C",
+                &suite.to_string(),
+                "-P",
+                "not-the-password",
+            ])
             .args(["power", "status"]);
         let output = run_any(&command, LIMIT)?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -183,15 +204,18 @@ fn pyghmi(
         let list = out.join("requirements.txt");
         write(&list, requirements, 0o644)?;
         let python = preflight::find("python3").context("no python3")?;
-        run(
-            Command::new(python).args(["-m", "venv"]).arg(out),
-            limit,
-        )?;
+        run(Command::new(python).args(["-m", "venv"]).arg(out), limit)?;
         // "python -m pip" works after the directory is renamed; the pip script does not.
         let mut pip = Command::new(out.join("bin/python"));
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
-            .arg("-r")
-            .arg(&list);
+        pip.args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+        ])
+        .arg("-r")
+        .arg(&list);
         run(&pip, limit).context("pyghmi could not be installed")?;
         Ok(())
     })?;

@@ -48,15 +48,29 @@ impl BootServers {
         fill_http(&http_root, image, keys, hold)?;
 
         let mut tftp = install.command("in.tftpd");
-        tftp.args(["--foreground", "--ipv4", "--address", &format!("{INSTALL_ADDRESS}:69"), "--secure"])
-            .arg(&tftp_root);
+        tftp.args([
+            "--foreground",
+            "--ipv4",
+            "--address",
+            &format!("{INSTALL_ADDRESS}:69"),
+            "--secure",
+        ])
+        .arg(&tftp_root);
         let tftp = Process::start("in.tftpd", &tftp, &state.join("tftp.log"))?;
 
         let configuration = state.join("nginx.conf");
         let values = [("state", text(&state)?), ("root", text(&http_root)?)];
-        write(&configuration, fill(template!("nginx.conf"), &values)?, 0o644)?;
+        write(
+            &configuration,
+            fill(template!("nginx.conf"), &values)?,
+            0o644,
+        )?;
         let mut nginx = install.command("nginx");
-        nginx.arg("-e").arg(state.join("nginx-error.log")).arg("-c").arg(&configuration);
+        nginx
+            .arg("-e")
+            .arg(state.join("nginx-error.log"))
+            .arg("-c")
+            .arg(&configuration);
         let mut http = Process::start("nginx", &nginx, &state.join("nginx.log"))?;
         let pid = state.join("nginx.pid");
         http.wait_ready(LIMIT, |_| pid.exists())?;
@@ -64,7 +78,9 @@ impl BootServers {
         let configuration = state.join("radvd.conf");
         write(&configuration, template!("radvd.conf"), 0o644)?;
         let mut radvd = switch.command("radvd");
-        radvd.args(["--nodaemon", "--logmethod", "stderr", "--config"]).arg(&configuration);
+        radvd
+            .args(["--nodaemon", "--logmethod", "stderr", "--config"])
+            .arg(&configuration);
         radvd.arg("--pidfile").arg(state.join("radvd.pid"));
         let radvd = Process::start("radvd", &radvd, &state.join("radvd.log"))?;
         Ok(Self {
@@ -86,14 +102,22 @@ fn fill_http(root: &Path, image: &Image, keys: &Keys, hold: Duration) -> Result<
     place(Path::new(LOADER_LIBRARY), &installer.join("ldlinux.c32"))?;
     let hold = hold.as_secs().to_string();
     let menu = directory(installer.join("pxelinux.cfg"))?.join("ttyS1-115200");
-    write(&menu, fill(template!("pxelinux.cfg"), &[("hold", &hold)])?, 0o644)?;
+    write(
+        &menu,
+        fill(template!("pxelinux.cfg"), &[("hold", &hold)])?,
+        0o644,
+    )?;
     // The loader adds BOOT_IMAGE=<this path> to the kernel's command line.
     let system = directory(installer.join("debian-installer/amd64"))?;
     place(&image.kernel(), &system.join("linux"))?;
     place(&image.installer_initrd(), &system.join("initrd.zst"))?;
     let payload = directory(root.join("rig"))?;
     place(&image.stream(), &payload.join("disk.raw.zst"))?;
-    write(&payload.join("installer.pub"), format!("{}\n", keys.installer.line()), 0o644)
+    write(
+        &payload.join("installer.pub"),
+        format!("{}\n", keys.installer.line()),
+        0o644,
+    )
 }
 
 /// A second name where that is possible, so that nothing is copied; not a

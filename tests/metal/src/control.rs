@@ -78,7 +78,9 @@ fn serve(stream: &UnixStream, answer: &impl Fn(&[&str]) -> Reply) {
     let mut line = String::new();
     // On some systems an accepted socket is non-blocking like its listener.
     let usable = stream.set_nonblocking(false).is_ok()
-        && stream.set_read_timeout(Some(Duration::from_secs(10))).is_ok();
+        && stream
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .is_ok();
     if !usable || BufReader::new(stream).read_line(&mut line).is_err() {
         return;
     }

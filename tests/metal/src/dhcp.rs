@@ -68,7 +68,10 @@ impl Dhcpd {
         command.args(["-4", "-f", "-d"]);
         command.arg("-cf").arg(&self.configuration);
         command.arg("-lf").arg(self.directory.join("dhcpd.leases"));
-        command.arg("-pf").arg(self.directory.join("dhcpd.pid")).arg("eth0");
+        command
+            .arg("-pf")
+            .arg(self.directory.join("dhcpd.pid"))
+            .arg("eth0");
         let log = self.log_file(state.starts);
         let mut process = Process::start("dhcpd", &command, &log)?;
         process.wait_ready(LIMIT, |said| said.contains("Server starting service."))?;
@@ -110,8 +113,16 @@ impl Dhcpd {
 
     /// What `systemctl ARGUMENTS` says of it, and its exit status.
     pub(crate) fn systemctl(&self, arguments: &[&str]) -> (i32, String) {
-        let options: Vec<&str> = arguments.iter().filter(|a| a.starts_with('-')).copied().collect();
-        let words: Vec<&str> = arguments.iter().filter(|a| !a.starts_with('-')).copied().collect();
+        let options: Vec<&str> = arguments
+            .iter()
+            .filter(|a| a.starts_with('-'))
+            .copied()
+            .collect();
+        let words: Vec<&str> = arguments
+            .iter()
+            .filter(|a| !a.starts_with('-'))
+            .copied()
+            .collect();
         let [verb, unit] = words.as_slice() else {
             return (1, format!("systemctl {arguments:?}: VERB UNIT expected"));
         };
@@ -133,7 +144,10 @@ impl Dhcpd {
     /// `systemctl show`, with `--property=A,B` and `--value`.
     fn show(&self, options: &[&str]) -> String {
         let state = lock(&self.state);
-        let running = state.running.as_ref().filter(|one| one.process.seems_running());
+        let running = state
+            .running
+            .as_ref()
+            .filter(|one| one.process.seems_running());
         let (active, sub) = if running.is_some() {
             ("active", "running")
         } else {
@@ -144,7 +158,10 @@ impl Dhcpd {
         let properties = [
             ("ActiveState", active.to_owned()),
             ("SubState", sub.to_owned()),
-            ("MainPID", running.map_or(0, |one| one.process.pid()).to_string()),
+            (
+                "MainPID",
+                running.map_or(0, |one| one.process.pid()).to_string(),
+            ),
             ("ActiveEnterTimestamp", since.clone().unwrap_or_default()),
             ("ActiveEnterTimestampMonotonic", monotonic.clone()),
             ("ExecMainStartTimestamp", since.unwrap_or_default()),
@@ -152,14 +169,23 @@ impl Dhcpd {
         ];
         let wanted: Vec<&str> = options
             .iter()
-            .filter_map(|o| o.strip_prefix("--property=").or_else(|| o.strip_prefix("-p")))
+            .filter_map(|o| {
+                o.strip_prefix("--property=")
+                    .or_else(|| o.strip_prefix("-p"))
+            })
             .flat_map(|list| list.split(','))
             .collect();
         let bare = options.contains(&"--value");
         properties
             .iter()
             .filter(|(name, _)| wanted.is_empty() || wanted.contains(name))
-            .map(|(name, value)| if bare { value.clone() } else { format!("{name}={value}") })
+            .map(|(name, value)| {
+                if bare {
+                    value.clone()
+                } else {
+                    format!("{name}={value}")
+                }
+            })
             .collect::<Vec<_>>()
             .join("\n")
     }

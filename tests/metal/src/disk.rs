@@ -43,7 +43,11 @@ pub(crate) fn prepare(disk: &Path, image: &Image, keys: &Keys, work: &Path) -> R
         ("/etc/hosts", &hosts, 0o644),
         ("/etc/network/interfaces", &interfaces, 0o644),
         ("/etc/ssh/ssh_host_ed25519_key", &host_key, 0o600),
-        ("/root/.ssh/authorized_keys", &format!("{}\n", keys.production.line()), 0o600),
+        (
+            "/root/.ssh/authorized_keys",
+            &format!("{}\n", keys.production.line()),
+            0o600,
+        ),
         (MARKER, &marker, 0o644),
     ];
     let staging = directory(work.join("old-os"))?;
@@ -51,16 +55,17 @@ pub(crate) fn prepare(disk: &Path, image: &Image, keys: &Keys, work: &Path) -> R
     for (number, (path, content, mode)) in files.iter().enumerate() {
         let source = staging.join(number.to_string());
         write(&source, content, *mode)?;
-        script += &format!(
-            "rm {path}\nwrite {number} {path}\nsif {path} mode 0100{mode:o}\n"
-        );
+        script += &format!("rm {path}\nwrite {number} {path}\nsif {path} mode 0100{mode:o}\n");
     }
     let commands = staging.join("commands");
     write(&commands, script, 0o644)?;
     // debugfs writes into the file system without a mount that could be left behind.
     let debugfs = |arguments: &[&str]| {
         let mut command = Command::new("debugfs");
-        command.current_dir(&staging).args(arguments).arg(format!("{}?offset={OFFSET}", disk.display()));
+        command
+            .current_dir(&staging)
+            .args(arguments)
+            .arg(format!("{}?offset={OFFSET}", disk.display()));
         run_any(&command, LIMIT)
     };
     let said = debugfs(&["-w", "-f", text(&commands)?])?;

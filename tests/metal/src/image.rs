@@ -128,7 +128,11 @@ pub(crate) fn cached(
     }
     for entry in fs::read_dir(cache)? {
         let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(&format!("{name}-")) {
+        if entry
+            .file_name()
+            .to_string_lossy()
+            .starts_with(&format!("{name}-"))
+        {
             let _ = fs::remove_dir_all(entry.path());
         }
     }

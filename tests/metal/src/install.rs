@@ -76,7 +76,11 @@ impl InstallServer {
         write(&self.proxy_file(), "# Nothing is included yet\n", 0o644)?;
         let proxy = self.proxy_file();
         let values = [("proxy_file", text(&proxy)?)];
-        write(&self.dhcpd_configuration(), fill(template!("dhcpd.conf"), &values)?, 0o644)?;
+        write(
+            &self.dhcpd_configuration(),
+            fill(template!("dhcpd.conf"), &values)?,
+            0o644,
+        )?;
         write(&self.dhcpincludes(), template!("dhcpincludes"), 0o755)?;
         let dhcpd = preflight::find("dhcpd").context("no dhcpd")?;
         let configuration = serde_json::json!({
@@ -109,7 +113,8 @@ impl InstallServer {
 
     /// The file with the include lines.
     pub fn proxy_file(&self) -> PathBuf {
-        self.automation().join(format!("proxies/{SNIPPET_FOLDER}.conf"))
+        self.automation()
+            .join(format!("proxies/{SNIPPET_FOLDER}.conf"))
     }
 
     /// The configuration of dhcpd.
@@ -175,13 +180,21 @@ impl InstallServer {
 
 fn start_sshd(install: &Namespace, path: &Path, keys: &Keys) -> Result<Process> {
     let authorized = path.join("authorized_keys");
-    write(&authorized, format!("{}\n", keys.install_server.line()), 0o600)?;
+    write(
+        &authorized,
+        format!("{}\n", keys.install_server.line()),
+        0o600,
+    )?;
     let configuration = path.join("sshd_config");
     let values = [
         ("host_key", text(keys.install_server_host.private())?),
         ("authorized_keys", text(&authorized)?),
     ];
-    write(&configuration, fill(template!("sshd_config"), &values)?, 0o644)?;
+    write(
+        &configuration,
+        fill(template!("sshd_config"), &values)?,
+        0o644,
+    )?;
     // Its privilege separation directory is compiled in; a boot makes it on a real server.
     directory("/run/sshd")?;
     let program = preflight::find("sshd").context("no sshd")?;

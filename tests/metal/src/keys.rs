@@ -22,7 +22,15 @@ impl KeyPair {
         let private = directory.join(name);
         let mut command = Command::new("ssh-keygen");
         command
-            .args(["-q", "-t", "ed25519", "-N", "", "-C", &format!("rig-{name}")])
+            .args([
+                "-q",
+                "-t",
+                "ed25519",
+                "-N",
+                "",
+                "-C",
+                &format!("rig-{name}"),
+            ])
             .arg("-f")
             .arg(&private);
         run(&command, Duration::from_secs(10))?;
@@ -87,7 +95,8 @@ impl Keys {
             let words: Vec<&str> = key.line().split(' ').take(2).collect();
             format!("{} {}\n", names.join(","), words.join(" "))
         };
-        let text = entry(machine, &keys.old_os_host) + &entry(install_server, &keys.install_server_host);
+        let text =
+            entry(machine, &keys.old_os_host) + &entry(install_server, &keys.install_server_host);
         write(&keys.known_hosts, text, 0o644)?;
         Ok(keys)
     }

@@ -64,7 +64,12 @@ pub struct Machine {
 }
 
 impl Machine {
-    pub(crate) fn new(directory: &Path, disk: &Path, switch: &Namespace, console: &Console) -> Self {
+    pub(crate) fn new(
+        directory: &Path,
+        disk: &Path,
+        switch: &Namespace,
+        console: &Console,
+    ) -> Self {
         Self {
             directory: directory.to_owned(),
             disk: disk.to_owned(),
@@ -113,8 +118,7 @@ impl Machine {
             BootOverride::Pxe => "order=c,once=nc",
         };
         let log = self.directory.join("qemu.log");
-        let (process, output) =
-            Process::start_piped("QEMU", &self.qemu(order)?, &log)?;
+        let (process, output) = Process::start_piped("QEMU", &self.qemu(order)?, &log)?;
         self.console.follow(output)?;
         state.process = Some(process);
         Ok(())
@@ -122,17 +126,50 @@ impl Machine {
 
     fn qemu(&self, order: &str) -> Result<Command> {
         let mut qemu = self.switch.command("qemu-system-x86_64");
-        qemu.args(["-name", NAME, "-machine", "pc,accel=tcg", "-cpu", CPU, "-m", "1024"]);
-        qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-vga", "none"]);
+        qemu.args([
+            "-name",
+            NAME,
+            "-machine",
+            "pc,accel=tcg",
+            "-cpu",
+            CPU,
+            "-m",
+            "1024",
+        ]);
+        qemu.args([
+            "-nodefaults",
+            "-no-user-config",
+            "-display",
+            "none",
+            "-vga",
+            "none",
+        ]);
         // The console is the second serial line, as on most servers.
         qemu.args(["-chardev", "null,id=com1", "-serial", "chardev:com1"]);
-        qemu.args(["-chardev", "stdio,id=com2,signal=off", "-serial", "chardev:com2"]);
+        qemu.args([
+            "-chardev",
+            "stdio,id=com2,signal=off",
+            "-serial",
+            "chardev:com2",
+        ]);
         qemu.args(["-boot", order]);
-        qemu.args(["-smbios", &format!("type=1,manufacturer=Rig,product=Emulated,serial={SERIAL},uuid={UUID}")]);
+        qemu.args([
+            "-smbios",
+            &format!("type=1,manufacturer=Rig,product=Emulated,serial={SERIAL},uuid={UUID}"),
+        ]);
         // The disk's host cache outlives a power cycle, and nothing here survives the host.
-        qemu.args(["-drive", &format!("file={},if=none,id=disk,format=raw,cache=unsafe,discard=unmap", text(&self.disk)?.replace(',', ",,"))]);
+        qemu.args([
+            "-drive",
+            &format!(
+                "file={},if=none,id=disk,format=raw,cache=unsafe,discard=unmap",
+                text(&self.disk)?.replace(',', ",,")
+            ),
+        ]);
         qemu.args(["-device", "virtio-blk-pci,drive=disk"]);
-        qemu.args(["-netdev", &format!("tap,id=net,ifname={MACHINE_PORT},script=no,downscript=no")]);
+        qemu.args([
+            "-netdev",
+            &format!("tap,id=net,ifname={MACHINE_PORT},script=no,downscript=no"),
+        ]);
         qemu.args(["-device", &format!("virtio-net-pci,netdev=net,mac={MAC}")]);
         Ok(qemu)
     }

@@ -87,7 +87,7 @@ impl Namespaces {
         let watcher = Watcher::start(&command)?;
         for name in &names {
             run(Command::new("ip").args(["netns", "add", name]), LIMIT)?;
-            ip(name, &["link", "set", "lo", "up"])?;
+            ip(name, "link set lo up")?;
         }
         Ok(Self {
             owner: owner.clone(),
@@ -105,9 +105,11 @@ fn full(owner: &Owner, short: &str) -> String {
     format!("{PREFIX}-{}-{short}", owner.as_str())
 }
 
-fn ip(name: &str, arguments: &[&str]) -> Result<()> {
+fn ip(name: &str, arguments: &str) -> Result<()> {
     run(
-        Command::new("ip").args(["-n", name]).args(arguments),
+        Command::new("ip")
+            .args(["-n", name])
+            .args(arguments.split_whitespace()),
         LIMIT,
     )?;
     Ok(())
@@ -150,12 +152,12 @@ impl Namespace {
         command
     }
 
-    /// `ip -n NAME ARGUMENTS`.
+    /// `ip -n NAME ARGUMENTS`; the arguments are words with blanks between them.
     ///
     /// # Errors
     ///
     /// `ip` failed.
-    pub fn ip(&self, arguments: &[&str]) -> Result<()> {
+    pub fn ip(&self, arguments: &str) -> Result<()> {
         ip(&self.0, arguments)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  rig1001 ─ tap0 ┐
-//!                 ├ br0 10.64.0.1/24 (sw) ─ up 10.64.255.1/30 ─ eth0 10.64.255.2/30 (inst)
+//!                 ├ br0 10.64.0.1/24 (sw) ─ uplink 10.64.255.1/30 ─ eth0 10.64.255.2/30 (inst)
 //!  other ── port2 ┘
 //! ```
 
@@ -59,24 +59,26 @@ impl Network {
         // radvd refuses to speak for a host that does not forward.
         sw.sysctl("net/ipv6/conf/all/forwarding", "1")?;
 
-        sw.ip(&["link", "add", "br0", "type", "bridge", "forward_delay", "0", "mcast_snooping", "0"])?;
-        sw.ip(&["addr", "add", &format!("{SWITCH_ADDRESS}/24"), "dev", "br0"])?;
-        sw.ip(&["link", "set", "br0", "up"])?;
+        sw.ip("link add br0 type bridge forward_delay 0 mcast_snooping 0")?;
+        sw.ip(&format!("addr add {SWITCH_ADDRESS}/24 dev br0"))?;
+        sw.ip("link set br0 up")?;
         // The relay's answers to clients without an address.
-        sw.ip(&["route", "add", "255.255.255.255/32", "dev", "br0"])?;
+        sw.ip("route add 255.255.255.255/32 dev br0")?;
 
-        sw.ip(&["tuntap", "add", "dev", MACHINE_PORT, "mode", "tap"])?;
-        sw.ip(&["link", "set", MACHINE_PORT, "master", "br0", "up"])?;
+        sw.ip(&format!("tuntap add dev {MACHINE_PORT} mode tap"))?;
+        sw.ip(&format!("link set {MACHINE_PORT} master br0 up"))?;
 
-        sw.ip(&["link", "add", OTHER_PORT, "type", "veth", "peer", "name", "eth0", "netns", other.name()])?;
-        sw.ip(&["link", "set", OTHER_PORT, "master", "br0", "up"])?;
-        other.ip(&["link", "set", "eth0", "up"])?;
+        let far = format!("peer name eth0 netns {}", other.name());
+        sw.ip(&format!("link add {OTHER_PORT} type veth {far}"))?;
+        sw.ip(&format!("link set {OTHER_PORT} master br0 up"))?;
+        other.ip("link set eth0 up")?;
 
-        sw.ip(&["link", "add", "up", "type", "veth", "peer", "name", "eth0", "netns", inst.name()])?;
-        sw.ip(&["addr", "add", "10.64.255.1/30", "dev", "up"])?;
-        sw.ip(&["link", "set", "up", "up"])?;
-        inst.ip(&["addr", "add", &format!("{INSTALL_ADDRESS}/30"), "dev", "eth0"])?;
-        inst.ip(&["link", "set", "eth0", "up"])?;
-        inst.ip(&["route", "add", "default", "via", "10.64.255.1"])
+        let far = format!("peer name eth0 netns {}", inst.name());
+        sw.ip(&format!("link add uplink type veth {far}"))?;
+        sw.ip("addr add 10.64.255.1/30 dev uplink")?;
+        sw.ip("link set uplink up")?;
+        inst.ip(&format!("addr add {INSTALL_ADDRESS}/30 dev eth0"))?;
+        inst.ip("link set eth0 up")?;
+        inst.ip("route add default via 10.64.255.1")
     }
 }

@@ -21,12 +21,27 @@ pub(crate) fn ask_for_lease(namespace: &Namespace, work: &Path) -> Result<Option
     let _ = std::fs::remove_file(&lease);
     let mut command = namespace.command("busybox");
     command
-        .args(["udhcpc", "-f", "-q", "-n", "-t", "3", "-T", "1", "-i", "eth0", "-s", text(&script)?])
+        .args([
+            "udhcpc",
+            "-f",
+            "-q",
+            "-n",
+            "-t",
+            "3",
+            "-T",
+            "1",
+            "-i",
+            "eth0",
+            "-s",
+            text(&script)?,
+        ])
         .env("LEASE_FILE", &lease);
     let output = run_any(&command, Duration::from_secs(20))?;
     let said = String::from_utf8_lossy(&output.stderr);
     if let Ok(text) = std::fs::read_to_string(&lease) {
-        let address = text.split_whitespace().find_map(|word| word.strip_prefix("IP="));
+        let address = text
+            .split_whitespace()
+            .find_map(|word| word.strip_prefix("IP="));
         return Ok(Some(address.unwrap_or_default().to_owned()));
     }
     // Silence is an answer only if the question was sent.

@@ -172,7 +172,9 @@ fn pass(socket: &UdpSocket, wiring: &Wiring, packet: &[u8]) -> Result<Passed> {
         })
     } else {
         let circuit_id = message.circuit_id();
-        message.options.retain(|(code, _)| *code != AGENT_INFORMATION);
+        message
+            .options
+            .retain(|(code, _)| *code != AGENT_INFORMATION);
         socket.send_to(&message.bytes(), (Ipv4Addr::BROADCAST, CLIENT_PORT))?;
         Ok(Passed {
             at: now(),
@@ -251,7 +253,10 @@ impl Message {
     }
 
     fn mac(&self) -> String {
-        let bytes: Vec<String> = self.head[28..34].iter().map(|b| format!("{b:02x}")).collect();
+        let bytes: Vec<String> = self.head[28..34]
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
         bytes.join(":")
     }
 
@@ -320,7 +325,9 @@ mod tests {
     fn the_switch_says_the_port_and_not_the_client() {
         let mut message = Message::parse(&discover()).unwrap();
         assert_eq!(message.circuit_id().as_deref(), Some("x"));
-        message.relay(Ipv4Addr::new(10, 64, 0, 1), Some("asw1:ge-0/0/1.0:v")).unwrap();
+        message
+            .relay(Ipv4Addr::new(10, 64, 0, 1), Some("asw1:ge-0/0/1.0:v"))
+            .unwrap();
         let again = Message::parse(&message.bytes()).unwrap();
         assert_eq!(again.circuit_id().as_deref(), Some("asw1:ge-0/0/1.0:v"));
         assert_eq!(again.mac(), "52:54:00:64:10:01");

@@ -382,6 +382,13 @@ fn control(work: &Path, machine: &Arc<Machine>, install: &InstallServer) -> Resu
 fn note(log: &Path, words: &[&str], reply: &Reply) {
     use std::io::Write;
     if let Ok(mut file) = fs::File::options().create(true).append(true).open(log) {
-        let _ = writeln!(file, "{:.3} {} -> {} {:?}", now(), words.join(" "), reply.status, reply.output);
+        let _ = writeln!(
+            file,
+            "{:.3} {} -> {} {:?}",
+            now(),
+            words.join(" "),
+            reply.status,
+            reply.output
+        );
     }
 }

@@ -38,8 +38,20 @@ pub(crate) fn ssh(
         (Path::new("/dev/null"), "no")
     };
     let mut ssh = controller.command("ssh");
-    ssh.args(["-F", "/dev/null", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes"]);
-    ssh.args(["-o", "LogLevel=ERROR", "-o", &format!("ConnectTimeout={CONNECT_SECONDS}")]);
+    ssh.args([
+        "-F",
+        "/dev/null",
+        "-o",
+        "BatchMode=yes",
+        "-o",
+        "IdentitiesOnly=yes",
+    ]);
+    ssh.args([
+        "-o",
+        "LogLevel=ERROR",
+        "-o",
+        &format!("ConnectTimeout={CONNECT_SECONDS}"),
+    ]);
     ssh.args(["-o", &format!("StrictHostKeyChecking={strict}"), "-o"]);
     // Quotes, because ssh takes several files here and a path may have blanks.
     ssh.arg(format!("UserKnownHostsFile=\"{}\"", known_hosts.display()));
@@ -57,5 +69,7 @@ pub(crate) fn stdout(output: &Output) -> Result<String> {
             String::from_utf8_lossy(&output.stderr).trim()
         );
     }
-    Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+    Ok(String::from_utf8_lossy(&output.stdout)
+        .trim_end()
+        .to_owned())
 }
