@@ -51,7 +51,10 @@ impl Set {
             path.join("Cargo.toml").exists()
         })?);
         Ok(Set {
-            arguments: names.iter().map(|name| format!("--package={name}")).collect(),
+            arguments: names
+                .iter()
+                .map(|name| format!("--package={name}"))
+                .collect(),
             built_in: "",
             into: repository::components(),
             names,
@@ -125,7 +128,10 @@ fn digest_of_sources(toolchain: &Toolchain) -> Result<String> {
 }
 
 fn build_set(set: &Set, toolchain: &Toolchain, digest: &str) -> Result<()> {
-    let shown = set.into.strip_prefix(repository::root()).unwrap_or(&set.into);
+    let shown = set
+        .into
+        .strip_prefix(repository::root())
+        .unwrap_or(&set.into);
     if set.is_current(digest) {
         println!("xtask: {} is current", shown.display());
         return Ok(());
@@ -138,8 +144,7 @@ fn build_set(set: &Set, toolchain: &Toolchain, digest: &str) -> Result<()> {
             .args(toolchain.build_arguments())
             .args(&set.arguments),
     )?;
-    fs::create_dir_all(&set.into)
-        .with_context(|| format!("cannot make {}", set.into.display()))?;
+    fs::create_dir_all(&set.into).with_context(|| format!("cannot make {}", set.into.display()))?;
     let version = sdk_version(toolchain)?;
     for name in &set.names {
         let size = make(set, name, &version).with_context(|| format!("guest {name}"))?;
@@ -158,6 +163,16 @@ pub fn cargo(toolchain: &Toolchain) -> Command {
         .env("CARGO_TARGET_DIR", repository::guests_build())
         .env("RUSTFLAGS", remapped(&toolchain.sources()));
     command
+}
+
+/// Makes a cargo of the host's toolchain work on the guests, compiled for this machine: their logic is tested and checked
+/// without WebAssembly.
+pub fn natively(command: &mut Command) {
+    command
+        .current_dir(repository::guests())
+        .env("CARGO_TARGET_DIR", repository::guests_native())
+        // Only makes components smaller, and takes long.
+        .env("CARGO_PROFILE_RELEASE_LTO", "off");
 }
 
 /// Compiler flags by which the paths of this machine stay out of the guests: the same sources give the same bytes.

@@ -119,7 +119,12 @@ mod tests {
             assert!(is_scrubbed(OsStr::new(name)), "{name}");
         }
         // Where crates come from must stay.
-        for name in ["CARGO_HOME", "CARGO_NET_OFFLINE", "CARGO_REGISTRIES_X_INDEX", "PATH"] {
+        for name in [
+            "CARGO_HOME",
+            "CARGO_NET_OFFLINE",
+            "CARGO_REGISTRIES_X_INDEX",
+            "PATH",
+        ] {
             assert!(!is_scrubbed(OsStr::new(name)), "{name}");
         }
     }

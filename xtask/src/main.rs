@@ -1,6 +1,9 @@
 //! The tasks of this repository, run as `cargo xtask …`.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod apt;
+mod built;
 mod ci;
 mod component;
 mod demo;

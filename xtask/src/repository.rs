@@ -22,3 +22,8 @@ pub fn components() -> PathBuf {
 pub fn guests_build() -> PathBuf {
     root().join("target").join("guests-build")
 }
+
+/// Target directory of guests that are compiled for this machine, to test them.
+pub fn guests_native() -> PathBuf {
+    root().join("target").join("guests-native")
+}

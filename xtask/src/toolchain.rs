@@ -251,10 +251,7 @@ mod tests {
             with_sources: Some(compiler("debian")),
             linker: Some(PathBuf::from("/lld")),
         };
-        assert_eq!(
-            choose(found),
-            Ok(Toolchain::WithTarget(compiler("outer")))
-        );
+        assert_eq!(choose(found), Ok(Toolchain::WithTarget(compiler("outer"))));
     }
 
     #[test]
