@@ -307,6 +307,7 @@ impl Machine {
             started: turn.now,
             command_line,
             host_key,
+            told: false,
             commands: BTreeMap::new(),
         });
     }

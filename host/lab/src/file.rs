@@ -302,6 +302,7 @@ impl Maker<'_> {
                 started: self.world.now.saturating_sub(up),
                 command_line: release::command_line(&system.release),
                 host_key: system.host_key.clone(),
+                told: false,
                 commands: BTreeMap::new(),
             });
         Ok(Machine {

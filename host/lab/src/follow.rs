@@ -269,7 +269,8 @@ impl Machine {
     fn sighted(&mut self, turn: &mut Turn<'_>, sight: &Sight<'_>) {
         let installer = self.shows_installer(sight);
         let other_kernel = match (&self.boot, sight.boot_id) {
-            (Some(boot), Some(id)) => boot.id != id,
+            // An id of the lab's own making was never the real one: it says nothing.
+            (Some(boot), Some(id)) => boot.told && boot.id != id,
             (None, _) => true,
             (Some(_), None) => false,
         };
@@ -282,6 +283,7 @@ impl Machine {
         if let Some(boot) = &mut self.boot {
             if let Some(id) = sight.boot_id {
                 id.clone_into(&mut boot.id);
+                boot.told = true;
             }
             if let Some(line) = sight.command_line {
                 line.clone_into(&mut boot.command_line);
@@ -371,6 +373,7 @@ impl Machine {
             started: turn.now,
             command_line: String::new(),
             host_key,
+            told: false,
             commands: BTreeMap::new(),
         });
     }

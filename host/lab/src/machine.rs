@@ -161,6 +161,8 @@ pub struct KernelBoot {
     pub command_line: String,
     /// Host key that its SSH server shows.
     pub host_key: String,
+    /// Whether a real machine has told the boot id; otherwise it is the lab's own.
+    pub told: bool,
     /// Results of the commands that ran in it, by the key of their call: what a repeated or lost call is compared with.
     pub commands: BTreeMap<String, CommandResult>,
 }

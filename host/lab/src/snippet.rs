@@ -44,19 +44,19 @@ pub(crate) fn render(
             format!("option pxelinux.pathprefix \"/srv/tftpboot/{distribution}-{media}/\";"),
         ],
         BootMethod::Ipxe => vec![
-            format!(
-                "if exists user-class and option user-class = \"iPXE\" {{ filename \"http://{}/efiboot/autoexec.ipxe\"; }} \
-                 else {{ filename \"/srv/tftpboot/ipxe/undionly.kpxe\"; }}",
-                server.address
+            either(
+                "exists user-class and option user-class = \"iPXE\"",
+                &format!("http://{}/efiboot/autoexec.ipxe", server.address),
+                "/srv/tftpboot/ipxe/undionly.kpxe",
             ),
             format!("option root-path \"{distribution}-{media}\";"),
         ],
         BootMethod::UefiHttp => vec![
             // The installer would take the address for that of a preseed file.
-            format!(
-                "if option vendor-class-identifier = \"d-i\" {{ filename \"\"; }} \
-                 else {{ filename \"http://{}/efiboot/snponly.efi\"; }}",
-                server.address
+            either(
+                "option vendor-class-identifier = \"d-i\"",
+                "",
+                &format!("http://{}/efiboot/snponly.efi", server.address),
             ),
             format!("option root-path \"{distribution}-{media}\";"),
             "option vendor-class-identifier \"HTTPClient\";".to_owned(),
@@ -67,6 +67,13 @@ pub(crate) fn render(
         "\nhost {host} {{\n    {identifier}\n    fixed-address {address};\n    {}\n}}\n",
         boot.join("\n    ")
     ))
+}
+
+/// One boot file for those whom the condition meets, another for everybody else.
+fn either(condition: &str, then: &str, otherwise: &str) -> String {
+    format!(
+        "if {condition} {{\n        filename \"{then}\";\n    }} else {{\n        filename \"{otherwise}\";\n    }}"
+    )
 }
 
 /// SHA-256 in hexadecimal.

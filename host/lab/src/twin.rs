@@ -119,6 +119,7 @@ impl World {
                 started: self.now.saturating_sub(24 * 3600 * 1000),
                 command_line: release::command_line(&system.release),
                 host_key: system.host_key.clone(),
+                told: false,
                 commands: BTreeMap::new(),
             }),
             disk: Some(system),
