@@ -141,6 +141,7 @@ impl Bmc {
                 USER,
                 "-C",
                 &suite.to_string(),
+                "-v",
                 "-P",
                 "not-the-password",
             ])

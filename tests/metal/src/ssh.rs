@@ -20,7 +20,7 @@ pub enum Identity {
 }
 
 /// A connection is refused or hangs while the machine boots.
-const CONNECT_SECONDS: u32 = 3;
+const CONNECT_SECONDS: u32 = 2;
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// One command at one address; the exit status 255 is ssh's own.

@@ -96,6 +96,8 @@ say "the system on the disk"
 rm -f "$root"/boot/initrd.img* "$root"/vmlinuz* "$root"/initrd.img*
 rm -f "$root/boot/vmlinuz-$kernel"
 rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/var/cache/debconf/*-old
+# The drivers that this machine has are in the initrd.
+rm -rf "$modules/kernel/drivers" "$modules/kernel/arch" "$modules/kernel/virt"
 rm -rf "$root"/usr/lib/udev/hwdb.d "$root"/usr/lib/udev/hwdb.bin
 mkdir -p "$root/boot/extlinux" "$root/root/.ssh"
 chmod 700 "$root/root/.ssh"
