@@ -1,6 +1,14 @@
 //! `wreimage site check`: every read-only way to each system, tried.
 
-use crate::site::Site;
+use crate::dns::Names;
+use crate::ipmi::summary;
+use crate::open;
+use crate::site::{Choice, Site};
+use crate::ssh::SshFailure;
+use crate::target::Target;
+use wreimage_capability::ipmi::Provider as _;
+use wreimage_capability::remote::Identity;
+use wreimage_capability::{Call, Fault};
 
 /// One thing that was tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +21,151 @@ pub struct CheckLine {
     pub message: String,
 }
 
-pub(crate) async fn check(_site: &Site, _host: Option<&str>) -> Vec<CheckLine> {
-    Vec::new()
+impl CheckLine {
+    fn of(what: impl Into<String>, result: Result<String, String>) -> Self {
+        let (ok, message) = match result {
+            Ok(message) => (true, message),
+            Err(message) => (false, message),
+        };
+        CheckLine {
+            what: what.into(),
+            ok,
+            message,
+        }
+    }
+
+    fn fault(what: impl Into<String>, result: Result<String, Fault>) -> Self {
+        Self::of(what, result.map_err(|fault| fault.message))
+    }
+}
+
+pub(crate) async fn check(site: &Site, host: Option<&str>) -> Vec<CheckLine> {
+    let mut lines = vec![CheckLine::of(
+        format!("site file {}", site.path().display()),
+        Ok(choices(site)),
+    )];
+    if let Some(inventory) = site.inventory() {
+        let read = inventory.read();
+        lines.push(CheckLine::of(
+            format!("inventory {}", inventory.path.display()),
+            read.map(|file| format!("{} hosts", file.hosts.len()))
+                .map_err(|error| error.to_string()),
+        ));
+    }
+    for secret in site.secrets.all() {
+        let read = secret.read().await;
+        lines.push(CheckLine::of(
+            format!("secret {}", secret.key()),
+            read.map(|_| format!("read from {}", secret.reference()))
+                .map_err(|error| error.to_string()),
+        ));
+    }
+    // The install server is the same for every host; any name will do to speak of it.
+    if let Ok(target) = site.target(host.unwrap_or("check"))
+        && let Some(dhcp) = open::dhcpincludes(site, &target)
+    {
+        lines.push(CheckLine::fault(dhcp.system(), dhcp.check().await));
+    }
+    match host.map(|host| site.target(host)) {
+        Some(Ok(target)) => lines.extend(check_host(site, &target).await),
+        Some(Err(error)) => lines.push(CheckLine::of("host", Err(error.to_string()))),
+        None => {}
+    }
+    lines
+}
+
+fn choices(site: &Site) -> String {
+    let words: Vec<String> = site
+        .choices()
+        .iter()
+        .map(|(name, choice)| {
+            let word = match choice {
+                Choice::Live => "live",
+                Choice::Lab => "lab",
+                Choice::Absent => "absent",
+            };
+            format!("{name} {word}")
+        })
+        .collect();
+    words.join(", ")
+}
+
+async fn check_host(site: &Site, target: &Target) -> Vec<CheckLine> {
+    let mut lines = Vec::new();
+    if let Some(inventory) = &target.inventory {
+        let entry = inventory.entry(&target.host);
+        lines.push(CheckLine::fault(
+            format!("inventory entry of {}", target.host),
+            entry.map(|_| target.fqdn.clone()),
+        ));
+    }
+    let names = site.names();
+    if site.is_live("dns") {
+        lines.push(resolve(&names, &target.fqdn).await);
+        if let Some(management) = &target.management {
+            lines.push(resolve(&names, management).await);
+        }
+    }
+    if let Some(ipmi) = open::ipmitool(site, target, None) {
+        let what = format!("BMC {}", target.management.as_deref().unwrap_or("(none)"));
+        let call = Call::alone();
+        let power = ipmi.get_power_state(&call).await;
+        let power = power.map(|state| format!("power {state:?}").to_lowercase());
+        let answered = power.is_ok();
+        lines.push(CheckLine::fault(what.clone(), power));
+        // A BMC that refused once is not asked again.
+        if answered {
+            let info = ipmi.get_device_info(&call).await;
+            lines.push(CheckLine::fault(
+                format!("{what}, identity"),
+                info.map(|info| summary(&info)),
+            ));
+        }
+    }
+    if let Some(machine) = open::machine(site, target) {
+        for (at, word, there) in [
+            (
+                Identity::Production,
+                "production",
+                machine.production.is_some(),
+            ),
+            (
+                Identity::Installer,
+                "installer",
+                machine.installer.is_some(),
+            ),
+        ] {
+            if there {
+                let what = format!("SSH to {} as {word}", target.fqdn);
+                let seen = machine.boot_id_at(at).await;
+                lines.push(judge_login(what, at, seen));
+            }
+        }
+    }
+    lines
+}
+
+/// An enrolled machine refuses the installer's key: that is no failure of the site.
+fn judge_login(what: String, at: Identity, seen: Result<String, Fault>) -> CheckLine {
+    match seen {
+        Ok(boot_id) => CheckLine::of(what, Ok(format!("logged in; boot id {boot_id}"))),
+        Err(fault) if at == Identity::Installer && fault.code == SshFailure::AUTH_REFUSED => {
+            CheckLine::of(
+                what,
+                Ok("the host refuses this key, as an enrolled one does".to_owned()),
+            )
+        }
+        Err(fault) => CheckLine::of(what, Err(fault.message)),
+    }
+}
+
+async fn resolve(names: &Names, name: &str) -> CheckLine {
+    let found = names.resolve(name).await;
+    CheckLine::fault(
+        format!("name {name}"),
+        found.map(|addresses| {
+            let words: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            words.join(", ")
+        }),
+    )
 }

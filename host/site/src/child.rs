@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 
 /// More output than this of a helper program is dropped.
@@ -13,11 +13,15 @@ const OUTPUT_LIMIT: usize = 8 << 20;
 /// The path on which helper programs are looked up: the system's, whatever the person's shell says.
 const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// Of util-linux: has the kernel kill the program when the host dies, even by SIGKILL.
+const SETPRIV: &str = "setpriv";
+/// What it says when there is no such program, with exit status 127.
+const NOT_EXECUTED: &str = "setpriv: failed to execute";
+
 /// A program about to be run.
 pub(crate) struct Child {
     command: Command,
     program: String,
-    input: Option<Vec<u8>>,
 }
 
 /// A program that ended by itself.
@@ -49,9 +53,12 @@ impl fmt::Display for ChildFailure {
             ChildFailure::NotStarted(program, error) => {
                 write!(f, "`{program}` cannot be started: {error}")
             }
-            ChildFailure::Killed(program, after, _) => {
-                write!(f, "`{program}` was killed after {} s", after.as_secs_f32())
-            }
+            ChildFailure::Killed(program, after, stderr) => write!(
+                f,
+                "`{program}` was killed after {} s; its last words: {}",
+                after.as_secs_f32(),
+                last_line(stderr)
+            ),
             ChildFailure::Lost(program, error) => write!(f, "the output of `{program}`: {error}"),
         }
     }
@@ -76,11 +83,11 @@ impl Ended {
 impl Child {
     /// A child with an empty environment but for `PATH` and `LC_ALL`; `None` for an empty `argv`.
     pub(crate) fn new<S: AsRef<str>>(argv: &[S]) -> Option<Self> {
-        let (program, arguments) = argv.split_first()?;
-        let program = program.as_ref();
-        let mut command = Command::new(program);
+        let program = argv.first()?.as_ref();
+        let mut command = Command::new(SETPRIV);
         command
-            .args(arguments.iter().map(AsRef::as_ref))
+            .args(["--pdeathsig", "KILL", "--"])
+            .args(argv.iter().map(AsRef::as_ref))
             .env_clear()
             .env("PATH", SYSTEM_PATH)
             .env("LC_ALL", "C")
@@ -92,7 +99,6 @@ impl Child {
         Some(Child {
             command,
             program: program.to_owned(),
-            input: None,
         })
     }
 
@@ -114,37 +120,27 @@ impl Child {
         self
     }
 
-    pub(crate) fn input(&mut self, bytes: Vec<u8>) -> &mut Self {
-        self.command.stdin(Stdio::piped());
-        self.input = Some(bytes);
-        self
-    }
-
     /// Runs it to its end, or kills it and its children at the deadline.
     pub(crate) async fn run(mut self, deadline: Duration) -> Result<Ended, ChildFailure> {
         let program = self.program;
         let mut child = self
             .command
             .spawn()
-            .map_err(|error| ChildFailure::NotStarted(program.clone(), error))?;
+            .map_err(|error| ChildFailure::NotStarted(SETPRIV.to_owned(), error))?;
         let group = Group(child.id());
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        let (out, err, stdin) = (child.stdout.take(), child.stderr.take(), child.stdin.take());
-        let input = self.input.unwrap_or_default();
+        let (out, err) = (child.stdout.take(), child.stderr.take());
         let work = async {
-            let feed = async {
-                if let Some(mut pipe) = stdin {
-                    // A program that does not read its input is judged by its exit status.
-                    let _ = pipe.write_all(&input).await;
-                }
-                Ok(())
-            };
-            tokio::try_join!(read(out, &mut stdout), read(err, &mut stderr), feed)?;
+            tokio::try_join!(read(out, &mut stdout), read(err, &mut stderr))?;
             child.wait().await
         };
         match tokio::time::timeout(deadline, work).await {
             Ok(Ok(status)) => {
                 group.keep();
+                if status.code() == Some(127) && stderr.starts_with(NOT_EXECUTED.as_bytes()) {
+                    let error = std::io::ErrorKind::NotFound.into();
+                    return Err(ChildFailure::NotStarted(program, error));
+                }
                 Ok(Ended {
                     status,
                     stdout,
@@ -199,4 +195,60 @@ pub(crate) fn last_line(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let line = text.lines().rev().map(str::trim).find(|l| !l.is_empty());
     line.unwrap_or("(no output)").chars().take(300).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    fn child(script: &str) -> Child {
+        Child::new(&["sh", "-c", script]).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_environment_is_empty() {
+        let mut child = child("env");
+        child.environment("GIVEN", "1");
+        let ended = child.run(Duration::from_secs(10)).await.unwrap();
+        let text = String::from_utf8(ended.stdout).unwrap();
+        assert!(text.contains("GIVEN=1"), "{text}");
+        assert!(!text.contains("HOME=") && !text.contains("CARGO"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_child_and_its_children_are_killed_at_the_deadline() {
+        let start = Instant::now();
+        let failure = child("sleep 77 & echo $! >&2; wait")
+            .run(Duration::from_millis(300))
+            .await
+            .err()
+            .unwrap();
+        assert!(start.elapsed() < Duration::from_secs(5));
+        let ChildFailure::Killed(_, _, stderr) = failure else {
+            panic!("{failure}")
+        };
+        let pid: u32 = String::from_utf8(stderr).unwrap().trim().parse().unwrap();
+        let gone = || match std::fs::read_to_string(format!("/proc/{pid}/status")) {
+            Ok(status) => status.contains("State:\tZ"),
+            Err(_) => true,
+        };
+        for _ in 0..50 {
+            if gone() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the grandchild {pid} still runs");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_not_there_is_named() {
+        let child = Child::new(&["no-such-program-at-all"]).unwrap();
+        let failure = child.run(Duration::from_secs(5)).await.err().unwrap();
+        assert_eq!(
+            failure.to_string(),
+            "the program `no-such-program-at-all` is not installed"
+        );
+    }
 }

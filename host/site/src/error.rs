@@ -40,6 +40,16 @@ pub enum SiteError {
         "`{0}` is not a short host name: use lower-case letters, digits and dashes, without the domain"
     )]
     HostName(String),
+    /// A name that the inventory or the site file gives a host is none.
+    #[error(
+        "the name `{name}` of {host} is not a host name; correct it in the inventory or the site file"
+    )]
+    BadName {
+        /// The host.
+        host: String,
+        /// The name.
+        name: String,
+    },
 }
 
 impl SiteError {

@@ -17,7 +17,7 @@ pub struct SiteFile {
     /// Name of the site, such as the data centre's.
     pub name: String,
     /// Domain of the hosts: the FQDN of a host is `HOST.DOMAIN` unless the inventory has another.
-    pub domain: String,
+    pub domain: Spanned<String>,
     /// Name of a host's management interface; `{host}` and `{domain}` stand for the host's.
     #[serde(default = "management")]
     pub management: String,
@@ -190,7 +190,7 @@ pub struct IpmiTable {
     #[serde(default = "suites")]
     pub cipher_suites: Vec<Suite>,
     /// How long one request may take, retransmissions included.
-    #[serde(default = "ipmi_timeout")]
+    #[serde(default = "ten_seconds")]
     pub timeout: Period,
     /// How often a request that got no answer is made, except power commands, which are made once.
     #[serde(default = "two")]
@@ -449,9 +449,6 @@ fn five_seconds() -> Period {
 }
 fn ten_seconds() -> Period {
     Period::secs(10)
-}
-fn ipmi_timeout() -> Period {
-    Period::secs(20)
 }
 fn one_minute() -> Period {
     Period::secs(60)

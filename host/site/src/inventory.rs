@@ -4,6 +4,7 @@ use crate::SiteError;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use wreimage_capability::Fault;
 
 /// An inventory file; read anew each time, since it may change during a run.
 #[derive(Debug, Clone)]
@@ -88,5 +89,27 @@ impl Inventory {
         let text = std::fs::read_to_string(&self.path)
             .map_err(|error| SiteError::unreadable(&self.path, error))?;
         toml::from_str(&text).map_err(|error| SiteError::toml(&self.path, &text, &error))
+    }
+
+    /// Names it in faults.
+    pub(crate) fn system(&self) -> String {
+        format!("inventory {}", self.path.display())
+    }
+
+    /// The entry of a host.
+    pub(crate) fn entry(&self, host: &str) -> Result<InventoryHost, Fault> {
+        let mut file = self.read().map_err(|error| {
+            Fault::unreachable("netbox.unreadable", self.system(), error.to_string())
+        })?;
+        file.hosts.remove(host).ok_or_else(|| {
+            Fault::not_found(
+                "netbox.not-found",
+                self.system(),
+                format!(
+                    "no entry `[hosts.{host}]` in {}; check the name",
+                    self.path.display()
+                ),
+            )
+        })
     }
 }

@@ -6,17 +6,24 @@
 
 mod check;
 mod child;
+mod dhcp;
 mod digest;
+mod dns;
 mod error;
 pub mod file;
 mod grants;
 mod inventory;
-mod names;
+mod ipmi;
+
+mod netbox;
 mod open;
 mod pattern;
+
+mod remote;
 mod rules;
 mod secret;
 mod site;
+mod ssh;
 mod target;
 mod terminal;
 mod units;

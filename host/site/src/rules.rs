@@ -5,6 +5,7 @@ use crate::error::line_of;
 use crate::file::{
     DhcpProvider, DnsProvider, IpmiProvider, NetboxProvider, RemoteProvider, SiteFile,
 };
+use crate::target::is_name;
 use std::ops::Range;
 use std::path::Path;
 use wreimage_capability::{ALL, Effect, Server};
@@ -45,6 +46,12 @@ impl Rules<'_> {
 /// Checks the rules; the first one that is broken is the error.
 pub(crate) fn check(path: &Path, text: &str, file: &SiteFile) -> Result<(), SiteError> {
     let rules = Rules { path, text };
+    if !is_name(file.domain.get_ref()) {
+        let message =
+            "`domain` is not a domain name: use lower-case letters, digits, dashes and dots"
+                .to_owned();
+        return Err(rules.error(file.domain.span(), "domain", message));
+    }
     check_tables(&rules, file)?;
     check_grants(&rules, file)?;
     check_waits(&rules, file)

@@ -1,13 +1,13 @@
 //! A site, ready to be asked and opened.
 
 use crate::check::{self, CheckLine};
+use crate::dns::Names;
 use crate::error::SiteError;
 use crate::file::{
     DhcpProvider, DnsProvider, IpmiProvider, Limits, NetboxProvider, RemoteProvider, SiteFile,
 };
 use crate::grants::Grant;
 use crate::inventory::Inventory;
-use crate::names::Names;
 use crate::secret::{Prompter, Secret, SecretRef};
 use crate::target::Target;
 use crate::terminal;

@@ -3,6 +3,7 @@
 use crate::SiteError;
 use crate::file::SiteFile;
 use crate::inventory::Inventory;
+use wreimage_capability::Fault;
 
 /// The host of a run and its names.
 #[derive(Debug, Clone)]
@@ -31,22 +32,47 @@ impl Target {
         let derive = |template: &str| {
             template
                 .replace("{host}", host)
-                .replace("{domain}", &file.domain)
+                .replace("{domain}", file.domain.get_ref())
         };
         let fqdn = entry
             .as_ref()
             .and_then(|entry| entry.fqdn.clone())
-            .unwrap_or_else(|| format!("{host}.{}", file.domain));
+            .unwrap_or_else(|| format!("{host}.{}", file.domain.get_ref()));
         let management = match &entry {
             Some(entry) => entry.management_fqdn(|| derive(&file.management)),
             None => Some(derive(&file.management)),
         };
+        for name in [Some(&fqdn), management.as_ref()].into_iter().flatten() {
+            if !is_name(name) {
+                return Err(SiteError::BadName {
+                    host: host.to_owned(),
+                    name: name.escape_debug().to_string(),
+                });
+            }
+        }
         Ok(Target {
             host: host.to_owned(),
             fqdn,
             management,
             primary_ip: entry.and_then(|entry| entry.primary_ip),
             inventory,
+        })
+    }
+
+    /// The name of the management interface.
+    ///
+    /// # Errors
+    /// `unsupported` for a machine without one.
+    pub(crate) fn management(&self) -> Result<&str, Fault> {
+        self.management.as_deref().ok_or_else(|| {
+            Fault::unsupported(
+                "dns.no-management",
+                "inventory",
+                format!(
+                    "{} has no management interface: the inventory calls it virtual",
+                    self.fqdn
+                ),
+            )
         })
     }
 

@@ -1,0 +1,222 @@
+//! The install server: this machine, or another one by SSH. Both run the same commands.
+
+use crate::child::Child;
+use crate::dns::Names;
+use crate::ssh::{Connection, ExecFailure, HostKeys, Login, Patience, quote};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use std::time::Duration;
+use wreimage_capability::Fault;
+use wreimage_capability::remote::Exit;
+
+/// For everything but the include tool.
+const SMALL: Duration = Duration::from_secs(20);
+
+/// Exit statuses of the scripts below.
+const ABSENT: i64 = 44;
+const OTHER: i64 = 45;
+
+const READ: &str = "test -e \"$1\" || exit 44; cat \"$1\"";
+/// The temporary name does not end in `.conf`, so that the include tool never takes half a file.
+const WRITE: &str = "set -e; umask 022; t=\"$1.wreimage-$$\"; trap 'rm -f \"$t\"' EXIT; printf %s \"$2\" | base64 -d \
+                     > \"$t\"; test \"$(sha256sum < \"$t\" | cut -c1-64)\" = \"$3\"; mv -f \"$t\" \"$1\"";
+const REMOVE: &str = "test -e \"$1\" || exit 44; test \"$(sha256sum < \"$1\" | cut -c1-64)\" = \"$2\" || exit 45; rm -f \
+                      \"$1\"";
+
+/// Where the DHCP automation is.
+pub(super) enum Server {
+    Local,
+    Ssh(Box<Far>),
+}
+
+/// An install server behind SSH.
+pub(super) struct Far {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) names: Names,
+    pub(super) login: Login,
+    pub(super) host_keys: HostKeys,
+    pub(super) patience: Patience,
+}
+
+/// A command that ended.
+#[derive(Debug, Clone)]
+pub(super) struct Ran {
+    /// Exit status; `None` after a signal.
+    pub(super) status: Option<i64>,
+    pub(super) stdout: String,
+    pub(super) stderr: String,
+}
+
+impl Ran {
+    pub(super) fn ok(&self) -> bool {
+        self.status == Some(0)
+    }
+
+    /// Exit status and the end of what was written, for messages.
+    pub(super) fn told(&self) -> String {
+        let status = self
+            .status
+            .map_or_else(|| "a signal".to_owned(), |it| format!("exit status {it}"));
+        let text = format!("{}\n{}", self.stdout.trim(), self.stderr.trim());
+        let text = text.trim();
+        let skip = text.chars().count().saturating_sub(1500);
+        let end: String = text.chars().skip(skip).collect();
+        if end.is_empty() {
+            status
+        } else {
+            format!("{status}: {end}")
+        }
+    }
+}
+
+/// What became of a removal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Removed {
+    Yes,
+    Absent,
+    /// The file is another one and stays.
+    Other,
+}
+
+impl Server {
+    /// Names it in faults.
+    pub(super) fn system(&self) -> String {
+        match self {
+            Server::Local => "install server (this machine)".to_owned(),
+            Server::Ssh(far) => format!("install server {}", far.host),
+        }
+    }
+
+    /// Runs a command there.
+    pub(super) async fn run<S: AsRef<str>>(
+        &self,
+        argv: &[S],
+        timeout: Duration,
+    ) -> Result<Ran, Fault> {
+        match self {
+            Server::Local => self.run_here(argv, timeout).await,
+            Server::Ssh(far) => self.run_there(far, argv, timeout).await,
+        }
+    }
+
+    async fn run_here<S: AsRef<str>>(&self, argv: &[S], timeout: Duration) -> Result<Ran, Fault> {
+        let unreachable = |why: String| Fault::unreachable("dhcp.unreachable", self.system(), why);
+        let child = Child::new(argv).ok_or_else(|| unreachable("a command is empty".to_owned()))?;
+        let ended = child.run(timeout).await.map_err(|failure| {
+            Fault::timeout("dhcp.command", self.system(), failure.to_string())
+        })?;
+        Ok(Ran {
+            status: ended.status.code().map(i64::from),
+            stdout: String::from_utf8_lossy(&ended.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&ended.stderr).into_owned(),
+        })
+    }
+
+    async fn run_there<S: AsRef<str>>(
+        &self,
+        far: &Far,
+        argv: &[S],
+        timeout: Duration,
+    ) -> Result<Ran, Fault> {
+        let system = self.system();
+        let addresses = far.names.resolve(&far.host).await.map_err(|fault| {
+            Fault::unreachable(
+                "dhcp.unreachable",
+                system.clone(),
+                format!("{system}: {}", fault.message),
+            )
+        })?;
+        let connection = Connection::open(
+            &far.host,
+            &addresses,
+            far.port,
+            &far.login,
+            &far.host_keys,
+            far.patience,
+        )
+        .await
+        .map_err(|failure| failure.fault(&system))?;
+        let ended = connection.exec(&quote(argv), timeout).await;
+        connection.close().await;
+        let ended = ended.map_err(|failure| match failure {
+            ExecFailure::NotSent(text) | ExecFailure::Lost(text) => Fault::unreachable(
+                "dhcp.unreachable",
+                system.clone(),
+                format!("{system} broke the connection: {text}"),
+            ),
+            ExecFailure::Timeout(after) => Fault::timeout(
+                "dhcp.timeout",
+                system.clone(),
+                format!(
+                    "`{}` did not end on {system} within {} s",
+                    argv.first().map_or("", AsRef::as_ref),
+                    after.as_secs_f32()
+                ),
+            ),
+        })?;
+        Ok(Ran {
+            status: match ended.exit {
+                Exit::Status(status) => Some(i64::from(status)),
+                _ => None,
+            },
+            stdout: ended.stdout.text(),
+            stderr: ended.stderr.text(),
+        })
+    }
+
+    async fn script(&self, script: &str, arguments: &[&str]) -> Result<Ran, Fault> {
+        let mut argv = vec!["sh", "-c", script, "sh"];
+        argv.extend_from_slice(arguments);
+        self.run(&argv, SMALL).await
+    }
+
+    fn failed(&self, what: &str, path: &str, ran: &Ran) -> Fault {
+        Fault::denied(
+            "dhcp.file",
+            self.system(),
+            format!(
+                "{path} cannot be {what} on {}: {}",
+                self.system(),
+                ran.told()
+            ),
+        )
+    }
+
+    /// The text of a file; `None` when it is not there.
+    pub(super) async fn read(&self, path: &str) -> Result<Option<String>, Fault> {
+        let ran = self.script(READ, &[path]).await?;
+        match ran.status {
+            Some(0) => Ok(Some(ran.stdout)),
+            Some(ABSENT) => Ok(None),
+            _ => Err(self.failed("read", path, &ran)),
+        }
+    }
+
+    /// Writes a file by renaming a whole one into its place.
+    pub(super) async fn write(&self, path: &str, text: &str, digest: &str) -> Result<(), Fault> {
+        let encoded = STANDARD.encode(text);
+        let ran = self.script(WRITE, &[path, &encoded, digest]).await?;
+        if ran.ok() {
+            Ok(())
+        } else {
+            Err(self.failed("written", path, &ran))
+        }
+    }
+
+    /// Removes a file that has this digest.
+    pub(super) async fn remove(&self, path: &str, digest: &str) -> Result<Removed, Fault> {
+        let ran = self.script(REMOVE, &[path, digest]).await?;
+        match ran.status {
+            Some(0) => Ok(Removed::Yes),
+            Some(ABSENT) => Ok(Removed::Absent),
+            Some(OTHER) => Ok(Removed::Other),
+            _ => Err(self.failed("removed", path, &ran)),
+        }
+    }
+
+    /// Runs one of the site's small commands.
+    pub(super) async fn small(&self, argv: &[String]) -> Result<Ran, Fault> {
+        self.run(argv, SMALL).await
+    }
+}

@@ -1,0 +1,10 @@
+//! `ipmi`: the machine's BMC.
+
+mod answers;
+mod classify;
+mod identity;
+mod ipmitool;
+mod session;
+
+pub(crate) use ipmitool::{Ipmitool, summary};
+pub(crate) use session::Bmc;

@@ -1,0 +1,312 @@
+//! One request to a BMC by `ipmitool`: cipher suite, password, deadline, and what went wrong.
+
+use super::classify::{self, Failure};
+use crate::child::{Child, ChildFailure};
+use crate::dns::Names;
+use crate::file::Suite;
+use crate::secret::Secret;
+use secrecy::ExposeSecret;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+use wreimage_capability::{Fault, FaultKind};
+
+/// Seconds between two packets, and how many are sent, for `-N` and `-R`: a BMC that does not answer costs 6 s.
+const RETRANSMIT: (&str, &str) = ("1", "2");
+
+/// After so many refusals the password is not shown again: BMCs lock accounts.
+const REFUSALS: u8 = 2;
+
+/// Whether a request may be made again when its answer was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// It changes nothing, or the same thing again.
+    Harmless,
+    /// It must reach the BMC once at most.
+    Never,
+}
+
+/// Why a request has no answer, for the caller to judge.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// A fault that needs no more judging.
+    Fault(Fault),
+    /// The BMC answered with this completion code.
+    Completion(u8, String),
+    /// There was a session; whether the request had its effect is not known.
+    Lost(String),
+}
+
+/// How a BMC is reached.
+pub(crate) struct Bmc {
+    pub(crate) name: String,
+    pub(crate) names: Names,
+    pub(crate) port: u16,
+    pub(crate) user: String,
+    pub(crate) password: Option<Secret>,
+    pub(crate) suites: Vec<Suite>,
+    pub(crate) timeout: Duration,
+    pub(crate) tries: u8,
+    pub(crate) program: String,
+    pub(crate) memory: Memory,
+}
+
+/// What is remembered of a BMC for the run.
+#[derive(Default)]
+pub(crate) struct Memory {
+    suite: Mutex<Option<Suite>>,
+    refusals: AtomicU8,
+}
+
+impl Bmc {
+    /// Names it in faults.
+    pub(crate) fn system(&self) -> String {
+        format!("BMC {}", self.name)
+    }
+
+    /// Makes a request and returns what `ipmitool` printed.
+    pub(crate) async fn request(
+        &self,
+        arguments: &[&str],
+        repeat: Repeat,
+    ) -> Result<String, Refused> {
+        let mut left = self.tries.max(1);
+        loop {
+            left -= 1;
+            match self.try_suites(arguments, repeat).await {
+                Err(Refused::Fault(fault)) if left > 0 && is_transient(&fault) => {}
+                Err(Refused::Lost(_)) if left > 0 && repeat == Repeat::Harmless => {}
+                Err(Refused::Completion(code, text))
+                    if is_passing(code) && repeat == Repeat::Harmless =>
+                {
+                    if left == 0 {
+                        return Err(Refused::Completion(code, text));
+                    }
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// A request whose completion codes and lost answers are plain faults.
+    pub(crate) async fn ask(&self, arguments: &[&str]) -> Result<String, Fault> {
+        self.request(arguments, Repeat::Harmless)
+            .await
+            .map_err(|refused| self.fault(refused))
+    }
+
+    /// What could not be judged better, as a fault.
+    pub(crate) fn fault(&self, refused: Refused) -> Fault {
+        match refused {
+            Refused::Fault(fault) => fault,
+            Refused::Completion(code, text) => Fault::rejected(
+                "ipmi.refused",
+                self.system(),
+                format!(
+                    "{} refused the request with completion code {code:#04x}: {text}",
+                    self.system()
+                ),
+            ),
+            Refused::Lost(text) => Fault::unreachable(
+                "ipmi.unreachable",
+                self.system(),
+                format!(
+                    "{} stopped answering in the middle of a request: {text}",
+                    self.system()
+                ),
+            ),
+        }
+    }
+
+    async fn try_suites(&self, arguments: &[&str], repeat: Repeat) -> Result<String, Refused> {
+        if self.memory.refusals.load(Ordering::Relaxed) >= REFUSALS {
+            return Err(Refused::Fault(
+                self.wrong_password("it was refused before and is not tried again"),
+            ));
+        }
+        let known = *self.suite();
+        let candidates = match known {
+            Some(suite) => vec![suite],
+            None => self.suites.clone(),
+        };
+        let mut last = Failure::NoSuite("no cipher suite is allowed".to_owned());
+        for suite in candidates {
+            last = match self.run(suite, arguments, repeat).await? {
+                Ok(stdout) => {
+                    *self.suite() = Some(suite);
+                    return Ok(stdout);
+                }
+                Err(failure @ (Failure::NoSuite(_) | Failure::Busy(_))) => failure,
+                Err(failure) => {
+                    if matches!(failure, Failure::Completion(..) | Failure::Lost(_)) {
+                        *self.suite() = Some(suite);
+                    }
+                    return Err(self.refused(failure));
+                }
+            };
+        }
+        Err(self.refused(last))
+    }
+
+    fn suite(&self) -> std::sync::MutexGuard<'_, Option<Suite>> {
+        self.memory
+            .suite
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn refused(&self, failure: Failure) -> Refused {
+        let system = self.system();
+        Refused::Fault(match failure {
+            Failure::WrongPassword(text) => {
+                self.memory.refusals.fetch_add(1, Ordering::Relaxed);
+                self.wrong_password(&text)
+            }
+            Failure::NoSuite(text) => {
+                let tried: Vec<String> = self
+                    .suites
+                    .iter()
+                    .map(|suite| suite.number().to_string())
+                    .collect();
+                Fault::unsupported(
+                    "ipmi.no-cipher-suite",
+                    system.clone(),
+                    format!(
+                        "{system} speaks none of the cipher suites {} ({text}); enable suite 17 or 3 on it",
+                        tried.join(", ")
+                    ),
+                )
+            }
+            Failure::Busy(text) => Fault::unreachable(
+                "ipmi.busy",
+                system.clone(),
+                format!(
+                    "{system} has no session left ({text}); wait a minute, or close sessions on it"
+                ),
+            ),
+            Failure::Unreachable(text) => Fault::unreachable(
+                "ipmi.unreachable",
+                system.clone(),
+                format!(
+                    "{system} does not answer on UDP port {} ({text}); check its power, its cable and the route to the \
+                     management network",
+                    self.port
+                ),
+            ),
+            Failure::Completion(code, text) => return Refused::Completion(code, text),
+            Failure::Lost(text) => return Refused::Lost(text),
+        })
+    }
+
+    fn wrong_password(&self, text: &str) -> Fault {
+        let system = self.system();
+        let secret = self.password.as_ref().map_or_else(String::new, |secret| {
+            format!(", which comes from {}", secret.reference())
+        });
+        Fault::denied(
+            "ipmi.wrong-password",
+            system.clone(),
+            format!(
+                "{system} refuses user `{}` with this password{secret} ({text}); nothing was done on it. Correct the \
+                 password before you try again: BMCs lock accounts",
+                self.user
+            ),
+        )
+    }
+
+    async fn run(
+        &self,
+        suite: Suite,
+        arguments: &[&str],
+        repeat: Repeat,
+    ) -> Result<Result<String, Failure>, Refused> {
+        let addresses = self.names.resolve(&self.name).await.map_err(|mut fault| {
+            fault.system = self.system();
+            fault.message = format!("the BMC cannot be found: {}", fault.message);
+            // To whoever asks the BMC, a name without an address is a BMC that cannot be reached.
+            if fault.kind == FaultKind::NotFound {
+                fault.kind = FaultKind::Unreachable;
+            }
+            Refused::Fault(fault)
+        })?;
+        let address = addresses
+            .first()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let password = match &self.password {
+            Some(secret) => secret.read().await.map_err(|error| {
+                Refused::Fault(Fault::denied(
+                    "site.secret",
+                    self.system(),
+                    error.to_string(),
+                ))
+            })?,
+            None => {
+                return Err(Refused::Fault(Fault::denied(
+                    "site.secret",
+                    self.system(),
+                    "the site file has no `ipmi.password`",
+                )));
+            }
+        };
+        let (port, suite) = (self.port.to_string(), suite.number().to_string());
+        // A power command is sent in one packet: what is sent again might act again.
+        let retries = if repeat == Repeat::Never {
+            "1"
+        } else {
+            RETRANSMIT.1
+        };
+        let mut argv = vec![
+            self.program.as_str(),
+            "-v",
+            "-I",
+            "lanplus",
+            "-H",
+            &address,
+            "-p",
+            &port,
+            "-U",
+            &self.user,
+            "-E",
+            "-C",
+            &suite,
+            "-N",
+            RETRANSMIT.0,
+            "-R",
+            retries,
+        ];
+        argv.extend_from_slice(arguments);
+        let Some(mut child) = Child::new(&argv) else {
+            return Ok(Err(Failure::Unreachable("no program".to_owned())));
+        };
+        child.environment("IPMITOOL_PASSWORD", password.expose_secret());
+        tracing::debug!(bmc = %self.name, suite, ?arguments, "ipmitool");
+        match child.run(self.timeout).await {
+            Ok(ended) => {
+                let stdout = String::from_utf8_lossy(&ended.stdout).into_owned();
+                let stderr = String::from_utf8_lossy(&ended.stderr).into_owned();
+                Ok(if ended.success() {
+                    Ok(stdout)
+                } else {
+                    Err(classify::failure(&stderr, &stdout))
+                })
+            }
+            Err(failure @ ChildFailure::Killed(..)) => Ok(Err(Failure::Lost(failure.to_string()))),
+            Err(failure) => Err(Refused::Fault(Fault::other(
+                "ipmi.ipmitool",
+                self.system(),
+                format!("{failure}; install ipmitool on this machine, or correct `ipmi.program`"),
+            ))),
+        }
+    }
+}
+
+fn is_transient(fault: &Fault) -> bool {
+    fault.kind == FaultKind::Unreachable && fault.code == "ipmi.unreachable"
+}
+
+/// Completion codes of a BMC that is busy or starting.
+fn is_passing(code: u8) -> bool {
+    matches!(code, 0xc0 | 0xc3 | 0xd2 | 0xd3 | 0xff)
+}

@@ -1,0 +1,116 @@
+//! The inventory from a file of the site.
+
+use crate::inventory::{Inventory, InventoryHost};
+use crate::target::Target;
+use wreimage_capability::netbox::{
+    Device, DeviceKind, DeviceStatus, Firmware, Provider, SwitchPort,
+};
+use wreimage_capability::{Call, Fault};
+
+/// Answers from an inventory file, which is read anew for each call.
+pub(crate) struct FileInventory {
+    inventory: Inventory,
+    target: Target,
+    site: String,
+}
+
+impl FileInventory {
+    pub(crate) fn new(inventory: Inventory, target: &Target, site: &str) -> Self {
+        FileInventory {
+            inventory,
+            target: target.clone(),
+            site: site.to_owned(),
+        }
+    }
+
+    fn entry(&self) -> Result<InventoryHost, Fault> {
+        self.inventory.entry(&self.target.host)
+    }
+
+    fn system(&self) -> String {
+        self.inventory.system()
+    }
+}
+
+impl Provider for FileInventory {
+    async fn get_device(&self, _call: &Call) -> Result<Device, Fault> {
+        let entry = self.entry()?;
+        let kind = match entry.kind.as_deref() {
+            None | Some("physical") => DeviceKind::Physical,
+            Some("virtual") => DeviceKind::Virtual,
+            Some(other) => DeviceKind::Other(other.to_owned()),
+        };
+        let status = match entry.status.as_deref() {
+            Some("planned") => DeviceStatus::Planned,
+            Some("staged") => DeviceStatus::Staged,
+            Some("active") => DeviceStatus::Active,
+            Some("failed") => DeviceStatus::Failed,
+            Some("offline") => DeviceStatus::Offline,
+            Some("decommissioning") => DeviceStatus::Decommissioning,
+            Some(other) => DeviceStatus::Other(other.to_owned()),
+            None => {
+                return Err(Fault::rejected(
+                    "netbox.incomplete",
+                    self.system(),
+                    format!(
+                        "the entry of {} in {} lacks `status`; add it",
+                        self.target.host,
+                        self.inventory.path.display()
+                    ),
+                ));
+            }
+        };
+        let firmware = match entry.firmware.as_deref() {
+            None | Some("bios") => Firmware::Bios,
+            Some("uefi") => Firmware::Uefi,
+            Some(other) => Firmware::Other(other.to_owned()),
+        };
+        Ok(Device {
+            name: self.target.host.clone(),
+            fqdn: entry.fqdn.unwrap_or_else(|| self.target.fqdn.clone()),
+            management_fqdn: self.target.management.clone(),
+            site: entry.site.unwrap_or_else(|| self.site.clone()),
+            status,
+            kind,
+            firmware,
+            vendor: entry.vendor,
+            serial: entry.serial,
+            machine_uuid: entry.machine_uuid.map(|uuid| uuid.to_ascii_lowercase()),
+            primary_ip: entry.primary_ip,
+            mac: entry.mac.map(|mac| mac.to_ascii_lowercase()),
+            tags: entry.tags,
+            extra: Vec::new(),
+        })
+    }
+
+    async fn get_switch_port(&self, _call: &Call) -> Result<SwitchPort, Fault> {
+        let entry = self.entry()?;
+        if entry.is_virtual() {
+            return Err(Fault::unsupported(
+                "netbox.virtual",
+                self.system(),
+                format!(
+                    "{} is a virtual machine and has no switch port",
+                    self.target.host
+                ),
+            ));
+        }
+        let port = entry.switch_port.ok_or_else(|| {
+            Fault::not_found(
+                "netbox.not-cabled",
+                self.system(),
+                format!(
+                    "the primary interface of {} is not cabled: add `switch-port` to its entry in {}",
+                    self.target.host,
+                    self.inventory.path.display()
+                ),
+            )
+        })?;
+        Ok(SwitchPort {
+            switch_name: port.switch,
+            port: port.port,
+            vlan: port.vlan,
+            extra: Vec::new(),
+        })
+    }
+}

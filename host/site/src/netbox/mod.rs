@@ -1,0 +1,5 @@
+//! `netbox`: the inventory.
+
+mod file;
+
+pub(crate) use file::FileInventory;

@@ -1,0 +1,23 @@
+//! Telling one boot of the machine from another.
+
+use super::machine::Machine;
+use wreimage_capability::BoxFuture;
+use wreimage_capability::remote::Identity;
+
+/// Tells which boot the machine is in, when it answers.
+pub(crate) trait BootIds: Send + Sync {
+    /// The boot id at whichever identity answers; `None` when none does.
+    fn boot_id(&self) -> BoxFuture<'_, Option<String>>;
+}
+
+impl BootIds for Machine {
+    fn boot_id(&self) -> BoxFuture<'_, Option<String>> {
+        Box::pin(async {
+            let (production, installer) = tokio::join!(
+                self.boot_id_at(Identity::Production),
+                self.boot_id_at(Identity::Installer)
+            );
+            production.or(installer).ok()
+        })
+    }
+}

@@ -1,0 +1,10 @@
+//! `remote`: the run's host itself.
+
+mod answers;
+mod boots;
+mod machine;
+mod russh;
+
+pub(crate) use boots::BootIds;
+pub(crate) use machine::Machine;
+pub(crate) use russh::Remote;

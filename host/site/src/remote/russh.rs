@@ -1,0 +1,330 @@
+//! The live provider of `remote`: the built-in SSH client. Each call has a connection of its own: a machine that reboots
+//! leaves nothing behind that could be mistaken for an answer.
+
+use super::answers;
+use super::machine::{Machine, word};
+use crate::pattern;
+use crate::ssh::{ExecFailure, quote};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+use wreimage_capability::remote::{
+    Answering, Before, Boot, Command, CommandResult, Dmi, Exit, Identity, OsRelease, Provider,
+};
+use wreimage_capability::{
+    Call, Clock, Fault, Function, Patience, Polled, Reconciled, SystemClock, to_millis,
+};
+
+/// How long a machine that was told to reboot may go on answering before it counts as not rebooting.
+const STILL_UP: Duration = Duration::from_secs(20);
+/// How long a lost reboot is looked for before nobody can tell.
+const LOST_REBOOT: Duration = Duration::from_secs(120);
+const POLL: Duration = Duration::from_secs(1);
+
+/// Speaks to one host.
+pub(crate) struct Remote {
+    machine: Arc<Machine>,
+    reboot: Vec<String>,
+    allow: Vec<Vec<String>>,
+}
+
+impl Remote {
+    /// `allow` are the patterns of the commands that a guest may run.
+    pub(crate) fn new(machine: Arc<Machine>, reboot: &[String], allow: &[Vec<String>]) -> Self {
+        let allow = allow
+            .iter()
+            .map(|words| words.iter().map(|word| machine.target.fill(word)).collect())
+            .collect();
+        Remote {
+            machine,
+            reboot: reboot.to_vec(),
+            allow,
+        }
+    }
+
+    async fn parsed<T>(
+        &self,
+        at: Identity,
+        command: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, Fault> {
+        let text = self.machine.read(at, command).await?;
+        parse(&text).ok_or_else(|| self.machine.garbage(command, &text))
+    }
+
+    /// One look at one identity.
+    async fn look(&self, at: Identity, since: &Before) -> Result<Result<Boot, String>, Fault> {
+        let looked = async {
+            let connection = self.machine.connect(at).await?;
+            let answer = self.machine.ask(&connection, answers::BOOT).await;
+            let fingerprint = connection.fingerprint.clone();
+            connection.close().await;
+            let text = answer?;
+            let boot = answers::boot(&text).ok_or_else(|| self.machine.garbage("boot", &text))?;
+            Ok::<_, Fault>((boot, fingerprint))
+        };
+        let ((boot_id, uptime_ms, kernel_command_line), fingerprint) = match looked.await {
+            Ok(seen) => seen,
+            // Another key in the same boot is no sign of a machine that comes up.
+            Err(fault) if at == Identity::Installer && fault.code == "remote.host-key" => {
+                return Err(fault);
+            }
+            Err(fault) => return Ok(Err(format!("{}: {}", word(at), fault.message))),
+        };
+        let new = match &since.boot_id {
+            Some(before) => *before != boot_id,
+            None => uptime_ms < to_millis(SystemClock.now()).saturating_sub(since.time_ms),
+        };
+        if !new {
+            return Ok(Err(format!(
+                "{}: still the boot {boot_id}, up for {} s",
+                word(at),
+                uptime_ms / 1000
+            )));
+        }
+        Ok(Ok(Boot {
+            identity: at,
+            boot_id,
+            kernel_command_line,
+            uptime_ms,
+            extra: vec![("host-key".to_owned(), fingerprint)],
+        }))
+    }
+
+    fn allowed(&self, argv: &[String]) -> Result<(), Fault> {
+        let readable = !argv.is_empty() && argv.iter().all(|word| !word.contains('\0'));
+        if readable
+            && self
+                .allow
+                .iter()
+                .any(|it| pattern::command_matches(it, argv))
+        {
+            return Ok(());
+        }
+        Err(Fault::denied(
+            "remote.not-allowed",
+            self.machine.system(),
+            format!(
+                "the command `{}` is not in `remote.allow` of the site file; add a pattern for it if guests may run it",
+                quote(argv)
+            ),
+        ))
+    }
+
+    /// What a failed command leaves: nothing when it was not sent, doubt when it was.
+    fn lost(&self, what: &str, failure: ExecFailure) -> Fault {
+        let (system, name) = (self.machine.system(), &self.machine.target.fqdn);
+        match failure {
+            ExecFailure::NotSent(text) => Fault::unreachable(
+                "remote.unreachable",
+                system,
+                format!("{name} broke the connection before {what} was sent: {text}"),
+            ),
+            ExecFailure::Lost(text) => Fault::in_doubt(
+                "remote.in-doubt",
+                system,
+                format!("{name} broke the connection after {what} was sent: {text}"),
+            ),
+            ExecFailure::Timeout(after) => Fault::timeout(
+                "remote.command-timeout",
+                system,
+                format!(
+                    "{what} did not end on {name} within {} s; it may still be running there",
+                    after.as_secs_f32()
+                ),
+            ),
+        }
+    }
+
+    async fn reconcile_reboot(&self, at: Identity, before: &str) -> Reconciled {
+        let start = Instant::now();
+        loop {
+            let seen = self.machine.boot_id_at(at).await;
+            match &seen {
+                Ok(now) if now != before => return Reconciled::happened(),
+                Ok(_) if start.elapsed() >= STILL_UP => return Reconciled::DidNot,
+                _ => {}
+            }
+            if start.elapsed() >= LOST_REBOOT {
+                let why = seen.map_or_else(
+                    |fault| fault.message,
+                    |_| "it answers now and then".to_owned(),
+                );
+                return Reconciled::Unknown(format!(
+                    "the boot id was {before} before, and {} does not tell another: {why}",
+                    self.machine.target.fqdn
+                ));
+            }
+            sleep(POLL).await;
+        }
+    }
+}
+
+fn identity(arguments: &Value) -> Option<Identity> {
+    serde_json::from_value(arguments.get("at")?.clone()).ok()
+}
+
+impl Provider for Remote {
+    async fn get_uptime(&self, _call: &Call, at: Identity) -> Result<u64, Fault> {
+        self.parsed(at, answers::UPTIME, answers::uptime).await
+    }
+
+    async fn get_boot_id(&self, _call: &Call, at: Identity) -> Result<String, Fault> {
+        self.machine.boot_id_at(at).await
+    }
+
+    async fn get_kernel_command_line(&self, _call: &Call, at: Identity) -> Result<String, Fault> {
+        self.parsed(at, answers::COMMAND_LINE, answers::line).await
+    }
+
+    async fn get_os_release(&self, _call: &Call, at: Identity) -> Result<OsRelease, Fault> {
+        let connection = self.machine.connect(at).await?;
+        let ended = self.machine.perform(&connection, answers::OS_RELEASE).await;
+        connection.close().await;
+        let ended = ended?;
+        if ended.exit == Exit::Status(answers::NO_FILE) {
+            return Err(Fault::not_found(
+                "remote.no-os-release",
+                self.machine.system(),
+                format!(
+                    "{} has no /etc/os-release, as an installer",
+                    self.machine.target.fqdn
+                ),
+            ));
+        }
+        let text = self.machine.judge("os-release", &ended)?;
+        answers::os_release(&text).ok_or_else(|| self.machine.garbage("os-release", &text))
+    }
+
+    async fn get_dmi(&self, _call: &Call, at: Identity) -> Result<Dmi, Fault> {
+        self.parsed(at, answers::DMI, answers::dmi).await
+    }
+
+    async fn get_host_name(&self, _call: &Call, at: Identity) -> Result<String, Fault> {
+        self.parsed(at, answers::HOST_NAME, answers::line).await
+    }
+
+    async fn wait_for_boot(
+        &self,
+        _call: &Call,
+        since: Before,
+        at: Answering,
+        _patience: Patience,
+    ) -> Result<Polled<Boot>, Fault> {
+        let identities: &[Identity] = match at {
+            Answering::Installer => &[Identity::Installer],
+            Answering::Production => &[Identity::Production],
+            Answering::Either => &[Identity::Installer, Identity::Production],
+        };
+        let mut looks: FuturesUnordered<_> =
+            identities.iter().map(|at| self.look(*at, &since)).collect();
+        let mut reasons = Vec::new();
+        while let Some(seen) = looks.next().await {
+            match seen? {
+                Ok(boot) => return Ok(Polled::Ready(boot)),
+                Err(why) => reasons.push(why),
+            }
+        }
+        reasons.sort();
+        Ok(Polled::pending(reasons.join("; ")))
+    }
+
+    async fn reboot(&self, _call: &Call, at: Identity) -> Result<(), Fault> {
+        let connection = self.machine.connect(at).await?;
+        let program = self.reboot.first().map(String::as_str).unwrap_or_default();
+        // Detached, and a second later, so that the answer gets out before the network goes.
+        let command = format!(
+            "command -v {} >/dev/null 2>&1 || exit 127; (trap '' HUP; sleep 1; exec {}) </dev/null >/dev/null 2>&1 &",
+            quote(&[program]),
+            quote(&self.reboot)
+        );
+        let ended = connection.exec(&command, self.machine.read_timeout).await;
+        connection.close().await;
+        match ended
+            .map_err(|failure| self.lost("the reboot", failure))?
+            .exit
+        {
+            Exit::Status(0) => Ok(()),
+            exit => Err(Fault::rejected(
+                "remote.reboot-refused",
+                self.machine.system(),
+                format!(
+                    "{} cannot be told to reboot: `{program}` gave {exit:?}; correct `remote.reboot` in the site file",
+                    self.machine.target.fqdn
+                ),
+            )),
+        }
+    }
+
+    async fn run(
+        &self,
+        call: &Call,
+        at: Identity,
+        command: Command,
+    ) -> Result<CommandResult, Fault> {
+        self.allowed(&command.argv)?;
+        let connection = self.machine.connect(at).await?;
+        let timeout = Duration::from_millis(command.timeout_ms);
+        let what = format!("`{}`", quote(&command.argv));
+        call.progress(format!("running {what}"));
+        let ended = connection.exec(&quote(&command.argv), timeout).await;
+        let fingerprint = connection.fingerprint.clone();
+        connection.close().await;
+        let ended = ended.map_err(|failure| self.lost(&what, failure))?;
+        let mut extra = vec![("host-key".to_owned(), fingerprint)];
+        if ended.truncated {
+            extra.push(("blob-truncated".to_owned(), "true".to_owned()));
+        }
+        Ok(CommandResult {
+            exit: ended.exit.clone(),
+            stdout_tail: ended.stdout.text(),
+            stderr_tail: ended.stderr.text(),
+            blob: (!ended.whole.is_empty())
+                .then(|| call.keep(&ended.whole))
+                .flatten(),
+            extra,
+        })
+    }
+
+    async fn witness(
+        &self,
+        _call: &Call,
+        _function: &'static Function,
+        arguments: &Value,
+    ) -> Result<Value, Fault> {
+        let at = identity(arguments).unwrap_or(Identity::Production);
+        Ok(json!({ "boot-id": self.machine.boot_id_at(at).await? }))
+    }
+
+    async fn reconcile(
+        &self,
+        _call: &Call,
+        function: &'static Function,
+        arguments: &Value,
+        witness: &Value,
+    ) -> Result<Reconciled, Fault> {
+        let at = identity(arguments).unwrap_or(Identity::Production);
+        let Some(before) = witness.get("boot-id").and_then(Value::as_str) else {
+            return Ok(Reconciled::Unknown("no boot id was read before".to_owned()));
+        };
+        if function.name == "reboot" {
+            return Ok(self.reconcile_reboot(at, before).await);
+        }
+        let name = &self.machine.target.fqdn;
+        Ok(Reconciled::Unknown(
+            match self.machine.boot_id_at(at).await {
+                Ok(now) if now == before => format!(
+                    "{name} has not rebooted since; whether the command ran, or is still running, only somebody who looks \
+                 there can tell"
+                ),
+                Ok(_) => format!(
+                    "{name} has rebooted since; whether the command ran before is not known"
+                ),
+                Err(fault) => format!("{name} cannot be asked: {}", fault.message),
+            },
+        ))
+    }
+}

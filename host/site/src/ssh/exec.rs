@@ -1,0 +1,186 @@
+//! One command over a connection, with bounded output.
+
+use super::Connection;
+use russh::{ChannelMsg, Sig};
+use std::time::Duration;
+use wreimage_capability::remote::Exit;
+
+/// How much of the end of each stream is kept for the answer.
+const TAIL: usize = 16 << 10;
+/// How much of the whole output is kept for the run's store.
+const WHOLE: usize = 8 << 20;
+
+/// What a command wrote.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Output {
+    tail: Vec<u8>,
+}
+
+impl Output {
+    fn push(&mut self, bytes: &[u8]) {
+        self.tail.extend_from_slice(bytes);
+        if self.tail.len() > 4 * TAIL {
+            self.cut();
+        }
+    }
+
+    fn cut(&mut self) {
+        let surplus = self.tail.len().saturating_sub(TAIL);
+        self.tail.drain(..surplus);
+    }
+
+    /// The end, at most 16 KiB; what is not UTF-8 is replaced.
+    pub(crate) fn text(&self) -> String {
+        let mut end = self.clone();
+        end.cut();
+        let text = String::from_utf8_lossy(&end.tail);
+        // Replacing makes a text longer.
+        let surplus = text.len().saturating_sub(TAIL);
+        let start = (surplus..)
+            .find(|at| text.is_char_boundary(*at))
+            .unwrap_or(0);
+        text.get(start..).unwrap_or_default().to_owned()
+    }
+}
+
+/// A command that ended.
+#[derive(Debug, Clone)]
+pub(crate) struct Ended {
+    pub(crate) exit: Exit,
+    pub(crate) stdout: Output,
+    pub(crate) stderr: Output,
+    /// Both streams in the order in which they came, up to 8 MiB.
+    pub(crate) whole: Vec<u8>,
+    /// Whether there was more than that.
+    pub(crate) truncated: bool,
+}
+
+/// Why it is not known how a command ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ExecFailure {
+    /// It was never sent.
+    NotSent(String),
+    /// The connection broke after it was sent.
+    Lost(String),
+    /// It did not end in time; it was sent a signal, and nobody waited for what came of it.
+    Timeout(Duration),
+}
+
+impl Connection {
+    /// Runs a command string of the far shell.
+    pub(crate) async fn exec(
+        &self,
+        command: &str,
+        timeout: Duration,
+    ) -> Result<Ended, ExecFailure> {
+        let open = tokio::time::timeout(timeout, self.handle.channel_open_session()).await;
+        let mut channel = match open {
+            Ok(Ok(channel)) => channel,
+            Ok(Err(error)) => return Err(ExecFailure::NotSent(error.to_string())),
+            Err(_) => {
+                return Err(ExecFailure::NotSent(
+                    "no session was opened in time".to_owned(),
+                ));
+            }
+        };
+        if let Err(error) = channel.exec(true, command).await {
+            return Err(ExecFailure::NotSent(error.to_string()));
+        }
+        let mut ended = Ended {
+            exit: Exit::Other(String::new()),
+            stdout: Output::default(),
+            stderr: Output::default(),
+            whole: Vec::new(),
+            truncated: false,
+        };
+        let mut told = false;
+        let work = async {
+            while let Some(message) = channel.wait().await {
+                match message {
+                    ChannelMsg::Data { data } => {
+                        ended.stdout.push(&data);
+                        ended.keep(&data);
+                    }
+                    ChannelMsg::ExtendedData { data, .. } => {
+                        ended.stderr.push(&data);
+                        ended.keep(&data);
+                    }
+                    ChannelMsg::ExitStatus { exit_status } => {
+                        ended.exit = Exit::Status(exit_status);
+                        told = true;
+                    }
+                    ChannelMsg::ExitSignal { signal_name, .. } => {
+                        ended.exit = Exit::Signal(signal(signal_name));
+                        told = true;
+                    }
+                    ChannelMsg::Failure => return Err(()),
+                    ChannelMsg::Close => break,
+                    _ => {}
+                }
+            }
+            Ok(())
+        };
+        match tokio::time::timeout(timeout, work).await {
+            Ok(Ok(())) if told => Ok(ended),
+            Ok(Ok(())) => Err(ExecFailure::Lost(
+                "the connection ended before the command told its exit status".to_owned(),
+            )),
+            Ok(Err(())) => Err(ExecFailure::NotSent(
+                "the server refuses to run commands".to_owned(),
+            )),
+            Err(_) => {
+                let stop = async {
+                    let _ = channel.signal(Sig::TERM).await;
+                    let _ = channel.close().await;
+                };
+                let _ = tokio::time::timeout(Duration::from_secs(1), stop).await;
+                Err(ExecFailure::Timeout(timeout))
+            }
+        }
+    }
+}
+
+impl Ended {
+    fn keep(&mut self, bytes: &[u8]) {
+        let room = WHOLE.saturating_sub(self.whole.len());
+        let kept = bytes.get(..room.min(bytes.len())).unwrap_or_default();
+        self.whole.extend_from_slice(kept);
+        self.truncated |= kept.len() < bytes.len();
+    }
+}
+
+fn signal(name: Sig) -> String {
+    match name {
+        Sig::ABRT => "ABRT".to_owned(),
+        Sig::ALRM => "ALRM".to_owned(),
+        Sig::FPE => "FPE".to_owned(),
+        Sig::HUP => "HUP".to_owned(),
+        Sig::ILL => "ILL".to_owned(),
+        Sig::INT => "INT".to_owned(),
+        Sig::KILL => "KILL".to_owned(),
+        Sig::PIPE => "PIPE".to_owned(),
+        Sig::QUIT => "QUIT".to_owned(),
+        Sig::SEGV => "SEGV".to_owned(),
+        Sig::TERM => "TERM".to_owned(),
+        Sig::USR1 => "USR1".to_owned(),
+        Sig::Custom(name) => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_end_is_kept() {
+        let mut output = Output::default();
+        for _ in 0..100 {
+            output.push(&[b'x'; 4096]);
+        }
+        output.push("end \u{e4}".as_bytes());
+        output.push(&[0xff]);
+        let text = output.text();
+        assert!(text.len() <= TAIL);
+        assert!(text.ends_with("end \u{e4}\u{fffd}"));
+    }
+}

@@ -1,0 +1,66 @@
+//! With which user and key a machine is entered.
+
+use crate::SiteError;
+use crate::secret::Secret;
+use russh::keys::PrivateKey;
+use secrecy::ExposeSecret;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::OnceCell;
+
+/// A user and the key file that opens the door; the file is read when it is first needed.
+#[derive(Clone)]
+pub(crate) struct Login {
+    pub(crate) user: String,
+    pub(crate) key: PathBuf,
+    pub(crate) passphrase: Option<Secret>,
+    pub(crate) read: Arc<OnceCell<Arc<PrivateKey>>>,
+}
+
+impl Login {
+    pub(crate) fn new(user: &str, key: PathBuf, passphrase: Option<Secret>) -> Self {
+        Login {
+            user: user.to_owned(),
+            key,
+            passphrase,
+            read: Arc::default(),
+        }
+    }
+
+    /// The private key.
+    ///
+    /// # Errors
+    /// When the file or its passphrase cannot be read; the message says which.
+    pub(crate) async fn key(&self) -> Result<Arc<PrivateKey>, String> {
+        self.read.get_or_try_init(|| self.load()).await.cloned()
+    }
+
+    async fn load(&self) -> Result<Arc<PrivateKey>, String> {
+        let passphrase = match &self.passphrase {
+            Some(secret) => Some(
+                secret
+                    .read()
+                    .await
+                    .map_err(|error: SiteError| error.to_string())?,
+            ),
+            None => None,
+        };
+        let text = tokio::fs::read_to_string(&self.key)
+            .await
+            .map_err(|error| {
+                format!(
+                    "the key file {} cannot be read: {error}",
+                    self.key.display()
+                )
+            })?;
+        let passphrase = passphrase.map(|secret| secret.expose_secret());
+        russh::keys::decode_secret_key(&text, passphrase)
+            .map(Arc::new)
+            .map_err(|error| {
+                format!(
+                    "the key file {} cannot be used: {error}; is it a private key, and its `passphrase` the right one?",
+                    self.key.display()
+                )
+            })
+    }
+}

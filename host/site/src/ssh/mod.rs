@@ -1,0 +1,13 @@
+//! SSH as a client: to the hosts, and to the install server.
+
+mod connection;
+mod exec;
+pub(crate) mod known_hosts;
+mod login;
+mod quote;
+mod tcp;
+
+pub(crate) use connection::{Connection, HostKeys, Patience, SshFailure};
+pub(crate) use exec::{Ended, ExecFailure};
+pub(crate) use login::Login;
+pub(crate) use quote::quote;

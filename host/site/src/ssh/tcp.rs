@@ -1,0 +1,52 @@
+//! A TCP connection to a machine that may be starting.
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until};
+
+/// A lost SYN is sent again by the kernel after 1, 3 and 7 s. A fresh one goes out each time this long instead, so that a
+/// machine that comes up meanwhile is seen at once.
+const FRESH: Duration = Duration::from_millis(200);
+
+/// Connects to whichever address answers first.
+///
+/// # Errors
+/// The first refusal, when there is one address; of several, a refusal of each. Otherwise timed out.
+pub(super) async fn connect(addresses: &[SocketAddr], timeout: Duration) -> io::Result<TcpStream> {
+    let mut attempts = FuturesUnordered::new();
+    let mut refused = Vec::new();
+    let end = Instant::now() + timeout;
+    let mut next = Instant::now();
+    loop {
+        tokio::select! {
+            Some((address, answer)) = attempts.next(), if !attempts.is_empty() => {
+                let error: io::Error = match answer {
+                    Ok(stream) => return Ok(stream),
+                    Err(error) => error,
+                };
+                if !refused.contains(&address) {
+                    refused.push(address);
+                }
+                if refused.len() >= addresses.len() {
+                    return Err(error);
+                }
+            }
+            () = sleep_until(next.min(end)) => {
+                if Instant::now() >= end {
+                    return Err(io::Error::new(
+                        io::ErrorKind::TimedOut,
+                        format!("no answer within {} s", timeout.as_secs_f32()),
+                    ));
+                }
+                next += FRESH;
+                for address in addresses.iter().copied() {
+                    attempts.push(async move { (address, TcpStream::connect(address).await) });
+                }
+            }
+        }
+    }
+}

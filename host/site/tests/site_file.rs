@@ -1,0 +1,320 @@
+//! Site files: the documented example, and what is said about wrong ones.
+
+use secrecy::SecretString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use wreimage_site::{Choice, Period, Site, SiteError, SiteFile};
+
+const EXAMPLE: &str = include_str!("../example-site.toml");
+
+fn parse(text: &str) -> Result<SiteFile, SiteError> {
+    SiteFile::parse(Path::new("site.toml"), text)
+}
+
+/// Line, key and message of the error.
+fn wrong(text: &str) -> (usize, Option<String>, String) {
+    let error = parse(text).expect_err("the file is wrong");
+    let shown = error.to_string();
+    assert!(shown.starts_with("site.toml, line "), "{shown}");
+    match error {
+        SiteError::Content {
+            line, key, message, ..
+        } => (line, key, message),
+        other => panic!("{other}"),
+    }
+}
+
+fn minimal(more: &str) -> String {
+    format!("name = \"lab1\"\ndomain = \"lab1.test\"\n{more}")
+}
+
+#[test]
+fn the_example_is_a_site_file_and_says_the_defaults() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let file = parse(EXAMPLE).unwrap();
+    let ipmi = file.ipmi.unwrap();
+    let bare = parse(&minimal(
+        "[ipmi]\nprovider = \"ipmitool\"\npassword = { env = \"X\" }\n",
+    ))
+    .unwrap();
+    let defaults = bare.ipmi.unwrap();
+    assert_eq!(
+        (
+            &ipmi.user,
+            ipmi.port,
+            ipmi.timeout,
+            ipmi.tries,
+            &ipmi.cipher_suites,
+            &ipmi.program
+        ),
+        (
+            &defaults.user,
+            defaults.port,
+            defaults.timeout,
+            defaults.tries,
+            &defaults.cipher_suites,
+            &defaults.program
+        )
+    );
+    assert_eq!(file.management, bare.management);
+    assert_eq!(file.limits, bare.limits);
+    assert_eq!(file.policy, bare.policy);
+    let dhcp = file.dhcp.unwrap();
+    let bare = parse(&minimal("[dhcp]\nprovider = \"dhcpincludes\"\n"))
+        .unwrap()
+        .dhcp
+        .unwrap();
+    assert_eq!(
+        (
+            &dhcp.folder,
+            &dhcp.snippets,
+            &dhcp.include,
+            &dhcp.running,
+            &dhcp.started,
+            dhcp.timeout
+        ),
+        (
+            &bare.folder,
+            &bare.snippets,
+            &bare.include,
+            &bare.running,
+            &bare.started,
+            bare.timeout
+        )
+    );
+    let inventory: wreimage_site::InventoryFile =
+        toml::from_str(&std::fs::read_to_string(folder.join("example-inventory.toml")).unwrap())
+            .unwrap();
+    assert_eq!(inventory.hosts.len(), 2);
+}
+
+#[test]
+fn typos_name_their_line_and_key() {
+    let (line, key, message) = wrong(&minimal(
+        "[ipmi]\nprovider = \"ipmitool\"\npasword = { env = \"X\" }\n",
+    ));
+    assert_eq!((line, key.as_deref()), (5, Some("pasword")));
+    assert!(
+        message.contains("unknown key `pasword`") && message.contains("`password`"),
+        "{message}"
+    );
+
+    let (line, key, _) = wrong("name = \"a\"\ndomain = \"b\"\nnme = 1\n");
+    assert_eq!((line, key.as_deref()), (3, Some("nme")));
+
+    let (line, key, _) = wrong(&minimal(
+        "\n[dhcp.boot.pxelinux-http]\npath = \"x\"\n[dhcp]\nprovider = \"lab\"\n",
+    ));
+    assert_eq!((line, key.as_deref()), (5, Some("path")));
+
+    let (line, _, message) = wrong(&minimal("[dns]\nprovider = \"bind\"\n"));
+    assert_eq!(line, 4);
+    assert!(
+        message.contains("`bind`") && message.contains("`system`"),
+        "{message}"
+    );
+
+    let (line, _, message) = wrong("name = \"a\"\ndomain = \"b\n");
+    assert_eq!(line, 2, "{message}");
+
+    let (line, _, message) = wrong(&minimal(
+        "[waits]\ndefault = { interval = \"5 parsecs\" }\n",
+    ));
+    assert_eq!(line, 4);
+    assert!(message.contains("such as \"10s\""), "{message}");
+
+    let (line, _, message) = wrong(&minimal(
+        "[ipmi]\nprovider = \"ipmitool\"\npassword = { env = \"X\" }\ncipher-suites = [0]\n",
+    ));
+    assert_eq!(line, 6);
+    assert!(message.contains("17 and 3"), "{message}");
+
+    assert_eq!(wrong("domain = \"b\"\n").1.as_deref(), Some("name"));
+}
+
+#[test]
+fn what_a_provider_needs_must_be_there() {
+    for (table, key) in [
+        ("[ipmi]\nprovider = \"ipmitool\"\n", "password"),
+        ("[netbox]\nprovider = \"file\"\n", "inventory"),
+        ("[dns]\nprovider = \"server\"\n", "servers"),
+        ("[dns]\nprovider = \"hosts\"\n", "hosts"),
+        ("[remote]\nprovider = \"russh\"\n", "production"),
+        (
+            "[dhcp]\nprovider = \"dhcpincludes\"\ninclude = []\n",
+            "include",
+        ),
+        (
+            "[dhcp]\nprovider = \"dhcpincludes\"\nsnippets = \"../x\"\n",
+            "snippets",
+        ),
+    ] {
+        let (line, named, message) = wrong(&minimal(table));
+        assert_eq!((line, named.as_deref()), (4, Some(key)), "{message}");
+    }
+    let (line, key, message) = wrong(&minimal(
+        "[[grants]]\nguest = \"g\"\nhosts = [\"*\"]\ncapabilities = [\"netbox\", \"impi\"]\n",
+    ));
+    assert_eq!((line, key.as_deref()), (6, Some("capabilities")));
+    assert!(
+        message.contains("`impi`") && message.contains("ipmi"),
+        "{message}"
+    );
+    let (line, key, _) = wrong(&minimal(
+        "[waits]\n\"remote.reboot\" = { interval = \"1s\" }\n",
+    ));
+    assert_eq!((line, key.as_deref()), (4, Some("remote.reboot")));
+}
+
+#[test]
+fn a_secret_written_into_the_file_is_refused_and_never_repeated() {
+    for value in [
+        "\"hunter2-secret\"",
+        "{ text = \"hunter2-secret\" }",
+        "[\"hunter2-secret\"]",
+        "4711",
+    ] {
+        let text = minimal(&format!(
+            "[ipmi]\nprovider = \"ipmitool\"\npassword = {value}\n"
+        ));
+        let error = parse(&text).unwrap_err();
+        for shown in [error.to_string(), format!("{error:?}")] {
+            assert!(
+                !shown.contains("hunter2") && !shown.contains("4711"),
+                "{shown}"
+            );
+            assert!(shown.contains("line"), "{shown}");
+        }
+    }
+}
+
+/// A site in a folder of its own.
+fn site(text: &str) -> (tempfile::TempDir, Result<Site, SiteError>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("site.toml");
+    std::fs::write(&path, text).unwrap();
+    std::fs::write(
+        folder.path().join("inventory.toml"),
+        "[hosts.host1001]\nstatus = \"active\"\n[hosts.vm1001]\nstatus = \"active\"\nkind = \"virtual\"\n",
+    )
+    .unwrap();
+    let site = Site::load(&path);
+    (folder, site)
+}
+
+#[tokio::test]
+async fn a_site_says_who_serves_what_and_opens_the_live_ones() {
+    let (_folder, site) = site(&minimal(
+        "console = \"ipmitool -H {management} sol activate\"\n\
+         [netbox]\nprovider = \"file\"\ninventory = \"inventory.toml\"\n\
+         [dns]\nprovider = \"lab\"\n[dhcp]\nprovider = \"absent\"\n\
+         [ipmi]\nprovider = \"ipmitool\"\npassword = { env = \"NO_SUCH_VARIABLE\" }\n\
+         [[grants]]\nguest = \"g\"\ncapabilities = [\"ipmi\"]\nhosts = [\"host*\"]\n\
+         [waits]\n\"remote.wait-for-boot\" = { interval = \"200ms\" }\n",
+    ));
+    let site = site.unwrap();
+    let choices = site.choices();
+    assert_eq!(choices["netbox"], Choice::Live);
+    assert_eq!(choices["dns"], Choice::Lab);
+    assert_eq!(choices["dhcp"], Choice::Absent);
+    assert_eq!(choices["remote"], Choice::Absent);
+    let open = site.open("host1001").unwrap();
+    assert_eq!(open.names().collect::<Vec<_>>(), ["ipmi", "netbox"]);
+    assert!(matches!(
+        site.open("host1001.lab1.test"),
+        Err(SiteError::HostName(_))
+    ));
+    assert_eq!(
+        site.console_command("host1001").as_deref(),
+        Some("ipmitool -H host1001.mgmt.lab1.test sol activate")
+    );
+    assert_eq!(site.granted("g", "any", "host1001"), ["ipmi"]);
+    assert!(site.granted("g", "any", "db1001").is_empty());
+    assert!(site.granted("other", "any", "host1001").is_empty());
+    assert_eq!(
+        site.waits().of("remote.wait-for-boot").interval,
+        Some(Period(Duration::from_millis(200)))
+    );
+    assert_eq!(site.protected_tags(), ["protected"]);
+
+    let lines = site.check(None).await;
+    let secret = lines
+        .iter()
+        .find(|line| line.what == "secret ipmi.password")
+        .unwrap();
+    assert!(
+        !secret.ok && secret.message.contains("NO_SUCH_VARIABLE"),
+        "{}",
+        secret.message
+    );
+}
+
+#[tokio::test]
+async fn secrets_come_from_files_commands_and_people_and_stay_out_of_sight() {
+    for (reference, fails) in [
+        ("{ file = \"secret\" }", false),
+        ("{ command = [\"cat\", \"secret\"] }", false),
+        ("{ prompt = \"Management password\" }", false),
+        ("{ file = \"no-such-file\" }", true),
+        (
+            "{ command = [\"sh\", \"-c\", \"echo no >&2; exit 3\"] }",
+            true,
+        ),
+        ("{ command = [\"no-such-program\"] }", true),
+        ("{ file = \"empty\" }", true),
+    ] {
+        let (folder, site) = site(&minimal(&format!(
+            "[ipmi]\nprovider = \"ipmitool\"\npassword = {reference}\n"
+        )));
+        std::fs::write(folder.path().join("secret"), "hunter2-secret\n").unwrap();
+        std::fs::write(folder.path().join("empty"), "\n").unwrap();
+        let site = site.unwrap().with_prompter(Arc::new(|label| {
+            assert_eq!(label, "Management password");
+            Ok(SecretString::from("hunter2-secret"))
+        }));
+        site.ask_secrets().await.unwrap();
+        let lines = site.check(None).await;
+        let secret = lines
+            .iter()
+            .find(|line| line.what == "secret ipmi.password")
+            .unwrap();
+        assert_eq!(secret.ok, !fails, "{reference}: {}", secret.message);
+        let shown = format!("{site:?} {lines:?}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+        if fails {
+            assert!(
+                secret.message.contains("ipmi.password"),
+                "{}",
+                secret.message
+            );
+        }
+    }
+}
+
+#[test]
+fn names_that_are_none_are_refused() {
+    let (folder, site) = site(&minimal(
+        "[netbox]\nprovider = \"file\"\ninventory = \"inventory.toml\"\n",
+    ));
+    let site = site.unwrap();
+    std::fs::write(
+        folder.path().join("inventory.toml"),
+        "[hosts.host1001]\nfqdn = \"x; reboot\"\n",
+    )
+    .unwrap();
+    assert!(matches!(
+        site.open("host1001"),
+        Err(SiteError::BadName { .. })
+    ));
+    std::fs::write(
+        folder.path().join("inventory.toml"),
+        "[hosts.host1001]\nfqnd = 1\n",
+    )
+    .unwrap();
+    let error = site.open("host1001").unwrap_err().to_string();
+    assert!(
+        error.contains("inventory.toml, line 2: unknown key `fqnd`"),
+        "{error}"
+    );
+}
