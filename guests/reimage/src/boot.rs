@@ -35,11 +35,14 @@ pub fn judge(boot: &Boot) -> System {
     }
 }
 
-/// Records what was seen of a boot.
-pub fn evidence(boot: &Boot, step: &mut Step) {
+/// Records that a boot was seen.
+pub fn seen(boot: &Boot, step: &mut Step) {
+    step.says(format!(
+        "up for {} s, at the {} identity",
+        boot.uptime_ms / 1000,
+        identity_name(boot.identity)
+    ));
     step.evidence("boot id", &boot.boot_id);
-    step.evidence("kernel command line", &boot.kernel_command_line);
-    step.evidence("identity", identity_name(boot.identity));
 }
 
 /// The identity in words.

@@ -27,6 +27,8 @@ fn lines(host: &str, ending: &Ending) -> Vec<(Severity, String)> {
     }
     for undone in &ending.undone {
         lines.push(match undone.state.as_str() {
+            // In a good run the guest has done it itself.
+            "done" if is_good(&ending.cause) => continue,
             "done" => (Severity::Info, format!("Taken back: {}.", undone.function)),
             "not-needed" => continue,
             _ => (
@@ -59,9 +61,10 @@ fn headline(host: &str, cause: &Cause) -> (Severity, String) {
             Severity::Warn,
             format!("The reimage of {host} has ended: {}.", outcome.verdict),
         ),
-        Cause::Faulted(fault) => (
+        // The host shows the fault's message itself.
+        Cause::Faulted(_) => (
             Severity::Error,
-            format!("The reimage of {host} has failed. {}", fault.message),
+            format!("The reimage of {host} has failed."),
         ),
         Cause::Trapped(place) => (
             Severity::Error,
@@ -115,7 +118,7 @@ mod tests {
         assert_eq!(
             told,
             [
-                "error: The reimage of host1001 has failed. It never came.",
+                "error: The reimage of host1001 has failed.",
                 "error: It stopped in the phase install: Poll.",
                 "info: Taken back: dhcp.withdraw.",
                 "warn: Not taken back: ipmi.clear-boot-device (failed): no answer",

@@ -146,8 +146,7 @@ fn wait_for_installer(
         &not_yet,
         step,
     )?;
-    step.says(format!("up for {} s", boot.uptime_ms / 1000));
-    boot::evidence(&boot, step);
+    boot::seen(&boot, step);
     Ok(boot)
 }
 
@@ -157,7 +156,7 @@ fn verify_installer(
     entry: &Published,
     step: &mut Step,
 ) -> Result<(), Fault> {
-    boot::evidence(boot, step);
+    step.evidence("kernel command line", &boot.kernel_command_line);
     match boot::judge(boot) {
         System::Installer => {
             step.says("its kernel command line is the installer's");
@@ -193,14 +192,16 @@ fn fell_through(asked: &Asked, boot: &Boot, entry: &Published, system: &str) -> 
         &asked.host,
         format!(
             "{host} came back with {system} and its data: it booted from its disk, not from the network (boot id {boot_id}, \
-             kernel command line `{line}`). Nothing was installed and nothing is lost. Check that the DHCP server serves {location}, \
-             that {host} is cabled to the switch port which the entry names ({matches}), and that its network boot is enabled and \
-             before the disk in the boot order; then run again.",
+             kernel command line `{line}`). Nothing was installed. Check that the DHCP server serves {location}, that {host} is cabled \
+             to the switch port which the entry names ({matches}), that the install server has the boot path {os}-{media}, and that \
+             network boot is enabled in the firmware; then run again.",
             host = asked.host,
             boot_id = boot.boot_id,
             line = boot.kernel_command_line,
             location = entry.location,
             matches = entry.matches,
+            os = asked.os,
+            media = asked.pxe_media,
         ),
     )
 }
@@ -213,7 +214,7 @@ fn wait_for_new_os(
 ) -> Result<Boot, Fault> {
     let not_yet = format!(
         "The installer runs on {} and has not rebooted into a new OS. Look at its console by {}: it may be \
-         slow, or stand at a question.",
+         slow, or stand at a question. If it finishes after this run, go on with --no-pxe.",
         asked.host, machine.management
     );
     let since = Before {
@@ -227,8 +228,7 @@ fn wait_for_new_os(
         &not_yet,
         step,
     )?;
-    step.says(format!("up for {} s", boot.uptime_ms / 1000));
-    boot::evidence(&boot, step);
+    boot::seen(&boot, step);
     Ok(boot)
 }
 
@@ -239,8 +239,7 @@ fn verify_not_installer(
     boot: &Boot,
     step: &mut Step,
 ) -> Result<(), Fault> {
-    step.evidence("boot id of the installer", &installer.boot_id);
-    boot::evidence(boot, step);
+    step.evidence("kernel command line", &boot.kernel_command_line);
     if !boot::is_installer(&boot.kernel_command_line) {
         step.says("its kernel command line is that of an installed system");
         return Ok(());

@@ -38,12 +38,11 @@ impl Guest for Reimage {
         install::run(&asked, &machine, &mut actions)?;
 
         let done = if asked.no_pxe {
-            "already runs the requested OS"
+            "runs"
         } else {
-            "was reimaged"
+            "was reimaged with"
         };
-        let headline = format!("{} {done}: {}.", asked.host, asked.os);
-        Ok(actions.outcome(&headline))
+        Ok(actions.outcome(&format!("{} {done} {}.", asked.host, asked.os)))
     }
 
     fn rollback(request: &Request, ending: Ending) -> Result<(), Fault> {

@@ -131,12 +131,12 @@ fn names_resolve(
         "reimage.address-differs",
         "DNS",
         format!(
-            "{} resolves to {}, but the inventory gives it {primary}, and the installer will come up there. {UNTOUCHED}",
+            "{} resolves to {}, but the inventory gives it {primary}, and the installer will come up there.",
             device.fqdn,
             host.join(" ")
         ),
     );
-    doubt::settle(doubt, asked.force, step)
+    doubt::settle(doubt, asked.force, step).map_err(|fault| fault.and(UNTOUCHED))
 }
 
 fn same_address(one: &str, other: &str) -> bool {
