@@ -1,6 +1,83 @@
-//! The lab: a simulated data centre.
+//! The lab: a simulated data centre in which effects have causes.
 //!
-//! (The model is explained below once the parts are in place.)
+//! A [`World`] is everything at one moment: machines, their BMCs and disks, the inventory and the resolver, the DHCP entries
+//! that the install server serves, and the events that are to come. A [`Lab`] lets a world run: it keeps its clock and
+//! serves the capabilities `netbox`, `dns`, `ipmi`, `dhcp` and `remote` for any of its hosts. Nothing in it knows what a
+//! reimage is. A machine is installed because it was told to boot from the network, because the switch put the right
+//! circuit-id into its request, because an entry for that circuit-id was being served at that moment, and because the boot
+//! path led somewhere. Take one of these away and it boots its disk, as a real one does.
+//!
+//! # A machine
+//!
+//! ```text
+//!            power on/cycle                 override: network            served, boot path exists
+//!   off ─────────────────────▶ POST ─────────────────────▶ network boot ─────────────────────▶ installer starts
+//!                               ▲ │                             │ nothing served: PXE timeout        │
+//!                               │ │ none, disk, wrong firmware  │                                    ▼
+//!                  restart      │ └─────────────▶ disk ◀────────┘                            installer up: wipes the
+//!            ┌──────────────────┤                  │ │ empty, or boot entry lost             disk, installs
+//!            │                  │                  │ └──────────────▶ nothing bootable             │
+//!        going down ◀── reboot ─┼── system up ◀── system starts                                   │
+//!            ▲                                                                                    │
+//!            └────────────────────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! - The **boot override** is read, and with a healthy BMC used up, when POST ends. A BMC may keep it, forget it when no
+//!   restart came in time, or not take it at all. An override of the other kind than the firmware is ignored, and so is a
+//!   boot loader of the other kind. On UEFI some firmware loses the new system's boot entry when the override is touched
+//!   while the installer runs.
+//! - **DHCP is asked once**, when POST ends. An entry is found by what the machine really sends: the circuit-id of the port
+//!   where it is plugged in, its MAC or its UUID; the inventory may have another one. An entry that nobody withdraws expires.
+//! - **SSH** lets in who has the key: the installer only the installer identity; a fresh system the same; an enrolled one
+//!   only the production identity, and that identity checks the host key first. While a system goes down it first answers
+//!   nonsense and then refuses connections; while it comes up, the other way round. Off, POST and network boot are silent.
+//! - A **boot id** is new with each kernel. It and the host keys follow from the seed of the world, the machine and a count.
+//!
+//! # Time
+//!
+//! A world's state at a time follows from its file and from what was done to it when: there is no chance in it and no other
+//! clock. Events happen in the order of time, those of one moment in the order in which they were caused. Virtual time
+//! moves only while every participant sleeps, to the earliest due time: at once with [`Pace::Full`], slowly enough to watch
+//! with [`Pace::Speed`]. With [`Pace::Real`] the world lives in the time of the system.
+//!
+//! [`World::save`] writes out everything, pending events included, and [`World::restore`] goes on from there as if nothing
+//! had happened. [`World::history`] tells in words what happened, [`World::counters`] how often.
+//!
+//! # Three uses
+//!
+//! - To try a guest: [`World::builtin`] or a file of one's own ([`World::parse`]; [`BUILTIN`] explains every key).
+//! - To rehearse a run on a real machine: [`Lab::twin`] makes a world with that one host from what was read so far. What it
+//!   cannot judge it says.
+//! - To do without some systems: on a site where some capabilities are real and some are the lab's, [`Lab::follow`] keeps
+//!   the lab's machine in step with the real one.
+//!
+//! ```
+//! use wreimage_capability::{Call, Polled, ipmi};
+//! use wreimage_lab::{Lab, Pace, World};
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let lab = Lab::new(World::builtin()?, Pace::Full);
+//! let bmc = lab.providers("host1001").get("ipmi").ok_or("no such capability")?;
+//! let cycle = serde_json::json!({ "action": "Cycle" });
+//! let answer = bmc.perform(&Call::alone(), &ipmi::functions::set_power, &cycle).await;
+//! assert_eq!(answer, Ok(Polled::Ready(serde_json::Value::Null)));
+//! let clock = lab.clock();
+//! clock.sleep_until(clock.now() + jiff::SignedDuration::from_mins(5)).await;
+//! for line in lab.look(|world| world.history().cloned().collect::<Vec<_>>()) {
+//!     println!("{line}"); // 2026-01-05T08:00:00Z host1001 power cycle by BMC ...
+//! }
+//! assert_eq!(lab.look(|world| world.counters("host1001").power_cycles), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Where things are
+//!
+//! `world` is the state and its clockwork, `machine` what a machine is, `boot` how it goes from stage to stage, `bmc` and
+//! `install_server` the two systems with a will of their own, `provider/` one file a capability, `file` and `place` the world
+//! file, `pace` and `participants` the clock, `twin` and `follow` the worlds that stand in for real machines. A new service
+//! is state in `world`, its events in `event`, and a provider.
 
 mod bmc;
 mod boot;
@@ -101,12 +178,12 @@ impl Lab {
             .follow(host, function, arguments, outcome);
     }
 
-    /// Looks at the world as it is now.
+    /// Looks at the world as it is now. The lab is locked meanwhile: `see` must not use it in another way.
     pub fn look<T>(&self, see: impl FnOnce(&World) -> T) -> T {
         see(&self.shared.lock().world)
     }
 
-    /// Changes the world now, as a scenario does.
+    /// Changes the world now, as a scenario does. The lab is locked meanwhile: `deed` must not use it in another way.
     pub fn change<T>(&self, deed: impl FnOnce(&mut World) -> T) -> T {
         deed(&mut self.shared.lock().world)
     }

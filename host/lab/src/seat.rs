@@ -38,9 +38,18 @@ impl Seat {
         deed(&mut state.world, &self.host)
     }
 
-    /// Says that a rehearsal cannot know the answer of `function`, when nobody had asked the real system.
-    pub(crate) fn mark(call: &Call, world: &World, machine: &Machine, function: &str, why: &str) {
-        if world.rehearsal && !machine.told.contains(function) {
+    /// Says that a rehearsal cannot know the answer of `function`, when no real system has given it. Never while the lab is
+    /// locked: whoever listens may look at the lab's clock.
+    pub(crate) fn mark(&self, call: &Call, function: &str, why: &str) {
+        let assumed = {
+            let state = self.shared.lock();
+            state.world.rehearsal
+                && state
+                    .world
+                    .machine(&self.host)
+                    .is_some_and(|machine| !machine.told.contains(function))
+        };
+        if assumed {
             call.not_previewed(why);
         }
     }
@@ -49,7 +58,11 @@ impl Seat {
 fn unknown(world: &World, host: &str) -> Fault {
     let near = world.near(host);
     let hint = if near.is_empty() {
-        "`wreimage lab show` prints all of them".to_owned()
+        let all: Vec<&str> = world.machines().map(|m| m.name.as_str()).take(20).collect();
+        match all.len() {
+            0 => "it has none at all".to_owned(),
+            _ => format!("it has {}", all.join(", ")),
+        }
     } else {
         format!("did you mean {}?", near.join(", "))
     };

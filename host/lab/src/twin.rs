@@ -29,27 +29,9 @@ impl World {
         start: Timestamp,
     ) -> World {
         let mut world = World {
-            site: site.to_owned(),
-            domain: format!("{site}.invalid"),
             now: to_millis(start),
-            seed: 0,
-            times: Times::default(),
-            real_time: false,
             rehearsal: true,
-            machines: BTreeMap::new(),
-            server: InstallServer {
-                reachable: true,
-                rejects: 0,
-                boot_server: format!("apt.{site}.invalid"),
-                boot_address: "192.0.2.5".to_owned(),
-                distributions: Vec::new(),
-                media: Vec::new(),
-                any_boot_path: true,
-                entries: BTreeMap::new(),
-                publications: 0,
-            },
-            events: Queue::default(),
-            history: History::default(),
+            ..bare(site)
         };
         world.adopt(host);
         for (function, arguments, outcome) in reads {
@@ -129,6 +111,33 @@ impl World {
             told: BTreeSet::new(),
         };
         self.machines.insert(host.to_owned(), machine);
+    }
+}
+
+/// A site without machines whose install server has every boot path.
+pub(crate) fn bare(site: &str) -> World {
+    World {
+        site: site.to_owned(),
+        domain: format!("{site}.invalid"),
+        now: 0,
+        seed: 0,
+        times: Times::default(),
+        real_time: false,
+        rehearsal: false,
+        machines: BTreeMap::new(),
+        server: InstallServer {
+            reachable: true,
+            rejects: 0,
+            boot_server: format!("apt.{site}.invalid"),
+            boot_address: "192.0.2.5".to_owned(),
+            distributions: Vec::new(),
+            media: Vec::new(),
+            any_boot_path: true,
+            entries: BTreeMap::new(),
+            publications: 0,
+        },
+        events: Queue::default(),
+        history: History::default(),
     }
 }
 

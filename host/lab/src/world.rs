@@ -7,6 +7,7 @@ use crate::history::{History, Line};
 use crate::install_server::InstallServer;
 use crate::machine::{Accepts, Counters, Machine};
 use crate::time::{Millis, Times};
+use crate::twin;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -69,6 +70,12 @@ impl World {
     /// [`WorldError::File`] with line and key.
     pub fn parse(text: &str) -> Result<World, WorldError> {
         file::parse(text)
+    }
+
+    /// A site without machines, for a lab that follows real systems: each host is added, healthy, when its inventory has
+    /// answered; see [`Lab::follow`](crate::Lab::follow). Every boot path exists.
+    pub fn bare(site: &str) -> World {
+        twin::bare(site)
     }
 
     /// The whole state as JSON: clock, machines, pending events, history.

@@ -82,15 +82,24 @@ async fn an_unknown_host_is_told_with_its_neighbours() {
     is(&fault, FaultKind::NotFound, "netbox.no-device");
     let far = Run::of(&lab, "completely-different");
     let fault = far
-        .call::<Value>("netbox.get-device", json!({}))
+        .call::<Value>("dhcp.withdraw", json!({}))
         .await
         .unwrap_err();
     assert!(
         fault
             .message
-            .ends_with("`wreimage lab show` prints all of them"),
+            .contains("; it has db1001, host1001, host1002, "),
         "{}",
         fault.message
+    );
+    let bare = Lab::new(World::bare("empty"), Pace::Full);
+    let fault = Run::of(&bare, "a")
+        .call::<Value>("dhcp.withdraw", json!({}))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        fault.message,
+        "site empty has no device named a; it has none at all"
     );
 }
 

@@ -202,7 +202,7 @@ fn follow(lab: &Lab, name: &str, arguments: Value, outcome: Value) {
 /// Everything is real but `dhcp`: the lab learns the host from the inventory and answers `dhcp` for it.
 #[tokio::test]
 async fn a_mixed_site_follows_the_real_machine() {
-    let lab = Lab::new(World::builtin().unwrap(), Pace::Real);
+    let lab = Lab::new(World::bare("metal"), Pace::Real);
     let run = Run::of(&lab, "metal1");
     assert!(
         run.publish("bookworm", MatchKind::Mac, BootMethod::PxelinuxHttp)
@@ -210,7 +210,8 @@ async fn a_mixed_site_follows_the_real_machine() {
             .is_err()
     );
 
-    let mut device: Device = Run::of(&lab, "host1001")
+    let builtin = Lab::new(World::builtin().unwrap(), Pace::Full);
+    let mut device: Device = Run::of(&builtin, "host1001")
         .call("netbox.get-device", json!({}))
         .await
         .unwrap();

@@ -52,12 +52,12 @@ impl Did {
         Did::status(127, format!("{shown}: command not found\n"))
     }
 
-    pub(crate) fn result(self, blob: Option<String>) -> CommandResult {
+    pub(crate) fn result(self) -> CommandResult {
         CommandResult {
             exit: Exit::Status(self.status),
             stdout_tail: self.stdout,
             stderr_tail: self.stderr,
-            blob,
+            blob: None,
             extra: Vec::new(),
         }
     }

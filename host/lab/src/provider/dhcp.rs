@@ -94,7 +94,8 @@ impl Provider for Dhcp {
     }
 
     async fn publish(&self, call: &Call, entry: Entry) -> Result<Published, Fault> {
-        self.0.change(|world, host| {
+        let path = format!("{}-{}", entry.distribution, entry.media);
+        let published = self.0.change(|world, host| {
             check_word(world, "distribution", &entry.distribution)?;
             check_word(world, "media", &entry.media)?;
             reachable(world)?;
@@ -127,12 +128,6 @@ impl Provider for Dhcp {
                     ),
                 ));
             }
-            if world.rehearsal {
-                call.not_previewed(format!(
-                    "whether the install server has {}-{} and takes the entry",
-                    entry.distribution, entry.media
-                ));
-            }
             let replaced = match world.server.entries.get(host) {
                 None => "",
                 Some(old) if old.published.digest == published.digest => " once more",
@@ -146,7 +141,13 @@ impl Provider for Dhcp {
                 ),
             );
             Ok(world.serve(host, Some(entry), published))
-        })
+        })?;
+        self.0.mark(
+            call,
+            "dhcp.publish",
+            &format!("whether the install server has {path} and takes the entry"),
+        );
+        Ok(published)
     }
 
     async fn withdraw(&self, call: &Call) -> Result<bool, Fault> {

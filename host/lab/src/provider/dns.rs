@@ -8,7 +8,7 @@ pub(crate) struct Dns(pub(crate) Seat);
 
 impl Provider for Dns {
     async fn resolve(&self, call: &Call, name: HostName) -> Result<Vec<String>, Fault> {
-        self.0.look(|machine, world| {
+        let addresses = self.0.look(|machine, world| {
             let system = || format!("DNS {}", world.site());
             let (label, addresses) = match name {
                 HostName::Host => (Some(machine.fqdn()), &machine.addresses.host),
@@ -31,12 +31,13 @@ impl Provider for Dns {
                     format!("{label} has neither an A nor an AAAA record; add one, then try again"),
                 ));
             }
-            let asked = match name {
-                HostName::Host => "dns.resolve host",
-                HostName::Management => "dns.resolve management",
-            };
-            Seat::mark(call, world, machine, asked, "the name was not resolved");
             Ok(addresses.clone())
-        })
+        })?;
+        let asked = match name {
+            HostName::Host => "dns.resolve host",
+            HostName::Management => "dns.resolve management",
+        };
+        self.0.mark(call, asked, "the name was not resolved");
+        Ok(addresses)
     }
 }

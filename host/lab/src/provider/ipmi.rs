@@ -185,15 +185,8 @@ impl Provider for Ipmi {
     }
 
     async fn get_device_info(&self, call: &Call) -> Result<DeviceInfo, Fault> {
-        self.0.look(|machine, world| {
+        let info = self.0.look(|machine, _| {
             let bmc = bmc(machine)?;
-            Seat::mark(
-                call,
-                world,
-                machine,
-                "ipmi.get-device-info",
-                "who the BMC says the machine is was not read",
-            );
             Ok(DeviceInfo {
                 manufacturer: bmc.manufacturer.clone(),
                 product: bmc.product.clone(),
@@ -202,7 +195,13 @@ impl Provider for Ipmi {
                 firmware: bmc.firmware.clone(),
                 extra: Vec::new(),
             })
-        })
+        })?;
+        self.0.mark(
+            call,
+            "ipmi.get-device-info",
+            "who the BMC says the machine is was not read",
+        );
+        Ok(info)
     }
 
     async fn set_power(&self, _call: &Call, action: PowerAction) -> Result<(), Fault> {

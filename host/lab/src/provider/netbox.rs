@@ -8,20 +8,16 @@ pub(crate) struct Netbox(pub(crate) Seat);
 
 impl Provider for Netbox {
     async fn get_device(&self, call: &Call) -> Result<Device, Fault> {
-        self.0.look(|machine, world| {
-            Seat::mark(
-                call,
-                world,
-                machine,
-                "netbox.get-device",
-                "the inventory was not read",
-            );
-            Ok(machine.inventory.device.clone())
-        })
+        let device = self
+            .0
+            .look(|machine, _| Ok(machine.inventory.device.clone()))?;
+        self.0
+            .mark(call, "netbox.get-device", "the inventory was not read");
+        Ok(device)
     }
 
     async fn get_switch_port(&self, call: &Call) -> Result<SwitchPort, Fault> {
-        self.0.look(|machine, world| {
+        let port = self.0.look(|machine, world| {
             let system = || format!("NetBox {}", world.site());
             if machine.inventory.device.kind == DeviceKind::Virtual {
                 return Err(Fault::unsupported(
@@ -30,7 +26,6 @@ impl Provider for Netbox {
                     format!("{} is a virtual machine: it has no switch port", machine.name),
                 ));
             }
-            Seat::mark(call, world, machine, "netbox.get-switch-port", "the switch port was not read");
             machine.inventory.switch_port.clone().ok_or_else(|| {
                 Fault::not_found(
                     "netbox.not-cabled",
@@ -41,6 +36,12 @@ impl Provider for Netbox {
                     ),
                 )
             })
-        })
+        })?;
+        self.0.mark(
+            call,
+            "netbox.get-switch-port",
+            "the switch port was not read",
+        );
+        Ok(port)
     }
 }

@@ -1,7 +1,8 @@
 //! The machine itself, over SSH.
 
-use super::command::{self, Did};
+use super::command::{self, Change, Did};
 use super::session::{NoSession, Session, enter};
+use crate::boot::Turn;
 use crate::machine::{Machine, Restart, RestartCause, Stage};
 use crate::release;
 use crate::seat::Seat;
@@ -26,11 +27,11 @@ impl Remote {
     fn session<T>(
         &self,
         at: Identity,
-        see: impl FnOnce(&Session<'_>, &World) -> Result<T, Fault>,
+        see: impl FnOnce(&Session<'_>) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         self.0.look(|machine, world| {
             let session = enter(machine, at, world.now).map_err(|why| why.fault(machine, at))?;
-            see(&session, world)
+            see(&session)
         })
     }
 }
@@ -77,19 +78,19 @@ fn look_for_boot(machine: &Machine, world: &World, since: &Before, at: Answering
 
 impl Provider for Remote {
     async fn get_uptime(&self, _call: &Call, at: Identity) -> Result<u64, Fault> {
-        self.session(at, |session, _| Ok(session.uptime()))
+        self.session(at, |session| Ok(session.uptime()))
     }
 
     async fn get_boot_id(&self, _call: &Call, at: Identity) -> Result<String, Fault> {
-        self.session(at, |session, _| Ok(session.boot.id.clone()))
+        self.session(at, |session| Ok(session.boot.id.clone()))
     }
 
     async fn get_kernel_command_line(&self, _call: &Call, at: Identity) -> Result<String, Fault> {
-        self.session(at, |session, _| Ok(session.boot.command_line.clone()))
+        self.session(at, |session| Ok(session.boot.command_line.clone()))
     }
 
     async fn get_os_release(&self, _call: &Call, at: Identity) -> Result<OsRelease, Fault> {
-        self.session(at, |session, _| {
+        self.session(at, |session| {
             let machine = session.machine;
             match &machine.disk {
                 Some(system) if !session.installer => Ok(release::os_release(&system.release)),
@@ -106,24 +107,23 @@ impl Provider for Remote {
     }
 
     async fn get_dmi(&self, call: &Call, at: Identity) -> Result<Dmi, Fault> {
-        self.session(at, |session, world| {
-            let machine = session.machine;
-            Seat::mark(
-                call,
-                world,
-                machine,
-                "remote.get-dmi",
-                "the serial number and UUID that the machine itself tells; the inventory's are assumed",
-            );
+        let dmi = self.session(at, |session| {
+            let hardware = &session.machine.hardware;
             Ok(Dmi {
-                serial: machine.hardware.serial.clone(),
-                machine_uuid: machine.hardware.uuid.clone(),
+                serial: hardware.serial.clone(),
+                machine_uuid: hardware.uuid.clone(),
             })
-        })
+        })?;
+        self.0.mark(
+            call,
+            "remote.get-dmi",
+            "the serial number and UUID that the machine itself tells; the inventory's are assumed",
+        );
+        Ok(dmi)
     }
 
     async fn get_host_name(&self, _call: &Call, at: Identity) -> Result<String, Fault> {
-        self.session(at, |session, _| Ok(session.machine.name.clone()))
+        self.session(at, |session| Ok(session.machine.name.clone()))
     }
 
     async fn wait_for_boot(
@@ -158,54 +158,34 @@ impl Provider for Remote {
         at: Identity,
         command: Command,
     ) -> Result<CommandResult, Fault> {
-        self.0.change(|world, host| {
-            let now = world.now;
-            let rehearsal = world.rehearsal;
+        let ran = self.0.change(|world, host| {
+            let (now, rehearsal) = (world.now, world.rehearsal);
             world
                 .act(host, |machine, turn| {
-                    let session = match enter(machine, at, now) {
-                        Ok(session) => session,
-                        Err(why) => return Err(why.fault(machine, at)),
-                    };
-                    // A repeated call finds what it did the first time.
-                    if let Some(result) = session.boot.commands.get(&call.key()) {
-                        return Ok(result.clone());
-                    }
-                    let Some(program) = command.argv.first() else {
-                        return Err(Fault::rejected(
-                            "remote.no-command",
-                            machine.fqdn(),
-                            "a command needs a program to run",
-                        ));
-                    };
-                    let did = command::run(&session, &command.argv).unwrap_or_else(|| {
-                        if rehearsal {
-                            call.not_previewed(format!(
-                                "what `{program}` does; success is assumed"
-                            ));
-                            Did::says("")
-                        } else {
-                            Did::unknown(program)
+                    let session = enter(machine, at, now).map_err(|why| why.fault(machine, at))?;
+                    run_in(&session, call, &command.argv, rehearsal).map(|ran| {
+                        if let Ran::Now { result, change, .. } = &ran {
+                            keep(machine, turn, call, &command.argv, result, change.as_ref());
                         }
-                    });
-                    let text = format!("runs {:?}: exit status {}", command.argv, did.status);
-                    turn.tell(machine, text.chars().take(500).collect::<String>());
-                    let output = format!("{}{}", did.stdout, did.stderr);
-                    let blob = (!output.is_empty())
-                        .then(|| call.keep(output.as_bytes()))
-                        .flatten();
-                    let change = did.change.clone();
-                    let result = did.result(blob);
-                    if let Some(boot) = &mut machine.boot {
-                        boot.commands.insert(call.key(), result.clone());
-                    }
-                    if let Some(change) = change {
-                        machine.apply(turn, change);
-                    }
-                    Ok(result)
+                        ran
+                    })
                 })
-                .unwrap_or_else(|| Ok(Did::unknown("").result(None)))
-        })
+                .unwrap_or_else(|| Ok(Ran::Before(Did::says("").result())))
+        })?;
+        let (mut result, known) = match ran {
+            Ran::Before(result) => (result, true),
+            Ran::Now { result, known, .. } => (result, known),
+        };
+        // Not while the lab is locked: whoever listens may look at its clock.
+        if !known {
+            let program = command.argv.first().map_or("", String::as_str);
+            call.not_previewed(format!("what `{program}` does; success is assumed"));
+        }
+        let output = format!("{}{}", result.stdout_tail, result.stderr_tail);
+        if !output.is_empty() {
+            result.blob = call.keep(output.as_bytes());
+        }
+        Ok(result)
     }
 
     async fn witness(
@@ -221,7 +201,7 @@ impl Provider for Remote {
                 format!("{function} does not say at which identity"),
             ));
         };
-        self.session(at, |session, _| {
+        self.session(at, |session| {
             serde_json::to_value(Witness {
                 boot_id: session.boot.id.clone(),
                 restarted: session.machine.restarted,
@@ -252,6 +232,69 @@ impl Provider for Remote {
                 judge_command(machine, world, call, at, &before)
             })
         })
+    }
+}
+
+/// What became of a command.
+enum Ran {
+    /// This very call ran it before; this is what it did.
+    Before(CommandResult),
+    Now {
+        result: CommandResult,
+        change: Option<Change>,
+        /// Whether the lab knows what it does; otherwise a rehearsal has assumed success.
+        known: bool,
+    },
+}
+
+fn run_in(
+    session: &Session<'_>,
+    call: &Call,
+    argv: &[String],
+    rehearsal: bool,
+) -> Result<Ran, Fault> {
+    if let Some(result) = session.boot.commands.get(&call.key()) {
+        return Ok(Ran::Before(result.clone()));
+    }
+    let Some(program) = argv.first() else {
+        return Err(Fault::rejected(
+            "remote.no-command",
+            session.machine.fqdn(),
+            "a command needs a program to run",
+        ));
+    };
+    let did = command::run(session, argv);
+    let known = did.is_some() || !rehearsal;
+    let did = did.unwrap_or_else(|| {
+        if rehearsal {
+            Did::says("")
+        } else {
+            Did::unknown(program)
+        }
+    });
+    Ok(Ran::Now {
+        change: did.change.clone(),
+        result: did.result(),
+        known,
+    })
+}
+
+/// Leaves the traces of a command: its result under its key, history, and what it changed.
+fn keep(
+    machine: &mut Machine,
+    turn: &mut Turn<'_>,
+    call: &Call,
+    argv: &[String],
+    result: &CommandResult,
+    change: Option<&Change>,
+) {
+    let text = format!("runs {argv:?}: {:?}", result.exit);
+    turn.tell(machine, text.chars().take(500).collect::<String>());
+    if let Some(boot) = &mut machine.boot {
+        boot.commands.insert(call.key(), result.clone());
+    }
+    if let Some(change) = change {
+        machine.apply(turn, change.clone());
     }
 }
 

@@ -14,16 +14,16 @@ use wreimage_capability::{
 };
 use wreimage_lab::{Lab, World};
 
-/// Keeps what a provider says besides its answers.
-#[derive(Default)]
-pub struct Heard(pub Mutex<Vec<String>>);
+/// Keeps what a provider says besides its answers, and looks at the clock as a recorder does.
+pub struct Heard(pub Mutex<Vec<String>>, Arc<dyn Clock>);
 
 impl Sink for Heard {
     fn progress(&self, _text: &str) {}
-    fn keep(&self, _bytes: &[u8]) -> Option<String> {
-        None
+    fn keep(&self, bytes: &[u8]) -> Option<String> {
+        Some(format!("{} bytes at {}", bytes.len(), self.1.now()))
     }
     fn not_previewed(&self, why: &str) {
+        self.1.now();
         self.0.lock().unwrap().push(why.to_owned());
     }
 }
@@ -51,8 +51,8 @@ impl Run {
         Run {
             providers: lab.providers(host),
             began: to_millis(clock.now()),
+            heard: Arc::new(Heard(Mutex::default(), clock.clone())),
             clock,
-            heard: Arc::default(),
             sequence: Mutex::new(0),
             made: Mutex::new(None),
         }
