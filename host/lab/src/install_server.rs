@@ -3,6 +3,7 @@
 use crate::machine::{Load, Machine};
 use crate::snippet::{self, BootServer, Match};
 use crate::time::Millis;
+use crate::twin;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use wreimage_capability::dhcp::{Entry, MatchKind, Published};
@@ -93,7 +94,7 @@ impl InstallServer {
                     .switch_port
                     .as_ref()
                     .ok_or(Unwritable::Lacks("switch port"))?;
-                circuit_id = format!("{}:{}.0:{}", port.switch_name, port.port, port.vlan);
+                circuit_id = twin::circuit_id(port);
                 (Match::CircuitId(&circuit_id), circuit_id.as_str())
             }
             MatchKind::Mac => {

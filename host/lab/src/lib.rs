@@ -75,9 +75,12 @@
 //! # Where things are
 //!
 //! `world` is the state and its clockwork, `machine` what a machine is, `boot` how it goes from stage to stage, `bmc` and
-//! `install_server` the two systems with a will of their own, `provider/` one file a capability, `file` and `place` the world
+//! `install_server` the two systems with a will of their own, `provider/` one file a capability, `file`, `table` and `place` the world
 //! file, `pace` and `participants` the clock, `twin` and `follow` the worlds that stand in for real machines. A new service
 //! is state in `world`, its events in `event`, and a provider.
+
+// The border's own error type, returned as providers must return it.
+#![allow(clippy::result_large_err)]
 
 mod bmc;
 mod boot;
@@ -94,6 +97,7 @@ mod provider;
 mod release;
 mod seat;
 mod snippet;
+mod table;
 mod time;
 mod twin;
 mod world;

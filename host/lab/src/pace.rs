@@ -53,7 +53,7 @@ impl Shared {
             pace => pace,
         };
         if pace == Pace::Real {
-            world.to_real_time(to_millis(Timestamp::now()));
+            world.move_to_real_time(to_millis(Timestamp::now()));
         }
         Shared {
             pace,

@@ -228,7 +228,7 @@ impl World {
 
     /// Puts the world on the real clock. The first time, everything in it moves so that its present is `now`; a world that
     /// has lived in real time before catches up instead.
-    pub(crate) fn to_real_time(&mut self, now: Millis) {
+    pub(crate) fn move_to_real_time(&mut self, now: Millis) {
         if !self.real_time {
             let from = self.now;
             let shift = |at: Millis| now.saturating_add(at).saturating_sub(from);

@@ -163,11 +163,10 @@ impl Provider for Remote {
             world
                 .act(host, |machine, turn| {
                     let session = enter(machine, at, now).map_err(|why| why.fault(machine, at))?;
-                    run_in(&session, call, &command.argv, rehearsal).map(|ran| {
-                        if let Ran::Now { result, change, .. } = &ran {
+                    run_in(&session, call, &command.argv, rehearsal).inspect(|ran| {
+                        if let Ran::Now { result, change, .. } = ran {
                             keep(machine, turn, call, &command.argv, result, change.as_ref());
                         }
-                        ran
                     })
                 })
                 .unwrap_or_else(|| Ok(Ran::Before(Did::says("").result())))
