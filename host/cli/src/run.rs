@@ -106,24 +106,23 @@ fn services(
 fn host_name(given: Option<&str>) -> Result<String, Failure> {
     let host = given
         .ok_or_else(|| Failure::usage("no host is named; give its short name with --host HOST"))?;
-    if host.contains('.') {
-        let short = host.split('.').next().unwrap_or_default();
-        return Err(Failure::usage(format!(
+    let fits = |name: &str| {
+        !name.is_empty()
+            && name.len() <= 63
+            && !name.starts_with('-')
+            && name
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+    };
+    match host.split_once('.') {
+        Some((short, domain)) if fits(short) && !domain.is_empty() => Err(Failure::usage(format!(
             "`{host}` is a full name: give the short one, `--host {short}`"
-        )));
-    }
-    let fits = !host.is_empty()
-        && host.len() <= 63
-        && !host.starts_with('-')
-        && host
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-    if !fits {
-        return Err(Failure::usage(format!(
+        ))),
+        None if fits(host) => Ok(host.to_owned()),
+        _ => Err(Failure::usage(format!(
             "`{host}` is no host name: lower-case letters, digits and dashes, at most 63"
-        )));
+        ))),
     }
-    Ok(host.to_owned())
 }
 
 fn pace(arguments: &Run) -> Result<Pace, Failure> {

@@ -5,7 +5,7 @@ use crate::exit::Failure;
 use crate::files;
 use std::path::PathBuf;
 use std::sync::Arc;
-use wreimage_capability::{Clock, Providers, SystemClock, netbox};
+use wreimage_capability::{Call, Clock, Function, Polled, Providers, SystemClock, netbox};
 use wreimage_engine::{
     Absent, Engine, Grants, Guest, Limits, Observer, Seen, Services, Twin, TwinMaker, WaitPolicy,
 };
@@ -95,8 +95,12 @@ pub async fn choose(
     }
 }
 
+fn builtin() -> Result<World, Failure> {
+    World::builtin().map_err(|error| Failure::internal(error.to_string()))
+}
+
 fn lab(host: &str, pace: Pace, notice: Option<String>) -> Result<Surroundings, Failure> {
-    let world = World::builtin();
+    let world = builtin()?;
     let site = world.site().to_owned();
     let lab = Lab::new(world, pace);
     let mut services = Services::new(lab.providers(host));
@@ -137,7 +141,7 @@ async fn site(path: &std::path::Path, guest: &Guest, host: &str) -> Result<Surro
     let mut observer = None;
     let mut notice = None;
     if !from_lab.is_empty() {
-        observer = Some(mix(&site, host, &from_lab, &mut providers).await);
+        observer = Some(mix(builtin()?, host, &from_lab, &mut providers).await);
         notice = Some(format!(
             "from the lab on site {}: {}; the rest is real",
             site.name(),
@@ -154,9 +158,11 @@ async fn site(path: &std::path::Path, guest: &Guest, host: &str) -> Result<Surro
     services.twin = Some(twin_maker(site.name()));
     services.observer = observer;
     let waits = site.waits().clone();
-    services.waits = Some(
-        Arc::new(move |function, asked| waits.apply(&function.to_string(), asked)) as WaitPolicy,
-    );
+    services.waits =
+        Some(
+            Arc::new(move |function: &Function, asked| waits.apply(&function.to_string(), asked))
+                as WaitPolicy,
+        );
     Ok(Surroundings {
         site: site.name().to_owned(),
         notice,
@@ -175,14 +181,14 @@ async fn site(path: &std::path::Path, guest: &Guest, host: &str) -> Result<Surro
 
 /// Serves some capabilities from a lab whose copy of the host follows the live ones.
 async fn mix(
-    site: &Site,
+    world: World,
     host: &str,
     from_lab: &[&'static str],
     providers: &mut Providers,
 ) -> Observer {
-    // The copy begins with what the live systems say of the machine.
-    let mut reads = Vec::new();
-    let call = wreimage_capability::Call::alone();
+    let lab = Lab::new(world, Pace::Real);
+    // The lab's copy of the machine begins with what the live inventory says of it.
+    let call = Call::alone();
     for function in [
         &netbox::functions::get_device,
         &netbox::functions::get_switch_port,
@@ -191,17 +197,10 @@ async fn mix(
             continue;
         };
         let arguments = serde_json::json!({});
-        if let Ok(wreimage_capability::Polled::Ready(outcome)) =
-            provider.perform(&call, function, &arguments).await
-        {
-            reads.push((
-                function as &'static wreimage_capability::Function,
-                arguments,
-                outcome,
-            ));
+        if let Ok(Polled::Ready(outcome)) = provider.perform(&call, function, &arguments).await {
+            lab.follow(host, function, &arguments, &outcome);
         }
     }
-    let lab = Lab::new(World::twin(site.name(), host, &reads, SystemClock.now()), Pace::Real);
     let simulated = lab.providers(host);
     for name in from_lab {
         if let Some(provider) = simulated.get(name) {

@@ -45,6 +45,17 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Compiles a component to machine code, for programs that ship guests in such a form. It is never accepted as a guest
+    /// by [`Guest::load`](crate::Guest::load): nothing can check it.
+    ///
+    /// # Errors
+    /// When it cannot be compiled.
+    pub fn precompile(&self, component: &[u8]) -> wasmtime::Result<Vec<u8>> {
+        self.wasm.precompile_component(component)
+    }
+}
+
 /// Advances the epoch until the last engine is dropped.
 struct Ticker {
     stop: std::sync::mpsc::Sender<()>,

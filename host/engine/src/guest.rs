@@ -136,6 +136,13 @@ fn kind(bytes: &[u8]) -> Result<Kind, GuestError> {
 
 fn wrap(module: &[u8]) -> Result<Vec<u8>, GuestError> {
     let failed = |error: anyhow::Error| GuestError::CoreModule(format!("{error:#}"));
+    // Without this check such a module would be wrapped as a component that exports nothing.
+    let (stripped, _) = wit_component::metadata::decode(module).map_err(failed)?;
+    if stripped.is_none() {
+        return Err(GuestError::CoreModule(
+            "it has no `component-type` section".to_owned(),
+        ));
+    }
     wit_component::ComponentEncoder::default()
         .validate(true)
         .module(module)

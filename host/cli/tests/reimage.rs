@@ -1,0 +1,282 @@
+//! The default guest in the lab, as its users run it.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use common::{User, mutations};
+use wreimage_journal::{Record, Records};
+
+const WHOLE: [&str; 5] = [
+    "dhcp.publish",
+    "ipmi.set-boot-device",
+    "ipmi.set-power",
+    "ipmi.clear-boot-device",
+    "dhcp.withdraw",
+];
+
+#[test]
+fn every_machine_that_can_be_reimaged_is() {
+    for host in ["host1001", "host1002", "host1003", "host1004"] {
+        let done = User::new()
+            .reimage(host, &["--output", "json"])
+            .ends_with(0, &[]);
+        let events = done.events();
+        assert_eq!(mutations(&events), WHOLE, "{host}");
+        let last = events.last().unwrap();
+        assert_eq!(last["event"], "finished", "{host}");
+        assert_eq!(last["outcome"], "success", "{host}: {last}");
+        assert_eq!(last["left"].as_array().unwrap().len(), 0, "{host}: {last}");
+    }
+}
+
+#[test]
+fn on_uefi_the_override_is_not_touched_before_the_new_system_is_up() {
+    let events = User::new()
+        .reimage("host1005", &["--output", "json"])
+        .ends_with(0, &[])
+        .events();
+    let place = |what: &dyn Fn(&serde_json::Value) -> bool| events.iter().position(what).unwrap();
+    let set = place(&|e| e["function"] == "ipmi.set-boot-device" && e["event"] == "outcome");
+    assert_eq!(events[set]["arguments"]["mode"], "Efi");
+    let booted: Vec<usize> = (0..events.len())
+        .filter(|i| {
+            events[*i]["function"] == "remote.wait-for-boot" && events[*i]["event"] == "outcome"
+        })
+        .collect();
+    assert_eq!(booted.len(), 2);
+    let touched = (set + 1..events.len())
+        .filter(|i| {
+            let function = events[*i]["function"].as_str().unwrap_or_default();
+            events[*i]["event"] == "intent" && function.ends_with("boot-device")
+        })
+        .min();
+    assert!(
+        touched.is_none_or(|touched| touched > booted[1]),
+        "{touched:?} {booted:?}"
+    );
+}
+
+#[test]
+fn the_record_holds_the_events_that_were_printed() {
+    let user = User::new();
+    let done = user.reimage("host1001", &["--output", "json"]);
+    let runs = user.runs();
+    assert_eq!(runs.len(), 1);
+    let entries = Records::read(&runs[0]).unwrap();
+    let printed: Vec<_> = done
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect::<Vec<wreimage_journal::Entry>>();
+    assert_eq!(entries, printed);
+    assert!(
+        entries
+            .iter()
+            .map(|e| e.number)
+            .eq(1..=entries.len() as u64)
+    );
+    let Record::Header(header) = &entries[0].record else {
+        panic!("the first record is no header")
+    };
+    assert_eq!(
+        (header.actor.as_str(), header.site.as_str()),
+        ("tester", "lab1")
+    );
+    let bytes = std::fs::read(common::guests().join("reimage.wasm")).unwrap();
+    let digest: String = <sha2::Sha256 as sha2::Digest>::digest(bytes)
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
+    assert_eq!(header.guest_digest, digest);
+}
+
+#[test]
+fn the_same_run_twice_makes_the_same_calls() {
+    let calls = || {
+        let events = User::new()
+            .reimage("host1001", &["--output", "json"])
+            .events();
+        events
+            .into_iter()
+            // The request carries the id of the run.
+            .filter(|event| event["event"] == "outcome" && event["function"] != "run.get-request")
+            .map(|event| {
+                format!(
+                    "{} {} {}",
+                    event["function"], event["arguments"], event["result"]
+                )
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(calls(), calls());
+}
+
+#[test]
+fn a_rehearsal_goes_to_the_end_prints_the_plan_and_changes_nothing() {
+    let user = User::new();
+    for host in ["host1001", "host1002", "host1003", "host1004", "host1005"] {
+        let done = user
+            .wreimage(&[
+                "run",
+                "reimage",
+                "--lab",
+                "--host",
+                host,
+                "--os",
+                "bullseye",
+                "--dry-run",
+            ])
+            .ends_with(0, &["Plan for"]);
+        let at = |word: &str| {
+            done.out
+                .find(word)
+                .unwrap_or_else(|| panic!("{word}: {}", done.out))
+        };
+        assert!(at("dhcp.publish") < at("ipmi.set-boot-device"));
+        assert!(at("ipmi.set-boot-device") < at("ipmi.set-power"));
+        assert!(at("ipmi.set-power") < at("dhcp.withdraw"));
+    }
+    let events = user
+        .wreimage(&[
+            "run",
+            "reimage",
+            "--lab",
+            "--host",
+            "host1001",
+            "--os",
+            "bullseye",
+            "--dry-run",
+            "--output",
+            "json",
+        ])
+        .events();
+    let real = events.iter().filter(|event| {
+        let mutates = event["effect"] == "write" || event["effect"] == "once";
+        event["event"] == "outcome" && mutates && event["reality"].is_null()
+    });
+    assert_eq!(
+        real.count(),
+        0,
+        "a change of the rehearsal was not made in the twin"
+    );
+    assert_eq!(events.last().unwrap()["touched"], false);
+    assert_eq!(mutations(&events), WHOLE);
+}
+
+#[test]
+fn no_pxe_installs_nothing() {
+    let done = User::new().reimage("host1001", &["--no-pxe", "--output", "json"]);
+    assert!(
+        !mutations(&done.events()).contains(&"ipmi.set-power".to_owned()),
+        "{}",
+        done.said()
+    );
+}
+
+#[test]
+fn a_release_without_boot_files_falls_through_to_the_disk_and_everything_is_taken_back() {
+    let done = User::new().wreimage(&[
+        "run", "reimage", "--lab", "--host", "host1001", "--os", "sarge", "--yes", "host1001",
+        "--output", "json",
+    ]);
+    assert_eq!(done.code, 20, "{}", done.said());
+    let events = done.events();
+    let last = events.last().unwrap();
+    assert_eq!(last["outcome"], "failed");
+    let withdrawn = events.iter().any(|event| {
+        event["event"] == "undo-closed"
+            && event["inverse"] == "dhcp.withdraw"
+            && event["state"] == "done"
+    });
+    assert!(withdrawn, "{}", done.said());
+}
+
+#[test]
+fn an_unreachable_boot_medium_is_named() {
+    User::new()
+        .reimage("host1001", &["--pxe-media", "installer-of-mars"])
+        .ends_with(20, &["host1001"]);
+}
+
+#[test]
+fn help_shows_the_options_of_the_guest_and_the_exit_codes() {
+    User::new()
+        .wreimage(&["run", "reimage", "--help"])
+        .ends_with(
+            0,
+            &[
+                "Options of the guest reimage",
+                "--os",
+                "--pxe-media",
+                "--dry-run",
+                "Exit codes",
+                "40",
+            ],
+        );
+}
+
+#[test]
+fn a_guest_that_only_reads_needs_no_consent() {
+    User::new()
+        .wreimage(&["run", "bmc-check", "--lab", "--host", "host1001"])
+        .ends_with(0, &["SUCCESS"]);
+}
+
+#[test]
+fn without_a_site_file_the_lab_is_used_and_said() {
+    let done = User::new().wreimage(&["run", "bmc-check", "--host", "host1001"]);
+    done.ends_with(0, &["this is the lab"]);
+}
+
+#[test]
+fn inspect_lists_functions_with_their_effects_and_no_wasi() {
+    let user = User::new();
+    let done = user.wreimage(&["inspect", "reimage"]).ends_with(
+        0,
+        &["once  set-power", "write publish", "--os OS", "sha256"],
+    );
+    assert!(!done.out.contains("wasi:"), "{}", done.out);
+    let json: serde_json::Value = serde_json::from_str(
+        &user
+            .wreimage(&["inspect", "reimage", "--output", "json"])
+            .out,
+    )
+    .unwrap();
+    assert_eq!(json["name"], "reimage");
+    let interfaces: Vec<&str> = json["imports"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|i| i["interface"].as_str().unwrap())
+        .collect();
+    assert!(
+        interfaces.contains(&"wreimage:ipmi/ipmi@0.1.0"),
+        "{interfaces:?}"
+    );
+    assert!(
+        interfaces.iter().all(|i| i.starts_with("wreimage:")),
+        "{interfaces:?}"
+    );
+}
+
+#[test]
+fn the_labs_world_is_printed_and_can_be_read() {
+    let done = User::new()
+        .wreimage(&["lab", "show"])
+        .ends_with(0, &["host1001", "db1001", "vm1001"]);
+    done.out.parse::<toml::Table>().unwrap();
+}
+
+#[test]
+fn a_bare_name_is_looked_up_in_the_users_data_too() {
+    let user = User::new();
+    let folder = user.home.path().join(".local/share/wreimage/guests");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::copy(
+        common::guests().join("bmc-check.wasm"),
+        folder.join("mine.wasm"),
+    )
+    .unwrap();
+    user.wreimage(&["inspect", "mine"])
+        .ends_with(0, &["bmc-check"]);
+}
