@@ -6,7 +6,7 @@
 //! that the rig makes and that go away with its process.
 //!
 //! Start with [`Rig::start`].
-#![deny(clippy::unwrap_used, clippy::expect_used)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
 #![warn(missing_docs)]
 #![deny(unsafe_code)]
 
