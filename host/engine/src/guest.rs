@@ -62,6 +62,8 @@ pub struct Guest {
     size: usize,
     imports: Vec<Import>,
     description: Description,
+    /// Linked to imports that trap: for `describe`.
+    silent: ReimagerPre<StoreLimits>,
 }
 
 impl Guest {
@@ -83,8 +85,10 @@ impl Guest {
             .map_err(|error| GuestError::Broken(format!("{error:#}")))?;
         exports_guest(engine, &component)?;
         let imports = imports::read(engine, &component)?;
-        let description = describe(engine, &component).await?;
+        let silent = link_silently(engine, &component)?;
+        let description = describe(engine, &silent).await?;
         Ok(Guest {
+            silent,
             component,
             digest: Sha256::digest(bytes)
                 .iter()
@@ -94,6 +98,14 @@ impl Guest {
             imports,
             description,
         })
+    }
+
+    /// Asks the guest anew what it is, in a fresh instance: what an instance costs.
+    ///
+    /// # Errors
+    /// When it cannot say.
+    pub async fn describe(&self, engine: &Engine) -> Result<Description, GuestError> {
+        describe(engine, &self.silent).await
     }
 
     /// SHA-256 of the file, in hexadecimal.
@@ -170,27 +182,35 @@ fn exports_guest(engine: &Engine, component: &Component) -> Result<(), GuestErro
     })
 }
 
-/// Asks the guest what it is, in a store where every import traps.
-async fn describe(engine: &Engine, component: &Component) -> Result<Description, GuestError> {
-    let limits = Limits::default().for_describe();
-    let failed = |error: wasmtime::Error| GuestError::Describe(explain(&error, limits));
+/// A guest whose every import traps.
+fn link_silently(
+    engine: &Engine,
+    component: &Component,
+) -> Result<ReimagerPre<StoreLimits>, GuestError> {
+    let failed = |error: wasmtime::Error| GuestError::Types(format!("{error:#}"));
     let mut linker: Linker<StoreLimits> = Linker::new(&engine.wasm);
     linker
         .define_unknown_imports_as_traps(component)
         .map_err(failed)?;
+    linker
+        .instantiate_pre(component)
+        .and_then(ReimagerPre::new)
+        .map_err(failed)
+}
+
+/// Asks the guest what it is, in a fresh instance.
+async fn describe(
+    engine: &Engine,
+    silent: &ReimagerPre<StoreLimits>,
+) -> Result<Description, GuestError> {
+    let limits = Limits::default().for_describe();
+    let failed = |error: wasmtime::Error| GuestError::Describe(explain(&error, limits));
     let mut store = Store::new(&engine.wasm, limits.store_limits());
     store.limiter(|limits| limits);
     store.set_fuel(limits.fuel).map_err(failed)?;
     store.set_epoch_deadline(1);
     store.epoch_deadline_async_yield_and_update(1);
-    let instance = linker
-        .instantiate_pre(component)
-        .and_then(ReimagerPre::new)
-        .map_err(|error| GuestError::Types(format!("{error:#}")))?;
-    let guest: Reimager = instance
-        .instantiate_async(&mut store)
-        .await
-        .map_err(failed)?;
+    let guest: Reimager = silent.instantiate_async(&mut store).await.map_err(failed)?;
     let deadline = Duration::from_secs(10).max(TICK);
     match tokio::time::timeout(
         deadline,
