@@ -1,6 +1,6 @@
-//! The test programs of the host's workspace.
+//! The programs of the host's workspace.
 //!
-//! They are built by one command for the whole workspace and then run one by one: cargo chooses the features of shared
+//! They are always built for the whole workspace and then run one by one: cargo chooses the features of shared
 //! dependencies by the crates that a command names, and would compile wasmtime again for every other choice.
 
 use crate::{inner, repository};
@@ -29,14 +29,27 @@ pub struct Built {
 }
 
 impl Built {
-    /// Builds the tests of the whole workspace.
+    /// Builds the programs of the whole workspace.
     ///
     /// # Errors
     /// When something does not compile.
-    pub fn build() -> Result<Self> {
+    pub fn programs() -> Result<Self> {
+        Built::build(&["build"])
+    }
+
+    /// Builds the programs and the tests of the whole workspace.
+    ///
+    /// # Errors
+    /// When something does not compile.
+    pub fn tests() -> Result<Self> {
+        Built::build(&["test", "--no-run"])
+    }
+
+    fn build(arguments: &[&str]) -> Result<Self> {
         let mut command = inner::cargo();
         command
-            .args(["test", "--release", "--workspace", "--no-run"])
+            .args(arguments)
+            .args(["--release", "--workspace"])
             .arg("--message-format=json-render-diagnostics")
             .stdout(Stdio::piped());
         println!("xtask: {}", inner::shown(&command));
@@ -50,7 +63,7 @@ impl Built {
         }
         let status = child.wait()?;
         if !status.success() {
-            bail!("the tests do not compile: {status}");
+            bail!("the host does not compile: {status}");
         }
         Ok(built)
     }
@@ -75,6 +88,18 @@ impl Built {
         } else if let Some(name) = text("/target/name") {
             self.programs.push((name.to_owned(), program));
         }
+    }
+
+    /// An ordinary program.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn program(&self, name: &str) -> Result<&Path> {
+        self.programs
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, program)| program.as_path())
+            .with_context(|| format!("the workspace has no program `{name}`"))
     }
 
     /// Commands that run the tests of these crates, in the folder of each as cargo does it.

@@ -1,7 +1,9 @@
 //! A first look: everything is built, and a host is reimaged in the lab before the reader's eyes.
 
-use crate::{guests, inner};
+use crate::built::Built;
+use crate::{guests, inner, repository};
 use anyhow::Result;
+use std::process::Command;
 
 /// The host command: a healthy machine of the built-in lab, with the consent given beforehand.
 const RUN: [&str; 9] = [
@@ -23,11 +25,9 @@ const RUN: [&str; 9] = [
 pub fn run() -> Result<()> {
     guests::build(false)?;
     println!("xtask: compiling the host; the first time takes some minutes");
-    inner::run(inner::cargo().args(["build", "--release", "--package", "wreimage"]))?;
+    let built = Built::programs()?;
     println!("xtask: wreimage {}\n", RUN.join(" "));
-    let mut command = inner::cargo();
-    command
-        .args(["run", "--quiet", "--release", "--package", "wreimage", "--"])
-        .args(RUN);
+    let mut command = Command::new(built.program("wreimage")?);
+    command.args(RUN).current_dir(repository::root());
     inner::run(&mut command)
 }

@@ -123,7 +123,7 @@ pub fn run(part: Option<Part>) -> Result<()> {
         }
     }
     guests::build(true)?;
-    let built = Built::build()?;
+    let built = Built::tests()?;
     for test in &built.tests {
         if !Part::value_variants()
             .iter()
