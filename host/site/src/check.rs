@@ -1,7 +1,7 @@
 //! `wreimage site check`: every read-only way to each system, tried.
 
 use crate::dns::Names;
-use crate::ipmi::summary;
+use crate::ipmi::{power_word, summary};
 use crate::open;
 use crate::site::{Choice, Site};
 use crate::ssh::SshFailure;
@@ -110,7 +110,7 @@ async fn check_host(site: &Site, target: &Target) -> Vec<CheckLine> {
         let what = format!("BMC {}", target.management.as_deref().unwrap_or("(none)"));
         let call = Call::alone();
         let power = ipmi.get_power_state(&call).await;
-        let power = power.map(|state| format!("power {state:?}").to_lowercase());
+        let power = power.map(|state| format!("power {}", power_word(&state)));
         let answered = power.is_ok();
         lines.push(CheckLine::fault(what.clone(), power));
         // A BMC that refused once is not asked again.

@@ -50,6 +50,7 @@ impl DhcpIncludes {
                     connect: Duration::from_secs(10),
                     login: Duration::from_secs(20),
                 },
+                connection: Default::default(),
             }))
         });
         let proxy = table

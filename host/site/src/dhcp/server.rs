@@ -2,10 +2,11 @@
 
 use crate::child::Child;
 use crate::dns::Names;
-use crate::ssh::{Connection, ExecFailure, HostKeys, Login, Patience, quote};
+use crate::ssh::{Connection, Ended, ExecFailure, HostKeys, Login, Patience, quote};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::time::Duration;
+use tokio::sync::Mutex;
 use wreimage_capability::Fault;
 use wreimage_capability::remote::Exit;
 
@@ -37,6 +38,56 @@ pub(super) struct Far {
     pub(super) login: Login,
     pub(super) host_keys: HostKeys,
     pub(super) patience: Patience,
+    /// The connection of the last command, while it lasts: one call makes many commands.
+    pub(super) connection: Mutex<Option<Connection>>,
+}
+
+impl Far {
+    async fn connect(&self, system: &str) -> Result<Connection, Fault> {
+        let addresses = self.names.resolve(&self.host).await.map_err(|fault| {
+            Fault::unreachable(
+                "dhcp.unreachable",
+                system,
+                format!("{system}: {}", fault.message),
+            )
+        })?;
+        Connection::open(
+            &self.host,
+            &addresses,
+            self.port,
+            &self.login,
+            &self.host_keys,
+            self.patience,
+        )
+        .await
+        .map_err(|failure| failure.fault(system))
+    }
+
+    /// Runs a command over the connection of the last one. What was not sent is sent over a new one.
+    async fn exec(
+        &self,
+        system: &str,
+        command: &str,
+        timeout: Duration,
+    ) -> Result<Result<Ended, ExecFailure>, Fault> {
+        let mut kept = self.connection.lock().await;
+        if let Some(connection) = kept.take() {
+            match connection.exec(command, timeout).await {
+                Err(ExecFailure::NotSent(_)) => {}
+                Ok(ended) => {
+                    *kept = Some(connection);
+                    return Ok(Ok(ended));
+                }
+                failed => return Ok(failed),
+            }
+        }
+        let connection = self.connect(system).await?;
+        let ended = connection.exec(command, timeout).await;
+        if ended.is_ok() {
+            *kept = Some(connection);
+        }
+        Ok(ended)
+    }
 }
 
 /// A command that ended.
@@ -120,25 +171,7 @@ impl Server {
         timeout: Duration,
     ) -> Result<Ran, Fault> {
         let system = self.system();
-        let addresses = far.names.resolve(&far.host).await.map_err(|fault| {
-            Fault::unreachable(
-                "dhcp.unreachable",
-                system.clone(),
-                format!("{system}: {}", fault.message),
-            )
-        })?;
-        let connection = Connection::open(
-            &far.host,
-            &addresses,
-            far.port,
-            &far.login,
-            &far.host_keys,
-            far.patience,
-        )
-        .await
-        .map_err(|failure| failure.fault(&system))?;
-        let ended = connection.exec(&quote(argv), timeout).await;
-        connection.close().await;
+        let ended = far.exec(&system, &quote(argv), timeout).await?;
         let ended = ended.map_err(|failure| match failure {
             ExecFailure::NotSent(text) | ExecFailure::Lost(text) => Fault::unreachable(
                 "dhcp.unreachable",

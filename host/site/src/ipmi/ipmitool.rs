@@ -446,7 +446,8 @@ impl Ipmitool {
     }
 }
 
-fn power_word(state: &PowerState) -> &str {
+/// The state as a word.
+pub(crate) fn power_word(state: &PowerState) -> &str {
     match state {
         PowerState::On => "on",
         PowerState::Off => "off",

@@ -6,5 +6,5 @@ mod identity;
 mod ipmitool;
 mod session;
 
-pub(crate) use ipmitool::{Ipmitool, summary};
+pub(crate) use ipmitool::{Ipmitool, power_word, summary};
 pub(crate) use session::Bmc;

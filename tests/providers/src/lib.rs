@@ -1,0 +1,16 @@
+//! Real servers on loopback for the tests of the live providers: each test starts its own and stops them. A program that
+//! is not installed is a failure that says which package has it, never a skipped test.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+pub mod bmc;
+pub mod call;
+pub mod install_server;
+pub mod process;
+pub mod site;
+pub mod sshd;
+pub mod tools;

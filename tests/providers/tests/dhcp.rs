@@ -1,0 +1,232 @@
+//! `dhcp` by snippet files and `dhcpincludes`, with a real `dhcpd -t`, on this machine and through a real sshd.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+use serde_json::{Value, json};
+use std::sync::Arc;
+use wreimage_capability::dhcp::Published;
+use wreimage_capability::{Call, Fault, FaultKind, Polled, Providers};
+use wreimage_provider_tests::call::{Notes, ask, with};
+use wreimage_provider_tests::install_server::InstallServer;
+use wreimage_provider_tests::site::TestSite;
+use wreimage_provider_tests::sshd::{Sshd, user};
+
+fn entry(match_by: &str, boot: &str) -> Value {
+    json!({ "entry": {
+        "match_by": match_by, "distribution": "bookworm", "media": "installer", "boot": boot,
+    } })
+}
+
+async fn publish(providers: &Providers) -> Result<Published, Fault> {
+    ask(
+        providers,
+        "dhcp.publish",
+        entry("CircuitId", "PxelinuxHttp"),
+    )
+    .await
+}
+
+async fn published(providers: &Providers) -> Option<Published> {
+    ask(providers, "dhcp.get-published", json!({}))
+        .await
+        .unwrap()
+}
+
+async fn withdraw(providers: &Providers, made: Option<&Published>) -> Result<bool, Fault> {
+    let mut call = Call::alone();
+    call.made = made.map(|made| serde_json::to_value(made).unwrap());
+    match with(&call, providers, "dhcp.withdraw", json!({})).await? {
+        Polled::Ready(there) => Ok(there),
+        Polled::Pending { why, .. } => panic!("{why}"),
+    }
+}
+
+/// Publishes every kind of entry and withdraws it again.
+async fn walk(server: &InstallServer, providers: &Providers) {
+    assert_eq!(published(providers).await, None);
+    let mut starts = server.starts();
+    for match_by in ["CircuitId", "Mac", "Uuid"] {
+        for boot in ["PxelinuxHttp", "PxelinuxTftp", "Ipxe", "UefiHttp"] {
+            let made: Published = ask(providers, "dhcp.publish", entry(match_by, boot))
+                .await
+                .unwrap_or_else(|fault| panic!("{match_by} {boot}: {}", fault.message));
+            let text = std::fs::read_to_string(server.snippet("host1001")).unwrap();
+            assert_eq!(
+                (made.text.as_str(), made.location.as_str()),
+                (text.as_str(), "ttyS1-115200/host1001.conf")
+            );
+            assert!(server.proxy().contains("host1001.conf"));
+            assert_eq!(published(providers).await.unwrap(), made);
+            assert!(withdraw(providers, Some(&made)).await.unwrap());
+            assert!(
+                !server.snippet("host1001").exists() && !server.proxy().contains("host1001.conf")
+            );
+            assert_eq!(server.starts(), starts + 2);
+            starts = server.starts();
+            assert!(!withdraw(providers, Some(&made)).await.unwrap());
+        }
+    }
+}
+
+#[tokio::test]
+async fn entries_of_every_kind_are_accepted_by_dhcpd() {
+    let site = TestSite::new();
+    let server = InstallServer::new(&site);
+    walk(&server, &site.open(&server.table())).await;
+}
+
+#[tokio::test]
+async fn the_install_server_may_be_behind_ssh() {
+    let site = TestSite::new();
+    let server = InstallServer::new(&site);
+    let mut sshd = Sshd::new(&site, false);
+    sshd.up();
+    let table = format!(
+        "{}[dhcp.server]\nhost = \"install1001.lab1.test\"\nport = {}\nuser = \"{}\"\nkey = \"production\"\n\
+         known-hosts = \"known_hosts\"\n",
+        server.table(),
+        sshd.port,
+        user()
+    );
+    let providers = site.open(&table);
+    walk(&server, &providers).await;
+    let lines = site.load(&table).check(None).await;
+    assert!(lines.iter().all(|line| line.ok), "{lines:?}");
+
+    sshd.know("stranger");
+    let fault = publish(&site.open(&table)).await.unwrap_err();
+    assert_eq!(
+        (&fault.kind, fault.code.as_str()),
+        (&FaultKind::Denied, "remote.host-key")
+    );
+    sshd.down();
+    let fault = publish(&site.open(&table)).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Unreachable);
+    let lines = site.load(&table).check(None).await;
+    assert!(
+        lines
+            .iter()
+            .any(|line| !line.ok && line.what.contains("install1001")),
+        "{lines:?}"
+    );
+}
+
+#[tokio::test]
+async fn another_entry_of_the_host_is_replaced_with_a_note() {
+    let site = TestSite::new();
+    let server = InstallServer::new(&site);
+    std::fs::write(
+        server.snippet("host1001"),
+        "\nhost host1001 {\n    hardware ethernet 02:00:00:00:00:01;\n}\n",
+    )
+    .unwrap();
+    let providers = site.open(&server.table());
+    let notes = Arc::new(Notes::default());
+    let call = Call::new("run", 1, notes.clone());
+    let arguments = entry("Mac", "PxelinuxHttp");
+    let made = with::<Published>(&call, &providers, "dhcp.publish", arguments).await;
+    assert!(made.is_ok());
+    let progress = notes.progress.lock().unwrap().join("\n");
+    assert!(
+        progress.contains("replacing") && progress.contains("02:00:00:00:00:01"),
+        "{progress}"
+    );
+}
+
+#[tokio::test]
+async fn only_what_this_run_wrote_is_withdrawn() {
+    let site = TestSite::new();
+    let server = InstallServer::new(&site);
+    let providers = site.open(&server.table());
+    let made = publish(&providers).await.unwrap();
+    let foreign = "\nhost host1001 {\n    hardware ethernet 02:00:00:00:00:01;\n}\n";
+    std::fs::write(server.snippet("host1001"), foreign).unwrap();
+    let fault = withdraw(&providers, Some(&made)).await.unwrap_err();
+    assert_eq!(
+        (&fault.kind, fault.code.as_str()),
+        (&FaultKind::Conflict, "dhcp.not-ours")
+    );
+    assert_eq!(
+        std::fs::read_to_string(server.snippet("host1001")).unwrap(),
+        foreign
+    );
+    // A run that made nothing takes nothing.
+    let fault = withdraw(&site.open(&server.table()), None)
+        .await
+        .unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Conflict);
+    std::fs::remove_file(server.snippet("host1001")).unwrap();
+    assert!(!withdraw(&providers, Some(&made)).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_configuration_that_dhcpd_refuses_leaves_nothing_of_ours() {
+    let site = TestSite::new();
+    let server = InstallServer::new(&site);
+    // Another run's broken snippet, and nothing that we could do about it.
+    std::fs::write(server.snippet("other"), "host other { nonsense }\n").unwrap();
+    let fault = publish(&site.open(&server.table())).await.unwrap_err();
+    assert_eq!(
+        (&fault.kind, fault.code.as_str()),
+        (&FaultKind::Rejected, "dhcp.refused")
+    );
+    assert!(
+        fault.message.contains("nonsense"),
+        "the reason is dhcpd's: {}",
+        fault.message
+    );
+    assert!(fault.message.contains("failed too"), "{}", fault.message);
+    assert!(!server.snippet("host1001").exists() && server.snippet("other").exists());
+    assert_eq!(server.starts(), 1);
+}
+
+#[tokio::test]
+async fn a_failed_restart_takes_the_entry_out_and_says_the_first_error() {
+    let site = TestSite::new();
+    let server = InstallServer::new(&site);
+    server.fault("restart-fails-once");
+    let fault = publish(&site.open(&server.table())).await.unwrap_err();
+    assert_eq!(fault.code, "dhcp.restart-failed");
+    assert!(
+        fault.message.contains("Job failed") && fault.message.contains("taken out again"),
+        "{}",
+        fault.message
+    );
+    assert!(!server.snippet("host1001").exists() && !server.proxy().contains("host1001"));
+    assert_eq!(server.starts(), 2, "it runs with the old configuration");
+}
+
+#[tokio::test]
+async fn success_without_a_restart_is_no_success() {
+    let site = TestSite::new();
+    let server = InstallServer::new(&site);
+    server.fault("fault-exception");
+    let fault = publish(&site.open(&server.table())).await.unwrap_err();
+    assert_eq!(
+        (&fault.kind, fault.code.as_str()),
+        (&FaultKind::Rejected, "dhcp.not-reloaded")
+    );
+    assert!(fault.message.contains("said success"), "{}", fault.message);
+    assert!(!server.snippet("host1001").exists());
+    assert_eq!(server.starts(), 1);
+}
+
+#[tokio::test]
+async fn strings_of_the_guest_cannot_break_out() {
+    let site = TestSite::new();
+    let server = InstallServer::new(&site);
+    let providers = site.open(&server.table());
+    for wrong in ["../x", "a\"; }", "$(id)", "a b"] {
+        let mut arguments = entry("Mac", "PxelinuxHttp");
+        arguments["entry"]["media"] = json!(wrong);
+        let fault = ask::<Published>(&providers, "dhcp.publish", arguments)
+            .await
+            .unwrap_err();
+        assert_eq!(fault.code, "dhcp.invalid");
+    }
+    assert_eq!(server.starts(), 1);
+}

@@ -1,0 +1,506 @@
+//! `remote` by the built-in SSH client against a real sshd.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+use serde_json::{Value, json};
+use std::io::Read;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use wreimage_capability::remote::{Boot, CommandResult, Dmi, Exit, OsRelease};
+use wreimage_capability::{Call, Fault, FaultKind, Polled, Providers, Reconciled};
+use wreimage_provider_tests::call::{Notes, ask, reconcile, with, witness};
+use wreimage_provider_tests::site::{SERIAL, TestSite, UUID};
+use wreimage_provider_tests::sshd::{BOOT_ID, OTHER_BOOT_ID, Sshd, keygen};
+use wreimage_provider_tests::tools::script;
+
+async fn boot_id(providers: &Providers, at: &str) -> Result<String, Fault> {
+    ask(providers, "remote.get-boot-id", json!({ "at": at })).await
+}
+
+fn command(argv: &[&str], timeout_ms: u64) -> Value {
+    json!({ "at": "Production", "command": { "argv": argv, "timeout_ms": timeout_ms } })
+}
+
+async fn run(providers: &Providers, argv: &[&str]) -> Result<CommandResult, Fault> {
+    ask(providers, "remote.run", command(argv, 20_000)).await
+}
+
+async fn look(providers: &Providers, at: &str, before: Option<&str>) -> Polled<Boot> {
+    let arguments = json!({
+        "since": { "boot_id": before, "time_ms": 0 },
+        "at": at,
+        "patience": { "deadline_ms": 60_000, "interval_ms": 200 },
+    });
+    with(&Call::alone(), providers, "remote.wait-for-boot", arguments)
+        .await
+        .unwrap_or_else(|fault| panic!("{fault:?}"))
+}
+
+async fn pending(providers: &Providers, at: &str, before: Option<&str>) -> String {
+    match look(providers, at, before).await {
+        Polled::Pending { why, .. } => why,
+        Polled::Ready(boot) => panic!("{boot:?}"),
+    }
+}
+
+const ANYTHING: &str = "allow = [[\"**\"]]";
+
+#[tokio::test]
+async fn both_identities_read_what_the_machine_says() {
+    let site = TestSite::new();
+    let sshd = Sshd::start(&site);
+    let providers = site.open(&sshd.table(""));
+    for at in ["Production", "Installer"] {
+        let at = json!({ "at": at });
+        let read = |function| ask::<Value>(&providers, function, at.clone());
+        assert_eq!(read("remote.get-boot-id").await.unwrap(), BOOT_ID);
+        assert_eq!(read("remote.get-uptime").await.unwrap(), 1_000_500);
+        assert_eq!(read("remote.get-host-name").await.unwrap(), "host1001");
+        let line = read("remote.get-kernel-command-line").await.unwrap();
+        assert_eq!(line, "BOOT_IMAGE=/vmlinuz root=/dev/vda1 quiet");
+        let os: OsRelease = ask(&providers, "remote.get-os-release", at.clone())
+            .await
+            .unwrap();
+        assert_eq!(
+            (os.id.as_str(), os.codename.as_str()),
+            ("debian", "bookworm")
+        );
+        let dmi: Dmi = ask(&providers, "remote.get-dmi", at.clone()).await.unwrap();
+        assert_eq!(
+            (dmi.serial.as_deref(), dmi.machine_uuid.as_deref()),
+            (Some(SERIAL), Some(UUID))
+        );
+    }
+    std::fs::remove_file(site.path("machine/os-release")).unwrap();
+    let fault = ask::<OsRelease>(
+        &providers,
+        "remote.get-os-release",
+        json!({ "at": "Installer" }),
+    )
+    .await;
+    assert_eq!(fault.unwrap_err().kind, FaultKind::NotFound);
+    site.write("says", "System is going down.\n");
+    let fault = boot_id(&providers, "Production").await.unwrap_err();
+    assert_eq!((&fault.kind, fault.retryable), (&FaultKind::Rejected, true));
+    assert!(
+        fault.message.contains("System is going down."),
+        "{}",
+        fault.message
+    );
+}
+
+#[tokio::test]
+async fn refused_keys_unknown_and_changed_host_keys_are_told_apart() {
+    let site = TestSite::new();
+    let sshd = Sshd::start(&site);
+    let providers = site.open(&sshd.table(""));
+    sshd.allow(&["stranger"]);
+    let fault = boot_id(&providers, "Production").await.unwrap_err();
+    assert_eq!(
+        (&fault.kind, fault.code.as_str()),
+        (&FaultKind::Denied, "remote.auth-refused")
+    );
+    sshd.allow(&["production"]);
+
+    sshd.know("stranger");
+    let fault = boot_id(&providers, "Production").await.unwrap_err();
+    assert_eq!(
+        (&fault.kind, fault.code.as_str()),
+        (&FaultKind::Denied, "remote.host-key")
+    );
+    assert!(
+        fault.message.contains("known_hosts, line 1, has another"),
+        "{}",
+        fault.message
+    );
+
+    site.write("known_hosts", "");
+    let fault = boot_id(&providers, "Production").await.unwrap_err();
+    assert_eq!(fault.code, "remote.host-key");
+    assert!(
+        fault.message.contains("has none of this host"),
+        "{}",
+        fault.message
+    );
+
+    std::fs::remove_file(site.path("known_hosts")).unwrap();
+    let fault = boot_id(&providers, "Production").await.unwrap_err();
+    assert!(
+        fault.message.contains("cannot be read"),
+        "{}",
+        fault.message
+    );
+
+    std::fs::remove_file(site.path("production")).unwrap();
+    sshd.know("host-ed25519");
+    let fault = boot_id(&site.open(&sshd.table("")), "Production")
+        .await
+        .unwrap_err();
+    assert_eq!(fault.code, "remote.key-file");
+}
+
+#[tokio::test]
+async fn a_server_with_several_host_keys_shows_the_known_one() {
+    let site = TestSite::new();
+    let sshd = Sshd::start(&site);
+    sshd.know("host-rsa");
+    assert_eq!(
+        boot_id(&site.open(&sshd.table("")), "Production")
+            .await
+            .unwrap(),
+        BOOT_ID
+    );
+}
+
+#[tokio::test]
+async fn keys_may_be_rsa_ecdsa_and_encrypted() {
+    let site = TestSite::new();
+    let sshd = Sshd::start(&site);
+    for kind in ["rsa", "ecdsa", "ed25519"] {
+        keygen(&site.path("production"), kind, "open sesame");
+        sshd.allow(&["production"]);
+        let table = sshd.table("").replace(
+            "[remote.production]\n",
+            "[remote.production]\npassphrase = { command = [\"echo\", \"open sesame\"] }\n",
+        );
+        assert_eq!(
+            boot_id(&site.open(&table), "Production").await.unwrap(),
+            BOOT_ID,
+            "{kind}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_installer_is_trusted_on_first_use_for_one_boot() {
+    let site = TestSite::new();
+    let mut sshd = Sshd::start(&site);
+    let providers = site.open(&sshd.table(""));
+    let Polled::Ready(boot) = look(&providers, "Installer", Some(OTHER_BOOT_ID)).await else {
+        panic!("pending")
+    };
+    assert!(boot.extra[0].1.starts_with("SHA256:"), "{boot:?}");
+
+    sshd.down();
+    keygen(&site.path("host-ed25519"), "ed25519", "");
+    sshd.up();
+    let fault = boot_id(&providers, "Installer").await.unwrap_err();
+    assert_eq!(
+        (&fault.kind, fault.code.as_str()),
+        (&FaultKind::Denied, "remote.host-key")
+    );
+    assert!(
+        fault.message.contains("in the same boot"),
+        "{}",
+        fault.message
+    );
+
+    sshd.machine("boot_id", OTHER_BOOT_ID);
+    assert_eq!(
+        boot_id(&providers, "Installer").await.unwrap(),
+        OTHER_BOOT_ID
+    );
+}
+
+#[tokio::test]
+async fn commands_give_status_signal_and_both_streams() {
+    let site = TestSite::new();
+    let mut sshd = Sshd::new(&site, false);
+    sshd.up();
+    let providers = site.open(&sshd.table(ANYTHING));
+    let result = run(&providers, &["sh", "-c", "echo out; echo err >&2; exit 3"])
+        .await
+        .unwrap();
+    assert_eq!(result.exit, Exit::Status(3));
+    assert_eq!(
+        (result.stdout_tail.as_str(), result.stderr_tail.as_str()),
+        ("out\n", "err\n")
+    );
+    let result = run(&providers, &["sh", "-c", "kill -KILL $$"])
+        .await
+        .unwrap();
+    // The login shell runs the last command in its own place, so the signal is the session's.
+    assert_eq!(result.exit, Exit::Signal("KILL".to_owned()));
+    let result = run(&providers, &["no-such-program"]).await.unwrap();
+    assert_eq!(result.exit, Exit::Status(127));
+
+    let nasty = [
+        "",
+        " ",
+        "a b",
+        "'",
+        "\"",
+        "$(touch x)",
+        "`id`",
+        "a;b",
+        "a\nb",
+        "\\",
+        "*",
+        "ü=1",
+        "-n",
+        "!x",
+        "~",
+    ];
+    let mut argv = vec!["printf", "%s|"];
+    argv.extend(nasty);
+    let result = run(&providers, &argv).await.unwrap();
+    assert_eq!(
+        result.stdout_tail,
+        nasty.map(|word| format!("{word}|")).concat()
+    );
+}
+
+#[tokio::test]
+async fn output_is_bounded_and_kept_by_digest() {
+    let site = TestSite::new();
+    let mut sshd = Sshd::new(&site, false);
+    sshd.up();
+    let providers = site.open(&sshd.table(ANYTHING));
+    let notes = Arc::new(Notes::default());
+    let call = Call::new("run", 1, notes.clone());
+    let script = "head -c 20000000 /dev/zero | tr '\\0' x; echo the end; echo on stderr >&2";
+    let arguments = command(&["sh", "-c", script], 60_000);
+    let Polled::Ready(result) = with::<CommandResult>(&call, &providers, "remote.run", arguments)
+        .await
+        .unwrap()
+    else {
+        panic!("pending")
+    };
+    assert_eq!(result.stdout_tail.len(), 16 << 10);
+    assert!(result.stdout_tail.ends_with("xthe end\n"));
+    assert_eq!(result.stderr_tail, "on stderr\n");
+    assert_eq!(notes.kept.lock().unwrap()[0].len(), 8 << 20);
+    assert!(result.blob.is_some());
+    assert!(
+        result
+            .extra
+            .contains(&("blob-truncated".to_owned(), "true".to_owned()))
+    );
+}
+
+#[tokio::test]
+async fn only_allowed_commands_run() {
+    let site = TestSite::new();
+    let sshd = Sshd::start(&site);
+    let table = sshd.table("allow = [[\"echo\", \"*.service\"], [\"echo\", \"{fqdn}\"]]");
+    let providers = site.open(&table);
+    assert!(run(&providers, &["echo", "a.service"]).await.is_ok());
+    assert!(
+        run(&providers, &["echo", "host1001.lab1.test"])
+            .await
+            .is_ok()
+    );
+    for argv in [
+        &["echo", "x"][..],
+        &["echo", "a.service", "b"],
+        &["rm", "a.service"],
+        &[],
+    ] {
+        let fault = run(&providers, argv).await.unwrap_err();
+        assert_eq!(
+            (&fault.kind, fault.code.as_str()),
+            (&FaultKind::Denied, "remote.not-allowed")
+        );
+    }
+}
+
+#[tokio::test]
+async fn timeouts_and_broken_connections_leave_doubt() {
+    let site = TestSite::new();
+    let sshd = Sshd::start(&site);
+    let providers = site.open(&sshd.table(ANYTHING));
+    let start = Instant::now();
+    let arguments = command(&["sleep", "30"], 700);
+    let before = witness(&providers, "remote.run", &arguments).await;
+    assert_eq!(before["boot-id"], BOOT_ID);
+    let fault = ask::<CommandResult>(&providers, "remote.run", arguments.clone())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (&fault.kind, fault.code.as_str()),
+        (&FaultKind::Timeout, "remote.command-timeout")
+    );
+    assert!(fault.leaves_doubt() && start.elapsed() < Duration::from_secs(5));
+
+    let broken = async {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        let killed = std::process::Command::new("kill")
+            .args(["-KILL", &sshd.session().to_string()])
+            .status();
+        assert!(killed.unwrap().success());
+    };
+    let sleep = run(&providers, &["sleep", "20"]);
+    let (result, ()) = tokio::join!(sleep, broken);
+    let fault = result.unwrap_err();
+    assert_eq!(
+        (&fault.kind, fault.code.as_str()),
+        (&FaultKind::InDoubt, "remote.in-doubt")
+    );
+    let verdict = reconcile(&providers, "remote.run", &arguments, &before).await;
+    assert!(matches!(verdict, Reconciled::Unknown(_)));
+}
+
+#[tokio::test]
+async fn what_does_not_answer_is_pending_and_never_hangs() {
+    let site = TestSite::new();
+    let mut sshd = Sshd::new(&site, true);
+    let providers = site.open(&sshd.table("login-timeout = \"1s\""));
+    let why = pending(&providers, "Either", Some(BOOT_ID)).await;
+    assert!(
+        why.contains("installer:") && why.contains("production:") && why.contains("refused"),
+        "{why}"
+    );
+    let fault = boot_id(&providers, "Production").await.unwrap_err();
+    assert_eq!(
+        (&fault.kind, fault.retryable),
+        (&FaultKind::Unreachable, true)
+    );
+
+    // Takes the connection, and says nothing.
+    let listener = std::net::TcpListener::bind(("127.0.0.1", sshd.port)).unwrap();
+    let start = Instant::now();
+    let why = pending(&providers, "Either", Some(BOOT_ID)).await;
+    assert!(why.contains("did not end within 1 s"), "{why}");
+    assert!(start.elapsed() < Duration::from_secs(3));
+    drop(listener);
+
+    sshd.up();
+    let why = pending(&providers, "Either", Some(BOOT_ID)).await;
+    assert!(why.contains("still the boot"), "{why}");
+    sshd.allow(&[]);
+    let why = pending(&providers, "Either", Some(BOOT_ID)).await;
+    assert!(why.contains("refuses the key"), "{why}");
+    sshd.allow(&["production", "installer"]);
+    site.write("says", "System is booting up.\n");
+    let why = pending(&providers, "Production", Some(BOOT_ID)).await;
+    assert!(why.contains("System is booting up."), "{why}");
+}
+
+#[tokio::test]
+async fn without_a_boot_id_the_uptime_tells() {
+    let site = TestSite::new();
+    let sshd = Sshd::start(&site);
+    let providers = site.open(&sshd.table(""));
+    // Since the epoch the machine has been down at some time.
+    assert!(matches!(
+        look(&providers, "Production", None).await,
+        Polled::Ready(_)
+    ));
+    sshd.machine("uptime", "9999999999.0 1.0");
+    let why = pending(&providers, "Production", None).await;
+    assert!(why.contains("still the boot"), "{why}");
+}
+
+#[tokio::test]
+async fn a_new_boot_is_seen_within_half_a_second() {
+    let site = TestSite::new();
+    let mut sshd = Sshd::new(&site, true);
+    sshd.allow(&["installer"]);
+    let providers = site.open(&sshd.table(""));
+    // The kernel kills a server whose starting thread ends: this one stays until the test is over.
+    let (done, over) = std::sync::mpsc::channel::<()>();
+    let (told, started) = std::sync::mpsc::channel();
+    let up = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs(1));
+        sshd.up();
+        told.send(Instant::now()).unwrap();
+        let _ = over.recv();
+    });
+    let end = Instant::now() + Duration::from_secs(30);
+    let boot = loop {
+        match look(&providers, "Either", Some(OTHER_BOOT_ID)).await {
+            Polled::Ready(boot) => break boot,
+            Polled::Pending { why, .. } => assert!(Instant::now() < end, "{why}"),
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    let seen = Instant::now();
+    let up_at = started.recv().unwrap();
+    drop(done);
+    up.join().unwrap();
+    assert_eq!(boot.boot_id, BOOT_ID);
+    let late = seen.saturating_duration_since(up_at);
+    println!("seen {late:?} after sshd was up");
+    assert!(late < Duration::from_millis(500), "{late:?}");
+}
+
+/// A port whose queue of connections is full drops what comes, as a machine does that is not there.
+#[tokio::test]
+async fn a_machine_that_swallows_packets_is_given_up_in_time() {
+    let site = TestSite::new();
+    let sshd = Sshd::new(&site, true);
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket
+        .bind(format!("127.0.0.1:{}", sshd.port).parse().unwrap())
+        .unwrap();
+    let listener = socket.listen(0).unwrap();
+    let _full = std::net::TcpStream::connect(("127.0.0.1", sshd.port)).unwrap();
+    let providers = site.open(&sshd.table("connect-timeout = \"700ms\""));
+    let start = Instant::now();
+    let fault = boot_id(&providers, "Production").await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Unreachable, "{fault:?}");
+    assert!(
+        fault.message.contains("no answer within 0.7 s"),
+        "{}",
+        fault.message
+    );
+    assert!(start.elapsed() < Duration::from_secs(2));
+    drop(listener);
+}
+
+#[tokio::test]
+async fn a_reboot_is_proven_by_the_boot_id() {
+    let site = TestSite::new();
+    let sshd = Sshd::start(&site);
+    script(
+        &site.path("bin/reboot"),
+        &format!(
+            "#!/bin/sh\necho {OTHER_BOOT_ID} > {}\n",
+            site.path("machine/boot_id").display()
+        ),
+    );
+    let providers = site.open(&sshd.table(""));
+    let arguments = json!({ "at": "Production" });
+    let before = witness(&providers, "remote.reboot", &arguments).await;
+    let start = Instant::now();
+    ask::<()>(&providers, "remote.reboot", arguments.clone())
+        .await
+        .unwrap();
+    assert!(start.elapsed() < Duration::from_secs(1), "it is detached");
+    let verdict = reconcile(&providers, "remote.reboot", &arguments, &before).await;
+    assert_eq!(verdict, Reconciled::happened());
+    let now = witness(&providers, "remote.reboot", &arguments).await;
+    let verdict = reconcile(&providers, "remote.reboot", &arguments, &now).await;
+    assert_eq!(verdict, Reconciled::DidNot);
+
+    let providers = site.open(&sshd.table("reboot = [\"no-such-program\"]"));
+    let fault = ask::<()>(&providers, "remote.reboot", arguments)
+        .await
+        .unwrap_err();
+    assert_eq!(fault.code, "remote.reboot-refused");
+}
+
+#[tokio::test]
+async fn the_check_of_a_site_logs_in() {
+    let site = TestSite::new();
+    let sshd = Sshd::start(&site);
+    sshd.allow(&["production"]);
+    let lines = site.load(&sshd.table("")).check(Some("host1001")).await;
+    for line in &lines {
+        assert!(line.ok, "{line:?}");
+    }
+    assert!(
+        lines.iter().any(|line| line.message.contains(BOOT_ID)),
+        "{lines:?}"
+    );
+    let mut key = String::new();
+    std::fs::File::open(site.path("production"))
+        .unwrap()
+        .read_to_string(&mut key)
+        .unwrap();
+    assert!(!format!("{lines:?}").contains(key.lines().nth(1).unwrap()));
+}
