@@ -1,6 +1,9 @@
 //! The rig checks itself, without wreimage: a test of wreimage that fails must
 //! not be the rig's fault.
 
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -355,7 +358,7 @@ fn dhcpincludes_fails_as_the_original_does() -> Result<()> {
 }
 
 #[test]
-fn nothing_is_left_behind() -> Result<()> {
+fn nothing_is_left_after_a_panic() -> Result<()> {
     let _alone = alone();
     let rig = Rig::start(Options::default())?;
     let directory = rig.directory().display().to_string();
@@ -365,7 +368,6 @@ fn nothing_is_left_behind() -> Result<()> {
         !processes_that_name(&directory)?.is_empty(),
         "the check sees nothing"
     );
-    // As a test that fails.
     let panicked = std::thread::spawn(move || {
         let _rig = rig;
         panic!("a panic on purpose");
@@ -378,10 +380,56 @@ fn nothing_is_left_behind() -> Result<()> {
         namespace.display()
     );
     let left = processes_that_name(&directory)?;
-    if !left.is_empty() {
-        bail!("still running: {left:?}");
-    }
+    ensure!(left.is_empty(), "still running: {left:?}");
     Ok(())
+}
+
+/// Set for the process that is killed in [`nothing_is_left_after_a_sigkill`].
+const VICTIM: &str = "WREIMAGE_METAL_VICTIM";
+
+#[test]
+fn nothing_is_left_after_a_sigkill() -> Result<()> {
+    if std::env::var_os(VICTIM).is_some() {
+        let rig = Rig::start(Options::default())?;
+        let namespace = rig.network().switch.path();
+        println!(
+            "\nvictim {} {}",
+            rig.directory().display(),
+            namespace.display()
+        );
+        std::thread::sleep(Duration::from_secs(120));
+        bail!("nobody has killed this process");
+    }
+    let _alone = alone();
+    let mut victim = Command::new(std::env::current_exe()?)
+        .args(["--exact", "--nocapture", "nothing_is_left_after_a_sigkill"])
+        .env(VICTIM, "1")
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let output = victim.stdout.take().context("no output")?;
+    let told = BufReader::new(output)
+        .lines()
+        .map_while(|line| line.ok())
+        .find(|line| line.starts_with("victim "));
+    // Not before the end of this function: the process must not be lost by an error.
+    let seen = told.as_deref().map(processes_of_victim);
+    victim.kill()?;
+    victim.wait()?;
+    let told = told.context("the other process did not start its rig")?;
+    ensure!(
+        !seen.context("not told")??.is_empty(),
+        "the check sees nothing"
+    );
+    let namespace = told.rsplit(' ').next().context("no namespace")?.to_owned();
+    wait_for("everything to go", Duration::from_secs(5), || {
+        let gone = !Path::new(&namespace).exists() && processes_of_victim(&told)?.is_empty();
+        Ok(gone.then_some(()))
+    })
+    .with_context(|| format!("still there: {namespace} {:?}", processes_of_victim(&told)))
+}
+
+fn processes_of_victim(told: &str) -> Result<Vec<String>> {
+    processes_that_name(told.split(' ').nth(1).context("no directory")?)
 }
 
 /// The command lines with this text; all processes of the rig name its directory.

@@ -1,0 +1,205 @@
+//! Running `wreimage` on the rig, with a site file for it.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use wreimage_metal::Rig;
+use wreimage_metal::clock::{Timestamp, seconds_between};
+use wreimage_metal::machine::{FQDN, MAC, NAME, SERIAL, UUID};
+use wreimage_metal::process::run_any;
+
+/// A whole reimage of the machine must end within this.
+const RUN: Duration = Duration::from_secs(400);
+
+/// What differs from the plain site file of the rig.
+#[derive(Default)]
+pub struct Site {
+    /// The DHCP entry is published in the lab, so nothing is served.
+    pub dhcp_from_lab: bool,
+    /// Another password than the BMC's.
+    pub password: Option<String>,
+}
+
+impl Site {
+    /// Writes site file, inventory and password; returns the site file.
+    fn write(&self, rig: &Rig) -> Result<PathBuf> {
+        let folder = rig.directory().join("site");
+        std::fs::create_dir_all(&folder)?;
+        let password = match &self.password {
+            Some(password) => {
+                let file = folder.join("password");
+                std::fs::write(&file, password)?;
+                file
+            }
+            None => rig.bmc().password_file().to_owned(),
+        };
+        let inventory = format!(
+            "[hosts.{NAME}]\nstatus = \"active\"\nfqdn = \"{FQDN}\"\nserial = \"{SERIAL}\"\nmachine-uuid = \"{UUID}\"\n\
+             primary-ip = \"10.64.0.10\"\nmac = \"{MAC}\"\n\
+             switch-port = {{ switch = \"asw1-rig\", port = \"ge-0/0/1\", vlan = \"private1-rig\" }}\n"
+        );
+        std::fs::write(folder.join("inventory.toml"), inventory)?;
+        let file = folder.join("site.toml");
+        std::fs::write(&file, self.text(rig, &password))?;
+        Ok(file)
+    }
+
+    fn text(&self, rig: &Rig, password: &Path) -> String {
+        let install = rig.install_server();
+        let keys = rig.keys();
+        let show = |path: &Path| path.display().to_string();
+        let status = install.status_command();
+        let systemctl = show(install.systemctl());
+        let service = status.last().cloned().unwrap_or_default();
+        let dhcp = if self.dhcp_from_lab {
+            "[dhcp]\nprovider = \"lab\"\n".to_owned()
+        } else {
+            format!(
+                "[dhcp]\nprovider = \"dhcpincludes\"\nfolder = {folder:?}\ninclude = [{include:?}, \"-r\", \"commit\"]\n\
+                 running = [{systemctl:?}, \"is-active\", {service:?}]\nstarted = {status:?}\n\
+                 [dhcp.server]\nhost = \"10.64.255.2\"\nuser = \"root\"\nkey = {key:?}\nknown-hosts = {known:?}\n\
+                 [dhcp.boot.pxelinux-http]\n\
+                 pathprefix = \"http://10.64.255.2/tftpboot/{{distribution}}-{{media}}/\"\n",
+                folder = show(&install.automation()),
+                include = show(&install.dhcpincludes()),
+                key = show(keys.install_server.private()),
+                known = show(keys.known_hosts()),
+            )
+        };
+        format!(
+            "name = \"rig\"\ndomain = \"rig.test\"\nconsole = \"ipmitool -H {{management}} sol activate\"\n\
+             [[grants]]\nguest = \"reimage\"\nhosts = [{NAME:?}]\n\
+             capabilities = [\"netbox\", \"dns\", \"ipmi\", \"dhcp\", \"remote\"]\n\
+             [netbox]\nprovider = \"file\"\ninventory = \"inventory.toml\"\n\
+             [dns]\nprovider = \"hosts\"\nhosts = {hosts:?}\n\
+             [ipmi]\nprovider = \"ipmitool\"\nuser = \"root\"\npassword = {{ file = {password:?} }}\n\
+             {dhcp}\
+             [remote]\nprovider = \"russh\"\nconnect-timeout = \"300ms\"\n\
+             [remote.installer]\nkey = {installer:?}\n\
+             [remote.production]\nkey = {production:?}\nknown-hosts = {known:?}\n\
+             [waits]\n\"remote.wait-for-boot\" = {{ interval = \"100ms\", deadline = \"200s\" }}\n",
+            hosts = show(rig.hosts_file()),
+            password = show(password),
+            installer = show(keys.installer.private()),
+            production = show(keys.production.private()),
+            known = show(keys.known_hosts()),
+        )
+    }
+}
+
+/// One run and its events.
+pub struct Run {
+    pub code: i32,
+    pub events: Vec<Value>,
+    out: String,
+    err: String,
+}
+
+impl Run {
+    /// Reimages the machine of the rig.
+    pub fn of(rig: &Rig, site: &Site, more: &[&str]) -> Result<Self> {
+        let site = site.write(rig)?.display().to_string();
+        let guest = built("target/guests/reimage.wasm")?;
+        let mut command = rig.command(built("target/release/wreimage")?);
+        command
+            .env_clear()
+            .env(
+                "PATH",
+                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            )
+            .env("HOME", rig.directory())
+            .arg("run")
+            .arg(guest)
+            .args([
+                "--site", &site, "--host", NAME, "--os", "bookworm", "--yes", NAME, "--output",
+                "json",
+            ])
+            .args(more);
+        let output = run_any(&command, RUN)?;
+        let out = String::from_utf8(output.stdout).context("stdout is not UTF-8")?;
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        let events: Vec<Value> = out
+            .lines()
+            .map(serde_json::from_str)
+            .collect::<Result<_, _>>()
+            .with_context(|| format!("{out}{err}"))?;
+        ensure!(!events.is_empty(), "no events; {err}");
+        Ok(Run {
+            code: output.status.code().context("wreimage was killed")?,
+            events,
+            out,
+            err,
+        })
+    }
+
+    /// Everything that it printed.
+    pub fn said(&self) -> String {
+        format!("{}{}", self.out, self.err)
+    }
+
+    /// Outcomes of the guest's calls of this function, in order.
+    pub fn outcomes(&self, function: &str) -> Vec<&Value> {
+        self.events
+            .iter()
+            .filter(|event| event["event"] == "outcome" && event["function"] == function)
+            .collect()
+    }
+
+    /// The last event.
+    pub fn last(&self) -> &Value {
+        self.events.last().unwrap_or(&Value::Null)
+    }
+
+    /// When an event was recorded.
+    pub fn time_of(&self, event: &Value) -> Result<Timestamp> {
+        Ok(event["time"]
+            .as_str()
+            .context("an event without time")?
+            .parse()?)
+    }
+
+    /// When the intent of the call was recorded that an outcome belongs to.
+    pub fn began(&self, outcome: &Value) -> Result<Timestamp> {
+        let intent = self
+            .events
+            .iter()
+            .find(|event| event["event"] == "intent" && event["call"] == outcome["call"])
+            .context("an outcome without an intent")?;
+        self.time_of(intent)
+    }
+
+    /// From the first event to the last.
+    pub fn seconds(&self) -> Result<f64> {
+        let first = self.events.first().context("no events")?;
+        Ok(seconds_between(
+            self.time_of(first)?,
+            self.time_of(self.last())?,
+        ))
+    }
+}
+
+/// `wreimage site check` on the rig.
+pub fn check(rig: &Rig, site: &Site) -> Result<Output> {
+    let site = site.write(rig)?;
+    let mut command = rig.command(built("target/release/wreimage")?);
+    command
+        .args(["site", "check", "--host", NAME, "--site"])
+        .arg(site);
+    run_any(&command, Duration::from_secs(60))
+}
+
+/// Something that the build leaves in the repository.
+fn built(path: &str) -> Result<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(path);
+    path.canonicalize().with_context(|| {
+        format!(
+            "{} is missing: `cargo xtask test metal` builds it",
+            path.display()
+        )
+    })
+}
