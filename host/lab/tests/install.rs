@@ -396,3 +396,40 @@ async fn other_kinds_of_machines() {
     let system = off.next_boot(&installer.boot_id).await;
     assert!(!system.kernel_command_line.contains("debian-installer"));
 }
+
+#[tokio::test]
+async fn an_override_that_is_set_again_is_forgotten_by_its_own_timer() {
+    let world = edited(
+        "[machine.host1002]",
+        "[machine.host1001.bmc]\nforgets-override-after = \"60s\"\n\n[machine.host1002]",
+    );
+    let lab = Lab::new(world, Pace::Full);
+    let run = Run::of(&lab, "host1001");
+    for _ in 0..2 {
+        run.boot_from(BootDevice::Pxe, BootMode::Legacy)
+            .await
+            .unwrap();
+        run.sleep(50).await;
+    }
+    assert_eq!(
+        run.flags().await.device,
+        BootDevice::Pxe,
+        "50 s after the second"
+    );
+    run.sleep(10).await;
+    assert_eq!(run.flags().await.device, BootDevice::None);
+}
+
+#[tokio::test]
+async fn a_second_power_cycle_begins_post_anew() {
+    let lab = lab();
+    let run = Run::of(&lab, "host1001");
+    let old = run.boot_id(At::Production).await.unwrap();
+    run.power(PowerAction::Cycle).await.unwrap();
+    run.sleep(50).await;
+    run.power(PowerAction::Cycle).await.unwrap();
+    run.next_boot(&old).await;
+    assert_eq!(run.at(), 50 + 90 + 45);
+    let counters = lab.look(|world| world.counters("host1001"));
+    assert_eq!((counters.power_cycles, counters.boots), (2, 1));
+}
