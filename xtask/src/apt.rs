@@ -59,9 +59,9 @@ pub fn install(wanted: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// A package of an emulator and its tools must have one version; where the archive and its security updates differ, the
-/// newer of the two has to go down.
-const OPTIONS: &str = "--no-install-recommends --allow-downgrades";
+/// Nothing that is installed is removed for the sake of a test. An emulator and its tools must have one version; where the
+/// archive and its security updates differ, the newer of the two has to go down.
+const OPTIONS: &str = "--no-install-recommends --no-remove --allow-downgrades";
 
 fn apt_get(packages: &[String]) -> Command {
     let mut command = Command::new("apt-get");

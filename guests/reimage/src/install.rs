@@ -3,13 +3,11 @@
 use crate::boot::{self, System};
 use crate::machine::Machine;
 use crate::options::Asked;
-use crate::{boot_override, policy, release};
+use crate::{boot_override, doubt, policy, release};
 use wreimage_sdk::dhcp::{self, BootMethod, Entry, MatchKind, Published};
 use wreimage_sdk::ipmi::{self, PowerAction, PowerState};
 use wreimage_sdk::remote::{self, Answering, Before, Boot, Identity};
 use wreimage_sdk::{Actions, Fault, FaultKind, Step, clock};
-
-use crate::doubt;
 
 const NOT_RESTARTED: &str =
     "The machine was not restarted: its old system and its data are as they were.";

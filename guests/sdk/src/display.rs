@@ -27,7 +27,7 @@ impl fmt::Display for BootDevice {
     }
 }
 
-/// `PXE, EFI, next boot only (80240000 00…)` in one line.
+/// Such as `PXE, EFI, next boot only (a004000000)`.
 impl fmt::Display for BootFlags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.device == BootDevice::None {
