@@ -66,23 +66,11 @@ impl Actions {
         }
     }
 
-    /// The outcome of a run that came to its end: the headline, then each action on a line of its own.
+    /// The outcome of a run that came to its end. The host's report has the steps; the headline stands above them.
     pub fn outcome(&self, headline: &str) -> Outcome {
-        let lines = self.done.iter().map(|action| {
-            let mark = match action.level {
-                Level::Success => String::new(),
-                ref level => format!("[{level}] "),
-            };
-            let name = &action.name;
-            match (name.is_empty(), action.text.is_empty()) {
-                (true, _) => format!("\n- {mark}{}", action.text),
-                (_, true) => format!("\n- {mark}{name}"),
-                _ => format!("\n- {mark}{name}: {}", action.text),
-            }
-        });
         Outcome {
             verdict: self.verdict(),
-            summary: std::iter::once(headline.to_owned()).chain(lines).collect(),
+            summary: headline.to_owned(),
             extra: Vec::new(),
         }
     }
@@ -169,17 +157,5 @@ mod tests {
         assert_eq!(actions.verdict(), Verdict::Warnings);
         actions.remember("p", "c", Level::Failure, String::new());
         assert_eq!(actions.verdict(), Verdict::Failed);
-    }
-
-    #[test]
-    fn the_summary_has_a_line_an_action() {
-        let mut actions = Actions::new();
-        actions.remember("p", "Do it", Level::Success, "done".to_owned());
-        actions.remember("p", "Look", Level::Warning, String::new());
-        actions.remember("", "", Level::Skipped, "not here".to_owned());
-        assert_eq!(
-            actions.outcome("Reimaged").summary,
-            "Reimaged\n- Do it: done\n- [warning] Look\n- [skipped] not here"
-        );
     }
 }

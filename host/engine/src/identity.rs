@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use wreimage_capability::ipmi::{self, DeviceInfo};
-use wreimage_capability::netbox::{self, Device};
+use wreimage_capability::netbox::{self, Device, DeviceStatus};
 use wreimage_capability::remote::{self, Dmi};
 use wreimage_capability::{BoxFuture, Fault, FaultKind, Function};
 use wreimage_journal::{Level, Origin, Outcome, Record};
@@ -235,7 +235,7 @@ impl Known {
         let mut tell =
             |name: &str, value: &str| self.facts.push((name.to_owned(), value.to_owned()));
         tell("name", &device.fqdn);
-        tell("status", &format!("{:?}", device.status).to_lowercase());
+        tell("status", status(&device.status));
         if let Some(vendor) = &device.vendor {
             tell("vendor", vendor);
         }
@@ -245,6 +245,18 @@ impl Known {
         if !device.tags.is_empty() {
             tell("tags", &device.tags.join(", "));
         }
+    }
+}
+
+fn status(of: &DeviceStatus) -> &str {
+    match of {
+        DeviceStatus::Planned => "planned",
+        DeviceStatus::Staged => "staged",
+        DeviceStatus::Active => "active",
+        DeviceStatus::Failed => "failed",
+        DeviceStatus::Offline => "offline",
+        DeviceStatus::Decommissioning => "decommissioning",
+        DeviceStatus::Other(word) => word,
     }
 }
 

@@ -30,19 +30,18 @@ fn write_report(out: &mut String, report: &Report) -> fmt::Result {
     writeln!(out, "\n{headline}{rehearsal}: {}", report.host)?;
     writeln!(out, "  {}", ending.summary.replace('\n', "\n  "))?;
     for step in &report.steps {
-        if matches!(
-            step.level,
-            Level::Warning | Level::Failure | Level::Unfinished
-        ) {
-            writeln!(
-                out,
-                "  {:<4} {}: {} - {}",
-                words::mark(step.level),
-                step.phase,
-                step.name,
-                step.text
-            )?;
-        }
+        let took = match step.took_ms {
+            0..1000 => String::new(),
+            took => format!("  [{}]", words::duration(took)),
+        };
+        writeln!(
+            out,
+            "  {:<4} {}: {}{}{took}",
+            words::mark(step.level),
+            step.phase,
+            step.name,
+            words::after(&step.text)
+        )?;
     }
     for (level, text) in &report.notes {
         if *level == Level::Warning || *level == Level::Failure {

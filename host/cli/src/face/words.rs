@@ -91,7 +91,8 @@ pub fn lines(entry: &Entry) -> Vec<String> {
     }
 }
 
-fn after(text: &str) -> String {
+/// ` - TEXT`, or nothing.
+pub fn after(text: &str) -> String {
     if text.is_empty() {
         String::new()
     } else {
