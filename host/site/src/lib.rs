@@ -4,13 +4,20 @@
 //! the live providers bound to one host. Capabilities that the file gives to the lab are only reported, by
 //! [`Site::choices`]: this crate does not know the lab.
 
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)
+)]
+// A fault is big, and it is made where nobody hurries.
+#![allow(clippy::result_large_err)]
+
 mod check;
 mod child;
 mod dhcp;
 mod digest;
 mod dns;
 mod error;
-pub mod file;
+mod file;
 mod grants;
 mod inventory;
 mod ipmi;
@@ -24,6 +31,7 @@ mod rules;
 mod secret;
 mod site;
 mod ssh;
+pub mod tables;
 mod target;
 mod terminal;
 mod units;

@@ -2,9 +2,8 @@
 
 use crate::SiteError;
 use crate::error::line_of;
-use crate::file::{
-    DhcpProvider, DnsProvider, IpmiProvider, NetboxProvider, RemoteProvider, SiteFile,
-};
+use crate::file::SiteFile;
+use crate::tables::{DhcpProvider, DnsProvider, IpmiProvider, NetboxProvider, RemoteProvider};
 use crate::target::is_name;
 use std::ops::Range;
 use std::path::Path;

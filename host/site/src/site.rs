@@ -3,12 +3,11 @@
 use crate::check::{self, CheckLine};
 use crate::dns::Names;
 use crate::error::SiteError;
-use crate::file::{
-    DhcpProvider, DnsProvider, IpmiProvider, Limits, NetboxProvider, RemoteProvider, SiteFile,
-};
+use crate::file::{Limits, SiteFile};
 use crate::grants::Grant;
 use crate::inventory::Inventory;
 use crate::secret::{Prompter, Secret, SecretRef};
+use crate::tables::{DhcpProvider, DnsProvider, IpmiProvider, NetboxProvider, RemoteProvider};
 use crate::target::Target;
 use crate::terminal;
 use crate::waits::Waits;

@@ -78,7 +78,7 @@ mod tests {
             deadline_ms: 1,
             interval_ms: 2,
         };
-        let boot = waits.apply("remote.wait-for-boot", asked.clone());
+        let boot = waits.apply("remote.wait-for-boot", asked);
         assert_eq!((boot.deadline_ms, boot.interval_ms), (600_000, 5_000));
         let other = waits.apply("puppet.wait", asked);
         assert_eq!((other.deadline_ms, other.interval_ms), (1, 5_000));

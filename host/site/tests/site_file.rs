@@ -1,4 +1,10 @@
 //! Site files: the documented example, and what is said about wrong ones.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 use secrecy::SecretString;
 use std::path::{Path, PathBuf};

@@ -4,13 +4,15 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::indexing_slicing
+    clippy::indexing_slicing,
+    clippy::result_large_err
 )]
 
 pub mod bmc;
 pub mod call;
 pub mod install_server;
 pub mod process;
+pub mod remote;
 pub mod site;
 pub mod sshd;
 pub mod tools;

@@ -42,7 +42,7 @@ pub fn keygen(path: &std::path::Path, kind: &str, passphrase: &str) {
 
 /// The user that runs the tests: an sshd that is not root lets no other in.
 pub fn user() -> String {
-    run(&mut Command::new("id").arg("-un").env("LC_ALL", "C"))
+    run(Command::new("id").arg("-un").env("LC_ALL", "C"))
         .trim()
         .to_owned()
 }

@@ -13,6 +13,7 @@ use wreimage_capability::{FaultKind, Providers, Reconciled};
 use wreimage_provider_tests::bmc::{PASSWORD, TestBmc, table};
 use wreimage_provider_tests::call::{ask, reconcile, witness};
 use wreimage_provider_tests::site::{SERIAL, TestSite, UUID};
+use wreimage_provider_tests::sshd::{BOOT_ID, OTHER_BOOT_ID, Sshd};
 use wreimage_provider_tests::tools::{script, udp_port};
 
 async fn power(providers: &Providers) -> PowerState {
@@ -340,6 +341,23 @@ async fn a_lost_answer_leaves_a_power_command_in_doubt_and_the_world_decides() {
             .lines()
             .all(|line| line.contains(" -C 17 ") || line.contains(" -C 3 "))
     );
+}
+
+#[tokio::test]
+async fn the_boot_id_tells_whether_a_lost_cycle_happened() {
+    let site = TestSite::new();
+    let bmc = TestBmc::ipmi_sim(&site);
+    let sshd = Sshd::start(&site);
+    let providers = site.open(&format!("{}{}", bmc.table(""), sshd.table("")));
+    let cycle = json!({ "action": "Cycle" });
+    let before = witness(&providers, "ipmi.set-power", &cycle).await;
+    assert_eq!(before["boot-id"], BOOT_ID);
+    let verdict = reconcile(&providers, "ipmi.set-power", &cycle, &before).await;
+    assert_eq!(verdict, Reconciled::DidNot);
+    sshd.machine("boot_id", OTHER_BOOT_ID);
+    let verdict = reconcile(&providers, "ipmi.set-power", &cycle, &before).await;
+    assert_eq!(verdict, Reconciled::happened());
+    assert!(bmc.changes().is_empty());
 }
 
 #[tokio::test]

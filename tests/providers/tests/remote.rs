@@ -1,4 +1,4 @@
-//! `remote` by the built-in SSH client against a real sshd.
+//! `remote` by the built-in SSH client against a real sshd: keys, reads and waiting for a boot.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,46 +8,13 @@
 
 use serde_json::{Value, json};
 use std::io::Read;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-use wreimage_capability::remote::{Boot, CommandResult, Dmi, Exit, OsRelease};
-use wreimage_capability::{Call, Fault, FaultKind, Polled, Providers, Reconciled};
-use wreimage_provider_tests::call::{Notes, ask, reconcile, with, witness};
+use wreimage_capability::remote::{Dmi, OsRelease};
+use wreimage_capability::{FaultKind, Polled};
+use wreimage_provider_tests::call::ask;
+use wreimage_provider_tests::remote::{boot_id, look, pending};
 use wreimage_provider_tests::site::{SERIAL, TestSite, UUID};
 use wreimage_provider_tests::sshd::{BOOT_ID, OTHER_BOOT_ID, Sshd, keygen};
-use wreimage_provider_tests::tools::script;
-
-async fn boot_id(providers: &Providers, at: &str) -> Result<String, Fault> {
-    ask(providers, "remote.get-boot-id", json!({ "at": at })).await
-}
-
-fn command(argv: &[&str], timeout_ms: u64) -> Value {
-    json!({ "at": "Production", "command": { "argv": argv, "timeout_ms": timeout_ms } })
-}
-
-async fn run(providers: &Providers, argv: &[&str]) -> Result<CommandResult, Fault> {
-    ask(providers, "remote.run", command(argv, 20_000)).await
-}
-
-async fn look(providers: &Providers, at: &str, before: Option<&str>) -> Polled<Boot> {
-    let arguments = json!({
-        "since": { "boot_id": before, "time_ms": 0 },
-        "at": at,
-        "patience": { "deadline_ms": 60_000, "interval_ms": 200 },
-    });
-    with(&Call::alone(), providers, "remote.wait-for-boot", arguments)
-        .await
-        .unwrap_or_else(|fault| panic!("{fault:?}"))
-}
-
-async fn pending(providers: &Providers, at: &str, before: Option<&str>) -> String {
-    match look(providers, at, before).await {
-        Polled::Pending { why, .. } => why,
-        Polled::Ready(boot) => panic!("{boot:?}"),
-    }
-}
-
-const ANYTHING: &str = "allow = [[\"**\"]]";
 
 #[tokio::test]
 async fn both_identities_read_what_the_machine_says() {
@@ -207,144 +174,6 @@ async fn the_installer_is_trusted_on_first_use_for_one_boot() {
 }
 
 #[tokio::test]
-async fn commands_give_status_signal_and_both_streams() {
-    let site = TestSite::new();
-    let mut sshd = Sshd::new(&site, false);
-    sshd.up();
-    let providers = site.open(&sshd.table(ANYTHING));
-    let result = run(&providers, &["sh", "-c", "echo out; echo err >&2; exit 3"])
-        .await
-        .unwrap();
-    assert_eq!(result.exit, Exit::Status(3));
-    assert_eq!(
-        (result.stdout_tail.as_str(), result.stderr_tail.as_str()),
-        ("out\n", "err\n")
-    );
-    let result = run(&providers, &["sh", "-c", "kill -KILL $$"])
-        .await
-        .unwrap();
-    // The login shell runs the last command in its own place, so the signal is the session's.
-    assert_eq!(result.exit, Exit::Signal("KILL".to_owned()));
-    let result = run(&providers, &["no-such-program"]).await.unwrap();
-    assert_eq!(result.exit, Exit::Status(127));
-
-    let nasty = [
-        "",
-        " ",
-        "a b",
-        "'",
-        "\"",
-        "$(touch x)",
-        "`id`",
-        "a;b",
-        "a\nb",
-        "\\",
-        "*",
-        "ü=1",
-        "-n",
-        "!x",
-        "~",
-    ];
-    let mut argv = vec!["printf", "%s|"];
-    argv.extend(nasty);
-    let result = run(&providers, &argv).await.unwrap();
-    assert_eq!(
-        result.stdout_tail,
-        nasty.map(|word| format!("{word}|")).concat()
-    );
-}
-
-#[tokio::test]
-async fn output_is_bounded_and_kept_by_digest() {
-    let site = TestSite::new();
-    let mut sshd = Sshd::new(&site, false);
-    sshd.up();
-    let providers = site.open(&sshd.table(ANYTHING));
-    let notes = Arc::new(Notes::default());
-    let call = Call::new("run", 1, notes.clone());
-    let script = "head -c 20000000 /dev/zero | tr '\\0' x; echo the end; echo on stderr >&2";
-    let arguments = command(&["sh", "-c", script], 60_000);
-    let Polled::Ready(result) = with::<CommandResult>(&call, &providers, "remote.run", arguments)
-        .await
-        .unwrap()
-    else {
-        panic!("pending")
-    };
-    assert_eq!(result.stdout_tail.len(), 16 << 10);
-    assert!(result.stdout_tail.ends_with("xthe end\n"));
-    assert_eq!(result.stderr_tail, "on stderr\n");
-    assert_eq!(notes.kept.lock().unwrap()[0].len(), 8 << 20);
-    assert!(result.blob.is_some());
-    assert!(
-        result
-            .extra
-            .contains(&("blob-truncated".to_owned(), "true".to_owned()))
-    );
-}
-
-#[tokio::test]
-async fn only_allowed_commands_run() {
-    let site = TestSite::new();
-    let sshd = Sshd::start(&site);
-    let table = sshd.table("allow = [[\"echo\", \"*.service\"], [\"echo\", \"{fqdn}\"]]");
-    let providers = site.open(&table);
-    assert!(run(&providers, &["echo", "a.service"]).await.is_ok());
-    assert!(
-        run(&providers, &["echo", "host1001.lab1.test"])
-            .await
-            .is_ok()
-    );
-    for argv in [
-        &["echo", "x"][..],
-        &["echo", "a.service", "b"],
-        &["rm", "a.service"],
-        &[],
-    ] {
-        let fault = run(&providers, argv).await.unwrap_err();
-        assert_eq!(
-            (&fault.kind, fault.code.as_str()),
-            (&FaultKind::Denied, "remote.not-allowed")
-        );
-    }
-}
-
-#[tokio::test]
-async fn timeouts_and_broken_connections_leave_doubt() {
-    let site = TestSite::new();
-    let sshd = Sshd::start(&site);
-    let providers = site.open(&sshd.table(ANYTHING));
-    let start = Instant::now();
-    let arguments = command(&["sleep", "30"], 700);
-    let before = witness(&providers, "remote.run", &arguments).await;
-    assert_eq!(before["boot-id"], BOOT_ID);
-    let fault = ask::<CommandResult>(&providers, "remote.run", arguments.clone())
-        .await
-        .unwrap_err();
-    assert_eq!(
-        (&fault.kind, fault.code.as_str()),
-        (&FaultKind::Timeout, "remote.command-timeout")
-    );
-    assert!(fault.leaves_doubt() && start.elapsed() < Duration::from_secs(5));
-
-    let broken = async {
-        tokio::time::sleep(Duration::from_millis(700)).await;
-        let killed = std::process::Command::new("kill")
-            .args(["-KILL", &sshd.session().to_string()])
-            .status();
-        assert!(killed.unwrap().success());
-    };
-    let sleep = run(&providers, &["sleep", "20"]);
-    let (result, ()) = tokio::join!(sleep, broken);
-    let fault = result.unwrap_err();
-    assert_eq!(
-        (&fault.kind, fault.code.as_str()),
-        (&FaultKind::InDoubt, "remote.in-doubt")
-    );
-    let verdict = reconcile(&providers, "remote.run", &arguments, &before).await;
-    assert!(matches!(verdict, Reconciled::Unknown(_)));
-}
-
-#[tokio::test]
 async fn what_does_not_answer_is_pending_and_never_hangs() {
     let site = TestSite::new();
     let mut sshd = Sshd::new(&site, true);
@@ -450,38 +279,6 @@ async fn a_machine_that_swallows_packets_is_given_up_in_time() {
     );
     assert!(start.elapsed() < Duration::from_secs(2));
     drop(listener);
-}
-
-#[tokio::test]
-async fn a_reboot_is_proven_by_the_boot_id() {
-    let site = TestSite::new();
-    let sshd = Sshd::start(&site);
-    script(
-        &site.path("bin/reboot"),
-        &format!(
-            "#!/bin/sh\necho {OTHER_BOOT_ID} > {}\n",
-            site.path("machine/boot_id").display()
-        ),
-    );
-    let providers = site.open(&sshd.table(""));
-    let arguments = json!({ "at": "Production" });
-    let before = witness(&providers, "remote.reboot", &arguments).await;
-    let start = Instant::now();
-    ask::<()>(&providers, "remote.reboot", arguments.clone())
-        .await
-        .unwrap();
-    assert!(start.elapsed() < Duration::from_secs(1), "it is detached");
-    let verdict = reconcile(&providers, "remote.reboot", &arguments, &before).await;
-    assert_eq!(verdict, Reconciled::happened());
-    let now = witness(&providers, "remote.reboot", &arguments).await;
-    let verdict = reconcile(&providers, "remote.reboot", &arguments, &now).await;
-    assert_eq!(verdict, Reconciled::DidNot);
-
-    let providers = site.open(&sshd.table("reboot = [\"no-such-program\"]"));
-    let fault = ask::<()>(&providers, "remote.reboot", arguments)
-        .await
-        .unwrap_err();
-    assert_eq!(fault.code, "remote.reboot-refused");
 }
 
 #[tokio::test]

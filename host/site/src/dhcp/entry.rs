@@ -2,8 +2,8 @@
 //! is read by the DHCP server of a whole data centre.
 
 use super::render::{Filename, Match, Snippet, pxe_client_id};
-use crate::file::BootTable;
 use crate::inventory::InventoryHost;
+use crate::tables::BootTable;
 use std::net::Ipv4Addr;
 use wreimage_capability::Fault;
 use wreimage_capability::dhcp::{BootMethod, Entry, MatchKind};

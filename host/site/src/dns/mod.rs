@@ -4,7 +4,7 @@ mod hosts;
 mod server;
 mod system;
 
-use crate::file::{DnsProvider, DnsTable};
+use crate::tables::{DnsProvider, DnsTable};
 use crate::target::Target;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};

@@ -1,23 +1,22 @@
 //! The live provider of `ipmi`: the program `ipmitool`. What it says about success is not believed: every write is read
 //! back.
 
-use super::answers::{boot_flags, power_state, raw_bytes, restart_cause};
+use super::answers::{boot_flags, power_state, raw_bytes};
 use super::identity;
 use super::session::{Bmc, Refused, Repeat};
 use crate::remote::BootIds;
 use crate::target::Target;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use wreimage_capability::ipmi::{
     BootDevice, BootFlags, BootMode, DeviceInfo, PowerAction, PowerState, Provider,
 };
 use wreimage_capability::{Call, Fault, Function, Reconciled};
 
 const CHASSIS_STATUS: [&str; 3] = ["raw", "0x00", "0x01"];
-const RESTART_CAUSE: [&str; 3] = ["raw", "0x00", "0x07"];
 const GET_BOOT_FLAGS: [&str; 6] = ["raw", "0x00", "0x09", "0x05", "0x00", "0x00"];
 const SYSTEM_GUID: [&str; 3] = ["raw", "0x06", "0x37"];
 /// Boot parameter 5 all zero: no override, and not valid. For BMCs that keep the device when told `none`.
@@ -31,18 +30,13 @@ const KEEP_OVER_SELF_TEST: [&str; 5] = ["raw", "0x00", "0x08", "0x03", "0x08"];
 /// How often a boot device is set before the BMC is given up, and the pause before it is read back again.
 const ATTEMPTS: usize = 3;
 const PAUSE: Duration = Duration::from_secs(1);
-/// How long a machine may take to reach the power state that it was told.
-const SETTLE: Duration = Duration::from_secs(15);
-const POLL: Duration = Duration::from_millis(500);
-/// Chassis power control, as the restart cause tells it (28.11).
-const CAUSE_POWER_CONTROL: u8 = 1;
 
 /// Speaks to one BMC.
 pub(crate) struct Ipmitool {
     bmc: Result<Bmc, Fault>,
-    target: Target,
+    pub(super) target: Target,
     /// Tells a boot of the machine from another, when the machine can be entered.
-    boots: Option<Arc<dyn BootIds>>,
+    pub(super) boots: Option<Arc<dyn BootIds>>,
 }
 
 impl Ipmitool {
@@ -59,11 +53,11 @@ impl Ipmitool {
         }
     }
 
-    fn bmc(&self) -> Result<&Bmc, Fault> {
+    pub(super) fn bmc(&self) -> Result<&Bmc, Fault> {
         self.bmc.as_ref().map_err(Clone::clone)
     }
 
-    async fn power(&self) -> Result<PowerState, Fault> {
+    pub(super) async fn power(&self) -> Result<PowerState, Fault> {
         let answer = self.bmc()?.ask(&CHASSIS_STATUS).await?;
         Ok(power_state(&raw_bytes(&answer)))
     }
@@ -130,38 +124,11 @@ impl Ipmitool {
         ))
     }
 
-    async fn optional(&self, arguments: &[&str]) -> Result<Option<String>, Fault> {
+    pub(super) async fn optional(&self, arguments: &[&str]) -> Result<Option<String>, Fault> {
         match self.bmc()?.request(arguments, Repeat::Harmless).await {
             Ok(answer) => Ok(Some(answer)),
             Err(Refused::Fault(fault)) => Err(fault),
             Err(_) => Ok(None),
-        }
-    }
-
-    /// Waits until the machine has the power state; what was seen last otherwise.
-    async fn settle(&self, wanted: &PowerState) -> Result<(), Result<PowerState, Fault>> {
-        let end = Instant::now() + SETTLE;
-        loop {
-            let seen = self.power().await;
-            if seen.as_ref() == Ok(wanted) {
-                return Ok(());
-            }
-            if Instant::now() >= end {
-                return Err(seen);
-            }
-            sleep(POLL).await;
-        }
-    }
-
-    async fn restart_cause(&self) -> Option<u8> {
-        let answer = self.optional(&RESTART_CAUSE).await.ok().flatten()?;
-        restart_cause(&raw_bytes(&answer))
-    }
-
-    async fn boot_id(&self) -> Option<String> {
-        match &self.boots {
-            Some(boots) => boots.boot_id().await,
-            None => None,
         }
     }
 }
@@ -225,78 +192,7 @@ impl Provider for Ipmitool {
     }
 
     async fn set_power(&self, call: &Call, action: PowerAction) -> Result<(), Fault> {
-        let bmc = self.bmc()?;
-        let state = self.power().await?;
-        let (code, wanted) = match (action, &state) {
-            (PowerAction::On, PowerState::On) | (PowerAction::Off, PowerState::Off) => {
-                call.progress("the power is in that state already");
-                return Ok(());
-            }
-            (PowerAction::Cycle, PowerState::Off) => {
-                return Err(Fault::conflict(
-                    "ipmi.machine-is-off",
-                    bmc.system(),
-                    format!(
-                        "{} is off and cannot be cycled; power it on instead",
-                        self.target.fqdn
-                    ),
-                ));
-            }
-            (PowerAction::Off, _) => ("0x00", PowerState::Off),
-            (PowerAction::On, _) => ("0x01", PowerState::On),
-            (PowerAction::Cycle, _) => ("0x02", PowerState::On),
-        };
-        match bmc
-            .request(&["raw", "0x00", "0x02", code], Repeat::Never)
-            .await
-        {
-            Ok(_) => {}
-            Err(Refused::Completion(0xd5, text)) => {
-                return Err(Fault::conflict(
-                    "ipmi.wrong-state",
-                    bmc.system(),
-                    format!(
-                        "{} does not do that in its present state: {text}",
-                        bmc.system()
-                    ),
-                ));
-            }
-            // 0xCF: a second copy of the request; the first one is being served.
-            Err(Refused::Completion(0xcf, _) | Refused::Lost(_)) => {
-                return Err(Fault::in_doubt(
-                    "ipmi.power-in-doubt",
-                    bmc.system(),
-                    format!(
-                        "{} did not say whether it switched the power of {}",
-                        bmc.system(),
-                        self.target.fqdn
-                    ),
-                ));
-            }
-            Err(refused) => return Err(bmc.fault(refused)),
-        }
-        match self.settle(&wanted).await {
-            Ok(()) => Ok(()),
-            Err(Ok(seen)) => Err(Fault::rejected(
-                "ipmi.power-not-changed",
-                bmc.system(),
-                format!(
-                    "{} took the command, and {} s later the power of {} is {}; look at the machine",
-                    bmc.system(),
-                    SETTLE.as_secs(),
-                    self.target.fqdn,
-                    power_word(&seen)
-                ),
-            )),
-            // It took the command; that it cannot be read back now is said by the next read.
-            Err(Err(fault)) => {
-                call.progress(format!(
-                    "the power could not be read back: {}",
-                    fault.message
-                ));
-                Ok(())
-            }
-        }
+        self.switch_power(call, action).await
     }
 
     async fn set_boot_device(
@@ -358,13 +254,7 @@ impl Provider for Ipmitool {
         _function: &'static Function,
         _arguments: &Value,
     ) -> Result<Value, Fault> {
-        let (power, cause, boot_id) =
-            tokio::join!(self.power(), self.restart_cause(), self.boot_id());
-        Ok(json!({
-            "power": power_word(&power?),
-            "restart-cause": cause,
-            "boot-id": boot_id,
-        }))
+        self.witness_power().await
     }
 
     async fn reconcile(
@@ -374,84 +264,11 @@ impl Provider for Ipmitool {
         arguments: &Value,
         witness: &Value,
     ) -> Result<Reconciled, Fault> {
-        let action: PowerAction = arguments
+        let action = arguments
             .get("action")
-            .and_then(|action| serde_json::from_value(action.clone()).ok())
-            .unwrap_or(PowerAction::Cycle);
-        let before = witness
-            .get("power")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        let end = Instant::now() + SETTLE;
-        loop {
-            let now = self.power().await?;
-            match (action, before, &now) {
-                (PowerAction::Off, "on", PowerState::Off)
-                | (PowerAction::On, "off", PowerState::On)
-                | (PowerAction::Cycle, "on", PowerState::Off) => return Ok(Reconciled::happened()),
-                (PowerAction::Cycle, ..) => {
-                    if let Some(verdict) = self.judge_cycle(witness, Instant::now() >= end).await {
-                        return Ok(verdict);
-                    }
-                }
-                (PowerAction::Off, "on", PowerState::On)
-                | (PowerAction::On, "off", PowerState::Off)
-                    if Instant::now() >= end =>
-                {
-                    return Ok(Reconciled::DidNot);
-                }
-                _ if Instant::now() >= end => {
-                    return Ok(Reconciled::Unknown(format!(
-                        "the power was {before} before and is {} now",
-                        power_word(&now)
-                    )));
-                }
-                _ => {}
-            }
-            sleep(POLL).await;
-        }
-    }
-}
-
-impl Ipmitool {
-    /// Whether a machine that is on was cycled: by its boot id, else by the restart cause. `None`: look again.
-    async fn judge_cycle(&self, witness: &Value, last: bool) -> Option<Reconciled> {
-        let before = witness.get("boot-id").and_then(Value::as_str);
-        let now = self.boot_id().await;
-        match (before, now.as_deref()) {
-            (Some(before), Some(now)) if before != now => return Some(Reconciled::happened()),
-            // A cycle takes the machine down at once: one that still answers with its old boot id was not cycled.
-            (Some(_), Some(_)) if last => return Some(Reconciled::DidNot),
-            _ => {}
-        }
-        let cause_before = witness.get("restart-cause").and_then(Value::as_u64);
-        let cause = self.restart_cause().await;
-        if cause == Some(CAUSE_POWER_CONTROL)
-            && cause_before.is_some_and(|it| it != u64::from(CAUSE_POWER_CONTROL))
-        {
-            return Some(Reconciled::happened());
-        }
-        last.then(|| {
-            Reconciled::Unknown(match before {
-                Some(before) => format!(
-                    "{} answered with boot id {before} before and does not answer now; the BMC says that it is on",
-                    self.target.fqdn
-                ),
-                None => format!(
-                    "the BMC says that {} is on, as before, and nothing tells one boot from another",
-                    self.target.fqdn
-                ),
-            })
-        })
-    }
-}
-
-/// The state as a word.
-pub(crate) fn power_word(state: &PowerState) -> &str {
-    match state {
-        PowerState::On => "on",
-        PowerState::Off => "off",
-        PowerState::Unknown(_) => "unknown",
+            .and_then(|action| serde_json::from_value(action.clone()).ok());
+        self.reconcile_power(action.unwrap_or(PowerAction::Cycle), witness)
+            .await
     }
 }
 

@@ -3,8 +3,8 @@
 use super::classify::{self, Failure};
 use crate::child::{Child, ChildFailure};
 use crate::dns::Names;
-use crate::file::Suite;
 use crate::secret::Secret;
+use crate::tables::Suite;
 use secrecy::ExposeSecret;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, Ordering};
