@@ -141,7 +141,7 @@ async fn site(path: &std::path::Path, guest: &Guest, host: &str) -> Result<Surro
     let mut observer = None;
     let mut notice = None;
     if !from_lab.is_empty() {
-        observer = Some(mix(builtin()?, host, &from_lab, &mut providers).await);
+        observer = Some(mix(World::bare(site.name()), host, &from_lab, &mut providers).await);
         notice = Some(format!(
             "from the lab on site {}: {}; the rest is real",
             site.name(),

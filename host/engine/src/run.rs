@@ -434,7 +434,9 @@ fn finish(course: &Course, ended: &Ended, began: Timestamp) -> Result<Report, Ru
         .closed
         .iter()
         .any(|closed| matches!(closed.state, UndoState::Failed | UndoState::Left));
-    let failed = || match (touched, left.is_empty()) {
+    // A rehearsal that got as far as its twin has tried; it did not refuse.
+    let tried = touched || course.state().in_twin;
+    let failed = || match (tried, left.is_empty()) {
         (false, _) => ("refused", 40),
         (true, true) => ("failed", 20),
         (true, false) => ("failed", 21),

@@ -23,6 +23,9 @@ const STILL_UP: Duration = Duration::from_secs(20);
 /// How long a lost reboot is looked for before nobody can tell.
 const LOST_REBOOT: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_secs(1);
+/// A login that began while the machine went down hangs until its deadline, and the next boot would be seen only then.
+/// After this long another look is taken beside it.
+const HANGS: Duration = Duration::from_millis(1200);
 
 /// Speaks to one host.
 pub(crate) struct Remote {
@@ -92,6 +95,23 @@ impl Remote {
             uptime_ms,
             extra: vec![("host-key".to_owned(), fingerprint)],
         }))
+    }
+
+    /// A look that a login which hangs does not hold up.
+    async fn look_past_hangs(
+        &self,
+        at: Identity,
+        since: &Before,
+    ) -> Result<Result<Boot, String>, Fault> {
+        let first = self.look(at, since);
+        tokio::pin!(first);
+        tokio::select! {
+            seen = &mut first => seen,
+            seen = async {
+                sleep(HANGS).await;
+                self.look(at, since).await
+            } => seen,
+        }
     }
 
     fn allowed(&self, argv: &[String]) -> Result<(), Fault> {
@@ -219,8 +239,10 @@ impl Provider for Remote {
             Answering::Production => &[Identity::Production],
             Answering::Either => &[Identity::Installer, Identity::Production],
         };
-        let mut looks: FuturesUnordered<_> =
-            identities.iter().map(|at| self.look(*at, &since)).collect();
+        let mut looks: FuturesUnordered<_> = identities
+            .iter()
+            .map(|at| self.look_past_hangs(*at, &since))
+            .collect();
         let mut reasons = Vec::new();
         while let Some(seen) = looks.next().await {
             match seen? {
