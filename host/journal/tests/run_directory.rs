@@ -1,4 +1,5 @@
 //! A run's folder keeps records in order and reads them back.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 use serde_json::json;
 use wreimage_capability::{Effect, Fault};
 use wreimage_journal::{Entry, Log, Origin, Outcome, Reality, Record, Records, RunDirectory};

@@ -79,9 +79,6 @@
 //! file, `pace` and `participants` the clock, `twin` and `follow` the worlds that stand in for real machines. A new service
 //! is state in `world`, its events in `event`, and a provider.
 
-// The border's own error type, returned as providers must return it.
-#![allow(clippy::result_large_err)]
-
 mod bmc;
 mod boot;
 mod event;

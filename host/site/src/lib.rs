@@ -8,8 +8,6 @@
     test,
     allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)
 )]
-// A fault is big, and it is made where nobody hurries.
-#![allow(clippy::result_large_err)]
 
 mod check;
 mod child;

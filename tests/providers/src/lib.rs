@@ -4,8 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::indexing_slicing,
-    clippy::result_large_err
+    clippy::indexing_slicing
 )]
 
 pub mod bmc;
