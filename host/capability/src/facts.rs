@@ -13,6 +13,8 @@ pub enum Validity {
     Now,
     /// Leave it; the text says why and what to do.
     Leave(&'static str),
+    /// It went by itself; the text says how.
+    Gone(&'static str),
 }
 
 /// Grows from the outcomes of calls as they pass the gate.
@@ -81,6 +83,15 @@ impl Facts {
                 "the installer may still be running and clearing the override on UEFI can lose the boot entry of the new \
                  system; clear it when the system is up",
             )
+        } else {
+            Validity::Now
+        }
+    }
+
+    /// What was done to the old system is gone with it.
+    pub fn until_wiped(&self) -> Validity {
+        if self.installer.is_some() {
+            Validity::Gone("the system that it was done to has been wiped")
         } else {
             Validity::Now
         }

@@ -4,21 +4,31 @@
 //! To add a capability `foo`: write `wit/deps/foo/foo.wit`, import it in `wit/world.wit`, write `foo.rs` with its effect
 //! table, and add it to [`ALL`].
 
+pub mod alertmanager;
 pub mod bindings;
 mod border;
 mod call;
 pub mod clock;
 mod clocks;
+pub mod conftool;
+pub mod debmonitor;
 pub mod dhcp;
 pub mod dns;
 mod effect;
 mod facts;
 mod fault;
+pub mod http;
+pub mod httpbb;
+pub mod icinga;
 pub mod ipmi;
 mod listing;
 pub mod netbox;
 pub mod operator;
+pub mod phabricator;
 mod providers;
+pub mod puppet;
+pub mod puppet_ca;
+pub mod puppetdb;
 pub mod remote;
 pub mod run;
 mod table;

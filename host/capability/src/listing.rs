@@ -1,7 +1,10 @@
 //! The one list of capabilities.
 
 use crate::{Border, Capability, Function};
-use crate::{clock, dhcp, dns, ipmi, netbox, operator, remote, run};
+use crate::{
+    alertmanager, clock, conftool, debmonitor, dhcp, dns, http, httpbb, icinga, ipmi, netbox,
+    operator, phabricator, puppet, puppet_ca, puppetdb, remote, run,
+};
 use wasmtime::component::{HasSelf, Linker};
 
 macro_rules! capabilities {
@@ -28,7 +31,26 @@ macro_rules! capabilities {
     };
 }
 
-capabilities!(netbox, dns, ipmi, dhcp, remote, operator, run, clock);
+capabilities!(
+    netbox,
+    dns,
+    ipmi,
+    dhcp,
+    remote,
+    puppet,
+    puppet_ca,
+    puppetdb,
+    icinga,
+    alertmanager,
+    conftool,
+    debmonitor,
+    httpbb,
+    phabricator,
+    http,
+    operator,
+    run,
+    clock,
+);
 
 impl crate::bindings::wreimage::types::types::Host for Border {}
 

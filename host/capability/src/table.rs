@@ -36,7 +36,7 @@ macro_rules! effects {
             $(
                 #[doc = concat!("`", stringify!($capability), ".", stringify!($function), "`")]
                 pub static $function: $crate::Function = $crate::Function {
-                    capability: stringify!($capability),
+                    capability: super::CAPABILITY.name,
                     name: {
                         const BYTES: [u8; stringify!($function).len()] =
                             $crate::table::kebab(stringify!($function));
@@ -53,7 +53,14 @@ macro_rules! effects {
 
         /// The capability and its effect table.
         pub static CAPABILITY: $crate::Capability = $crate::Capability {
-            name: stringify!($capability),
+            name: {
+                const BYTES: [u8; stringify!($capability).len()] =
+                    $crate::table::kebab(stringify!($capability));
+                match ::std::str::from_utf8(&BYTES) {
+                    Ok(name) => name,
+                    Err(_) => "",
+                }
+            },
             interface: $interface,
             server: $crate::Server::$server,
             functions: &[ $( &functions::$function ),* ],
@@ -102,7 +109,7 @@ macro_rules! effects {
         pub fn serve<P: Provider + 'static>(
             provider: P,
         ) -> (&'static str, ::std::sync::Arc<dyn $crate::Dispatch>) {
-            (stringify!($capability), ::std::sync::Arc::new(Served(provider)))
+            (CAPABILITY.name, ::std::sync::Arc::new(Served(provider)))
         }
 
         struct Served<P>(P);

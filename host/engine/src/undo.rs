@@ -131,9 +131,9 @@ impl UndoList {
         closed
     }
 
-    fn pop_left(&mut self, reason: &str) -> Option<UndoClosed> {
+    fn pop(&mut self, state: UndoState, reason: &str) -> Option<UndoClosed> {
         let open = self.open.pop()?;
-        let closed = open.closed(UndoState::Left, reason);
+        let closed = open.closed(state, reason);
         self.closed.push(closed.clone());
         Some(closed)
     }
@@ -170,8 +170,12 @@ impl Course {
                     // The outcome closes the entry, whatever it is.
                     let _recorded = self.call(inverse, json!({}), Origin::Undo).await?;
                 }
-                Validity::Leave(reason) => {
-                    let closed = self.state().undo.pop_left(reason);
+                Validity::Leave(reason) | Validity::Gone(reason) => {
+                    let state = match validity {
+                        Validity::Leave(_) => UndoState::Left,
+                        _ => UndoState::NotNeeded,
+                    };
+                    let closed = self.state().undo.pop(state, reason);
                     if let Some(closed) = closed {
                         self.recorder.record(Record::UndoClosed(closed))?;
                     }

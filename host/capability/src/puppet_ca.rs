@@ -1,0 +1,13 @@
+//! Puppet's certificate authority, for the host's name and no other.
+
+use crate::Patience;
+pub use crate::bindings::wreimage::puppet_ca::puppet_ca::Certificate;
+
+crate::table::effects! {
+    /// Speaks to the certificate authority for the run's host.
+    puppet_ca "wreimage:puppet-ca/puppet-ca@0.1.0" served by Provider in crate::bindings::wreimage::puppet_ca::puppet_ca;
+    read get_certificate() -> Certificate;
+    wait wait_for_request(patience: Patience) -> String;
+    write sign(fingerprint: String) -> ();
+    write clean() -> bool;
+}
