@@ -119,6 +119,47 @@ impl Phase<'_> {
         self.begin(name, Some(usually), work)
     }
 
+    /// As [`step`](Phase::step), unless there is a reason not to do it: then it ends as skipped, says the reason, and the
+    /// value is `None`.
+    ///
+    /// # Errors
+    /// The closure's fault.
+    pub fn step_unless<T>(
+        &mut self,
+        why_not: Option<String>,
+        name: &str,
+        work: impl FnOnce(&mut Step) -> Result<T, Fault>,
+    ) -> Result<Option<T>, Fault> {
+        match why_not {
+            None => self.step(name, work).map(Some),
+            Some(why) => self.skipped(name, why),
+        }
+    }
+
+    /// As [`step_unless`](Phase::step_unless), for a step that usually takes that long.
+    ///
+    /// # Errors
+    /// The closure's fault.
+    pub fn long_step_unless<T>(
+        &mut self,
+        why_not: Option<String>,
+        name: &str,
+        usually: Duration,
+        work: impl FnOnce(&mut Step) -> Result<T, Fault>,
+    ) -> Result<Option<T>, Fault> {
+        match why_not {
+            None => self.long_step(name, usually, work).map(Some),
+            Some(why) => self.skipped(name, why),
+        }
+    }
+
+    fn skipped<T>(&mut self, name: &str, why: String) -> Result<Option<T>, Fault> {
+        self.step(name, |step| {
+            step.skips(why);
+            Ok(None)
+        })
+    }
+
     fn begin<T>(
         &mut self,
         name: &str,

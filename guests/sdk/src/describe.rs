@@ -45,6 +45,20 @@ impl OptionSpec {
         }
     }
 
+    /// An option with words, separated by commas.
+    pub fn words(name: &str, value_name: &str, help: &str) -> Self {
+        OptionSpec {
+            value_name: Some(value_name.to_owned()),
+            ..OptionSpec::of_kind(OptionKind::Words, name, help)
+        }
+    }
+
+    /// An option that is one of these words.
+    pub fn choice(name: &str, words: &[&str], help: &str) -> Self {
+        let words = words.iter().map(|word| (*word).to_owned()).collect();
+        OptionSpec::of_kind(OptionKind::Choice(words), name, help)
+    }
+
     /// An option of that kind.
     pub fn of_kind(kind: OptionKind, name: &str, help: &str) -> Self {
         OptionSpec {
@@ -64,6 +78,20 @@ impl OptionSpec {
     #[must_use]
     pub fn required(mut self) -> Self {
         self.required = true;
+        self
+    }
+
+    /// With a short form of one letter.
+    #[must_use]
+    pub fn short(mut self, letter: char) -> Self {
+        self.short = Some(letter.to_string());
+        self
+    }
+
+    /// A usage error at a site that marks this capability as absent.
+    #[must_use]
+    pub fn needs(mut self, capability: &str) -> Self {
+        self.needs.push(capability.to_owned());
         self
     }
 

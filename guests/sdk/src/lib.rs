@@ -31,11 +31,13 @@
 //! no state is kept between [`Guest::run`] and [`Guest::rollback`]: the latter runs in a fresh instance.
 
 mod actions;
+mod attempt;
 #[allow(missing_docs, clippy::all)]
 pub mod bindings;
 pub mod clock;
 mod describe;
 mod display;
+mod display_services;
 mod fault;
 mod guest;
 mod options;
@@ -43,23 +45,36 @@ mod panic;
 mod patience;
 pub mod prompt;
 mod retry;
+mod site;
 mod step;
 mod tell;
+pub mod text;
 
 pub use actions::{Action, Actions, Phase};
+pub use attempt::{Offers, attempt};
 pub use bindings::exports::wreimage::guest::guest::{
     Cause, Description, Ending, OptionKind, OptionSpec, Outcome, PastStep, Reminder, Undone,
     Verdict,
 };
 pub use bindings::shared::wreimage::types::types::{Fault, FaultKind, Patience};
+pub use bindings::wreimage::alertmanager::alertmanager;
+pub use bindings::wreimage::conftool::conftool;
+pub use bindings::wreimage::debmonitor::debmonitor;
 pub use bindings::wreimage::dhcp::dhcp;
 pub use bindings::wreimage::dns::dns;
+pub use bindings::wreimage::http::http;
+pub use bindings::wreimage::httpbb::httpbb;
+pub use bindings::wreimage::icinga::icinga;
 pub use bindings::wreimage::ipmi::ipmi;
 pub use bindings::wreimage::netbox::netbox;
+pub use bindings::wreimage::phabricator::phabricator;
+pub use bindings::wreimage::puppet::puppet;
+pub use bindings::wreimage::puppet_ca::puppet_ca;
+pub use bindings::wreimage::puppetdb::puppetdb;
 pub use bindings::wreimage::remote::remote;
 pub use bindings::wreimage::run::run::{Level, OptionValue, Request, Severity};
 pub use guest::{Guest, enter_rollback, enter_run};
 pub use options::Options;
-pub use retry::{Tries, retry};
+pub use retry::{Tries, retry, retry_if_worth};
 pub use step::Step;
 pub use tell::{leave, log, note};

@@ -32,6 +32,26 @@ pub fn retry<T>(
     }
 }
 
+/// As [`retry`], but only a fault that calls itself worth another try is tried again.
+///
+/// # Errors
+/// The fault of the last attempt.
+pub fn retry_if_worth<T>(
+    tries: Tries,
+    mut attempt: impl FnMut(u32) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let mut number = 1;
+    loop {
+        match attempt(number) {
+            Err(fault) if fault.retryable && number < tries.tries && !is_final(&fault.kind) => {
+                clock::sleep(tries.pause)?;
+            }
+            ended => return ended,
+        }
+        number += 1;
+    }
+}
+
 fn is_final(kind: &FaultKind) -> bool {
     matches!(
         kind,
@@ -65,6 +85,17 @@ mod tests {
         let answer: Result<(), _> = retry(patient, |number| {
             calls = number;
             Err(Fault::new(FaultKind::Denied, "test.no", "test", "no"))
+        });
+        assert!(answer.is_err());
+        assert_eq!(calls, 1);
+    }
+    #[test]
+    fn what_is_not_worth_another_try_gets_none() {
+        let patient = Tries { tries: 9, ..NONE };
+        let mut calls = 0;
+        let answer: Result<(), _> = retry_if_worth(patient, |number| {
+            calls = number;
+            Err(Fault::new(FaultKind::Rejected, "test.no", "test", "no"))
         });
         assert!(answer.is_err());
         assert_eq!(calls, 1);

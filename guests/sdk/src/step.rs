@@ -1,6 +1,6 @@
 //! One step of the runbook while it is being done.
 
-use crate::Level;
+use crate::{Fault, FaultKind, Level};
 use std::fmt::Display;
 
 /// What is to be said of the step when it ends. It ends as a success unless something else is said, and as a failure
@@ -38,6 +38,26 @@ impl Step {
         self.texts.push(why.into());
     }
 
+    /// Takes a failure that must not stop the run for a warning, which says `what` failed; the value is `None` then.
+    ///
+    /// # Errors
+    /// `cancelled`, which always stops.
+    pub fn tolerates<T>(
+        &mut self,
+        what: &str,
+        result: Result<T, Fault>,
+    ) -> Result<Option<T>, Fault> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(fault) if fault.is(FaultKind::Cancelled) => Err(fault),
+            Err(fault) => {
+                self.warns(format!("{what}: {}", fault.message));
+                self.evidence("fault", &fault.code);
+                Ok(None)
+            }
+        }
+    }
+
     /// A fact that was seen, for whoever has to judge the run later.
     pub fn evidence(&mut self, what: &str, value: impl Display) {
         self.evidence.push((what.to_owned(), value.to_string()));
@@ -45,5 +65,28 @@ impl Step {
 
     pub(crate) fn text(&self) -> String {
         self.texts.join("; ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tolerated_failure_is_a_warning_and_a_cancel_is_not_tolerated() {
+        let fails = |kind| Err::<(), _>(Fault::new(kind, "test.no", "test", "no answer"));
+        let mut step = Step::new();
+        assert_eq!(
+            step.tolerates("cannot", fails(FaultKind::Unreachable)),
+            Ok(None)
+        );
+        assert_eq!(
+            (&step.level, step.text().as_str()),
+            (&Level::Warning, "cannot: no answer")
+        );
+        assert!(
+            step.tolerates("cannot", fails(FaultKind::Cancelled))
+                .is_err()
+        );
     }
 }
