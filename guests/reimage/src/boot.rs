@@ -1,8 +1,7 @@
 //! Waiting for a boot, and judging which system it brought.
 
-use wreimage_sdk::prompt::{self, Answer};
 use wreimage_sdk::remote::{self, Answering, Before, Boot, Identity};
-use wreimage_sdk::{Fault, FaultKind, Patience, Step};
+use wreimage_sdk::{Fault, FaultKind, Offers, Patience, Step, attempt};
 
 /// What stands on the kernel command line of an installer and of no installed system: PXELINUX names the boot image, iPXE
 /// only the preseed file.
@@ -66,28 +65,26 @@ pub fn wait(
     not_yet: &str,
     step: &mut Step,
 ) -> Result<Boot, Fault> {
-    let minutes = patience.deadline().as_secs() / 60;
-    loop {
-        let fault = match remote::wait_for_boot(since, at, patience) {
-            Err(fault) if fault.is(FaultKind::Timeout) => fault.before(not_yet),
-            ended => return ended,
-        };
-        let answers = [
-            (Answer::Wait, &*format!("wait up to {minutes} minutes more")),
-            (
-                Answer::Abort,
-                "stop here; the DHCP entry is taken back, the machine stays as it is",
-            ),
-        ];
-        match prompt::choose(&fault.message, &answers) {
-            Ok(Answer::Wait) => step.warns("The deadline passed; the operator decided to wait on"),
-            Ok(_) => return Err(fault.and("The operator decided to stop.")),
-            Err(nobody) if nobody.code == prompt::NOBODY => {
-                return Err(fault.and("Nobody could be asked whether to wait on."));
+    let longer = format!(
+        "wait up to {} minutes more",
+        patience.deadline().as_secs() / 60
+    );
+    let offers = Offers {
+        wait: Some(&longer),
+        abort: "stop here; the host takes back what it has set, the machine stays as it is",
+        ..Offers::default()
+    };
+    let boot = attempt(&offers, step, |_| {
+        remote::wait_for_boot(since, at, patience).map_err(|fault| {
+            if fault.is(FaultKind::Timeout) {
+                fault.before(not_yet)
+            } else {
+                fault
             }
-            Err(other) => return Err(other),
-        }
-    }
+        })
+    })?;
+    // To go on without a boot is not offered.
+    boot.ok_or_else(|| Fault::new(FaultKind::Timeout, "reimage.no-boot", "", not_yet))
 }
 
 #[cfg(test)]

@@ -1,16 +1,36 @@
 //! The closing words. By now the host has taken back what had to be; nothing is changed here.
 
-use wreimage_sdk::{Cause, Ending, Fault, Severity, Verdict, log};
+use crate::comment;
+use crate::options::Asked;
+use crate::steps::close as steps;
+use wreimage_sdk::{Actions, Cause, Ending, Fault, Request, Severity, Verdict, log, phabricator};
 
-/// Says what happened, what was taken back, and what is left.
+/// Says what happened, what was taken back, and what is left; and closes the task with the one comment that a run ends
+/// with, good or bad.
 ///
 /// # Errors
 /// None but what [`log`] ends with.
-pub fn words(host: &str, ending: &Ending) -> Result<(), Fault> {
-    for (severity, line) in lines(host, ending) {
+pub fn words(request: &Request, ending: &Ending) -> Result<(), Fault> {
+    for (severity, line) in lines(&request.host, ending) {
         log(severity, &line)?;
     }
-    Ok(())
+    // A run whose options were refused has touched nothing, and told nobody.
+    let Ok(asked) = Asked::from_request(request) else {
+        return Ok(());
+    };
+    let Some(text) = comment::ended(&asked, ending) else {
+        return Ok(());
+    };
+    let mut actions = Actions::new();
+    actions
+        .phase(steps::PHASE)
+        .step(steps::END_COMMENT, |step| {
+            let told = phabricator::comment(&text);
+            if step.tolerates("the task was not updated", told)?.is_some() {
+                step.says(asked.task.as_deref().unwrap_or_default());
+            }
+            Ok(())
+        })
 }
 
 fn lines(host: &str, ending: &Ending) -> Vec<(Severity, String)> {
@@ -44,6 +64,7 @@ fn lines(host: &str, ending: &Ending) -> Vec<(Severity, String)> {
         let line = format!("Left: {}. To end it: {}", reminder.text, reminder.command);
         lines.push((Severity::Warn, line));
     }
+    lines.extend(comment::advice(ending).map(|advice| (Severity::Info, advice)));
     lines
 }
 

@@ -1,8 +1,9 @@
 //! The installation: boot the installer from the network once, let it install, see the new OS up.
 
-use crate::boot::{self, System};
-use crate::machine::Machine;
+use crate::boot;
+use crate::machine::{Machine, System};
 use crate::options::Asked;
+use crate::steps::install as steps;
 use crate::{boot_override, doubt, policy, release};
 use wreimage_sdk::dhcp::{self, BootMethod, Entry, MatchKind, Published};
 use wreimage_sdk::ipmi::{self, PowerAction, PowerState};
@@ -12,61 +13,48 @@ use wreimage_sdk::{Actions, Fault, FaultKind, Step, clock};
 const NOT_RESTARTED: &str =
     "The machine was not restarted: its old system and its data are as they were.";
 
-/// Wipes the machine and installs it; with `--no-pxe` only looks which OS runs.
+/// Wipes the machine and installs it; with `--no-pxe` only looks which OS runs. Returns where the OS answers.
 ///
 /// # Errors
 /// What stopped it, and in which state it left the machine. The host takes the DHCP entry and the boot override back.
-pub fn run(asked: &Asked, machine: &Machine, actions: &mut Actions) -> Result<(), Fault> {
-    let mut phase = actions.phase("install");
+pub fn run(asked: &Asked, machine: &Machine, actions: &mut Actions) -> Result<System, Fault> {
+    let mut phase = actions.phase(steps::PHASE);
 
     if asked.no_pxe {
-        return phase.step(
-            "Verify that the host runs the requested OS (no installation: --no-pxe)",
-            |step| release::verify_present(asked, step),
-        );
+        return phase.step(steps::PRESENT, |step| release::verify_present(asked, step));
     }
 
-    let entry = phase.step(
-        "Generate a temporary DHCP snippet on the install server and restart the DHCP server",
-        |step| publish(asked, machine, step),
-    )?;
-    phase.step("Force next boot to go via PXE via IPMI", |step| {
+    let entry = phase.step(steps::DHCP, |step| publish(asked, machine, step))?;
+    phase.step(steps::PXE, |step| {
         boot_override::force_network(machine, step).map_err(|fault| fault.and(NOT_RESTARTED))
     })?;
-    let restarted = phase.step("Reboot the host via IPMI", |step| restart(machine, step))?;
-    let installer = phase.long_step(
-        "Poll until the host is reachable",
-        policy::RESTART_USUALLY,
-        |step| wait_for_installer(asked, machine, &restarted, step),
-    )?;
-    phase.step(
-        "Verify that the host has rebooted into the Debian installer",
-        |step| verify_installer(asked, &installer, &entry, step),
-    )?;
-    phase.step(
-        "Remove the PXE boot override while the installer runs",
-        |step| boot_override::clear_during_installation(machine, step),
-    )?;
-    let new_os = phase.long_step(
-        "Poll until the host gets rebooted by the Debian installer into the new OS",
-        policy::INSTALLATION_USUALLY,
-        |step| wait_for_new_os(asked, machine, &installer, step),
-    )?;
-    phase.step(
-        "Verify that the host has rebooted into a new OS and not again into the Debian installer",
-        |step| verify_not_installer(asked, machine, &installer, &new_os, step),
-    )?;
-    phase.step("Verify that the new OS is the requested one", |step| {
+    let restarted = phase.step(steps::POWER, |step| restart(machine, step))?;
+    let installer = phase.long_step(steps::REACHABLE, policy::RESTART_USUALLY, |step| {
+        wait_for_installer(asked, machine, &restarted, step)
+    })?;
+    phase.step(steps::INSTALLER, |step| {
+        verify_installer(asked, &installer, &entry, step)
+    })?;
+    phase.step(steps::CLEAR_OVERRIDE, |step| {
+        boot_override::clear_during_installation(machine, step)
+    })?;
+    let new_os = phase.long_step(steps::NEW_OS, policy::INSTALLATION_USUALLY, |step| {
+        wait_for_new_os(asked, machine, &installer, step)
+    })?;
+    phase.step(steps::NOT_INSTALLER, |step| {
+        verify_not_installer(asked, machine, &installer, &new_os, step)
+    })?;
+    phase.step(steps::RELEASE, |step| {
         release::verify_installed(asked, step)
     })?;
-    phase.step(
-        "Ensure that the BIOS boot parameters are back to normal",
-        |step| boot_override::ensure_normal(machine, step),
-    )?;
-    phase.step(
-        "Delete the temporary DHCP snippet and restart the DHCP server",
-        |step| withdraw(&entry, step),
-    )
+    phase.step(steps::OVERRIDE_GONE, |step| {
+        boot_override::ensure_normal(machine, step)
+    })?;
+    phase.step(steps::DHCP_GONE, |step| withdraw(&entry, step))?;
+
+    Ok(System {
+        identity: new_os.identity,
+    })
 }
 
 fn publish(asked: &Asked, machine: &Machine, step: &mut Step) -> Result<Published, Fault> {
@@ -156,12 +144,12 @@ fn verify_installer(
 ) -> Result<(), Fault> {
     step.evidence("kernel command line", &boot.kernel_command_line);
     match boot::judge(boot) {
-        System::Installer => {
+        boot::System::Installer => {
             step.says("its kernel command line is the installer's");
             Ok(())
         }
-        System::Old => Err(fell_through(asked, boot, entry, "its old system")),
-        System::Unclear => match remote::get_os_release(Identity::Installer) {
+        boot::System::Old => Err(fell_through(asked, boot, entry, "its old system")),
+        boot::System::Unclear => match remote::get_os_release(Identity::Installer) {
             // Installed systems have a release file and installers none: two witnesses against the installer.
             Ok(system) => Err(fell_through(asked, boot, entry, &system.pretty_name)),
             Err(fault) if fault.is(FaultKind::NotFound) => doubt::settle(

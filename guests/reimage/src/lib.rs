@@ -1,21 +1,37 @@
 //! Reinstalls the operating system of one physical server.
 //!
-//! Reads like the runbook: one file a phase, each a list of named steps in order. `validate` looks and changes
-//! nothing; `install` wipes the machine and installs it. What is published and set on the way is taken back by the host
-//! when the run ends, however it ends. Tries, deadlines and pauses are in `policy`.
+//! Reads like the runbook: one file a phase, each a list of named steps in order; all names are in `steps`. `validate`
+//! looks and changes nothing; `install` wipes the machine and installs it. What is published and set on the way is taken
+//! back by the host when the run ends, however it ends. Tries, deadlines and pauses are in `policy`.
 
+mod announce;
 mod boot;
 mod boot_override;
+mod close;
 mod closing;
+mod comment;
 mod doubt;
+mod drain;
+mod enrol;
+mod first_run;
+mod forget;
 mod install;
+mod judge;
 mod machine;
+mod mask;
 mod options;
+#[cfg(test)]
+mod page;
 mod policy;
+mod populate;
 mod release;
+mod repool;
+mod settle;
+mod steps;
 mod validate;
 
 use options::Asked;
+use settle::Left;
 use wreimage_sdk::{Actions, Description, Ending, Fault, Guest, Outcome, Request};
 
 struct Reimage;
@@ -35,7 +51,21 @@ impl Guest for Reimage {
         let mut actions = Actions::new();
 
         let machine = validate::run(&asked, &mut actions)?;
-        install::run(&asked, &machine, &mut actions)?;
+        announce::run(&asked, &machine, &mut actions)?;
+        let drained = drain::run(&asked, &machine, &mut actions)?;
+        forget::run(&asked, &mut actions)?;
+        let system = install::run(&asked, &machine, &mut actions)?;
+        mask::run(&asked, &system, &mut actions)?;
+        enrol::run(&asked, &machine, &mut actions)?;
+        let quiet = populate::run(&asked, &drained, &mut actions)?;
+        let configured = first_run::run(&asked, &mut actions)?;
+        let left = Left {
+            drained: &drained,
+            quiet,
+            configured,
+        };
+        settle::run(&asked, &machine, &left, &mut actions)?;
+        close::run(asked.lacks(&["puppetdb"]), &mut actions)?;
 
         let done = if asked.no_pxe {
             "runs"
@@ -46,7 +76,7 @@ impl Guest for Reimage {
     }
 
     fn rollback(request: &Request, ending: Ending) -> Result<(), Fault> {
-        closing::words(&request.host, &ending)
+        closing::words(request, &ending)
     }
 }
 

@@ -1,6 +1,7 @@
-//! What is known of the machine and does not change during the run.
+//! What is known of the machine.
 
 use wreimage_sdk::netbox::{Device, Firmware};
+use wreimage_sdk::remote::Identity;
 
 /// The machine as the validation found it.
 #[derive(Debug, Clone)]
@@ -11,6 +12,8 @@ pub struct Machine {
     pub management: String,
     /// Boot id of what ran before the reimage, when somebody could tell.
     pub boot_id: Option<String>,
+    /// PuppetDB does not know it: there is no old system that monitoring and services know.
+    pub is_new: bool,
 }
 
 impl Machine {
@@ -23,4 +26,11 @@ impl Machine {
     pub fn bmc(&self) -> String {
         format!("BMC {}", self.management)
     }
+}
+
+/// The installed system, before Puppet has configured it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct System {
+    /// Which key it lets in: a fresh one the installer's, one that an earlier run has enrolled only the site's.
+    pub identity: Identity,
 }

@@ -1,6 +1,14 @@
 //! What the operator asked for.
 
-use wreimage_sdk::{Fault, FaultKind, OptionSpec, Options, Request};
+use crate::mask::unit_name;
+use crate::policy;
+use wreimage_sdk::{Fault, FaultKind, OptionSpec, Options, Request, text};
+
+/// The values of `--conftool-value` that take a host out of service.
+const DEPOOLED: [&str; 2] = ["inactive", "no"];
+
+/// What `--pxe-media` is when it is not given.
+const MEDIA: &str = "installer";
 
 /// The guest's own options, for the host to turn into command-line options.
 pub fn all() -> Vec<OptionSpec> {
@@ -11,11 +19,59 @@ pub fn all() -> Vec<OptionSpec> {
             "Code name of the OS release to install, such as bullseye",
         )
         .required(),
+        OptionSpec::text(
+            "task",
+            "TASK",
+            "Phabricator task to update when the reimage starts and ends, such as T12345",
+        )
+        .short('t')
+        .needs("phabricator"),
+        OptionSpec::toggle("conftool", "Depool the host from all its services first")
+            .short('c')
+            .needs("conftool"),
+        OptionSpec::choice(
+            "conftool-value",
+            &DEPOOLED,
+            "What to set `pooled` to, with --conftool",
+        )
+        .by_default(DEPOOLED[0])
+        .needs("conftool"),
+        OptionSpec::toggle(
+            "httpbb",
+            "Run the tests of a web server against the host when it is up",
+        )
+        .needs("httpbb"),
+        OptionSpec::text(
+            "httpbb-suite",
+            "SUITE",
+            "Which tests to run, with --httpbb, by the name that the site gives them",
+        )
+        .by_default(policy::HTTPBB_SUITE)
+        .needs("httpbb"),
+        OptionSpec::toggle(
+            "new",
+            "The host is not in PuppetDB: it is freshly racked, or an earlier run has removed it. No downtime before the \
+             installation, no depool, Puppet is not disabled",
+        ),
         OptionSpec::toggle(
             "no-pxe",
             "Do not boot into the installer; go on with the OS that a run before has installed",
         ),
-        OptionSpec::text("pxe-media", "MEDIA", "Boot media of the release").by_default("installer"),
+        OptionSpec::toggle(
+            "no-downtime",
+            "No downtime before the installation; the new host gets one all the same",
+        ),
+        OptionSpec::words(
+            "mask",
+            "UNITS",
+            "Systemd services to mask before the first Puppet run, separated by commas; they stay masked",
+        ),
+        OptionSpec::toggle(
+            "no-check-icinga",
+            "Do not wait for an optimal status in Icinga at the end, and leave the downtime",
+        )
+        .needs("icinga"),
+        OptionSpec::text("pxe-media", "MEDIA", "Boot media of the release").by_default(MEDIA),
         OptionSpec::toggle(
             "force",
             "Where the runbook has a doubt, go on with a warning instead of asking",
@@ -32,52 +88,217 @@ pub struct Asked {
     pub os: String,
     /// Boot media.
     pub pxe_media: String,
+    /// The task to update.
+    pub task: Option<String>,
+    /// What to set `pooled` to; none without `--conftool`.
+    pub depool_to: Option<String>,
+    /// Tests to run; none without `--httpbb`.
+    pub httpbb: Option<String>,
+    /// The host is said not to be in PuppetDB. The validation finds out whether it is.
+    pub new: bool,
     /// Do not install.
     pub no_pxe: bool,
+    /// No downtime before the installation.
+    pub no_downtime: bool,
+    /// Names of units, with their suffix.
+    pub mask: Vec<String>,
+    /// Do not judge the host by Icinga.
+    pub no_check_icinga: bool,
     /// Doubts become warnings.
     pub force: bool,
+    request: Request,
 }
 
 impl Asked {
     /// Reads the options of a request.
     ///
     /// # Errors
-    /// `rejected` when `--os` is missing or a value cannot be part of a boot path.
+    /// `rejected` when `--os` is missing, a value cannot be what it is for, or options contradict each other.
     pub fn from_request(request: &Request) -> Result<Self, Fault> {
         let options = Options::from(request);
-        let media = options.text("pxe-media").unwrap_or("installer");
-        Ok(Asked {
+        let given = |name: &str| options.text(name).filter(|value| !value.is_empty());
+        let asked = Asked {
             host: request.host.clone(),
             os: boot_path_word("os", options.required("os")?)?,
-            pxe_media: boot_path_word("pxe-media", media)?,
+            pxe_media: boot_path_word("pxe-media", given("pxe-media").unwrap_or(MEDIA))?,
+            task: given("task").map(task_id).transpose()?,
+            depool_to: together(&options, "conftool", "conftool-value", DEPOOLED[0])?,
+            httpbb: together(&options, "httpbb", "httpbb-suite", policy::HTTPBB_SUITE)?,
+            new: options.toggle("new"),
             no_pxe: options.toggle("no-pxe"),
+            no_downtime: options.toggle("no-downtime"),
+            mask: units(&options.words("mask"))?,
+            no_check_icinga: options.toggle("no-check-icinga"),
             force: options.toggle("force"),
-        })
+            request: request.clone(),
+        };
+        if asked.no_pxe && asked.pxe_media != MEDIA {
+            return Err(wrong(
+                "--pxe-media chooses what is booted, and with --no-pxe nothing is; give one of the two.",
+            ));
+        }
+        Ok(asked)
     }
+
+    /// Name of the run's site.
+    pub fn site(&self) -> &str {
+        &self.request.site
+    }
+
+    /// Who started the run.
+    pub fn actor(&self) -> &str {
+        &self.request.actor
+    }
+
+    /// Id of the run.
+    pub fn run_id(&self) -> &str {
+        &self.request.run_id
+    }
+
+    /// Why a step that needs these capabilities is not done, if it is not.
+    pub fn lacks(&self, capabilities: &[&str]) -> Option<String> {
+        self.request.lacks(capabilities)
+    }
+
+    /// Whose doing this is, for systems that ask for a reason.
+    pub fn reason(&self) -> String {
+        let task = self.task.as_ref().map(|task| format!(" - {task}"));
+        text::reason(
+            &format!(
+                "Host reimage - {}{}",
+                self.request.actor,
+                task.unwrap_or_default()
+            ),
+            policy::REASON_LIMIT,
+        )
+    }
+}
+
+/// The value of an option that only means something with a toggle: none when neither was given.
+fn together(
+    options: &Options,
+    toggle: &str,
+    option: &str,
+    default: &str,
+) -> Result<Option<String>, Fault> {
+    let value = options.text(option).unwrap_or(default);
+    match (options.toggle(toggle), value == default) {
+        (true, _) => Ok(Some(service_word(option, value)?)),
+        (false, true) => Ok(None),
+        (false, false) => Err(wrong(&format!(
+            "--{option} says something about --{toggle}, which is not given; add it, or leave --{option} out."
+        ))),
+    }
+}
+
+/// `T` and a number.
+fn task_id(task: &str) -> Result<String, Fault> {
+    let digits = task.strip_prefix('T').unwrap_or_default();
+    let is_task = (1..=8).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+    if is_task {
+        Ok(task.to_owned())
+    } else {
+        Err(wrong(&format!(
+            "--task takes the id of a Phabricator task such as T12345, not `{}`.",
+            text::line(task, 80)
+        )))
+    }
+}
+
+fn units(words: &[&str]) -> Result<Vec<String>, Fault> {
+    let mut units = Vec::new();
+    for word in words {
+        let Some(unit) = unit_name(word) else {
+            return Err(wrong(&format!(
+                "--mask takes names of systemd services separated by commas, and `{}` is none.",
+                text::line(word, 80)
+            )));
+        };
+        if !units.contains(&unit) {
+            units.push(unit);
+        }
+    }
+    Ok(units)
 }
 
 /// Release and media become a folder name on the install server.
 fn boot_path_word(option: &str, word: &str) -> Result<String, Fault> {
     let is_word = !word.is_empty()
+        && word.len() <= 64
         && word
             .bytes()
             .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-'));
     if !is_word {
-        return Err(Fault::new(
-            FaultKind::Rejected,
-            "reimage.option-wrong",
-            "options",
-            format!(
-                "--{option} takes lower-case letters, digits, dots and dashes, not `{word}`. Nothing was touched."
-            ),
-        ));
+        return Err(wrong(&format!(
+            "--{option} takes lower-case letters, digits, dots and dashes, not `{}`.",
+            text::line(word, 80)
+        )));
     }
     Ok(word.to_owned())
 }
 
+/// A name that another system knows.
+fn service_word(option: &str, word: &str) -> Result<String, Fault> {
+    let is_word = !word.is_empty()
+        && word.len() <= 64
+        && !word.starts_with(['-', '.'])
+        && word
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+    if !is_word {
+        return Err(wrong(&format!(
+            "--{option} takes letters, digits, dots, dashes and underscores, not `{}`.",
+            text::line(word, 80)
+        )));
+    }
+    Ok(word.to_owned())
+}
+
+fn wrong(message: &str) -> Fault {
+    Fault::new(
+        FaultKind::Rejected,
+        "reimage.option-wrong",
+        "options",
+        format!("{message} Nothing was touched."),
+    )
+}
+
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
+    use wreimage_sdk::OptionValue;
+
+    /// A request with these options and the defaults of the others, as the host makes it.
+    pub fn request(given: &[(&str, &str)]) -> Request {
+        let mut options: Vec<OptionValue> = all()
+            .into_iter()
+            .filter_map(|spec| {
+                Some(OptionValue {
+                    name: spec.name,
+                    value: spec.default?,
+                })
+            })
+            .filter(|option| given.iter().all(|(name, _)| *name != option.name))
+            .collect();
+        options.extend(given.iter().map(|(name, value)| OptionValue {
+            name: (*name).to_owned(),
+            value: (*value).to_owned(),
+        }));
+        Request {
+            run_id: "run-1".to_owned(),
+            host: "host1001".to_owned(),
+            site: "lab1".to_owned(),
+            actor: "tester".to_owned(),
+            options,
+            absent: Vec::new(),
+            extra: Vec::new(),
+        }
+    }
+
+    fn asked(given: &[(&str, &str)]) -> Result<Asked, Fault> {
+        let os = [("os", "bullseye")];
+        Asked::from_request(&request(&[&os, given].concat()))
+    }
 
     #[test]
     fn a_release_is_a_word_of_a_path() {
@@ -88,5 +309,72 @@ mod tests {
         for wrong in ["", "Bullseye", "../x", "a b", "a/b", "a\"b"] {
             assert!(boot_path_word("os", wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_task_is_a_t_and_a_number() {
+        assert_eq!(
+            asked(&[("task", "T12345")]).unwrap().task.as_deref(),
+            Some("T12345")
+        );
+        for wrong in [
+            "12345",
+            "T",
+            "T123456789",
+            "t1",
+            "T1 2",
+            "T1;x",
+            "T1\n",
+            "D123",
+        ] {
+            assert!(asked(&[("task", wrong)]).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_asked_for_is_not_done() {
+        let plain = asked(&[]).unwrap();
+        assert_eq!(
+            (plain.depool_to, plain.httpbb, plain.task),
+            (None, None, None)
+        );
+        assert!(plain.mask.is_empty());
+    }
+
+    #[test]
+    fn the_words_of_the_page_have_the_values_of_the_page() {
+        let page = asked(&[
+            ("conftool", "true"),
+            ("httpbb", "true"),
+            ("mask", "a,b.service,a"),
+        ])
+        .unwrap();
+        assert_eq!(page.depool_to.as_deref(), Some("inactive"));
+        assert_eq!(page.httpbb.as_deref(), Some("appserver"));
+        assert_eq!(page.mask, ["a.service", "b.service"]);
+    }
+
+    #[test]
+    fn options_that_contradict_each_other_are_refused() {
+        for wrong in [
+            &[("conftool-value", "no")][..],
+            &[("httpbb-suite", "parsoid")],
+            &[("no-pxe", "true"), ("pxe-media", "rescue")],
+            &[("httpbb", "true"), ("httpbb-suite", "../../etc")],
+            &[("mask", "a b")],
+        ] {
+            let fault = asked(wrong).unwrap_err();
+            assert_eq!(fault.code, "reimage.option-wrong");
+            assert!(fault.message.ends_with("Nothing was touched."), "{fault}");
+        }
+    }
+
+    #[test]
+    fn the_reason_names_who_and_why_and_means_nothing_to_a_shell() {
+        let mut asked = asked(&[("task", "T1")]).unwrap();
+        assert_eq!(asked.reason(), "Host reimage - tester - T1");
+        asked.request.actor = format!("a'; reboot #{}", "x".repeat(10_000));
+        assert!(!asked.reason().contains(['\'', ';', '#']));
+        assert!(asked.reason().len() <= policy::REASON_LIMIT);
     }
 }

@@ -1,6 +1,7 @@
 //! Which release of the OS runs.
 
 use crate::boot::{self, identity_name};
+use crate::machine::System;
 use crate::options::Asked;
 use crate::{doubt, policy};
 use wreimage_sdk::remote::{self, Identity, OsRelease};
@@ -23,11 +24,11 @@ pub fn verify_installed(asked: &Asked, step: &mut Step) -> Result<(), Fault> {
     )
 }
 
-/// With `--no-pxe` the OS must be there already.
+/// With `--no-pxe` the OS must be there already. Returns where it answers.
 ///
 /// # Errors
 /// As [`verify_installed`]; `unreachable` when no system lets us in; `conflict` when an installer runs.
-pub fn verify_present(asked: &Asked, step: &mut Step) -> Result<(), Fault> {
+pub fn verify_present(asked: &Asked, step: &mut Step) -> Result<System, Fault> {
     let mut refusals = Vec::new();
     // A system that is installed and not enrolled lets in only the installer's key.
     for identity in [Identity::Installer, Identity::Production] {
@@ -48,26 +49,27 @@ pub fn verify_present(asked: &Asked, step: &mut Step) -> Result<(), Fault> {
                 &asked.host,
                 format!(
                     "--no-pxe goes on with an installed OS, but {} runs the Debian installer (`{line}`). Wait until it has \
-                     finished, or reimage without --no-pxe. Nothing was touched.",
+                     finished, or reimage without --no-pxe.",
                     asked.host
                 ),
             ));
         }
         step.evidence("boot id", remote::get_boot_id(identity)?);
         let found = remote::get_os_release(identity)?;
-        return verify(
+        verify(
             asked,
             &found,
-            "Nothing was touched. Reimage without --no-pxe to install it.",
+            "Reimage without --no-pxe to install it.",
             step,
-        );
+        )?;
+        return Ok(System { identity });
     }
     Err(Fault::new(
         FaultKind::Unreachable,
         "reimage.no-system",
         &asked.host,
         format!(
-            "--no-pxe goes on with an installed OS, but no system lets us in at {} ({}). Nothing was touched. Reimage without \
+            "--no-pxe goes on with an installed OS, but no system lets us in at {} ({}). Reimage without \
              --no-pxe, or look at its console.",
             asked.host,
             refusals.join("; ")

@@ -1,15 +1,18 @@
 //! Pre-reimage validation: everything that can be known before anything is touched.
 
 use crate::boot::identity_name;
-use crate::doubt;
 use crate::machine::Machine;
 use crate::options::Asked;
+use crate::steps::validate as steps;
+use crate::{comment, doubt, drain, policy};
 use std::net::IpAddr;
 use wreimage_sdk::dns::{self, HostName};
 use wreimage_sdk::ipmi::{self, PowerState};
 use wreimage_sdk::netbox::{self, Device, DeviceKind, Firmware};
 use wreimage_sdk::remote::{self, Identity};
-use wreimage_sdk::{Actions, Fault, FaultKind, Step};
+use wreimage_sdk::{
+    Actions, Fault, FaultKind, Step, conftool, phabricator, puppetdb, retry_if_worth, text,
+};
 
 const UNTOUCHED: &str = "Nothing was touched.";
 
@@ -18,34 +21,34 @@ const UNTOUCHED: &str = "Nothing was touched.";
 /// # Errors
 /// What would stop the reimage half-way: it is found out here.
 pub fn run(asked: &Asked, actions: &mut Actions) -> Result<Machine, Fault> {
-    let mut phase = actions.phase("validate");
+    let mut phase = actions.phase(steps::PHASE);
 
-    let device = phase.step("Ensure the host to reimage is a physical host", |step| {
-        physical_device(step)
+    let device = phase.step(steps::PHYSICAL, physical_device)?;
+    phase.step(steps::OWN_SITE, |step| own_site(asked, &device, step))?;
+    let management = phase.step(steps::COMPLETE, |step| complete(&device, step))?;
+    let found = phase.step_unless(asked.lacks(&["puppetdb"]), steps::KNOWN, |step| {
+        known(asked, &device, step)
     })?;
-    let management = phase.step("Ensure the inventory has what a reimage needs", |step| {
-        complete(&device, step)
+    phase.step(steps::NAMES, |step| {
+        names_resolve(asked, &device, &management, step)
     })?;
-    phase.step(
-        "Check that both the host and its management DNS names resolve correctly",
-        |step| names_resolve(asked, &device, &management, step),
-    )?;
-    let power = phase.step(
-        "Check that the host's IPMI is reachable and it's possible to execute commands",
-        |step| bmc_answers(&management, step),
-    )?;
-    phase.step(
-        "Determine how the DHCP server will recognise the host",
-        |step| dhcp_match(asked, step),
-    )?;
-    let boot_id = phase.step("Record which boot of the host runs now", |step| {
-        present_boot(&power, step)
+    let power = phase.step(steps::BMC, |step| bmc_answers(&management, step))?;
+    phase.step_unless(comment::no_task(asked), steps::TASK, |step| {
+        task_exists(asked, step)
     })?;
+    // Without PuppetDB the operator's word is all there is.
+    let is_new = found.map_or(asked.new, |is_known| !is_known);
+    phase.step_unless(not_pooled(asked, is_new), steps::SERVICES, |step| {
+        has_services(&device, step)
+    })?;
+    phase.step(steps::DHCP_MATCH, |step| dhcp_match(asked, step))?;
+    let boot_id = phase.step(steps::PRESENT_BOOT, |step| present_boot(&power, step))?;
 
     Ok(Machine {
         device,
         management,
         boot_id,
+        is_new,
     })
 }
 
@@ -108,6 +111,104 @@ fn complete(device: &Device, step: &mut Step) -> Result<String, Fault> {
     };
     step.says(format!("{firmware}, {address}, managed at {management}"));
     Ok(management)
+}
+
+/// Another site has other install servers, another Puppet and another monitoring than this run would speak to.
+fn own_site(asked: &Asked, device: &Device, step: &mut Step) -> Result<(), Fault> {
+    if device.site == asked.site() {
+        step.says(&device.site);
+        return Ok(());
+    }
+    Err(inventory(
+        FaultKind::Conflict,
+        "reimage.other-site",
+        format!(
+            "the inventory has {} at the site {}, and this run is for {}. {UNTOUCHED} Run it for that site.",
+            device.fqdn,
+            device.site,
+            asked.site()
+        ),
+    ))
+}
+
+/// Whether PuppetDB knows the host, which `--new` must not contradict.
+fn known(asked: &Asked, device: &Device, step: &mut Step) -> Result<bool, Fault> {
+    let fqdn = &device.fqdn;
+    let is_known = retry_if_worth(policy::ASK_SERVICE, |_| puppetdb::is_known())
+        .map_err(|fault| fault.and(UNTOUCHED))?;
+    let differs = |message: String| {
+        Fault::new(
+            FaultKind::Conflict,
+            "reimage.new-or-not",
+            "PuppetDB",
+            message,
+        )
+    };
+    match (is_known, asked.new) {
+        (true, false) => step.says(format!("PuppetDB knows {fqdn}")),
+        (false, true) => step.says(format!("PuppetDB does not know {fqdn}: it is new")),
+        (true, true) => {
+            let doubt = differs(format!(
+                "--new was set, but PuppetDB knows {fqdn}: it is not new. To go on means to go on without --new: with downtime, \
+                 depool and Puppet disabled as for any host."
+            ));
+            doubt::settle(doubt, asked.force, step).map_err(|fault| fault.and(UNTOUCHED))?;
+            step.says("--new is unset");
+        }
+        (false, false) => {
+            return Err(differs(format!(
+                "PuppetDB does not know {fqdn}. {UNTOUCHED} Check the name. If the host is new, or an earlier run has removed it \
+                 from PuppetDB already, run again with --new."
+            )));
+        }
+    }
+    Ok(is_known)
+}
+
+fn not_pooled(asked: &Asked, is_new: bool) -> Option<String> {
+    if asked.depool_to.is_none() {
+        Some("no --conftool".to_owned())
+    } else if is_new {
+        Some("a new host is in no service".to_owned())
+    } else {
+        asked.lacks(&["conftool"])
+    }
+}
+
+fn has_services(device: &Device, step: &mut Step) -> Result<(), Fault> {
+    let objects = retry_if_worth(policy::ASK_SERVICE, |_| conftool::get_objects())
+        .map_err(|fault| fault.and(UNTOUCHED))?;
+    if objects.is_empty() {
+        return Err(drain::no_objects(&device.fqdn).and(UNTOUCHED));
+    }
+    step.says(format!("{} services", objects.len()));
+    for object in &objects {
+        step.evidence("service", object);
+    }
+    Ok(())
+}
+
+/// A task that does not exist is a slip of the hand; a ticket system that does not answer is no reason to stop.
+fn task_exists(asked: &Asked, step: &mut Step) -> Result<(), Fault> {
+    let task = retry_if_worth(policy::ASK_SERVICE, |_| phabricator::get_task());
+    if let Err(fault) = &task
+        && fault.is(FaultKind::NotFound)
+    {
+        return Err(fault.clone().and(UNTOUCHED).and("Check --task."));
+    }
+    let failed = format!(
+        "whether {} exists is not known",
+        asked.task.as_deref().unwrap_or_default()
+    );
+    if let Some(task) = step.tolerates(&failed, task)? {
+        step.says(format!(
+            "{}: {}",
+            task.id,
+            text::line(&task.title, policy::LINE_LIMIT)
+        ));
+        step.evidence("status", text::line(&task.status, 40));
+    }
+    Ok(())
 }
 
 fn names_resolve(

@@ -1,0 +1,242 @@
+//! What is written on the task: once when the reimage starts, once when it has ended.
+
+use crate::options::Asked;
+use crate::policy;
+use crate::steps;
+use wreimage_sdk::{Cause, Ending, PastStep, Verdict, text};
+
+/// Why nothing is written, if nothing is.
+pub fn no_task(asked: &Asked) -> Option<String> {
+    match asked.task {
+        None => Some("no --task".to_owned()),
+        Some(_) => asked.lacks(&["phabricator"]),
+    }
+}
+
+/// The first comment.
+pub fn started(asked: &Asked, fqdn: &str) -> String {
+    let what = format!("{} was started for {fqdn}.", run(asked));
+    text::bounded(&what, policy::COMMENT_LIMIT)
+}
+
+/// The last comment; none when the run was refused before its first one, or has no task.
+pub fn ended(asked: &Asked, ending: &Ending) -> Option<String> {
+    // Refused or stopped while it was being made, the first comment is unfinished or failed.
+    let announced = ending.steps.iter().any(|step| {
+        step.name == steps::announce::START_COMMENT
+            && matches!(step.level.as_str(), "success" | "warning")
+    });
+    if !announced || no_task(asked).is_some() {
+        return None;
+    }
+    let (how, mark) = how(&ending.cause);
+    let mut lines = vec![
+        format!("{} {how}:", run(asked)),
+        format!("- {} (**{mark}**)", asked.host),
+    ];
+    lines.extend(ending.steps.iter().filter_map(action));
+    for undone in &ending.undone {
+        if undone.state == "failed" || undone.state == "left" {
+            let told = format!("Not taken back: {}: {}", undone.function, undone.text);
+            lines.push(format!("  - **{}**", text::line(&told, policy::LINE_LIMIT)));
+        }
+    }
+    if !ending.reminders.is_empty() {
+        lines.push("- Left to do".to_owned());
+    }
+    for reminder in &ending.reminders {
+        let about = text::line(&reminder.text, policy::LINE_LIMIT);
+        let command = text::line(&reminder.command, policy::LINE_LIMIT);
+        lines.push(format!("  - {about}: `{command}`"));
+    }
+    lines.extend(advice(ending).map(|advice| format!("- {advice}")));
+    Some(text::bounded(&lines.join("\n"), policy::COMMENT_LIMIT))
+}
+
+/// The run, as both comments name it.
+fn run(asked: &Asked) -> String {
+    let who = text::line(asked.actor(), 100);
+    format!(
+        "The reimage of {} with OS {} by {who} (run {})",
+        asked.host,
+        asked.os,
+        asked.run_id()
+    )
+}
+
+fn how(cause: &Cause) -> (&'static str, &'static str) {
+    match cause {
+        Cause::Finished(outcome) => match outcome.verdict {
+            Verdict::Success => ("completed", "PASS"),
+            Verdict::Warnings => ("completed with warnings", "WARN"),
+            Verdict::Failed | Verdict::Other(_) => ("executed with errors", "FAIL"),
+        },
+        Cause::Cancelled(_) => ("was stopped", "FAIL"),
+        Cause::Faulted(_) | Cause::Trapped(_) | Cause::Other(_) => ("failed", "FAIL"),
+    }
+}
+
+/// A step in a line, marked as the tasks mark warnings and failures. The validation is not news to a task.
+fn action(step: &PastStep) -> Option<String> {
+    if step.level == "skipped" || step.phase == steps::validate::PHASE {
+        return None;
+    }
+    let told = match step.text.as_str() {
+        "" => step.name.clone(),
+        text => format!("{}: {text}", step.name),
+    };
+    let told = text::line(&told, policy::LINE_LIMIT);
+    Some(match step.level.as_str() {
+        "success" => format!("  - {told}"),
+        "warning" => format!("  - //{told}//"),
+        _ => format!("  - **{told}**"),
+    })
+}
+
+/// With which options a run that has failed can be gone on with.
+pub fn advice(ending: &Ending) -> Option<String> {
+    if matches!(&ending.cause, Cause::Finished(outcome) if outcome.verdict != Verdict::Failed) {
+        return None;
+    }
+    let done = |phase: &str, name: &str| {
+        ending.steps.iter().any(|step| {
+            step.phase == phase
+                && step.name == name
+                && matches!(step.level.as_str(), "success" | "warning")
+        })
+    };
+    let forgotten = done(steps::forget::PHASE, steps::forget::PUPPETDB)
+        && !done(steps::populate::PHASE, steps::populate::NOOP);
+    let installed = done(steps::install::PHASE, steps::install::RELEASE)
+        || done(steps::install::PHASE, steps::install::PRESENT);
+    let options = match (forgotten, installed) {
+        (true, true) => "--new --no-pxe: it is out of PuppetDB, and the new OS is installed",
+        (true, false) => "--new: it is out of PuppetDB",
+        (false, true) => "--no-pxe: the new OS is installed",
+        (false, false) => return None,
+    };
+    Some(format!(
+        "To go on with this host, run again with {options}."
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::tests::request;
+    use wreimage_sdk::{Fault, FaultKind, Outcome, Reminder};
+
+    fn asked(task: Option<&str>) -> Asked {
+        let options: Vec<_> = task.map(|task| ("task", task)).into_iter().collect();
+        let os = [("os", "bullseye")];
+        Asked::from_request(&request(&[&os, &options[..]].concat())).unwrap()
+    }
+
+    fn step(phase: &str, name: &str, level: &str, text: &str) -> PastStep {
+        PastStep {
+            phase: phase.to_owned(),
+            name: name.to_owned(),
+            level: level.to_owned(),
+            text: text.to_owned(),
+        }
+    }
+
+    fn started_as(level: &str) -> PastStep {
+        step("announce", steps::announce::START_COMMENT, level, "T1")
+    }
+
+    fn finished(verdict: Verdict) -> Cause {
+        Cause::Finished(Outcome {
+            verdict,
+            summary: String::new(),
+            extra: Vec::new(),
+        })
+    }
+
+    fn ending(cause: Cause, steps: Vec<PastStep>) -> Ending {
+        Ending {
+            cause,
+            steps,
+            reminders: Vec::new(),
+            undone: Vec::new(),
+            extra: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn without_a_task_or_a_first_comment_there_is_no_last_one() {
+        let done = |level: &str| ending(finished(Verdict::Success), vec![started_as(level)]);
+        assert_eq!(ended(&asked(None), &done("success")), None);
+        assert_eq!(
+            ended(
+                &asked(Some("T1")),
+                &ending(finished(Verdict::Success), vec![])
+            ),
+            None
+        );
+        // The ticket system did not answer then; it may now.
+        assert!(ended(&asked(Some("T1")), &done("warning")).is_some());
+        for refused in ["unfinished", "failure", "skipped"] {
+            assert_eq!(ended(&asked(Some("T1")), &done(refused)), None, "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_failure_says_what_was_done_what_failed_and_how_to_go_on() {
+        let fault = Fault::new(FaultKind::Timeout, "c", "s", "never");
+        let mut failed = ending(
+            Cause::Faulted(fault),
+            vec![
+                step("validate", steps::validate::BMC, "success", "on"),
+                started_as("success"),
+                step(
+                    "drain",
+                    steps::drain::DISABLE_PUPPET,
+                    "warning",
+                    "no\nanswer",
+                ),
+                step("drain", steps::drain::DEPOOL, "skipped", "no --conftool"),
+                step("forget", steps::forget::PUPPETDB, "success", ""),
+                step("install", steps::install::RELEASE, "success", ""),
+                step("enrol", steps::enrol::WAIT, "failure", "never"),
+            ],
+        );
+        failed.reminders = vec![Reminder {
+            text: "a.service is masked".to_owned(),
+            command: "sudo systemctl unmask a.service".to_owned(),
+        }];
+        assert_eq!(
+            ended(&asked(Some("T1")), &failed).unwrap(),
+            "The reimage of host1001 with OS bullseye by tester (run run-1) failed:\n\
+             - host1001 (**FAIL**)\n  \
+               - Update the Phabricator task saying that the reimage has been started: T1\n  \
+               - //Disable Puppet on the host: no answer//\n  \
+               - Remove the host from Puppet and PuppetDB\n  \
+               - Verify that the new OS is the requested one\n  \
+               - **Poll for the CSR on the active Puppet CA server: never**\n\
+             - Left to do\n  \
+               - a.service is masked: `sudo systemctl unmask a.service`\n\
+             - To go on with this host, run again with --new --no-pxe: it is out of PuppetDB, and the new OS is installed."
+        );
+    }
+
+    #[test]
+    fn a_comment_never_grows_without_bound() {
+        let long = step("drain", "x", "success", &"y".repeat(10_000));
+        let steps = [vec![started_as("success")], vec![long; 100]].concat();
+        let comment = ended(
+            &asked(Some("T1")),
+            &ending(finished(Verdict::Warnings), steps),
+        )
+        .unwrap();
+        assert!(comment.len() <= policy::COMMENT_LIMIT);
+        assert!(comment.contains("completed with warnings"));
+    }
+
+    #[test]
+    fn success_needs_no_advice() {
+        let forgotten = step("forget", steps::forget::PUPPETDB, "success", "");
+        let done = ending(finished(Verdict::Warnings), vec![forgotten]);
+        assert_eq!(advice(&done), None);
+    }
+}

@@ -1,0 +1,237 @@
+//! Taking the host out of service, so that nobody is alarmed and nothing is lost when it goes down.
+
+use crate::machine::Machine;
+use crate::options::Asked;
+use crate::policy;
+use crate::repool::{Todo, todos};
+use crate::steps::drain as steps;
+use wreimage_sdk::conftool::{self, PoolObject};
+use wreimage_sdk::{
+    Actions, Fault, FaultKind, Offers, Step, alertmanager, attempt, clock, icinga, leave, puppet,
+};
+
+/// What the drain leaves for later.
+#[derive(Debug, Clone, Default)]
+pub struct Drained {
+    /// A downtime was set.
+    pub downtimed: bool,
+    /// A silence was made.
+    pub silenced: bool,
+    /// How to put the host back into its services.
+    pub repool: Vec<Todo>,
+}
+
+/// Downtime, silence, depool, and Puppet disabled; for a new host nothing of it.
+///
+/// # Errors
+/// When the host cannot be depooled, or the operator decides to stop. The machine is as it was.
+pub fn run(asked: &Asked, machine: &Machine, actions: &mut Actions) -> Result<Drained, Fault> {
+    let mut phase = actions.phase(steps::PHASE);
+
+    let downtimed = phase.step_unless(
+        no_downtime(asked, machine).or_else(|| asked.lacks(&["icinga"])),
+        steps::DOWNTIME,
+        |step| downtime(asked, step),
+    )?;
+    let silenced = phase.step_unless(
+        no_downtime(asked, machine).or_else(|| asked.lacks(&["alertmanager"])),
+        steps::SILENCE,
+        |step| silence(asked, step),
+    )?;
+    let repool = phase.step_unless(no_depool(asked, machine), steps::DEPOOL, |step| {
+        depool(asked, machine, step)
+    })?;
+    phase.long_step_unless(
+        repool.is_none().then(|| "nothing was depooled".to_owned()),
+        steps::PAUSE,
+        policy::DRAINED,
+        |step| {
+            clock::sleep(policy::DRAINED)?;
+            step.says(format!("waited {} s", policy::DRAINED.as_secs()));
+            Ok(())
+        },
+    )?;
+    phase.step_unless(
+        not_disabled(asked, machine),
+        steps::DISABLE_PUPPET,
+        |step| disable_puppet(asked, step),
+    )?;
+
+    Ok(Drained {
+        downtimed: downtimed == Some(true),
+        silenced: silenced == Some(true),
+        repool: repool.unwrap_or_default(),
+    })
+}
+
+/// Monitoring knows nothing of a new host.
+fn no_downtime(asked: &Asked, machine: &Machine) -> Option<String> {
+    if machine.is_new {
+        Some("a new host has no old system to downtime".to_owned())
+    } else if asked.no_downtime {
+        Some("--no-downtime".to_owned())
+    } else {
+        None
+    }
+}
+
+fn no_depool(asked: &Asked, machine: &Machine) -> Option<String> {
+    if asked.depool_to.is_none() {
+        Some("no --conftool".to_owned())
+    } else if machine.is_new {
+        Some("a new host is in no service".to_owned())
+    } else {
+        asked.lacks(&["conftool"])
+    }
+}
+
+/// With `--no-pxe` the new system runs already, and nothing would enable its agent again if the first Puppet run were
+/// skipped.
+fn not_disabled(asked: &Asked, machine: &Machine) -> Option<String> {
+    if machine.is_new {
+        Some("a new host has no Puppet to disable".to_owned())
+    } else if asked.no_pxe {
+        Some("--no-pxe: the new OS runs, and needs its Puppet".to_owned())
+    } else {
+        asked.lacks(&["puppet"])
+    }
+}
+
+/// Whether there is a downtime: not when the operator went on without.
+fn downtime(asked: &Asked, step: &mut Step) -> Result<bool, Fault> {
+    let hours = policy::OLD_DOWNTIME.as_secs() / 3600;
+    let set = attempt(&offers("downtime"), step, |_| {
+        icinga::set_downtime(policy::millis(policy::OLD_DOWNTIME), &asked.reason())
+    })?;
+    if set.is_some() {
+        step.says(format!("for {hours} hours"));
+    }
+    Ok(set.is_some())
+}
+
+fn silence(asked: &Asked, step: &mut Step) -> Result<bool, Fault> {
+    let hours = policy::OLD_DOWNTIME.as_secs() / 3600;
+    let id = attempt(&offers("silence"), step, |_| {
+        alertmanager::silence(policy::millis(policy::OLD_DOWNTIME), &asked.reason())
+    })?;
+    if let Some(id) = &id {
+        step.says(format!("for {hours} hours"));
+        step.evidence("silence", id);
+    }
+    Ok(id.is_some())
+}
+
+fn offers(what: &str) -> Offers<'static> {
+    let skip = match what {
+        "downtime" => "go on without a downtime: Icinga will alarm somebody",
+        _ => "go on without a silence: Alertmanager will alarm somebody",
+    };
+    Offers {
+        retry: Some("try again"),
+        skip: Some(skip),
+        abort: "stop here; the host is as it was",
+        ..Offers::default()
+    }
+}
+
+/// Sets `pooled` and registers how to set it back, for whatever was changed.
+fn depool(asked: &Asked, machine: &Machine, step: &mut Step) -> Result<Vec<Todo>, Fault> {
+    let value = asked.depool_to.as_deref().unwrap_or_default();
+    let before = conftool::get_objects()?;
+    if before.is_empty() {
+        return Err(no_objects(&machine.device.fqdn));
+    }
+    let set = conftool::set_pooled(value);
+    let changed = match &set {
+        Ok(previous) => previous.clone(),
+        // Some may have been set before it failed, and the host is taken out of them.
+        Err(fault) if fault.is(FaultKind::Cancelled) => Vec::new(),
+        Err(_) => changed(&before, &conftool::get_objects().unwrap_or_default()),
+    };
+    let repool = todos(&machine.device.fqdn, &changed, value);
+    for todo in &repool {
+        leave(&todo.text, &todo.command)?;
+    }
+    set?;
+    step.says(format!("set pooled={value} in {} services", changed.len()));
+    for object in &changed {
+        step.evidence("before", object);
+    }
+    if repool.is_empty() {
+        step.says("no service was changed: there is nothing to repool");
+    }
+    Ok(repool)
+}
+
+/// The objects as they were before, of those that have another value now.
+fn changed(before: &[PoolObject], now: &[PoolObject]) -> Vec<PoolObject> {
+    let key = |object: &PoolObject| {
+        let PoolObject {
+            dc,
+            cluster,
+            service,
+            ..
+        } = object.clone();
+        (dc, cluster, service)
+    };
+    before
+        .iter()
+        .filter(|object| {
+            now.iter()
+                .any(|n| key(n) == key(object) && n.pooled != object.pooled)
+        })
+        .cloned()
+        .collect()
+}
+
+/// `--conftool` for a host that is in no service.
+pub fn no_objects(fqdn: &str) -> Fault {
+    Fault::new(
+        FaultKind::NotFound,
+        "reimage.no-services",
+        "conftool",
+        format!(
+            "--conftool was set, but no objects were found for {fqdn}: it is in no service. Check the name, or run without \
+             --conftool."
+        ),
+    )
+}
+
+/// Best effort: a host that is down cannot be told, and need not be.
+fn disable_puppet(asked: &Asked, step: &mut Step) -> Result<(), Fault> {
+    let reason = asked.reason();
+    let disabled = puppet::disable(&reason);
+    let failed = "Unable to disable Puppet, the host may have been unreachable";
+    if step.tolerates(failed, disabled)?.is_some() {
+        step.says(format!("with the reason `{reason}`"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_failure_only_what_was_changed_is_to_be_set_back() {
+        let object = |service: &str, pooled: &str| PoolObject {
+            dc: "d".to_owned(),
+            cluster: "c".to_owned(),
+            service: service.to_owned(),
+            pooled: pooled.to_owned(),
+            weight: 1,
+            extra: Vec::new(),
+        };
+        let before = [
+            object("a", "yes"),
+            object("b", "yes"),
+            object("c", "inactive"),
+        ];
+        let now = [
+            object("a", "inactive"),
+            object("b", "yes"),
+            object("c", "inactive"),
+        ];
+        assert_eq!(changed(&before, &now), [object("a", "yes")]);
+    }
+}

@@ -1,0 +1,104 @@
+//! Masking: services that the first Puppet run must not start.
+
+use crate::machine::System;
+use crate::options::Asked;
+use crate::policy;
+use crate::steps::mask as steps;
+use wreimage_sdk::remote::{self, Command, Exit};
+use wreimage_sdk::{Actions, Fault, FaultKind, Step, leave, text};
+
+/// Kinds of units that `--mask` takes; a name without one is a service.
+const SUFFIXES: [&str; 5] = [".service", ".socket", ".timer", ".path", ".target"];
+
+/// Masks the units of `--mask`. They stay masked; each has its reminder as soon as it is masked.
+///
+/// # Errors
+/// When a unit cannot be masked: Puppet would start it.
+pub fn run(asked: &Asked, system: &System, actions: &mut Actions) -> Result<(), Fault> {
+    let nothing = asked
+        .mask
+        .is_empty()
+        .then(|| "no units to mask: no --mask".to_owned());
+    actions
+        .phase(steps::PHASE)
+        .step_unless(nothing, steps::MASK, |step| mask(asked, system, step))
+        .map(|_| ())
+}
+
+fn mask(asked: &Asked, system: &System, step: &mut Step) -> Result<(), Fault> {
+    for unit in &asked.mask {
+        let command = Command {
+            argv: ["systemctl", "mask", unit].map(str::to_owned).to_vec(),
+            timeout_ms: policy::MASK_TIMEOUT_MS,
+        };
+        let result = remote::run(system.identity, &command)?;
+        if result.exit != Exit::Status(0) {
+            return Err(Fault::new(
+                FaultKind::Rejected,
+                "reimage.mask-failed",
+                &asked.host,
+                format!(
+                    "{unit} could not be masked on {}: {}. The first Puppet run would start it, so nothing more was done.",
+                    asked.host,
+                    text::last_lines(&result.stderr_tail, 2)
+                ),
+            ));
+        }
+        leave(
+            &format!("{unit} is masked on {}", asked.host),
+            &unmask(unit),
+        )?;
+        step.says(format!("masked {unit}"));
+    }
+    Ok(())
+}
+
+/// The command that ends the mask of a unit, or of several.
+pub fn unmask(units: &str) -> String {
+    format!("sudo systemctl unmask {units}")
+}
+
+/// The name of a unit, with its suffix; none when the word cannot be one. What is left needs no quotes.
+pub fn unit_name(word: &str) -> Option<String> {
+    let is_name = !word.is_empty()
+        && !word.starts_with(['-', '.', '@', ':'])
+        && word.bytes().all(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'_' | b'.' | b'@' | b'-')
+        });
+    let has_suffix = SUFFIXES.iter().any(|suffix| word.ends_with(suffix));
+    let name = if has_suffix {
+        word.to_owned()
+    } else {
+        format!("{word}.service")
+    };
+    // The longest name that systemd takes.
+    (is_name && name.len() <= 255).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_a_service() {
+        for (word, unit) in [
+            ("nginx", "nginx.service"),
+            ("nginx.service", "nginx.service"),
+            ("getty@tty1", "getty@tty1.service"),
+            ("apt-daily.timer", "apt-daily.timer"),
+            ("php7.4-fpm", "php7.4-fpm.service"),
+        ] {
+            assert_eq!(unit_name(word).as_deref(), Some(unit));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_unit_is_refused() {
+        let long = "x".repeat(250);
+        for word in [
+            "", "-a", ".service", "a b", "a;b", "$(x)", "a/b", "a'b", "a\nb", "ä", &long,
+        ] {
+            assert_eq!(unit_name(word), None, "{word}");
+        }
+    }
+}

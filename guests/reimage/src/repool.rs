@@ -1,0 +1,140 @@
+//! The commands that put a host back into its services: for this host and no other.
+
+use wreimage_sdk::conftool::PoolObject;
+
+/// Something for the operator to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Todo {
+    /// What it is about.
+    pub text: String,
+    /// What does it.
+    pub command: String,
+}
+
+/// How to set back each object that had another value before it was set to `now`, and what else must be set for it to
+/// serve.
+pub fn todos(fqdn: &str, before: &[PoolObject], now: &str) -> Vec<Todo> {
+    before
+        .iter()
+        .filter(|object| object.pooled != now)
+        .flat_map(|object| repool(fqdn, object, now))
+        .collect()
+}
+
+fn repool(fqdn: &str, object: &PoolObject, now: &str) -> Vec<Todo> {
+    let service = format!("{} ({}, {})", object.service, object.cluster, object.dc);
+    let selector = selector(fqdn, object);
+    let mut todos = vec![Todo {
+        text: format!(
+            "{fqdn} is pooled={now} in {service} and was pooled={} before",
+            object.pooled
+        ),
+        command: format!(
+            "sudo confctl select {selector} {}",
+            quoted(&format!("set/pooled={}", object.pooled))
+        ),
+    }];
+    if object.weight == 0 {
+        todos.push(Todo {
+            text: format!(
+                "{fqdn} has the weight 0 in {service}, and gets no traffic before it has another; replace NN"
+            ),
+            command: format!("sudo confctl select {selector} set/weight=NN"),
+        });
+    }
+    todos
+}
+
+/// Names the host first: without it the command would be for every host of the service. Each value is a regular
+/// expression to conftool.
+fn selector(fqdn: &str, object: &PoolObject) -> String {
+    format!(
+        "'name={},dc={},cluster={},service={}'",
+        literal(fqdn),
+        literal(&object.dc),
+        literal(&object.cluster),
+        literal(&object.service)
+    )
+}
+
+/// A regular expression for just this text, to stand between single quotes.
+fn literal(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' | '/' | ':' => c.to_string(),
+            '.' => "\\.".to_owned(),
+            // No name has others. One that does must not end the quotes or the selector: it is matched by any character.
+            _ => ".".to_owned(),
+        })
+        .collect()
+}
+
+/// Quoted where a shell would see more than a word.
+fn quoted(word: &str) -> String {
+    let is_plain = word
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'=' | b'-' | b'_'));
+    if is_plain {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(service: &str, pooled: &str, weight: u32) -> PoolObject {
+        PoolObject {
+            dc: "eqiad".to_owned(),
+            cluster: "appserver".to_owned(),
+            service: service.to_owned(),
+            pooled: pooled.to_owned(),
+            weight,
+            extra: Vec::new(),
+        }
+    }
+
+    fn commands(before: &[PoolObject]) -> Vec<String> {
+        todos("host1001.eqiad.wmnet", before, "inactive")
+            .into_iter()
+            .map(|todo| todo.command)
+            .collect()
+    }
+
+    #[test]
+    fn a_repool_is_for_this_host_only() {
+        assert_eq!(
+            commands(&[object("nginx", "yes", 10), object("apache2", "no", 1)]),
+            [
+                r"sudo confctl select 'name=host1001\.eqiad\.wmnet,dc=eqiad,cluster=appserver,service=nginx' set/pooled=yes",
+                r"sudo confctl select 'name=host1001\.eqiad\.wmnet,dc=eqiad,cluster=appserver,service=apache2' set/pooled=no",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_was_not_changed_is_not_set_back() {
+        assert!(commands(&[object("nginx", "inactive", 0)]).is_empty());
+    }
+
+    #[test]
+    fn without_a_weight_it_gets_no_traffic() {
+        assert_eq!(
+            commands(&[object("nginx", "yes", 0)])[1],
+            r"sudo confctl select 'name=host1001\.eqiad\.wmnet,dc=eqiad,cluster=appserver,service=nginx' set/weight=NN"
+        );
+    }
+
+    #[test]
+    fn no_name_leaves_its_quotes() {
+        let [command] = &commands(&[object("a'; reboot, $(x) .*", "y'es", 1)])[..] else {
+            panic!("one command");
+        };
+        assert!(
+            command.ends_with(r"service=a...reboot....x..\..' 'set/pooled=y'\''es'"),
+            "{command}"
+        );
+    }
+}

@@ -1,0 +1,214 @@
+//! Seeing the new system up and well: it restarts once, alone, and is judged.
+
+use crate::boot::{self, identity_name};
+use crate::drain::Drained;
+use crate::machine::Machine;
+use crate::options::Asked;
+use crate::populate::Quiet;
+use crate::steps::settle as steps;
+use crate::{boot_override, judge, mask, policy};
+use wreimage_sdk::remote::{self, Answering, Before, Identity};
+use wreimage_sdk::{
+    Actions, Fault, FaultKind, Offers, Step, attempt, clock, httpbb, puppet, retry, text,
+};
+
+/// What the phases before have left to settle.
+#[derive(Debug)]
+pub struct Left<'a> {
+    /// What the drain has changed.
+    pub drained: &'a Drained,
+    /// What keeps monitoring quiet.
+    pub quiet: Quiet,
+    /// Whether the first Puppet run was done.
+    pub configured: bool,
+}
+
+/// Reboots the new system, waits until it is well, and says what is left to do.
+///
+/// # Errors
+/// When the next reboot would not be an ordinary one, or the new system does not come back.
+pub fn run(
+    asked: &Asked,
+    machine: &Machine,
+    left: &Left<'_>,
+    actions: &mut Actions,
+) -> Result<(), Fault> {
+    let mut phase = actions.phase(steps::PHASE);
+
+    phase.step(steps::BOOT_PARAMETERS, |step| {
+        boot_override::ensure_normal(machine, step)
+    })?;
+    phase.step_unless(asked.lacks(&["puppet"]), steps::CONTROLLER, |step| {
+        learn_host_key(asked, step)
+    })?;
+    let before = phase.step(steps::REBOOT, |step| reboot(asked, left, step))?;
+    let identity = phase.long_step(steps::REACHABLE, policy::REBOOT_USUALLY, |step| {
+        wait_for_boot(asked, machine, left, &before, step)
+    })?;
+    phase.long_step_unless(
+        asked.lacks(&["puppet"]),
+        steps::PUPPET_RUN,
+        policy::PUPPET_RUN_USUALLY,
+        |step| puppet_run(identity, before.time_ms, step),
+    )?;
+    let untested = asked.httpbb.is_none().then(|| "no --httpbb".to_owned());
+    phase.step_unless(
+        untested.or_else(|| asked.lacks(&["httpbb"])),
+        steps::HTTPBB,
+        |step| test_web_server(asked, step),
+    )?;
+    let unmasked = asked.mask.is_empty();
+    phase.step_unless(
+        unmasked.then(|| "no units were masked".to_owned()),
+        steps::UNMASK,
+        |step| {
+            step.says(mask::unmask(&asked.mask.join(" ")));
+            Ok(())
+        },
+    )?;
+
+    judge::run(asked, machine, left.quiet, &mut phase)?;
+
+    let todos = &left.drained.repool;
+    phase
+        .step_unless(
+            todos.is_empty().then(|| "nothing to repool".to_owned()),
+            steps::REPOOL,
+            |step| {
+                for todo in todos {
+                    step.says(&todo.command);
+                }
+                Ok(())
+            },
+        )
+        .map(|_| ())
+}
+
+/// The controller knows the host's new key only after its own Puppet run.
+fn learn_host_key(asked: &Asked, step: &mut Step) -> Result<(), Fault> {
+    let offers = Offers {
+        retry: Some("run it again"),
+        skip: Some("go on; the new host may be refused for its unknown key"),
+        abort: "stop here; the new OS stays as it is",
+        ..Offers::default()
+    };
+    let run = attempt(&offers, step, |_| {
+        let run = puppet::run_on_controller(policy::CONTROLLER_TIMEOUT)?;
+        if run.succeeded {
+            return Ok(run);
+        }
+        Err(Fault::new(
+            FaultKind::Rejected,
+            "reimage.controller-run-failed",
+            "controller",
+            format!(
+                "Puppet on the host where this runs failed with exit status {}, so that it may not know the new key of {}: {}",
+                run.status,
+                asked.host,
+                text::last_lines(&run.output_tail, 2)
+            ),
+        ))
+    })?;
+    if let Some(run) = run {
+        step.says(run.to_string());
+    }
+    Ok(())
+}
+
+/// Reboots once and returns the moment before, against which the next boot is new.
+fn reboot(asked: &Asked, left: &Left<'_>, step: &mut Step) -> Result<Before, Fault> {
+    let (identity, boot_id) = running(asked, left, step)?;
+    let before = Before {
+        boot_id: Some(boot_id.clone()),
+        time_ms: clock::now_ms()?,
+    };
+    step.evidence("boot id before", boot_id);
+    match remote::reboot(identity) {
+        Ok(()) => step.says(format!("asked at the {} identity", identity_name(identity))),
+        // The next boot id tells.
+        Err(fault) if fault.is(FaultKind::InDoubt) => {
+            step.warns(format!(
+                "whether it began to reboot is not known: {}",
+                fault.message
+            ));
+        }
+        Err(fault) => return Err(fault),
+    }
+    Ok(before)
+}
+
+/// Where the system answers, and its boot id. Without a first Puppet run it may know the installer's key only.
+fn running(asked: &Asked, left: &Left<'_>, step: &mut Step) -> Result<(Identity, String), Fault> {
+    let read = |identity| {
+        retry(policy::READ_FROM_NEW_SYSTEM, |_| {
+            remote::get_boot_id(identity)
+        })
+    };
+    match read(Identity::Production) {
+        Ok(boot_id) => Ok((Identity::Production, boot_id)),
+        Err(fault) if !left.configured && !fault.is(FaultKind::Cancelled) => {
+            let boot_id = read(Identity::Installer)?;
+            step.warns(format!(
+                "{} lets in the installer's key only: {}",
+                asked.host, fault.message
+            ));
+            Ok((Identity::Installer, boot_id))
+        }
+        Err(fault) => Err(fault),
+    }
+}
+
+fn wait_for_boot(
+    asked: &Asked,
+    machine: &Machine,
+    left: &Left<'_>,
+    before: &Before,
+    step: &mut Step,
+) -> Result<Identity, Fault> {
+    let not_back = format!(
+        "{} was asked to reboot, and no newer boot answers. Look at its console by {}.",
+        asked.host, machine.management
+    );
+    let at = if left.configured {
+        Answering::Production
+    } else {
+        Answering::Either
+    };
+    let boot = boot::wait(before, at, policy::RESTARTED, &not_back, step)?;
+    boot::seen(&boot, step);
+    Ok(boot.identity)
+}
+
+fn puppet_run(identity: Identity, since_ms: u64, step: &mut Step) -> Result<(), Fault> {
+    let offers = Offers {
+        retry: Some("look again"),
+        wait: Some("wait as long again"),
+        skip: Some("go on; Puppet has not succeeded since the reboot"),
+        abort: "stop here; the new OS stays as it is",
+    };
+    let ended = attempt(&offers, step, |_| {
+        puppet::wait_for_success(identity, since_ms, policy::PUPPET_RUN)
+    })?;
+    if let Some(ended) = ended {
+        let seconds = ended.saturating_sub(since_ms) / 1000;
+        step.says(format!("a run succeeded {seconds} s after the reboot"));
+    }
+    Ok(())
+}
+
+fn test_web_server(asked: &Asked, step: &mut Step) -> Result<(), Fault> {
+    let suite = asked.httpbb.as_deref().unwrap_or_default();
+    let report = httpbb::run_suite(suite);
+    let failed = format!("the suite {suite} could not be run");
+    let Some(report) = step.tolerates(&failed, report)? else {
+        return Ok(());
+    };
+    step.evidence("output", report.blob.as_deref().unwrap_or("not kept"));
+    let end = text::last_lines(&report.output_tail, 2);
+    if report.passed {
+        step.says(format!("the suite {suite} passed"));
+    } else {
+        step.warns(format!("the suite {suite} failed: {end}"));
+    }
+    Ok(())
+}
