@@ -8,6 +8,7 @@ use crate::machine::{
     Accepts, KernelBoot, Load, Machine, Restart, RestartCause, Stage, Starts, System,
 };
 use crate::release;
+use crate::service::puppet::Agent;
 use crate::snippet::hex;
 use crate::time::{Millis, Times};
 use sha2::{Digest, Sha256};
@@ -33,13 +34,18 @@ impl Turn<'_> {
 
 /// Bytes that look random and are the same for the same seed, machine, purpose and number: no generator whose state
 /// would have to be kept.
-fn noise(seed: u64, host: &str, purpose: &str, number: u64) -> [u8; 32] {
+pub(crate) fn noise(seed: u64, host: &str, purpose: &str, number: u64) -> [u8; 32] {
     Sha256::digest(format!("{seed}/{host}/{purpose}/{number}").as_bytes()).into()
 }
 
-/// A version 4 UUID made of noise.
+/// The id of a boot.
 pub(crate) fn boot_id(seed: u64, host: &str, number: u64) -> String {
-    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = noise(seed, host, "boot", number);
+    uuid(seed, host, "boot", number)
+}
+
+/// A version 4 UUID made of noise.
+pub(crate) fn uuid(seed: u64, host: &str, purpose: &str, number: u64) -> String {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = noise(seed, host, purpose, number);
     let (g, i) = ((g & 0x0f) | 0x40, (i & 0x3f) | 0x80);
     let groups: [&[u8]; 5] = [
         &[a, b, c, d],
@@ -59,6 +65,11 @@ pub(crate) fn host_key(seed: u64, host: &str, purpose: &str, number: u64) -> Str
 impl Machine {
     /// Enters a stage, which ends by itself after `lasts`.
     pub(crate) fn enter(&mut self, turn: &mut Turn<'_>, stage: Stage, lasts: Option<Millis>) {
+        self.stamp(turn.times, turn.now);
+        if let Some(disk) = &mut self.disk {
+            // What the agent did in the boot that ends says nothing of the next one.
+            disk.agent.well = None;
+        }
         self.stage = stage;
         self.since = turn.now;
         self.until = lasts.map(|lasts| turn.now.saturating_add(lasts));
@@ -146,6 +157,13 @@ impl Machine {
                 let release = self.release().unwrap_or("nothing").to_owned();
                 turn.tell(self, format!("{release} is up"));
                 self.enter(turn, Stage::OsUp, None);
+                turn.events.add(
+                    turn.now,
+                    Event::SystemUp {
+                        host: self.name.clone(),
+                        generation: self.generation,
+                    },
+                );
             }
             Stage::Off | Stage::OsUp | Stage::NothingBootable => {}
         }
@@ -275,6 +293,7 @@ impl Machine {
             host_key: host_key(turn.seed, &self.name, "system", installation),
             masked: BTreeSet::new(),
             boot_entry,
+            agent: Agent::default(),
         });
         turn.tell(self, format!("{} is installed", load.distribution));
         self.reboot(turn, "the installer has finished");

@@ -14,6 +14,16 @@ pub(crate) enum Event {
     OverrideForgotten { host: String, generation: u64 },
     /// The install server drops an entry that nobody withdrew.
     EntryExpires { host: String, generation: u64 },
+    /// A piece of work that somebody waits for comes to its end.
+    JobEnds { key: String },
+    /// A system is up: its timers begin.
+    SystemUp { host: String, generation: u64 },
+    /// A run that the agent began by itself ends, and may have something new to tell.
+    AgentRan { host: String, generation: u64 },
+    /// An exported resource of the host shows in PuppetDB.
+    ResourceAppears { host: String, generation: u64 },
+    /// The host's own timer feeds Debmonitor.
+    DebmonitorFed { host: String, generation: u64 },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

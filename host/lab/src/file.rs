@@ -4,6 +4,8 @@ use crate::event::Queue;
 use crate::history::History;
 use crate::install_server::InstallServer;
 use crate::place::{Place, word};
+use crate::service::Services;
+use crate::services_file::{self, ServicesFile, TaskFile};
 use crate::table::{self, MachineFile};
 use crate::time::Times;
 use crate::world::{World, WorldError};
@@ -28,6 +30,10 @@ struct WorldFile {
     #[serde(default)]
     install_server: InstallServerFile,
     #[serde(default)]
+    services: ServicesFile,
+    #[serde(default)]
+    task: Vec<TaskFile>,
+    #[serde(default)]
     machine: BTreeMap<Spanned<String>, MachineFile>,
 }
 
@@ -42,6 +48,16 @@ struct TimesFile {
     os_boot: Option<Spanned<String>>,
     shutdown: Option<Spanned<String>>,
     entry_expiry: Option<Spanned<String>>,
+    agent_after_boot: Option<Spanned<String>>,
+    agent_run: Option<Spanned<String>>,
+    agent_period: Option<Spanned<String>>,
+    first_agent_run: Option<Spanned<String>>,
+    certificate_request: Option<Spanned<String>>,
+    exported_resource: Option<Spanned<String>>,
+    checks: Option<Spanned<String>>,
+    recheck: Option<Spanned<String>>,
+    debmonitor_period: Option<Spanned<String>>,
+    netbox_script: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -89,13 +105,16 @@ pub(crate) fn parse(text: &str) -> Result<World, WorldError> {
         real_time: false,
         rehearsal: false,
         machines: BTreeMap::new(),
+        services: Services::default(),
         events: Queue::default(),
         history: History::default(),
     };
+    services_file::site(&place, &mut world, &file.services, &file.task)?;
     let mut ports = BTreeMap::new();
     for (name, machine) in &file.machine {
         place.word(name, word::NAME)?;
-        let made = machine.make(&place, &world, name.get_ref())?;
+        let mut made = machine.make(&place, &world, name.get_ref())?;
+        services_file::machine(&place, &mut world, &mut made, &machine.services())?;
         if let (Some(port), Some(switch)) = (&made.hardware.circuit_id, &machine.switch)
             && let Some(other) = ports.insert(port.clone(), made.name.clone())
         {
@@ -120,6 +139,16 @@ fn times(place: &Place<'_>, file: &TimesFile) -> Result<Times, WorldError> {
         (&file.os_boot, &mut times.os_boot),
         (&file.shutdown, &mut times.shutdown),
         (&file.entry_expiry, &mut times.entry_expiry),
+        (&file.agent_after_boot, &mut times.agent_after_boot),
+        (&file.agent_run, &mut times.agent_run),
+        (&file.agent_period, &mut times.agent_period),
+        (&file.first_agent_run, &mut times.first_agent_run),
+        (&file.certificate_request, &mut times.certificate_request),
+        (&file.exported_resource, &mut times.exported_resource),
+        (&file.checks, &mut times.checks),
+        (&file.recheck, &mut times.recheck),
+        (&file.debmonitor_period, &mut times.debmonitor_period),
+        (&file.netbox_script, &mut times.netbox_script),
     ] {
         if let Some(given) = given {
             *time = place.span_of_time(given)?;

@@ -4,6 +4,7 @@ use crate::bmc::{Bmc, Override};
 use crate::boot::{Turn, host_key};
 use crate::machine::{Accepts, KernelBoot, Load, Machine, Stage, Starts, System};
 use crate::provider::command::{self, Change};
+use crate::service::puppet::Agent;
 use crate::time::Millis;
 use crate::twin::{UNKNOWN_RELEASE, circuit_id};
 use crate::world::World;
@@ -360,6 +361,7 @@ impl Machine {
                 host_key: host_key(turn.seed, &self.name, "system", self.counters.installations),
                 masked: BTreeSet::new(),
                 boot_entry: true,
+                agent: Agent::default(),
             });
         }
         let key = self.disk.as_ref().map(|system| system.host_key.clone());

@@ -93,6 +93,8 @@ mod place;
 mod provider;
 mod release;
 mod seat;
+mod service;
+mod services_file;
 mod snippet;
 mod table;
 mod time;
@@ -107,6 +109,8 @@ pub use machine::{
     RestartCause, Stage, Starts, System,
 };
 pub use pace::Pace;
+pub use service::phabricator::Comment;
+pub use service::puppet::{Agent, Disabled, Success};
 pub use time::{Millis, Times};
 pub use world::{BUILTIN, World, WorldError};
 
@@ -146,9 +150,15 @@ impl Lab {
     /// Every capability of the lab, bound to this host. For a host that the world does not have, each function answers
     /// `not-found` (code `netbox.no-device`) and names those that are meant, perhaps.
     pub fn providers(&self, host: &str) -> Providers {
+        self.providers_for(host, None)
+    }
+
+    /// The same for a run that was started for a task, such as `T12345`.
+    pub fn providers_for(&self, host: &str, task: Option<&str>) -> Providers {
         provider::all(&Seat {
             shared: Arc::clone(&self.shared),
             host: host.into(),
+            task: task.map(Into::into),
         })
     }
 
@@ -157,6 +167,7 @@ impl Lab {
         Arc::new(LabClock {
             shared: Arc::clone(&self.shared),
             owner: None,
+            on_behalf: false,
         })
     }
 
@@ -209,6 +220,7 @@ impl Participant {
         Arc::new(LabClock {
             shared: Arc::clone(&self.shared),
             owner: Some(self.id),
+            on_behalf: false,
         })
     }
 

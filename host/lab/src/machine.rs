@@ -1,6 +1,7 @@
 //! One machine: what it is, what it is plugged into, and what it does at the moment.
 
 use crate::bmc::Bmc;
+use crate::service::puppet::Agent;
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -77,6 +78,8 @@ pub struct System {
     pub masked: BTreeSet<String>,
     /// UEFI only: whether the firmware still has the boot entry that GRUB wrote.
     pub boot_entry: bool,
+    /// Its Puppet agent.
+    pub agent: Agent,
 }
 
 /// What a network boot loads: the boot path of the DHCP entry that was served.

@@ -173,15 +173,28 @@ pub(crate) struct LabClock {
     pub(crate) shared: Arc<Shared>,
     /// The participant whose clock it is.
     pub(crate) owner: Option<u64>,
+    /// Whether it is slept on by a provider, for a participant that waits for the provider's answer.
+    pub(crate) on_behalf: bool,
 }
 
 impl LabClock {
+    /// The clock of a provider.
+    pub(crate) fn on_behalf(shared: Arc<Shared>) -> LabClock {
+        LabClock {
+            shared,
+            owner: None,
+            on_behalf: true,
+        }
+    }
+
     async fn sleep(&self, due: Millis) {
         // A guest that does nothing but sleep must not keep its thread from everybody else.
         tokio::task::coop::consume_budget().await;
         let ticket = Ticket {
             shared: &self.shared,
-            number: self.shared.participants_quietly(due, self.owner),
+            number: self
+                .shared
+                .participants_quietly(due, self.owner, self.on_behalf),
         };
         loop {
             // Made before the look, so that no change in between is missed.
@@ -199,10 +212,10 @@ impl LabClock {
 
 impl Shared {
     /// Puts a sleep on the books. Nobody needs to look again for it: the sleeper itself does so next.
-    fn participants_quietly(&self, due: Millis, owner: Option<u64>) -> u64 {
+    fn participants_quietly(&self, due: Millis, owner: Option<u64>, on_behalf: bool) -> u64 {
         let mut state = self.lock();
         state.flowing = None;
-        state.participants.sleep(due, owner)
+        state.participants.sleep(due, owner, on_behalf)
     }
 }
 

@@ -9,6 +9,8 @@ struct Sleeper {
     due: Millis,
     /// The participant whose clock it is; `None` for the lab's own clock.
     owner: Option<u64>,
+    /// A provider sleeps, for whichever participant waits for its answer.
+    on_behalf: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -64,9 +66,14 @@ impl Participants {
         }
     }
 
-    pub(crate) fn sleep(&mut self, due: Millis, owner: Option<u64>) -> u64 {
+    pub(crate) fn sleep(&mut self, due: Millis, owner: Option<u64>, on_behalf: bool) -> u64 {
         let ticket = self.number();
-        self.sleepers.push(Sleeper { ticket, due, owner });
+        self.sleepers.push(Sleeper {
+            ticket,
+            due,
+            owner,
+            on_behalf,
+        });
         ticket
     }
 
@@ -93,7 +100,13 @@ impl Participants {
         if earliest <= now {
             return None;
         }
-        let mut on_common_clock = self.sleepers.iter().filter(|s| s.owner.is_none()).count();
+        let common = |on_behalf: bool| {
+            let sleepers = self.sleepers.iter();
+            sleepers
+                .filter(|s| s.owner.is_none() && s.on_behalf == on_behalf)
+                .count()
+        };
+        let (mut on_common_clock, mut on_behalf) = (common(false), common(true));
         for member in &self.members {
             if member.idle > 0 {
                 continue;
@@ -101,10 +114,12 @@ impl Participants {
             if member.has_clock {
                 let sleeps = self.sleepers.iter().any(|s| s.owner == Some(member.id));
                 if !sleeps {
-                    return None;
+                    on_behalf = on_behalf.checked_sub(1)?;
                 }
+            } else if let Some(left) = on_common_clock.checked_sub(1) {
+                on_common_clock = left;
             } else {
-                on_common_clock = on_common_clock.checked_sub(1)?;
+                on_behalf = on_behalf.checked_sub(1)?;
             }
         }
         Some(earliest)
@@ -121,9 +136,9 @@ mod tests {
         assert_eq!(all.may_move_to(0), None);
         all.join();
         let second = all.join();
-        let early = all.sleep(5, None);
+        let early = all.sleep(5, None, false);
         assert_eq!(all.may_move_to(0), None, "one of two works");
-        all.sleep(9, None);
+        all.sleep(9, None, false);
         assert_eq!(all.may_move_to(0), Some(5));
         assert_eq!(all.may_move_to(5), None, "one is about to wake");
         assert!(all.wake(early));
@@ -136,7 +151,7 @@ mod tests {
     #[test]
     fn a_sleeper_without_a_seat_moves_time_by_itself() {
         let mut all = Participants::default();
-        all.sleep(7, None);
+        all.sleep(7, None, false);
         assert_eq!(all.may_move_to(0), Some(7));
     }
 
@@ -145,9 +160,9 @@ mod tests {
         let mut all = Participants::default();
         let own = all.join();
         all.give_clock(own);
-        all.sleep(3, None);
+        all.sleep(3, None, false);
         assert_eq!(all.may_move_to(0), None);
-        all.sleep(8, Some(own));
+        all.sleep(8, Some(own), false);
         assert_eq!(all.may_move_to(0), Some(3));
     }
 
@@ -156,11 +171,24 @@ mod tests {
         let mut all = Participants::default();
         let idle = all.join();
         all.join();
-        all.sleep(4, None);
+        all.sleep(4, None, false);
         assert_eq!(all.may_move_to(0), None);
         all.idle(idle, true);
         assert_eq!(all.may_move_to(0), Some(4));
         all.idle(idle, false);
         assert_eq!(all.may_move_to(0), None);
+    }
+
+    #[test]
+    fn a_provider_sleeps_for_the_participant_that_waits_for_it() {
+        let mut all = Participants::default();
+        let first = all.join();
+        let second = all.join();
+        all.give_clock(first);
+        all.give_clock(second);
+        all.sleep(6, None, true);
+        assert_eq!(all.may_move_to(0), None, "one of two works");
+        all.sleep(8, Some(second), false);
+        assert_eq!(all.may_move_to(0), Some(6));
     }
 }

@@ -7,6 +7,11 @@ use crate::machine::{
 };
 use crate::place::{Place, word};
 use crate::release;
+use crate::service::netbox::Script;
+use crate::service::puppet::Agent;
+use crate::services_file::{
+    DebmonitorFile, HttpbbFile, IcingaFile, PoolFile, PuppetDbFile, PuppetFile, Tables,
+};
 use crate::time::Millis;
 use crate::twin::circuit_id;
 use crate::world::{World, WorldError};
@@ -49,6 +54,12 @@ pub(crate) struct MachineFile {
     netbox: NetboxFile,
     dns: DnsFile,
     bmc: Option<Spanned<BmcFile>>,
+    puppet: PuppetFile,
+    puppetdb: PuppetDbFile,
+    icinga: IcingaFile,
+    debmonitor: DebmonitorFile,
+    httpbb: HttpbbFile,
+    conftool: Vec<PoolFile>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -71,6 +82,8 @@ struct NetboxFile {
     address: Option<Spanned<String>>,
     switch: Option<Spanned<SwitchFile>>,
     cabled: Option<bool>,
+    site: Option<Spanned<String>>,
+    script: Script,
 }
 
 #[derive(Default, Deserialize)]
@@ -98,6 +111,19 @@ struct BmcFile {
 pub(crate) const UP: Millis = 30 * 24 * 3600 * 1000;
 
 impl MachineFile {
+    /// What the table says of the services.
+    pub(crate) fn services(&self) -> Tables<'_> {
+        Tables {
+            puppet: &self.puppet,
+            puppetdb: &self.puppetdb,
+            icinga: &self.icinga,
+            debmonitor: &self.debmonitor,
+            httpbb: &self.httpbb,
+            conftool: &self.conftool,
+            script: self.netbox.script,
+        }
+    }
+
     /// The machine that the table describes, in a world that has no machines yet.
     pub(crate) fn make(
         &self,
@@ -148,6 +174,7 @@ impl Maker<'_> {
                 host_key: host_key(self.world.seed, self.name, "system", 0),
                 masked: BTreeSet::new(),
                 boot_entry: true,
+                agent: Agent::default(),
             });
         let up = file
             .up
@@ -303,7 +330,10 @@ impl Maker<'_> {
             fqdn: format!("{}.{domain}", self.name),
             management_fqdn: (file.kind == Kind::Physical)
                 .then(|| format!("{}.mgmt.{domain}", self.name)),
-            site: self.world.site.clone(),
+            site: match &netbox.site {
+                Some(site) => place.word(site, word::NAME)?,
+                None => self.world.site.clone(),
+            },
             status: status(netbox.status.as_deref().unwrap_or("active")),
             kind: match file.kind {
                 Kind::Physical => DeviceKind::Physical,

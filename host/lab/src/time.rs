@@ -32,6 +32,26 @@ pub struct Times {
     pub shutdown: Millis,
     /// How long the install server serves an entry that nobody withdraws.
     pub entry_expiry: Millis,
+    /// From the end of a boot until the agent's first own run.
+    pub agent_after_boot: Millis,
+    /// An ordinary run of an agent, a noop run included.
+    pub agent_run: Millis,
+    /// Between the begins of two own runs of the agent.
+    pub agent_period: Millis,
+    /// The first run on a fresh system.
+    pub first_agent_run: Millis,
+    /// From the agent's new key until its request is at the certificate authority.
+    pub certificate_request: Millis,
+    /// From the end of the run that compiled the catalogue until PuppetDB has the exported resource.
+    pub exported_resource: Millis,
+    /// How long monitoring needs by itself until it has checked a host that is well.
+    pub checks: Millis,
+    /// How long it needs when it was asked to check now.
+    pub recheck: Millis,
+    /// Between two reports of a host to Debmonitor.
+    pub debmonitor_period: Millis,
+    /// A custom script of NetBox.
+    pub netbox_script: Millis,
 }
 
 impl Default for Times {
@@ -47,6 +67,16 @@ impl Default for Times {
             os_boot: 45 * SECOND,
             shutdown: 8 * SECOND,
             entry_expiry: 24 * 60 * MINUTE,
+            agent_after_boot: 3 * MINUTE,
+            agent_run: MINUTE,
+            agent_period: 30 * MINUTE,
+            first_agent_run: 40 * MINUTE,
+            certificate_request: 5 * SECOND,
+            exported_resource: 30 * SECOND,
+            checks: 90 * SECOND,
+            recheck: 10 * SECOND,
+            debmonitor_period: 60 * MINUTE,
+            netbox_script: 10 * SECOND,
         }
     }
 }

@@ -9,6 +9,9 @@ use crate::machine::{
     Accepts, Addresses, Counters, Hardware, Inventory, KernelBoot, Machine, Stage, Starts, System,
 };
 use crate::release;
+use crate::service::puppet::Agent;
+use crate::service::puppet_ca::fingerprint;
+use crate::service::{Services, Settled};
 use crate::time::Times;
 use crate::world::World;
 use jiff::Timestamp;
@@ -72,6 +75,7 @@ impl World {
             host_key: host_key(self.seed, host, "system", 0),
             masked: BTreeSet::new(),
             boot_entry: true,
+            agent: Agent::settled(Some(fingerprint(self.seed, &device.fqdn, 0)), self.now),
         };
         let machine = Machine {
             name: host.to_owned(),
@@ -110,6 +114,7 @@ impl World {
             counters: Counters::default(),
             told: BTreeSet::new(),
         };
+        self.services.settle(&machine, Settled::EVERYWHERE);
         self.machines.insert(host.to_owned(), machine);
     }
 }
@@ -136,6 +141,7 @@ pub(crate) fn bare(site: &str) -> World {
             entries: BTreeMap::new(),
             publications: 0,
         },
+        services: Services::default(),
         events: Queue::default(),
         history: History::default(),
     }

@@ -6,6 +6,7 @@ use crate::file;
 use crate::history::{History, Line};
 use crate::install_server::InstallServer;
 use crate::machine::{Accepts, Counters, Machine};
+use crate::service::Services;
 use crate::time::{Millis, Times};
 use crate::twin;
 use jiff::Timestamp;
@@ -51,6 +52,7 @@ pub struct World {
     pub(crate) rehearsal: bool,
     pub(crate) machines: BTreeMap<String, Machine>,
     pub(crate) server: InstallServer,
+    pub(crate) services: Services,
     pub(crate) events: Queue,
     pub(crate) history: History,
 }
@@ -153,6 +155,7 @@ impl World {
             && let Some(system) = &mut machine.disk
         {
             system.accepts = Accepts::Production;
+            system.agent.configured = true;
             machine.known_host_key = Some(system.host_key.clone());
             self.history.add(
                 self.now,
@@ -189,6 +192,19 @@ impl World {
                     machine.forget_override(turn, generation)
                 });
             }
+            Event::JobEnds { key } => self.job_ends(&key),
+            Event::SystemUp { host, generation } => {
+                if self
+                    .machine(&host)
+                    .is_some_and(|machine| machine.generation == generation)
+                {
+                    self.expect_agent(&host);
+                    self.expect_debmonitor(&host);
+                }
+            }
+            Event::AgentRan { host, generation } => self.agent_ran(&host, generation),
+            Event::ResourceAppears { host, generation } => self.resource_appears(&host, generation),
+            Event::DebmonitorFed { host, generation } => self.debmonitor_fed(&host, generation),
             Event::EntryExpires { host, generation } => {
                 if self
                     .server
@@ -242,10 +258,14 @@ impl World {
                 if let Some(restart) = &mut machine.restarted {
                     restart.at = shift(restart.at);
                 }
+                if let Some(disk) = &mut machine.disk {
+                    disk.agent.shift(shift);
+                }
             }
             for served in self.server.entries.values_mut() {
                 served.expires = shift(served.expires);
             }
+            self.services.shift(shift);
             for line in &mut self.history.lines {
                 line.at = shift(line.at);
             }

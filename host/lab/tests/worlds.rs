@@ -30,7 +30,7 @@ fn the_built_in_world_has_its_machines() {
         names,
         [
             "db1001", "host1001", "host1002", "host1003", "host1004", "host1005", "host1006",
-            "host1009", "host1010", "vm1001"
+            "host1007", "host1008", "host1009", "host1010", "host1011", "host2001", "vm1001"
         ]
     );
     let stage = |name: &str| world.machine(name).unwrap().stage.clone();

@@ -1,8 +1,13 @@
 //! The inventory.
 
 use crate::seat::Seat;
-use wreimage_capability::netbox::{Device, DeviceKind, Provider, SwitchPort};
-use wreimage_capability::{Call, Fault};
+use crate::service::job::Kind;
+use crate::service::netbox::{IMPORT, Script};
+use serde_json::{Value, json};
+use wreimage_capability::netbox::{
+    Device, DeviceKind, DeviceStatus, Provider, ScriptResult, ScriptTimeout, SwitchPort, functions,
+};
+use wreimage_capability::{Call, Fault, Function, Reconciled};
 
 pub(crate) struct Netbox(pub(crate) Seat);
 
@@ -43,5 +48,71 @@ impl Provider for Netbox {
             "the switch port was not read",
         );
         Ok(port)
+    }
+
+    async fn set_status(&self, _call: &Call, status: DeviceStatus) -> Result<(), Fault> {
+        self.0
+            .service("netbox", |world, host| world.set_status(host, status))
+    }
+
+    async fn run_script(
+        &self,
+        call: &Call,
+        name: String,
+        timeout: ScriptTimeout,
+    ) -> Result<ScriptResult, Fault> {
+        if name != IMPORT {
+            let shown: String = name.chars().take(100).collect();
+            return Err(Fault::denied(
+                "netbox.not-allowed",
+                "NetBox",
+                format!("the site does not name the script {shown:?}; it names {IMPORT}"),
+            ));
+        }
+        let function = &functions::run_script;
+        let result = self
+            .0
+            .job(
+                call,
+                function,
+                Kind::Script,
+                timeout.timeout_ms,
+                |world, host| {
+                    world.answers("netbox")?;
+                    let script = world.services.netbox.scripts.get(host);
+                    let hangs = script == Some(&Script::Hangs);
+                    Ok((!hangs).then_some(world.times.netbox_script))
+                },
+            )
+            .await?;
+        self.0.mark(
+            call,
+            "netbox.run-script",
+            "what the script finds and changes",
+        );
+        Ok(result)
+    }
+
+    async fn witness(
+        &self,
+        _call: &Call,
+        _function: &'static Function,
+        _arguments: &Value,
+    ) -> Result<Value, Fault> {
+        self.0
+            .look(|_, world| Ok(json!({ "jobs": world.services.netbox.jobs })))
+    }
+
+    async fn reconcile(
+        &self,
+        call: &Call,
+        function: &'static Function,
+        _arguments: &Value,
+        _witness: &Value,
+    ) -> Result<Reconciled, Fault> {
+        Ok(self
+            .0
+            .job_verdict(call, function)
+            .unwrap_or(Reconciled::DidNot))
     }
 }
