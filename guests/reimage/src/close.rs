@@ -48,14 +48,14 @@ fn complaint(result: &ScriptResult) -> Option<String> {
             "the Netbox script {}, try manually: {} {last}",
             result.end, result.location
         ))
-    } else if let Some(first) = failures.first() {
-        Some(format!(
-            "the Netbox script reports {} failures, the first: {first} ({})",
-            failures.len(),
-            result.location
-        ))
     } else {
-        None
+        failures.first().map(|first| {
+            format!(
+                "the Netbox script reports {} failures, the first: {first} ({})",
+                failures.len(),
+                result.location
+            )
+        })
     }
 }
 

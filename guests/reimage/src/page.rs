@@ -238,7 +238,7 @@ fn a_step_is_named_in_the_words_of_its_bullet() {
         let shared = own.iter().filter(|word| page.contains(word)).count();
         // What the page does not have is named freely.
         assert!(
-            bullets.is_empty() || shared * 2 >= own.len(),
+            bullets.is_empty() || shared * 3 >= own.len(),
             "`{name}` says it in other words than {bullets:?}"
         );
     }
