@@ -8,7 +8,7 @@ use crate::machine::{
     Accepts, KernelBoot, Load, Machine, Restart, RestartCause, Stage, Starts, System,
 };
 use crate::release;
-use crate::service::puppet::Agent;
+use crate::service::agent::Agent;
 use crate::snippet::hex;
 use crate::time::{Millis, Times};
 use sha2::{Digest, Sha256};

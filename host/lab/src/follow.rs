@@ -4,7 +4,7 @@ use crate::bmc::{Bmc, Override};
 use crate::boot::{Turn, host_key};
 use crate::machine::{Accepts, KernelBoot, Load, Machine, Stage, Starts, System};
 use crate::provider::command::{self, Change};
-use crate::service::puppet::Agent;
+use crate::service::agent::Agent;
 use crate::time::Millis;
 use crate::twin::{UNKNOWN_RELEASE, circuit_id};
 use crate::world::World;
@@ -19,11 +19,11 @@ use wreimage_capability::remote::{Boot, Command, Dmi, Identity, OsRelease};
 use wreimage_capability::{Facts, Function};
 
 /// An outcome, if it is one of this type: what cannot be read is not followed.
-fn read<T: DeserializeOwned>(value: &Value) -> Option<T> {
+pub(crate) fn read<T: DeserializeOwned>(value: &Value) -> Option<T> {
     serde_json::from_value(value.clone()).ok()
 }
 
-fn argument<T: DeserializeOwned>(arguments: &Value, name: &str) -> Option<T> {
+pub(crate) fn argument<T: DeserializeOwned>(arguments: &Value, name: &str) -> Option<T> {
     read(arguments.get(name)?)
 }
 
@@ -53,7 +53,10 @@ impl World {
         // What does not fit its type is left alone, hence the `Option`.
         let _ = match function.capability {
             "dhcp" => self.follow_dhcp(host, function.name, arguments, outcome),
-            _ => self
+            "netbox" if function.name == "set-status" => {
+                self.follow_service(host, function, arguments, outcome)
+            }
+            "netbox" | "dns" | "ipmi" | "remote" => self
                 .act(host, |machine, turn| match function.capability {
                     "netbox" => machine.follow_netbox(function.name, outcome),
                     "dns" => machine.follow_dns(arguments, outcome),
@@ -62,6 +65,7 @@ impl World {
                     _ => None,
                 })
                 .flatten(),
+            _ => self.follow_service(host, function, arguments, outcome),
         };
     }
 

@@ -84,6 +84,7 @@ mod boot;
 mod event;
 mod file;
 mod follow;
+mod follow_services;
 mod history;
 mod install_server;
 mod machine;
@@ -109,8 +110,8 @@ pub use machine::{
     RestartCause, Stage, Starts, System,
 };
 pub use pace::Pace;
+pub use service::agent::{Agent, Disabled, Success};
 pub use service::phabricator::Comment;
-pub use service::puppet::{Agent, Disabled, Success};
 pub use time::{Millis, Times};
 pub use world::{BUILTIN, World, WorldError};
 

@@ -1,7 +1,7 @@
 //! One machine: what it is, what it is plugged into, and what it does at the moment.
 
 use crate::bmc::Bmc;
-use crate::service::puppet::Agent;
+use crate::service::agent::Agent;
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,9 +2,10 @@
 
 use crate::machine::Machine;
 use crate::place::{Place, word};
+use crate::service::agent::{Agent, Disabled};
 use crate::service::conftool::VALUES;
 use crate::service::phabricator::Ticket;
-use crate::service::puppet::{Agent, Disabled, Odd as OddAgent};
+use crate::service::puppet::Odd as OddAgent;
 use crate::service::puppet_ca::{Held, fingerprint};
 use crate::service::puppetdb::Exported;
 use crate::service::{SERVICES, Settled, http, icinga, netbox::Script};

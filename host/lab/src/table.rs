@@ -7,8 +7,8 @@ use crate::machine::{
 };
 use crate::place::{Place, word};
 use crate::release;
+use crate::service::agent::Agent;
 use crate::service::netbox::Script;
-use crate::service::puppet::Agent;
 use crate::services_file::{
     DebmonitorFile, HttpbbFile, IcingaFile, PoolFile, PuppetDbFile, PuppetFile, Tables,
 };

@@ -9,7 +9,7 @@ use crate::machine::{
     Accepts, Addresses, Counters, Hardware, Inventory, KernelBoot, Machine, Stage, Starts, System,
 };
 use crate::release;
-use crate::service::puppet::Agent;
+use crate::service::agent::Agent;
 use crate::service::puppet_ca::fingerprint;
 use crate::service::{Services, Settled};
 use crate::time::Times;

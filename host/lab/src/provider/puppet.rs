@@ -3,8 +3,8 @@
 use super::session::{Session, enter};
 use crate::machine::{Accepts, Machine};
 use crate::seat::Seat;
+use crate::service::agent::{Agent, Disabled};
 use crate::service::job::Kind;
-use crate::service::puppet::{Agent, Disabled};
 use crate::time::Millis;
 use crate::world::World;
 use serde_json::{Value, json};

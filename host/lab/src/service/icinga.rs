@@ -39,7 +39,7 @@ pub(crate) struct Monitored {
     /// Since when.
     pub(crate) since: Millis,
     /// When it was last asked to check now.
-    rechecked: Option<Millis>,
+    pub(crate) rechecked: Option<Millis>,
     pub(crate) downtimes: Vec<Downtime>,
 }
 
@@ -96,6 +96,21 @@ impl Icinga {
 }
 
 impl Monitored {
+    /// A real monitoring has told whether the host is in a downtime.
+    pub(crate) fn follow(&mut self, owner: &str, downtimed: bool, now: Millis) {
+        let there = self.downtimes.iter().any(|downtime| downtime.ends > now);
+        if downtimed && !there {
+            self.downtimes.push(Downtime {
+                owner: owner.to_owned(),
+                reason: String::new(),
+                // Nobody has told; longer than any run.
+                ends: now.saturating_add(30 * 24 * 3600 * 1000),
+            });
+        } else if !downtimed {
+            self.downtimes.clear();
+        }
+    }
+
     /// When its checks saw, or will see, a host that has been well since then.
     fn green_at(&self, well: Millis, times: &Times) -> Millis {
         let from = well.max(self.since);

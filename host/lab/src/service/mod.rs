@@ -1,5 +1,6 @@
 //! The systems around the machines: one file a service. What a service holds is changed only by what causes it.
 
+pub(crate) mod agent;
 pub(crate) mod alertmanager;
 pub(crate) mod conftool;
 pub(crate) mod debmonitor;

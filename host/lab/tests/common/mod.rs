@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use wreimage_capability::dhcp::{BootMethod, MatchKind, Published};
 use wreimage_capability::ipmi::{BootDevice, BootFlags, BootMode, PowerAction};
+use wreimage_capability::puppet::AgentRun;
 pub use wreimage_capability::remote::Identity as At;
 use wreimage_capability::remote::{Boot, CommandResult, Exit, OsRelease};
 use wreimage_capability::{
@@ -32,6 +33,7 @@ pub struct Run {
     pub providers: Providers,
     pub clock: Arc<dyn Clock>,
     pub heard: Arc<Heard>,
+    name: String,
     began: u64,
     sequence: Mutex<u64>,
     made: Mutex<Option<Value>>,
@@ -50,6 +52,7 @@ impl Run {
     pub fn with_clock(lab: &Lab, host: &str, clock: Arc<dyn Clock>) -> Run {
         Run {
             providers: lab.providers(host),
+            name: "run".to_owned(),
             began: to_millis(clock.now()),
             heard: Arc::new(Heard(Mutex::default(), clock.clone())),
             clock,
@@ -58,10 +61,19 @@ impl Run {
         }
     }
 
+    /// A run with this id, started for a task.
+    pub fn named(lab: &Lab, host: &str, name: &str, task: Option<&str>) -> Run {
+        Run {
+            providers: lab.providers_for(host, task),
+            name: name.to_owned(),
+            ..Run::of(lab, host)
+        }
+    }
+
     pub fn call_number(&self) -> Call {
         let mut sequence = self.sequence.lock().unwrap();
         *sequence += 1;
-        Call::new("run", *sequence, self.heard.clone())
+        Call::new(self.name.clone(), *sequence, self.heard.clone())
     }
 
     pub async fn perform(
@@ -86,6 +98,70 @@ impl Run {
             Polled::Ready(value) => Ok(serde_json::from_value(value).unwrap()),
             Polled::Pending { why, .. } => panic!("{name} is pending: {why}"),
         }
+    }
+
+    /// Looks every five seconds of lab time, for at most two hours.
+    pub async fn until<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        arguments: Value,
+    ) -> Result<T, Fault> {
+        let call = self.call_number();
+        let mut arguments = arguments;
+        arguments["patience"] = json!({ "deadline_ms": 1, "interval_ms": 1 });
+        let mut seen = String::new();
+        for _ in 0..1440 {
+            match self.perform(&call, name, arguments.clone()).await? {
+                Polled::Ready(value) => return Ok(serde_json::from_value(value).unwrap()),
+                Polled::Pending { why, .. } => seen = why,
+            }
+            self.sleep(5).await;
+        }
+        Err(Fault::timeout("test", name, seen))
+    }
+
+    /// One look of a wait; the text says what was seen instead.
+    pub async fn pending(&self, name: &str, arguments: Value) -> String {
+        let mut arguments = arguments;
+        arguments["patience"] = json!({ "deadline_ms": 1, "interval_ms": 1 });
+        let call = self.call_number();
+        match self.perform(&call, name, arguments).await.unwrap() {
+            Polled::Pending { why, .. } => why,
+            Polled::Ready(value) => panic!("{name} is ready: {value}"),
+        }
+    }
+
+    /// A run of some agent, with all the time it wants.
+    pub async fn agent(&self, name: &str) -> Result<AgentRun, Fault> {
+        let timeout = json!({ "timeout": { "timeout_ms": 10_800_000 } });
+        self.call(name, timeout).await
+    }
+
+    /// Reinstalls the machine; afterwards the fresh system lets in the installer identity.
+    pub async fn reinstall(&self, distribution: &str) {
+        let old = self.boot_id(At::Production).await.unwrap_or_default();
+        self.publish(distribution, MatchKind::CircuitId, BootMethod::PxelinuxHttp)
+            .await
+            .unwrap();
+        self.boot_from(BootDevice::Pxe, BootMode::Legacy)
+            .await
+            .unwrap();
+        self.power(PowerAction::Cycle).await.unwrap();
+        let installer = self.next_boot(&old).await;
+        self.next_boot(&installer.boot_id).await;
+        self.withdraw().await.unwrap();
+    }
+
+    /// Removes the old certificate, asks for a new one and has it signed.
+    pub async fn certify(&self) -> String {
+        let _: bool = self.call("puppet-ca.clean", json!({})).await.unwrap();
+        let fingerprint: String = self
+            .call("puppet.request-certificate", json!({}))
+            .await
+            .unwrap();
+        let sign = json!({ "fingerprint": fingerprint });
+        let _: () = self.call("puppet-ca.sign", sign).await.unwrap();
+        fingerprint
     }
 
     pub async fn witness(
