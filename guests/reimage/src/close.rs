@@ -3,7 +3,7 @@
 use crate::policy;
 use crate::steps::close as steps;
 use wreimage_sdk::netbox::{self, DeviceStatus, ScriptEnd, ScriptResult};
-use wreimage_sdk::{Actions, Fault, Step, text};
+use wreimage_sdk::{Actions, Fault, FaultKind, Step, text};
 
 /// Imports what PuppetDB knows of the new system into the inventory, and sets the device to active. The closing comment
 /// is left to the closing words: they know how the run has ended.
@@ -17,7 +17,11 @@ pub fn run(puppetdb_missing: Option<String>, actions: &mut Actions) -> Result<()
 }
 
 fn import(step: &mut Step) -> Result<(), Fault> {
-    let result = netbox::run_script(policy::IMPORT_SCRIPT, policy::IMPORT_TIMEOUT);
+    let [name, old_name] = policy::IMPORT_SCRIPTS;
+    let result = match netbox::run_script(name, policy::IMPORT_TIMEOUT) {
+        Err(fault) if is_unnamed(&fault) => netbox::run_script(old_name, policy::IMPORT_TIMEOUT),
+        ended => ended,
+    };
     let failed = "the Netbox script failed, try manually";
     let Some(result) = step.tolerates(failed, result)? else {
         return Ok(());
@@ -32,6 +36,11 @@ fn import(step: &mut Step) -> Result<(), Fault> {
         Some(complaint) => step.warns(complaint),
     }
     Ok(())
+}
+
+/// Whether the site does not name the script; nothing was run then.
+fn is_unnamed(fault: &Fault) -> bool {
+    fault.code == "netbox.not-allowed" || fault.is(FaultKind::NotFound)
 }
 
 /// What is wrong with a result. A script that completed may still say that something failed.

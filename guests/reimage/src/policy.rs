@@ -139,8 +139,11 @@ pub const OPTIMAL_USUALLY: Duration = minutes(3);
 /// Where Icinga takes commands.
 pub const ICINGA_COMMAND_FILE: &str = "/var/lib/icinga/rw/icinga.cmd";
 
-/// The custom script of the inventory, by the name of the page.
-pub const IMPORT_SCRIPT: &str = "interface_automation.ImportPuppetDB";
+/// The custom script of the inventory: by its name since it was moved, and by that of the page. A site names one of them.
+pub const IMPORT_SCRIPTS: [&str; 2] = [
+    "import_server_facts.ImportPuppetDB",
+    "interface_automation.ImportPuppetDB",
+];
 
 /// How long the script's job may take: the runbook's tools had to raise it to 90 s, and a slow inventory takes longer.
 pub const IMPORT_TIMEOUT: ScriptTimeout = ScriptTimeout {

@@ -104,7 +104,7 @@ phases! {
     }
     /// Brings the records up to date.
     close = "close" {
-        IMPORT = "Run the interface_automation.ImportPuppetDB Netbox script for the host and show its results";
+        IMPORT = "Run the ImportPuppetDB Netbox script for the host and show its results";
         STATUS = "Set the Netbox status to active if it was planned or failed";
         END_COMMENT = "Update the Phabricator task with the result of all the actions performed";
     }
