@@ -2,7 +2,7 @@
 //!
 //! A [`World`] is everything at one moment: machines, their BMCs and disks, the inventory and the resolver, the DHCP entries
 //! that the install server serves, and the events that are to come. A [`Lab`] lets a world run: it keeps its clock and
-//! serves the capabilities `netbox`, `dns`, `ipmi`, `dhcp` and `remote` for any of its hosts. Nothing in it knows what a
+//! serves every capability that has a provider for any of its hosts. Nothing in it knows what a
 //! reimage is. A machine is installed because it was told to boot from the network, because the switch put the right
 //! circuit-id into its request, because an entry for that circuit-id was being served at that moment, and because the boot
 //! path led somewhere. Take one of these away and it boots its disk, as a real one does.
@@ -32,6 +32,19 @@
 //!   only the production identity, and that identity checks the host key first. While a system goes down it first answers
 //!   nonsense and then refuses connections; while it comes up, the other way round. Off, POST and network boot are silent.
 //! - A **boot id** is new with each kernel. It and the host keys follow from the seed of the world, the machine and a count.
+//!
+//! # The systems around it
+//!
+//! - The **certificate authority** has a request only after the agent made one, takes no second one, and signs only the
+//!   fingerprint that it is told. Without a certificate an agent gets no catalogue.
+//! - A **catalogue** makes the host known to PuppetDB at once, and a while later its exported resource appears there. The
+//!   **first run** lets in the production identity and no longer the installer's; the **controller** learns the new host key,
+//!   and **monitoring** the host, only by a run of their own agents after that. Monitoring's checks see a host that is well at
+//!   their own pace.
+//! - An enrolled system's agent and its Debmonitor timer run by themselves: a host that is removed while they may run comes
+//!   back.
+//! - What **takes its time** (runs of agents, scripts of NetBox) goes on whoever waits for it, and is known by the key of its
+//!   call.
 //!
 //! # Time
 //!
@@ -75,9 +88,9 @@
 //! # Where things are
 //!
 //! `world` is the state and its clockwork, `machine` what a machine is, `boot` how it goes from stage to stage, `bmc` and
-//! `install_server` the two systems with a will of their own, `provider/` one file a capability, `file`, `table` and `place` the world
-//! file, `pace` and `participants` the clock, `twin` and `follow` the worlds that stand in for real machines. A new service
-//! is state in `world`, its events in `event`, and a provider.
+//! `install_server` the two systems with a will of their own, `service/` the systems around them, one file a service, `provider/` one file a capability, `file`, `table`, `services_file` and `place` the
+//! world file, `pace` and `participants` the clock, `twin`, `follow` and `follow_services` the worlds that stand in for real machines. A new service
+//! is state in `service/`, its events in `event`, and a provider.
 
 mod bmc;
 mod boot;

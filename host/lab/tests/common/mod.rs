@@ -10,8 +10,8 @@ use wreimage_capability::puppet::AgentRun;
 pub use wreimage_capability::remote::Identity as At;
 use wreimage_capability::remote::{Boot, CommandResult, Exit, OsRelease};
 use wreimage_capability::{
-    Call, Clock, Fault, Function, Polled, Providers, Reconciled, Sink, from_millis, function,
-    to_millis,
+    Call, Clock, Fault, FaultKind, Function, Polled, Providers, Reconciled, Sink, from_millis,
+    function, to_millis,
 };
 use wreimage_lab::{Lab, World};
 
@@ -309,4 +309,42 @@ pub fn said(result: &CommandResult) -> (u32, &str, &str) {
         panic!("no exit status: {:?}", result.exit)
     };
     (status, &result.stdout_tail, &result.stderr_tail)
+}
+
+/// No arguments.
+pub const NONE: fn() -> Value = || json!({});
+
+/// The built-in world, as fast as it goes.
+pub fn builtin() -> Lab {
+    Lab::new(World::builtin().unwrap(), wreimage_lab::Pace::Full)
+}
+
+/// The built-in world with tables of `host1001`.
+pub fn with_tables(text: &str) -> Lab {
+    let here = "[[machine.host1001.conftool]]";
+    let world = edited(here, &format!("{text}\n\n{here}"));
+    Lab::new(world, wreimage_lab::Pace::Full)
+}
+
+/// The fault of a call that must fail.
+pub async fn refuses(run: &Run, name: &str, arguments: Value) -> Fault {
+    run.call::<Value>(name, arguments).await.unwrap_err()
+}
+
+pub fn is(fault: &Fault, kind: FaultKind, code: &str) {
+    assert_eq!(
+        (&fault.kind, fault.code.as_str()),
+        (&kind, code),
+        "{}",
+        fault.message
+    );
+}
+
+/// A fresh system of `host1001`, forgotten by the authority and by PuppetDB.
+pub async fn fresh(lab: &Lab) -> Run {
+    let run = Run::of(lab, "host1001");
+    let _: bool = run.call("puppet-ca.clean", NONE()).await.unwrap();
+    let _: bool = run.call("puppetdb.deactivate", NONE()).await.unwrap();
+    run.reinstall("bullseye").await;
+    run
 }
