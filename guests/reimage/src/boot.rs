@@ -29,8 +29,9 @@ pub enum System {
 /// Judges a boot that follows a forced network boot.
 pub fn judge(boot: &Boot) -> System {
     match boot.identity {
-        _ if is_installer(&boot.kernel_command_line) => System::Installer,
+        // An installed system can have the installer's words on its command line: the installer copies some of them.
         Identity::Production => System::Old,
+        Identity::Installer if is_installer(&boot.kernel_command_line) => System::Installer,
         Identity::Installer => System::Unclear,
     }
 }
