@@ -120,5 +120,8 @@ mod tests {
         let line = "BOOT_IMAGE=/boot/vmlinuz-5.10.0-8-amd64 root=/dev/sda1 ro quiet";
         assert_eq!(judge(&boot(Identity::Production, line)), System::Old);
         assert_eq!(judge(&boot(Identity::Installer, line)), System::Unclear);
+        // As the installer leaves it on the command line of what it installs.
+        let line = "BOOT_IMAGE=/boot/vmlinuz root=/dev/sda1 ro preseed/url=http://a/b.cfg";
+        assert_eq!(judge(&boot(Identity::Production, line)), System::Old);
     }
 }
