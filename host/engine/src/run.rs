@@ -78,10 +78,10 @@ impl RunRequest {
     }
 }
 
-/// `20260131T235959-host1001-4f3a`: sorts by time, names the host, and two in one second differ.
+/// `20260131T235959-host1001-4f3a09c2`: sorts by time, names the host, and two in one second differ.
 fn run_id(host: &str, now: Timestamp) -> String {
-    let random = std::hash::RandomState::new().build_hasher().finish() & 0xffff;
-    format!("{}-{host}-{random:04x}", now.strftime("%Y%m%dT%H%M%S"))
+    let random = std::hash::RandomState::new().build_hasher().finish() & 0xffff_ffff;
+    format!("{}-{host}-{random:08x}", now.strftime("%Y%m%dT%H%M%S"))
 }
 
 /// A run that could not begin, or could not be recorded to its end.
