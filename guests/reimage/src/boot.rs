@@ -28,8 +28,9 @@ pub enum System {
 /// Judges a boot that follows a forced network boot.
 pub fn judge(boot: &Boot) -> System {
     match boot.identity {
-        _ if is_installer(&boot.kernel_command_line) => System::Installer,
+        // An installed system can have the installer's words on its command line: the installer copies some of them.
         Identity::Production => System::Old,
+        Identity::Installer if is_installer(&boot.kernel_command_line) => System::Installer,
         Identity::Installer => System::Unclear,
     }
 }
@@ -116,5 +117,8 @@ mod tests {
         let line = "BOOT_IMAGE=/boot/vmlinuz-5.10.0-8-amd64 root=/dev/sda1 ro quiet";
         assert_eq!(judge(&boot(Identity::Production, line)), System::Old);
         assert_eq!(judge(&boot(Identity::Installer, line)), System::Unclear);
+        // As the installer leaves it on the command line of what it installs.
+        let line = "BOOT_IMAGE=/boot/vmlinuz root=/dev/sda1 ro preseed/url=http://a/b.cfg";
+        assert_eq!(judge(&boot(Identity::Production, line)), System::Old);
     }
 }

@@ -8,7 +8,7 @@ use crate::{boot_override, doubt, policy, release};
 use wreimage_sdk::dhcp::{self, BootMethod, Entry, MatchKind, Published};
 use wreimage_sdk::ipmi::{self, PowerAction, PowerState};
 use wreimage_sdk::remote::{self, Answering, Before, Boot, Identity};
-use wreimage_sdk::{Actions, Fault, FaultKind, Step, clock};
+use wreimage_sdk::{Actions, Fault, FaultKind, Step, clock, retry};
 
 const NOT_RESTARTED: &str =
     "The machine was not restarted: its old system and its data are as they were.";
@@ -99,10 +99,10 @@ fn restart(machine: &Machine, step: &mut Step) -> Result<Before, Fault> {
         }
     };
     let before = Before {
-        boot_id: machine.boot_id.clone(),
+        boot_id: boot_id_now(machine, action)?,
         time_ms: clock::now_ms()?,
     };
-    ipmi::set_power(action)?;
+    retry(policy::POWER, |_| ipmi::set_power(action))?;
     step.says(match action {
         PowerAction::Cycle => "power cycle: the machine was on",
         _ => "power on: the machine was off",
@@ -112,6 +112,19 @@ fn restart(machine: &Machine, step: &mut Step) -> Result<Before, Fault> {
         before.boot_id.as_deref().unwrap_or("unknown"),
     );
     Ok(before)
+}
+
+/// The boot id just before the power command. The one from the validation may be old: a prompt may have stood in between,
+/// and somebody may have rebooted the machine meanwhile; then its old system would pass for a new boot.
+fn boot_id_now(machine: &Machine, action: PowerAction) -> Result<Option<String>, Fault> {
+    if machine.boot_id.is_none() || action != PowerAction::Cycle {
+        return Ok(machine.boot_id.clone());
+    }
+    match remote::get_boot_id(Identity::Production) {
+        Ok(boot_id) => Ok(Some(boot_id)),
+        Err(fault) if fault.is(FaultKind::Cancelled) => Err(fault),
+        Err(_) => Ok(machine.boot_id.clone()),
+    }
 }
 
 fn wait_for_installer(
@@ -149,10 +162,10 @@ fn verify_installer(
             Ok(())
         }
         boot::System::Old => Err(fell_through(asked, boot, entry, "its old system")),
-        boot::System::Unclear => match remote::get_os_release(Identity::Installer) {
+        boot::System::Unclear => match release_at_installer() {
             // Installed systems have a release file and installers none: two witnesses against the installer.
-            Ok(system) => Err(fell_through(asked, boot, entry, &system.pretty_name)),
-            Err(fault) if fault.is(FaultKind::NotFound) => doubt::settle(
+            Ok(Some(system)) => Err(fell_through(asked, boot, entry, &system)),
+            Ok(None) => doubt::settle(
                 Fault::new(
                     FaultKind::Rejected,
                     "reimage.installer-doubtful",
@@ -169,6 +182,18 @@ fn verify_installer(
             Err(fault) => Err(fault),
         },
     }
+}
+
+/// The name of the system that lets in the installer's key; none for one without a release file.
+fn release_at_installer() -> Result<Option<String>, Fault> {
+    retry(
+        policy::READ_FROM_NEW_SYSTEM,
+        |_| match remote::get_os_release(Identity::Installer) {
+            Ok(system) => Ok(Some(system.pretty_name)),
+            Err(fault) if fault.is(FaultKind::NotFound) => Ok(None),
+            Err(fault) => Err(fault),
+        },
+    )
 }
 
 fn fell_through(asked: &Asked, boot: &Boot, entry: &Published, system: &str) -> Fault {
@@ -207,13 +232,8 @@ fn wait_for_new_os(
         boot_id: Some(installer.boot_id.clone()),
         time_ms: clock::now_ms()?,
     };
-    let boot = boot::wait(
-        &since,
-        Answering::Installer,
-        policy::INSTALLED,
-        &not_yet,
-        step,
-    )?;
+    // At either identity: an installer that died before it wrote leaves the old system, which lets in the site's key only.
+    let boot = boot::wait(&since, Answering::Either, policy::INSTALLED, &not_yet, step)?;
     boot::seen(&boot, step);
     Ok(boot)
 }
@@ -226,6 +246,22 @@ fn verify_not_installer(
     step: &mut Step,
 ) -> Result<(), Fault> {
     step.evidence("kernel command line", &boot.kernel_command_line);
+    if boot.identity == Identity::Production {
+        return Err(Fault::new(
+            FaultKind::Rejected,
+            "reimage.old-system-back",
+            &asked.host,
+            format!(
+                "{host} came back with its old system (boot id {second}): the installer ran (boot id {first}) and ended without \
+                 installing. Its data may be whole or not. Look at its console by {management} for the installer's reason, then \
+                 run again.",
+                host = asked.host,
+                second = boot.boot_id,
+                first = installer.boot_id,
+                management = machine.management,
+            ),
+        ));
+    }
     if !boot::is_installer(&boot.kernel_command_line) {
         step.says("its kernel command line is that of an installed system");
         return Ok(());
@@ -241,10 +277,10 @@ fn verify_not_installer(
         "reimage.installer-again",
         machine.bmc(),
         format!(
-            "{host} has booted the Debian installer a second time (boot id {second} after {first}): its BMC kept the boot override. \
-             What was just installed is being wiped and installed again. Its boot flags now: {flags}. Nothing more was done. Let \
-             it not go on in a loop: power {host} off, clear the override with `chassis bootdev none` at {management}, update \
-             the BMC's firmware, then reimage again.",
+            "{host} has booted the Debian installer a second time (boot id {second} after {first}): its BMC kept the boot override, \
+             or its firmware boots from the network first. What was just installed is being wiped and installed again. Its boot flags now: {flags}. Nothing more was done. Let \
+             it not go on in a loop: power {host} off, clear the override with `chassis bootdev none` at {management}, look at \
+             its boot order, then reimage again.",
             host = asked.host,
             second = boot.boot_id,
             first = installer.boot_id,

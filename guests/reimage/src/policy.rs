@@ -77,6 +77,12 @@ pub const CLEAR_BOOT_OVERRIDE: Tries = Tries {
     pause: seconds(20),
 };
 
+/// A power command that was lost on its way: the host has made sure that it did not happen.
+pub const POWER: Tries = Tries {
+    tries: 3,
+    pause: seconds(5),
+};
+
 /// Reading a fact from a system that answered a moment ago. It may have just begun to accept connections.
 pub const READ_FROM_NEW_SYSTEM: Tries = Tries {
     tries: 3,

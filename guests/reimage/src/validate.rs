@@ -16,6 +16,9 @@ use wreimage_sdk::{
 
 const UNTOUCHED: &str = "Nothing was touched.";
 
+/// Faults of our own key, whatever the machine does: the file, its passphrase, or no such identity on this site.
+const OWN_KEY_FAULTS: [&str; 3] = ["remote.key-file", "remote.no-identity", "site.secret"];
+
 /// Looks at everything and changes nothing.
 ///
 /// # Errors
@@ -282,6 +285,12 @@ fn dhcp_match(asked: &Asked, step: &mut Step) -> Result<(), Fault> {
 /// Which boot runs now proves later that another one is new. Best effort: a dead or a new machine is reimaged as well, and
 /// then its uptime must do.
 fn present_boot(power: &PowerState, step: &mut Step) -> Result<Option<String>, Fault> {
+    // An installer's key that cannot be used would be noticed only when the machine is wiped and nobody can enter it.
+    if let Err(fault) = remote::get_boot_id(Identity::Installer)
+        && OWN_KEY_FAULTS.contains(&fault.code.as_str())
+    {
+        return Err(fault.and(UNTOUCHED));
+    }
     if *power == PowerState::Off {
         step.says("none: the machine is off");
         return Ok(None);

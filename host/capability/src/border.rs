@@ -43,7 +43,13 @@ impl Border {
         let answer = self.gate.call(function, arguments).await;
         self.calls = self.calls.wrapping_add(1);
         match answer? {
-            Ok(outcome) => Ok(Ok(serde_json::from_value(outcome)?)),
+            Ok(outcome) => Ok(serde_json::from_value(outcome).map_err(|error| {
+                Fault::other(
+                    "gate.outcome",
+                    "wreimage",
+                    format!("the outcome of {function} cannot be read: {error}"),
+                )
+            })),
             Err(fault) => Ok(Err(fault)),
         }
     }

@@ -64,6 +64,8 @@ pub struct Function {
     pub effect: Effect,
     /// What takes it back, for a mutation that must not outlive the run.
     pub inverse: Option<Inverse>,
+    /// Whether it returns nothing: only then can a person supply its outcome.
+    pub returns_nothing: bool,
 }
 
 impl fmt::Display for Function {

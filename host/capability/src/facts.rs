@@ -1,9 +1,8 @@
 //! What a run has seen that decides whether taking something back is still right.
 
+use crate::Function;
 use crate::netbox::{Device, Firmware};
 use crate::remote::{Boot, Identity};
-use crate::{Function, to_millis};
-use jiff::Timestamp;
 use serde_json::Value;
 
 /// Whether an inverse may be run.
@@ -22,14 +21,12 @@ pub enum Validity {
 pub struct Facts {
     /// The inventory says that the machine starts by UEFI.
     pub uefi: bool,
-    /// A power command or a reboot has been given: what was set for the next boot may be in use.
+    /// A power command or a reboot has been tried: what was set for the next boot may be in use.
     pub restarted: bool,
-    /// The installer answered, with this boot id.
+    /// The installer has answered since, with this boot id.
     pub installer: Option<String>,
-    /// A system that is not the installer answered after it.
-    pub installed: bool,
-    /// Time of the last restart in milliseconds since the epoch.
-    pub restarted_ms: Option<u64>,
+    /// A system that is not the installer has answered since.
+    pub system_up: bool,
 }
 
 /// The text on an installer's kernel command line by which it is told from an installed system: PXELINUX names the boot
@@ -44,17 +41,25 @@ impl Facts {
             .any(|mark| kernel_command_line.contains(mark))
     }
 
+    /// Learns from a call that is about to be tried: a restart that ends in doubt may have happened.
+    pub fn foresee(&mut self, function: &Function) {
+        if matches!(
+            (function.capability, function.name),
+            ("ipmi", "set-power") | ("remote", "reboot")
+        ) {
+            self.restarted = true;
+            self.installer = None;
+            self.system_up = false;
+        }
+    }
+
     /// Learns from a call that succeeded.
-    pub fn observe(&mut self, function: &Function, outcome: &Value, now: Timestamp) {
+    pub fn observe(&mut self, function: &Function, outcome: &Value) {
         match (function.capability, function.name) {
             ("netbox", "get-device") => {
                 if let Ok(device) = serde_json::from_value::<Device>(outcome.clone()) {
                     self.uefi = device.firmware == Firmware::Uefi;
                 }
-            }
-            ("ipmi", "set-power") | ("remote", "reboot") => {
-                self.restarted = true;
-                self.restarted_ms = Some(to_millis(now));
             }
             ("remote", "wait-for-boot") => {
                 if let Ok(boot) = serde_json::from_value::<Boot>(outcome.clone()) {
@@ -66,19 +71,20 @@ impl Facts {
     }
 
     fn observe_boot(&mut self, boot: &Boot) {
-        if Facts::is_installer(&boot.kernel_command_line) {
-            if boot.identity == Identity::Installer {
-                self.installer = Some(boot.boot_id.clone());
-            }
-        } else if self.installer.is_some() {
-            self.installed = true;
+        let installer =
+            boot.identity == Identity::Installer && Facts::is_installer(&boot.kernel_command_line);
+        if installer {
+            self.installer = Some(boot.boot_id.clone());
+            self.system_up = false;
+        } else {
+            self.system_up = true;
         }
     }
 
-    /// An override on UEFI must not be touched while the installer runs: clearing it makes some firmware forget the entry
+    /// An override on UEFI must not be touched while an installer may be running, whether it has answered or not: clearing it makes some firmware forget the entry
     /// that GRUB has just written.
     pub fn boot_override_may_go(&self) -> Validity {
-        if self.uefi && self.installer.is_some() && !self.installed {
+        if self.uefi && self.restarted && !self.system_up {
             Validity::Leave(
                 "the installer may still be running and clearing the override on UEFI can lose the boot entry of the new \
                  system; clear it when the system is up",

@@ -47,6 +47,7 @@ macro_rules! effects {
                     },
                     effect: $crate::table::effects!(@effect $effect),
                     inverse: $crate::table::effects!(@inverse $($inverse, $valid, $thing)?),
+                    returns_nothing: matches!(stringify!($returns).as_bytes(), b"()"),
                 };
             )*
         }

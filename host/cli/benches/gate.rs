@@ -1,4 +1,4 @@
-//! What the gate and an instance cost, in process. Run by `cargo bench -p wreimage --bench gate`.
+//! What the gate and an instance cost, in process. Run by `cargo bench --workspace --bench gate`.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use criterion::{Criterion, Throughput};

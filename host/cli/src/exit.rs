@@ -103,7 +103,7 @@ impl Failure {
 
     /// Says it on stderr.
     pub fn tell(self) -> Exit {
-        eprintln!("error: {}", self.message);
+        crate::tell::line(&format!("error: {}", self.message));
         self.exit
     }
 }

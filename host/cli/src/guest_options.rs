@@ -2,6 +2,7 @@
 
 use crate::arguments::Cli;
 use crate::exit::Failure;
+use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory};
 use std::ffi::OsString;
 use wreimage_engine::{Description, OptionKind, OptionSpec};
@@ -129,6 +130,10 @@ pub fn given<'a>(description: &'a Description, matches: &ArgMatches) -> Vec<(&'a
         .options
         .iter()
         .filter_map(|spec| {
+            // Defaults are the engine's business; what was not given must not count as asked for.
+            if matches.value_source(&spec.name) != Some(ValueSource::CommandLine) {
+                return None;
+            }
             let value = if spec.kind == OptionKind::Toggle {
                 matches.get_flag(&spec.name).to_string()
             } else {

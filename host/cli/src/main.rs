@@ -10,6 +10,7 @@ mod prompt;
 mod run;
 mod site_check;
 mod surroundings;
+mod tell;
 
 use arguments::{Command, LabCommand, SiteCommand};
 use clap::{CommandFactory, FromArgMatches};

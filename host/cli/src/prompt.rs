@@ -1,6 +1,7 @@
 //! The person at the terminal: consent and questions.
 
 use crate::face::Face;
+use crate::tell::{one_line, plain};
 use std::io::{BufRead, IsTerminal, Write};
 use std::sync::Arc;
 use wreimage_capability::{BoxFuture, Fault};
@@ -23,23 +24,32 @@ impl Terminal {
         Terminal { face, consented }
     }
 
-    /// Prints, and reads a line without holding the executor. `None` at the end of the input.
+    /// Prints, and reads a line without holding the executor or the terminal: records and signals go on meanwhile.
+    /// `None` at the end of the input.
     async fn read_line(&self, prompt: String) -> Option<String> {
-        let face = self.face.clone();
-        tokio::task::spawn_blocking(move || {
-            let mut line = String::new();
-            face.suspend(&mut || {
+        self.face.pause();
+        let read = tokio::task::spawn_blocking(move || {
+            {
                 let mut err = std::io::stderr().lock();
                 let _ = write!(err, "{prompt}").and_then(|()| err.flush());
-                if std::io::stdin().lock().read_line(&mut line).is_err() {
-                    line.clear();
-                }
-            });
-            (!line.is_empty()).then(|| line.trim().to_owned())
-        })
-        .await
-        .ok()
-        .flatten()
+            }
+            let mut line = String::new();
+            match std::io::stdin().lock().read_line(&mut line) {
+                Ok(read) if read > 0 => Some(line.trim().to_owned()),
+                _ => None,
+            }
+        });
+        let _resume = Resume(&self.face);
+        read.await.ok().flatten()
+    }
+}
+
+/// Gives the screen back, also when the question is dropped.
+struct Resume<'a>(&'a Arc<dyn Face>);
+
+impl Drop for Resume<'_> {
+    fn drop(&mut self) {
+        self.0.resume();
     }
 }
 
@@ -52,7 +62,11 @@ fn somebody() -> bool {
 fn summary(request: &ConsentRequest) -> String {
     let mut text = format!(
         "\n{} is about to change {} (site {}) for the first time, by {}.\n  guest     sha256 {}\n",
-        request.guest, request.host, request.site, request.first, request.digest
+        one_line(&request.guest),
+        request.host,
+        request.site,
+        request.first,
+        request.digest
     );
     for (capability, functions) in &request.capabilities {
         text.push_str(&format!(
@@ -61,10 +75,10 @@ fn summary(request: &ConsentRequest) -> String {
         ));
     }
     for (name, value) in &request.known {
-        text.push_str(&format!("  {name:<9} {value}\n"));
+        text.push_str(&format!("  {name:<9} {}\n", one_line(value)));
     }
     for warning in &request.warnings {
-        text.push_str(&format!("  warning   {warning}\n"));
+        text.push_str(&format!("  warning   {}\n", one_line(warning)));
     }
     text
 }
@@ -74,9 +88,6 @@ impl Consent for Terminal {
         Box::pin(async move {
             if let Some(host) = &self.consented {
                 return if *host == request.host {
-                    for warning in &request.warnings {
-                        self.face.line(&format!("warning: {warning}"));
-                    }
                     Ok(())
                 } else {
                     Err(format!(
@@ -121,9 +132,9 @@ impl Operator for Terminal {
                     ),
                 ));
             }
-            let mut prompt = format!("\n{}\n", question.question);
+            let mut prompt = format!("\n{}\n", plain(&question.question));
             for (key, label) in &question.choices {
-                prompt.push_str(&format!("  {key:<10} {label}\n"));
+                prompt.push_str(&format!("  {:<10} {}\n", one_line(key), one_line(label)));
             }
             prompt.push_str("> ");
             for _ in 0..TRIES {

@@ -6,12 +6,14 @@ use crate::face::{self, Face};
 use crate::guest_options;
 use crate::prompt::Terminal;
 use crate::surroundings::{self, Surroundings, load_guest};
+use crate::tell;
 use clap::FromArgMatches;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use wreimage_engine::{Cancel, OptionValues, Report, RunError, RunRequest};
-use wreimage_journal::RunDirectory;
+use wreimage_journal::{Record, RunDirectory};
 use wreimage_lab::Pace;
 
 /// Virtual seconds a second at which a lab run on a terminal takes about 15 s.
@@ -40,7 +42,7 @@ pub async fn run(guest_name: &str, words: Vec<OsString>) -> Result<Exit, Failure
     let pace = pace(&arguments)?;
     let mut place = surroundings::choose(&arguments.place, &guest, &host, pace).await?;
     if let Some(notice) = &place.notice {
-        eprintln!("note: {notice}");
+        tell::line(&format!("note: {notice}"));
     }
     let given = guest_options::given(guest.description(), run_matches);
     let options = OptionValues::check(guest.description(), given, &place.absent)
@@ -62,9 +64,15 @@ pub async fn run(guest_name: &str, words: Vec<OsString>) -> Result<Exit, Failure
         .map_err(|error| Failure::usage(error.to_string()))?;
     let recorded_at = directory.path().to_owned();
 
-    let face = face::choose(arguments.output, pace);
-    let services = services(place, directory, &face, &arguments);
-    listen_for_signals(services.cancel.clone(), face.clone());
+    if arguments.speed.is_some() && place.pace == Pace::Real {
+        return Err(Failure::usage(
+            "--speed is for the lab; the time of a real site cannot be hurried",
+        ));
+    }
+    let face = face::choose(arguments.output, place.pace);
+    let touched = Arc::new(AtomicBool::new(false));
+    let services = services(place, directory, &face, &touched, &arguments);
+    listen_for_signals(services.cancel.clone(), face.clone(), touched);
     let report = wreimage_engine::run(&engine, &guest, request, services).await;
     face.finish();
     let report = report.map_err(|error| match error {
@@ -76,7 +84,7 @@ pub async fn run(guest_name: &str, words: Vec<OsString>) -> Result<Exit, Failure
         RunError::Host(why) => Failure::internal(why),
     })?;
     if arguments.output == Output::Text {
-        crate::print(&face::report(&report))?;
+        crate::print(&tell::plain(&face::report(&report)))?;
     }
     tell_record(&report, &recorded_at);
     Ok(Exit::of_run(
@@ -90,13 +98,19 @@ fn services(
     place: Surroundings,
     directory: RunDirectory,
     face: &Arc<dyn Face>,
+    touched: &Arc<AtomicBool>,
     arguments: &Run,
 ) -> wreimage_engine::Services {
     let terminal = Arc::new(Terminal::new(face.clone(), arguments.yes.clone()));
     let mut services = place.services;
     services.log = Arc::new(directory);
-    let listening = face.clone();
-    services.listener = Some(Arc::new(move |entry| listening.entry(entry)));
+    let (listening, touched) = (face.clone(), touched.clone());
+    services.listener = Some(Arc::new(move |entry| {
+        if matches!(entry.record, Record::Intent(_)) {
+            touched.store(true, Ordering::SeqCst);
+        }
+        listening.entry(entry);
+    }));
     services.operator = terminal.clone();
     services.consent = terminal;
     services
@@ -152,12 +166,13 @@ fn controller() -> String {
         .map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
 }
 
-/// The first Ctrl-C or SIGTERM cancels in order; the second ends the process where it stands.
-fn listen_for_signals(cancel: Cancel, face: Arc<dyn Face>) {
+/// The first Ctrl-C, SIGTERM or hang-up cancels in order; the second ends the process where it stands.
+fn listen_for_signals(cancel: Cancel, face: Arc<dyn Face>, touched: Arc<AtomicBool>) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (
+    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hang_up)) = (
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),
+        signal(SignalKind::hangup()),
     ) else {
         return;
     };
@@ -166,18 +181,28 @@ fn listen_for_signals(cancel: Cancel, face: Arc<dyn Face>) {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
+                _ = hang_up.recv() => {}
             }
             if first {
-                face.line("cancelling: the call that is under way ends first, then what must not stay is taken back; again to stop at once");
+                // Before anything is said: a terminal that is gone must not delay it.
                 cancel.cancel();
-            } else {
-                face.line("stopped at once: nothing was taken back; the record of the run says what was done");
+                face.line(
+                    "cancelling: the call that is under way ends first, then what must not stay is taken back; again to \
+                     stop at once",
+                );
+            } else if touched.load(Ordering::SeqCst) {
+                tell::line(
+                    "stopped at once: nothing was taken back; the record of the run says what was done",
+                );
                 std::process::exit(21);
+            } else {
+                tell::line("stopped at once: nothing was touched");
+                std::process::exit(30);
             }
         }
     });
 }
 
 fn tell_record(report: &Report, path: &std::path::Path) {
-    eprintln!("record of {}: {}", report.run, path.display());
+    tell::line(&format!("record of {}: {}", report.run, path.display()));
 }

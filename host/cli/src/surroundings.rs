@@ -45,6 +45,8 @@ pub struct Surroundings {
     pub console: Option<String>,
     /// Where runs are recorded.
     pub state: PathBuf,
+    /// How fast its time passes.
+    pub pace: Pace,
     /// The rest.
     pub services: Services,
 }
@@ -115,6 +117,7 @@ fn lab(host: &str, pace: Pace, notice: Option<String>) -> Result<Surroundings, F
         limits: Limits::default(),
         console: None,
         state: files::state()?,
+        pace,
         services,
     })
 }
@@ -175,6 +178,7 @@ async fn site(path: &std::path::Path, guest: &Guest, host: &str) -> Result<Surro
             Some(state) => state,
             None => files::state()?,
         },
+        pace: Pace::Real,
         services,
     })
 }

@@ -332,3 +332,66 @@ fn a_guest_without_a_grant() {
             &["does not grant", "wreimage:ipmi/ipmi@0.1.0", "site.toml"],
         );
 }
+
+/// A site whose machine has an inventory entry and a BMC at a port where nobody listens.
+fn site(user: &User, host: &str, password: &str) -> String {
+    user.file(
+        "inventory.toml",
+        format!("[hosts.host1001]\nstatus = \"active\"\n{host}\n"),
+    );
+    user.file("hosts", "127.0.0.1 host1001.x.test host1001.mgmt.x.test\n");
+    user.file("password", "secret-of-the-bmc");
+    user.file(
+        "site.toml",
+        format!(
+            "name = \"x\"\ndomain = \"x.test\"\n\
+             [[grants]]\nguest = \"reimage\"\nhosts = [\"*\"]\ncapabilities = [\"netbox\", \"dns\", \"ipmi\", \"dhcp\", \"remote\"]\n\
+             [[grants]]\nguest = \"bmc-check\"\nhosts = [\"*\"]\ncapabilities = [\"ipmi\"]\n\
+             [netbox]\nprovider = \"file\"\ninventory = \"inventory.toml\"\n\
+             [dns]\nprovider = \"hosts\"\nhosts = \"hosts\"\n\
+             [ipmi]\nprovider = \"ipmitool\"\nuser = \"root\"\npassword = {password}\nport = 9\ntimeout = \"2s\"\ntries = 1\n\
+             [dhcp]\nprovider = \"lab\"\n[remote]\nprovider = \"lab\"\n"
+        ),
+    )
+}
+
+#[test]
+fn a_secret_that_cannot_be_read() {
+    let user = User::new();
+    for (password, words) in [
+        ("{ file = \"missing\" }", "missing"),
+        ("{ env = \"NOT_SET_ANYWHERE\" }", "NOT_SET_ANYWHERE"),
+        ("{ command = [\"false\"] }", "false"),
+    ] {
+        let file = site(&user, "", password);
+        user.wreimage(&["run", "bmc-check", "--site", &file, "--host", "host1001"])
+            .ends_with(40, &["password", words]);
+    }
+}
+
+#[test]
+fn inventory_data_that_is_incomplete() {
+    let user = User::new();
+    let run = |host: &str| {
+        let file = site(&user, host, "{ file = \"password\" }");
+        user.wreimage(&[
+            "run", "reimage", "--site", &file, "--host", "host1001", "--os", "bullseye", "--yes",
+            "host1001",
+        ])
+    };
+    run("").ends_with(40, &["primary", "Nothing was touched"]);
+    run("kind = \"virtual\"\nprimary-ip = \"127.0.0.1\"").ends_with(40, &["virtual machine"]);
+}
+
+#[test]
+fn a_dead_bmc_on_a_real_site() {
+    let user = User::new();
+    let file = site(
+        &user,
+        "primary-ip = \"127.0.0.1\"",
+        "{ file = \"password\" }",
+    );
+    let done = user.wreimage(&["run", "bmc-check", "--site", &file, "--host", "host1001"]);
+    assert!(!done.said().contains("secret-of-the-bmc"));
+    done.ends_with(40, &["host1001.mgmt.x.test"]);
+}

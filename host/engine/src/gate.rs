@@ -19,7 +19,7 @@ use wreimage_capability::{
     Answer, BoxFuture, Call, Dispatch, Effect, Facts, Fault, Function, Gate, Patience, Polled,
     Providers, from_millis, to_millis,
 };
-use wreimage_journal::{Intent, Origin, Outcome, Reality, Record};
+use wreimage_journal::{Intent, Level, LogError, Origin, Outcome, Reality, Record};
 
 /// How long a provider may take for one call, besides what the arguments ask for. Longer than any provider's own bound,
 /// so that the provider's more precise fault comes first.
@@ -47,6 +47,8 @@ pub(crate) struct Course {
     pub(crate) observer: Option<Observer>,
     pub(crate) twin: Option<Arc<dyn TwinMaker>>,
     pub(crate) cancel: Cancel,
+    /// Held while a mutation is under way, so that a cancel can wait for its end.
+    pub(crate) mutating: tokio::sync::Mutex<()>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) state: Mutex<State>,
 }
@@ -62,12 +64,18 @@ pub(crate) struct State {
     pub(crate) touched: bool,
     pub(crate) facts: Facts,
     pub(crate) device: Option<Device>,
-    /// The boot id at the installer identity whose machine has been compared with the inventory.
+    /// Whether the machine at the installer identity has been compared with the inventory since its last boot.
     pub(crate) identified_boot: bool,
     pub(crate) undo: UndoList,
     pub(crate) notes: Notes,
     pub(crate) mutations: Vec<Mutation>,
     pub(crate) calls: u64,
+    /// Calls of which nobody knows whether they happened.
+    pub(crate) doubts: Vec<String>,
+    /// The host itself has warned of something.
+    pub(crate) warned: bool,
+    /// The run was cancelled before the guest came to its end.
+    pub(crate) cancelled: bool,
     /// After a cancel, what the host itself does is not cancelled.
     pub(crate) closing: bool,
 }
@@ -118,6 +126,8 @@ impl Course {
             None => {
                 if function.effect.mutates() && origin == Origin::Guest {
                     self.first_mutation(function).await?;
+                    // A machine that is changed from inside must be the right one.
+                    self.identify_installer(function, &arguments, None).await?;
                 }
                 self.attempt(function, &arguments, origin, &mut call)
                     .await?
@@ -153,8 +163,9 @@ impl Course {
         };
         self.settle(function, origin, &outcome)?;
         // Before anything that an installer says is believed, the machine must be the right one.
-        if origin == Origin::Guest && outcome.result.is_ok() {
-            self.identify_installer(function, &outcome).await?;
+        if origin == Origin::Guest && !function.effect.mutates() && outcome.result.is_ok() {
+            self.identify_installer(function, &outcome.arguments, outcome.result.as_ref().ok())
+                .await?;
         }
         Ok(outcome.result)
     }
@@ -182,6 +193,13 @@ impl Course {
                 "gate.read-only",
                 "wreimage",
                 format!("the guest says of itself that it changes nothing, but calls {function}"),
+            ));
+        }
+        if origin == Origin::Guest && state.closing && function.inverse.is_some() {
+            return Some(Fault::denied(
+                "gate.closing",
+                "wreimage",
+                format!("{function} was called in the closing words: nobody would take it back"),
             ));
         }
         if origin == Origin::Guest && function.effect.mutates() && state.closing && !state.allowed {
@@ -254,8 +272,15 @@ impl Course {
         };
         call.made = self.state().undo.made(function);
         match function.effect {
-            Effect::Once => self.once(provider, function, arguments, origin, call).await,
+            Effect::Once => {
+                let _mutating = self.mutating.lock().await;
+                self.once(provider, function, arguments, origin, call).await
+            }
             Effect::Write => {
+                let _mutating = self.mutating.lock().await;
+                if let Some(fault) = self.cancelled_before(function, origin) {
+                    return Ok(Err(fault));
+                }
                 self.announce(function, arguments, origin, call, None)?;
                 Ok(self
                     .perform(provider.as_ref(), function, arguments, call)
@@ -268,6 +293,25 @@ impl Course {
                 .perform(provider.as_ref(), function, arguments, call)
                 .await),
         }
+    }
+
+    /// Nothing is begun after a cancel, however long its preparation took.
+    pub(crate) fn cancelled_before(&self, function: &Function, origin: Origin) -> Option<Fault> {
+        (origin == Origin::Guest && self.cancel.is_cancelled())
+            .then(|| Fault::cancelled(format!("the run was cancelled; {function} was not called")))
+    }
+
+    /// Tells people of something that the host itself noticed.
+    pub(crate) fn warn(&self, text: String) -> Result<(), LogError> {
+        {
+            let mut state = self.state();
+            state.warned = true;
+            state.notes.notes.push((Level::Warning, text.clone()));
+        }
+        self.recorder.record(Record::Note {
+            level: Level::Warning,
+            text,
+        })
     }
 
     /// Writes down what is about to be tried, before it is tried.
@@ -294,6 +338,13 @@ impl Course {
         }
         let mut state = self.state();
         state.touched |= !state.in_twin;
+        state.facts.foresee(function);
+        if matches!(
+            (function.capability, function.name),
+            ("ipmi", "set-power") | ("remote", "reboot")
+        ) {
+            state.identified_boot = false;
+        }
         if origin == Origin::Guest && state.undo.open(function, call.sequence) {
             drop(state);
             if let Some(inverse) = &function.inverse {
@@ -426,12 +477,11 @@ impl Course {
         } else {
             self.recorder.record(record)?;
         }
-        let now = self.recorder.clock().now();
         let closed = {
             let mut state = self.state();
             state.calls += 1;
             if let Ok(value) = &outcome.result {
-                state.facts.observe(function, value, now);
+                state.facts.observe(function, value);
                 if matches!(
                     (function.capability, function.name),
                     ("netbox", "get-device")
@@ -440,8 +490,9 @@ impl Course {
                 }
                 if matches!(
                     (function.capability, function.name),
-                    ("ipmi", "set-power") | ("remote", "reboot")
+                    ("remote", "wait-for-boot")
                 ) {
+                    // Another boot: what was compared before may have been another machine.
                     state.identified_boot = false;
                 }
                 if self.dry_run && !state.in_twin && !function.effect.mutates() {

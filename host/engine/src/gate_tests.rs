@@ -146,6 +146,7 @@ impl Setup {
             observer: None,
             twin: None,
             cancel: Cancel::new(),
+            mutating: tokio::sync::Mutex::new(()),
             recorder: Arc::new(Recorder::new(log.clone(), None, clock)),
             state: Mutex::new(State {
                 providers,
@@ -303,7 +304,7 @@ async fn on_uefi_the_override_is_left_while_the_installer_runs() {
     {
         let mut state = setup.course.state();
         state.facts.uefi = true;
-        state.facts.installer = Some("boot".to_owned());
+        state.facts.restarted = true;
     }
     setup.course.take_back().await.unwrap();
     assert_eq!(
@@ -330,14 +331,74 @@ async fn a_lost_answer_is_cleared_up_by_the_world_and_the_call_not_repeated() {
 }
 
 #[tokio::test]
-async fn a_doubt_that_nobody_clears_up_stays_a_doubt() {
+async fn a_doubt_that_nobody_clears_up_stops_the_run_and_is_left() {
     let setup = Setup::new();
     setup
         .ipmi
         .answer(Err(Fault::timeout("ipmi.timeout", "BMC", "no answer")));
-    let fault = setup.call(SET_POWER, json!({})).await.unwrap_err();
-    assert_eq!(fault.kind, FaultKind::InDoubt);
+    let stop = setup
+        .course
+        .call(SET_POWER, json!({}), Origin::Guest)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&stop, Stop::InDoubt(why) if why.contains("ipmi.set-power")),
+        "{stop}"
+    );
     assert_eq!(setup.ipmi.called(), ["ipmi.set-power"]);
+    assert_eq!(setup.course.state().doubts.len(), 1);
+}
+
+#[tokio::test]
+async fn what_the_world_shows_not_to_have_happened_may_be_tried_again() {
+    let setup = Setup::new();
+    setup
+        .ipmi
+        .answer(Err(Fault::in_doubt("ipmi.lost", "BMC", "no answer")));
+    setup
+        .ipmi
+        .reconciled
+        .lock()
+        .unwrap()
+        .push_back(Reconciled::DidNot);
+    let fault = setup.call(SET_POWER, json!({})).await.unwrap_err();
+    assert!(
+        fault.retryable && fault.kind == FaultKind::Unreachable,
+        "{fault:?}"
+    );
+    assert!(
+        fault.message.contains("did not happen"),
+        "{}",
+        fault.message
+    );
+}
+
+#[tokio::test]
+async fn closing_words_cannot_make_what_nobody_would_take_back() {
+    let setup = Setup::new();
+    setup.course.state().closing = true;
+    let fault = setup.call(PUBLISH, json!({})).await.unwrap_err();
+    assert_eq!(fault.code, "gate.closing");
+    assert!(setup.dhcp.called().is_empty());
+}
+
+#[tokio::test]
+async fn a_machine_is_compared_before_it_is_changed_from_inside() {
+    let remote = Arc::new(Script::default());
+    remote.answer(Ok(json!({"serial": "S2", "machine_uuid": null})));
+    let setup = Setup::with(|course| {
+        let state = course.state.get_mut().unwrap();
+        state.providers.add(("remote", remote.clone()));
+        state.device = serde_json::from_value(device(&[], "S1")).ok();
+    });
+    let reboot = &remote::functions::reboot;
+    let stop = setup
+        .course
+        .call(reboot, json!({"at": "Installer"}), Origin::Guest)
+        .await
+        .unwrap_err();
+    assert!(matches!(stop, Stop::WrongMachine(_)), "{stop}");
+    assert_eq!(remote.called(), ["remote.get-dmi"]);
 }
 
 #[tokio::test]

@@ -2,11 +2,11 @@
 
 use crate::engine::{Engine, TICK};
 use crate::imports::{self, Import, ImportError};
-use crate::limits::Limits;
+use crate::limits::{Bounds, Limits, TooMuchMemory};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 use wasmtime::component::{Component, Linker};
-use wasmtime::{Store, StoreLimits, Trap};
+use wasmtime::{Store, Trap};
 use wreimage_capability::bindings::{Reimager, ReimagerPre};
 use wreimage_capability::guest::Description;
 
@@ -63,7 +63,7 @@ pub struct Guest {
     imports: Vec<Import>,
     description: Description,
     /// Linked to imports that trap: for `describe`.
-    silent: ReimagerPre<StoreLimits>,
+    silent: ReimagerPre<Bounds>,
 }
 
 impl Guest {
@@ -87,6 +87,13 @@ impl Guest {
         let imports = imports::read(engine, &component)?;
         let silent = link_silently(engine, &component)?;
         let description = describe(engine, &silent).await?;
+        for word in [&description.name, &description.version] {
+            if word.is_empty() || word.chars().any(char::is_control) {
+                return Err(GuestError::Describe(format!(
+                    "{word:?} is no name or version"
+                )));
+            }
+        }
         Ok(Guest {
             silent,
             component,
@@ -186,9 +193,9 @@ fn exports_guest(engine: &Engine, component: &Component) -> Result<(), GuestErro
 fn link_silently(
     engine: &Engine,
     component: &Component,
-) -> Result<ReimagerPre<StoreLimits>, GuestError> {
+) -> Result<ReimagerPre<Bounds>, GuestError> {
     let failed = |error: wasmtime::Error| GuestError::Types(format!("{error:#}"));
-    let mut linker: Linker<StoreLimits> = Linker::new(&engine.wasm);
+    let mut linker: Linker<Bounds> = Linker::new(&engine.wasm);
     linker
         .define_unknown_imports_as_traps(component)
         .map_err(failed)?;
@@ -201,12 +208,12 @@ fn link_silently(
 /// Asks the guest what it is, in a fresh instance.
 async fn describe(
     engine: &Engine,
-    silent: &ReimagerPre<StoreLimits>,
+    silent: &ReimagerPre<Bounds>,
 ) -> Result<Description, GuestError> {
     let limits = Limits::default().for_describe();
     let failed = |error: wasmtime::Error| GuestError::Describe(explain(&error, limits));
-    let mut store = Store::new(&engine.wasm, limits.store_limits());
-    store.limiter(|limits| limits);
+    let mut store = Store::new(&engine.wasm, limits.bounds());
+    store.limiter(|bounds| bounds);
     store.set_fuel(limits.fuel).map_err(failed)?;
     store.set_epoch_deadline(1);
     store.epoch_deadline_async_yield_and_update(1);
@@ -235,20 +242,10 @@ pub(crate) fn explain(error: &wasmtime::Error, limits: Limits) -> String {
             frames(error)
         ),
         Some(trap) => format!("it trapped: {trap}{}", frames(error)),
-        None => {
-            let text = format!("{:#}", error.root_cause());
-            if text.contains("forcing trap when growing")
-                || text.contains("forcing a memory growth")
-            {
-                format!(
-                    "it wanted more memory than the {} MiB that it may use{}",
-                    limits.memory >> 20,
-                    frames(error)
-                )
-            } else {
-                text
-            }
-        }
+        None => match error.downcast_ref::<TooMuchMemory>() {
+            Some(much) => format!("{much}{}", frames(error)),
+            None => format!("{:#}", error.root_cause()),
+        },
     }
 }
 

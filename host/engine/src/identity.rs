@@ -12,7 +12,7 @@ use wreimage_capability::ipmi::{self, DeviceInfo};
 use wreimage_capability::netbox::{self, Device, DeviceStatus};
 use wreimage_capability::remote::{self, Dmi};
 use wreimage_capability::{BoxFuture, Fault, FaultKind, Function};
-use wreimage_journal::{Level, Origin, Outcome, Record};
+use wreimage_journal::{Origin, Record};
 
 /// What is known of the host before the first change.
 #[derive(Default)]
@@ -137,9 +137,10 @@ impl Course {
                 )));
             }
             compared = true;
-            known
-                .facts
-                .push((format!("{what} (inventory and {who})"), told.to_owned()));
+            known.facts.push((
+                "compared".to_owned(),
+                format!("the {what} of the inventory and of {who} are the same"),
+            ));
         }
         if !compared {
             known.warnings.push(format!(
@@ -150,20 +151,17 @@ impl Course {
         Ok(())
     }
 
-    /// Before an answer at the installer's identity is believed, the machine that gave it is compared with the inventory,
-    /// once for each restart.
+    /// Before an answer at the installer's identity is believed, or anything is changed there, the machine behind it is
+    /// compared with the inventory, once for each boot.
     pub(crate) async fn identify_installer(
         self: &Arc<Self>,
         function: &'static Function,
-        outcome: &Outcome,
+        arguments: &Value,
+        outcome: Option<&Value>,
     ) -> Result<(), Stop> {
         let at = match function.name {
-            "wait-for-boot" => outcome
-                .result
-                .as_ref()
-                .ok()
-                .and_then(|boot| boot.get("identity")),
-            _ => outcome.arguments.get("at"),
+            "wait-for-boot" => outcome.and_then(|boot| boot.get("identity")),
+            _ => arguments.get("at"),
         };
         let concerns =
             function.capability == "remote" && at.and_then(Value::as_str) == Some("Installer");
@@ -195,10 +193,7 @@ impl Course {
                     self.compare(&device, "the machine that answers", told, &mut known)?;
                     self.state().identified_boot = true;
                     for warning in known.warnings {
-                        self.recorder.record(Record::Note {
-                            level: Level::Warning,
-                            text: warning,
-                        })?;
+                        self.warn(warning)?;
                     }
                     return Ok(());
                 }
@@ -223,10 +218,20 @@ impl Course {
             warnings: known.warnings,
             first: function.to_string(),
         };
-        self.consent
-            .ask(&request)
-            .await
-            .map_err(|why| Stop::Refused(format!("{why}. Nothing was touched on {}", self.host)))
+        let answer = tokio::select! {
+            answer = self.consent.ask(&request) => answer,
+            () = self.cancel.cancelled() => return Err(Stop::Cancelled),
+        };
+        answer
+            .map_err(|why| Stop::Refused(format!("{why}. Nothing was touched on {}", self.host)))?;
+        self.recorder.record_durably(Record::Consented {
+            first: request.first,
+            known: request.known,
+        })?;
+        for warning in request.warnings {
+            self.warn(warning)?;
+        }
+        Ok(())
     }
 }
 
@@ -236,8 +241,10 @@ impl Known {
             |name: &str, value: &str| self.facts.push((name.to_owned(), value.to_owned()));
         tell("name", &device.fqdn);
         tell("status", status(&device.status));
-        if let Some(vendor) = &device.vendor {
-            tell("vendor", vendor);
+        for (name, value) in [("vendor", &device.vendor), ("serial", &device.serial)] {
+            if let Some(value) = value {
+                tell(name, value);
+            }
         }
         if let Some(address) = &device.primary_ip {
             tell("address", address);

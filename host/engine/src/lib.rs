@@ -25,6 +25,7 @@ mod grants;
 mod guest;
 mod identity;
 mod imports;
+mod judge;
 mod limits;
 mod notes;
 mod once;

@@ -1,11 +1,11 @@
 //! What a guest may use.
 
-use wasmtime::{StoreLimits, StoreLimitsBuilder};
+use wasmtime::ResourceLimiter;
 
 /// Bounds on one instance of a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of memory, all memories of the guest together.
+    /// Bytes of memory, all memories and tables of the guest together.
     pub memory: usize,
     /// Units of fuel (about one per instruction) between two calls to the host.
     pub fuel: u64,
@@ -21,6 +21,9 @@ impl Default for Limits {
     }
 }
 
+/// Bytes that an element of a table takes on the host.
+const TABLE_ELEMENT: usize = 16;
+
 impl Limits {
     /// For `describe`, which only says a few words: a tenth of a second.
     pub(crate) fn for_describe(self) -> Self {
@@ -30,11 +33,79 @@ impl Limits {
         }
     }
 
-    pub(crate) fn store_limits(self) -> StoreLimits {
-        StoreLimitsBuilder::new()
-            .memory_size(self.memory)
-            // A guest must never see a failed growth: that would depend on the machine.
-            .trap_on_grow_failure(true)
-            .build()
+    pub(crate) fn bounds(self) -> Bounds {
+        Bounds {
+            limit: self.memory,
+            used: 0,
+        }
+    }
+}
+
+/// A guest wants more memory than it may use. It traps: a growth that fails would let it see the machine it runs on.
+#[derive(Debug, thiserror::Error)]
+#[error("it wanted more memory than the {} MiB that it may use", limit >> 20)]
+pub(crate) struct TooMuchMemory {
+    limit: usize,
+}
+
+/// Keeps count of one instance.
+pub(crate) struct Bounds {
+    limit: usize,
+    used: usize,
+}
+
+impl Bounds {
+    fn grow(&mut self, current: usize, desired: usize) -> wasmtime::Result<bool> {
+        let used = self.used.saturating_add(desired.saturating_sub(current));
+        if used > self.limit {
+            return Err(wasmtime::Error::new(TooMuchMemory { limit: self.limit }));
+        }
+        self.used = used;
+        Ok(true)
+    }
+}
+
+impl ResourceLimiter for Bounds {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        self.grow(current, desired)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        self.grow(
+            current.saturating_mul(TABLE_ELEMENT),
+            desired.saturating_mul(TABLE_ELEMENT),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn memories_and_tables_count_together() {
+        let mut bounds = Limits {
+            memory: 1000,
+            fuel: 1,
+        }
+        .bounds();
+        assert!(bounds.memory_growing(0, 400, None).unwrap());
+        assert!(bounds.memory_growing(0, 400, None).unwrap());
+        assert!(bounds.table_growing(0, 12, None).unwrap());
+        let error = bounds.memory_growing(400, 410, None).unwrap_err();
+        assert!(error.downcast_ref::<TooMuchMemory>().is_some());
+        let error = bounds.table_growing(0, usize::MAX, None).unwrap_err();
+        assert!(error.downcast_ref::<TooMuchMemory>().is_some());
     }
 }

@@ -5,7 +5,7 @@ use crate::stop::Stop;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use wreimage_capability::{Call, Dispatch, Fault, Function, Reconciled};
+use wreimage_capability::{Call, Dispatch, Fault, FaultKind, Function, Reconciled};
 use wreimage_journal::{Answered, Origin, Question, Record};
 
 /// How long a provider may look at the world before or after such a call.
@@ -34,6 +34,9 @@ impl Course {
                 Ok(Err(fault)) => json!({ "unseen": fault.message }),
                 Err(_) => json!({ "unseen": "no answer in time" }),
             };
+        if let Some(fault) = self.cancelled_before(function, origin) {
+            return Ok(Err(fault));
+        }
         self.announce(function, arguments, origin, call, Some(witness.clone()))?;
         loop {
             let fault = match self
@@ -56,7 +59,7 @@ impl Course {
                 }
                 Ok(Ok(Reconciled::DidNot)) => {
                     call.progress("the world shows that it did not happen");
-                    return Ok(Err(fault));
+                    return Ok(Err(did_not(function, fault)));
                 }
                 Ok(Ok(Reconciled::Unknown(seen))) => seen,
                 Ok(Err(looking)) => looking.message,
@@ -69,15 +72,13 @@ impl Course {
                 Some(answer) if answer == REPEAT => {}
                 Some(answer) if answer == HAPPENED => return Ok(Ok(Value::Null)),
                 _ => {
-                    return Ok(Err(Fault::in_doubt(
-                        "gate.in-doubt",
-                        fault.system.clone(),
-                        format!(
-                            "whether {function} happened is unknown ({}; {unknown}): look at {} before anything else is done \
-                             to it",
-                            fault.message, self.host
-                        ),
-                    )));
+                    let doubt = format!(
+                        "whether {function} happened is unknown ({}; {unknown}): look at {} before anything else is done \
+                         to it",
+                        fault.message, self.host
+                    );
+                    self.state().doubts.push(doubt.clone());
+                    return Err(Stop::InDoubt(doubt));
                 }
             }
         }
@@ -97,11 +98,16 @@ impl Course {
                 "{function} for {} ended without an answer ({}), and the world cannot tell whether it happened: {unknown}",
                 self.host, fault.message
             ),
-            choices: vec![
-                choice(HAPPENED, "it happened; go on"),
-                choice(REPEAT, "it did not; do it again"),
-                choice(ABORT, "stop here"),
-            ],
+            choices: function
+                .returns_nothing
+                // Only what returns nothing can be taken for done on somebody's word.
+                .then(|| choice(HAPPENED, "it happened; go on"))
+                .into_iter()
+                .chain([
+                    choice(REPEAT, "it did not; do it again"),
+                    choice(ABORT, "stop here"),
+                ])
+                .collect(),
         };
         self.ask(&question).await.map(Result::ok)
     }
@@ -121,5 +127,19 @@ impl Course {
             }))?;
         }
         Ok(answer)
+    }
+}
+
+/// The world shows that it did not happen: the call may be made again.
+fn did_not(function: &Function, fault: Fault) -> Fault {
+    Fault {
+        kind: FaultKind::Unreachable,
+        code: "gate.did-not-happen".to_owned(),
+        retryable: true,
+        message: format!(
+            "{}; the world shows that {function} did not happen",
+            fault.message
+        ),
+        ..fault
     }
 }

@@ -11,6 +11,8 @@ pub(crate) struct Recorder {
     log: Arc<dyn Log>,
     listener: Option<Listener>,
     clock: Mutex<Arc<dyn Clock>>,
+    /// Why the record cannot be kept any more.
+    broken: Mutex<Option<String>>,
     /// Held while a record is numbered and written, so that the file has the order of the numbers.
     number: Mutex<u64>,
     calls: AtomicU64,
@@ -26,6 +28,7 @@ impl Recorder {
             log,
             listener,
             clock: Mutex::new(clock),
+            broken: Mutex::new(None),
             number: Mutex::new(0),
             calls: AtomicU64::new(0),
         }
@@ -56,6 +59,14 @@ impl Recorder {
         self.write(record, true)
     }
 
+    /// Why the record is not complete, if it is not.
+    pub(crate) fn broken(&self) -> Option<String> {
+        self.broken
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
     fn write(&self, record: Record, durable: bool) -> Result<(), LogError> {
         let mut number = self.number.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = Entry {
@@ -63,7 +74,15 @@ impl Recorder {
             time: self.clock().now(),
             record,
         };
-        self.log.append(&entry, durable)?;
+        let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
+        // The first failure stops the guest. What must still be taken back is taken back all the same, unrecorded.
+        if broken.is_none()
+            && let Err(error) = self.log.append(&entry, durable)
+        {
+            *broken = Some(error.to_string());
+            return Err(error);
+        }
+        drop(broken);
         *number = entry.number;
         if let Some(listener) = &self.listener {
             listener(&entry);

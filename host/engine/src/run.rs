@@ -4,7 +4,8 @@ use crate::engine::Engine;
 use crate::gate::{Course, GuestGate, State};
 use crate::grants::{Absent, Grants};
 use crate::guest::{Guest, explain};
-use crate::limits::Limits;
+use crate::judge;
+use crate::limits::{Bounds, Limits};
 use crate::options::OptionValues;
 use crate::recorder::Recorder;
 use crate::report::Report;
@@ -15,11 +16,11 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use wasmtime::component::Linker;
-use wasmtime::{CallHook, Store, StoreLimits};
+use wasmtime::{CallHook, Store};
 use wreimage_capability::bindings::Reimager;
 use wreimage_capability::guest as wit;
 use wreimage_capability::{Border, Fault, FaultKind};
-use wreimage_journal::{Ending, FORMAT, Header, Level, LogError, Record, UndoState};
+use wreimage_journal::{FORMAT, Header, LogError, Record};
 
 /// How long the closing words may take.
 const ROLLBACK_DEADLINE: Duration = Duration::from_secs(120);
@@ -77,10 +78,10 @@ impl RunRequest {
     }
 }
 
-/// `20260131T235959-host1001-4f3a`: sorts by time, names the host, and two in one second differ.
+/// `20260131T235959-host1001-4f3a09c2`: sorts by time, names the host, and two in one second differ.
 fn run_id(host: &str, now: Timestamp) -> String {
-    let random = std::hash::RandomState::new().build_hasher().finish() & 0xffff;
-    format!("{}-{host}-{random:04x}", now.strftime("%Y%m%dT%H%M%S"))
+    let random = std::hash::RandomState::new().build_hasher().finish() & 0xffff_ffff;
+    format!("{}-{host}-{random:08x}", now.strftime("%Y%m%dT%H%M%S"))
 }
 
 /// A run that could not begin, or could not be recorded to its end.
@@ -101,7 +102,7 @@ pub enum RunError {
 }
 
 /// How the guest's part ended.
-enum Ended {
+pub(crate) enum Ended {
     Returned(wit::Outcome),
     Faulted(Fault),
     Trapped(String),
@@ -132,22 +133,19 @@ pub async fn run(
         .record_durably(Record::Header(Box::new(header)))?;
 
     let ended = run_guest(engine, guest, &course, limits).await?;
-    close_course(&course, &ended)?;
-    course.state().closing = true;
+    // A record that cannot be kept does not keep the host from taking back what must not stay; the report says so.
+    let _told = close_course(&course, &ended);
     if let Err(stop) = course.take_back().await {
-        return Err(match stop {
-            Stop::Record(error) => RunError::Record(error),
-            other => RunError::Host(other.to_string()),
-        });
+        return Err(RunError::Host(stop.to_string()));
     }
-    if !matches!(
+    let refused = matches!(
         ended,
         Ended::Stopped(Stop::Refused(_) | Stop::WrongMachine(_))
-    ) || course.state().touched
-    {
-        say_closing_words(engine, guest, &course, limits, &ended).await?;
+    );
+    if !refused || course.state().touched {
+        say_closing_words(engine, guest, &course, limits, &ended).await;
     }
-    finish(&course, &ended, began)
+    Ok(finish(&course, &ended, began))
 }
 
 fn course(guest: &Guest, request: RunRequest, services: Services) -> Course {
@@ -190,6 +188,7 @@ fn course(guest: &Guest, request: RunRequest, services: Services) -> Course {
         observer: services.observer,
         twin: services.twin,
         cancel: services.cancel,
+        mutating: tokio::sync::Mutex::new(()),
         recorder: Arc::new(Recorder::new(
             services.log,
             services.listener,
@@ -220,7 +219,7 @@ fn header(guest: &Guest, course: &Course, controller: String) -> Header {
 /// What the store of an instance holds.
 struct Cell {
     border: Border,
-    limits: StoreLimits,
+    bounds: Bounds,
     /// Calls answered when fuel was last given.
     refuelled_at: u64,
 }
@@ -241,11 +240,11 @@ async fn instantiate(
     }
     let cell = Cell {
         border: Border::new(Box::new(GuestGate(course.clone()))),
-        limits: limits.store_limits(),
+        bounds: limits.bounds(),
         refuelled_at: 0,
     };
     let mut store = Store::new(&engine.wasm, cell);
-    store.limiter(|cell| &mut cell.limits);
+    store.limiter(|cell| &mut cell.bounds);
     store.set_fuel(limits.fuel)?;
     store.set_epoch_deadline(1);
     store.epoch_deadline_async_yield_and_update(1);
@@ -281,14 +280,18 @@ async fn run_guest(
         () = async {
             cancel.cancelled().await;
             tokio::time::sleep(CANCEL_GRACE).await;
+            // A mutation that is under way is never dropped; its own deadlines bound it.
+            let _ended = course.mutating.lock().await;
         } => return Ok(Ended::Cancelled),
     };
     Ok(match answer {
         Ok(Ok(outcome)) => Ended::Returned(outcome),
-        Ok(Err(fault)) if fault.kind == FaultKind::Cancelled => Ended::Cancelled,
+        Ok(Err(fault)) if fault.kind == FaultKind::Cancelled && cancel.is_cancelled() => {
+            Ended::Cancelled
+        }
         Ok(Err(fault)) => Ended::Faulted(fault),
         Err(error) => match error.downcast::<Stop>() {
-            Ok(Stop::Record(error)) => return Err(RunError::Record(error)),
+            Ok(Stop::Cancelled) => Ended::Cancelled,
             Ok(stop) => Ended::Stopped(stop),
             Err(error) => {
                 let trap = explain(&error, limits);
@@ -302,8 +305,16 @@ async fn run_guest(
     })
 }
 
-/// Ends what the guest left open.
+/// Ends what the guest left open; from here on only the host acts.
 fn close_course(course: &Course, ended: &Ended) -> Result<(), LogError> {
+    {
+        let mut state = course.state();
+        state.closing = true;
+        state.cancelled = course.cancel.is_cancelled();
+        if matches!(ended, Ended::Stopped(Stop::WrongMachine(_))) {
+            state.allowed = false;
+        }
+    }
     if course.cancel.is_cancelled() {
         course.recorder.record(Record::Signal {
             signal: "cancel".to_owned(),
@@ -325,7 +336,7 @@ async fn say_closing_words(
     course: &Arc<Course>,
     limits: Limits,
     ended: &Ended,
-) -> Result<(), RunError> {
+) {
     let ending = wit_ending(course, ended);
     let words = async {
         let (mut store, instance) = instantiate(engine, guest, course, limits).await?;
@@ -345,20 +356,11 @@ async fn say_closing_words(
             ROLLBACK_DEADLINE.as_secs()
         )),
     };
-    course.end_open_step("the guest ended without ending this step")?;
+    // Whether these are kept is told by the report.
+    let _told = course.end_open_step("the guest ended without ending this step");
     if let Some(failure) = failure {
-        let text = format!("the guest's closing words failed: {failure}");
-        course
-            .state()
-            .notes
-            .notes
-            .push((Level::Warning, text.clone()));
-        course.recorder.record(Record::Note {
-            level: Level::Warning,
-            text,
-        })?;
+        let _told = course.warn(format!("the guest's closing words failed: {failure}"));
     }
-    Ok(())
 }
 
 fn wit_ending(course: &Course, ended: &Ended) -> wit::Ending {
@@ -406,70 +408,19 @@ fn wit_ending(course: &Course, ended: &Ended) -> wit::Ending {
 }
 
 /// Judges the run, writes the last record and makes the report.
-fn finish(course: &Course, ended: &Ended, began: Timestamp) -> Result<Report, RunError> {
-    let (left, touched) = {
-        let state = course.state();
-        let undo = state
-            .undo
-            .closed
-            .iter()
-            .filter_map(|closed| match closed.state {
-                UndoState::Failed => Some(format!(
-                    "{} could not be taken back: {}",
-                    closed.thing, closed.text
-                )),
-                UndoState::Left => Some(format!("{} is left: {}", closed.thing, closed.text)),
-                UndoState::Done | UndoState::NotNeeded => None,
-            });
-        let reminders = state
-            .notes
-            .reminders
-            .iter()
-            .map(|r| format!("{}: {}", r.text, r.command));
-        (undo.chain(reminders).collect::<Vec<_>>(), state.touched)
-    };
-    let undo_failed = course
-        .state()
-        .undo
-        .closed
-        .iter()
-        .any(|closed| matches!(closed.state, UndoState::Failed | UndoState::Left));
-    // A rehearsal that got as far as its twin has tried; it did not refuse.
-    let tried = touched || course.state().in_twin;
-    let failed = || match (tried, left.is_empty()) {
-        (false, _) => ("refused", 40),
-        (true, true) => ("failed", 20),
-        (true, false) => ("failed", 21),
-    };
-    let ((outcome, exit_code), summary) = match ended {
-        Ended::Returned(outcome) => {
-            let verdict = match &outcome.verdict {
-                wit::Verdict::Success if undo_failed => ("warnings", 0),
-                wit::Verdict::Success => ("success", 0),
-                wit::Verdict::Warnings => ("warnings", 0),
-                wit::Verdict::Failed | wit::Verdict::Other(_) => failed(),
-            };
-            (verdict, outcome.summary.clone())
-        }
-        Ended::Faulted(fault) => (failed(), fault.message.clone()),
-        Ended::Trapped(trap) => (failed(), format!("the guest died: {trap}")),
-        Ended::Stopped(Stop::Refused(why)) => (("refused", 40), why.clone()),
-        Ended::Stopped(stop) => (failed(), stop.to_string()),
-        Ended::Cancelled => (("cancelled", 30), "the run was cancelled".to_owned()),
-    };
-    let ending = Ending {
-        outcome: outcome.to_owned(),
-        summary,
-        touched,
-        left,
-        exit_code,
-    };
-    course
+fn finish(course: &Course, ended: &Ended, began: Timestamp) -> Report {
+    let mut ending = judge::ending(&course.state(), ended);
+    let _told = course
         .recorder
-        .record_durably(Record::Finished(ending.clone()))?;
+        .record_durably(Record::Finished(ending.clone()));
+    if let Some(broken) = course.recorder.broken() {
+        ending.summary.push_str(&format!(
+            ". The record of this run is not complete: {broken}"
+        ));
+    }
     let mut state = course.state();
     let took = course.recorder.clock().now().duration_since(began);
-    Ok(Report {
+    Report {
         run: course.run.clone(),
         host: course.host.clone(),
         dry_run: course.dry_run,
@@ -481,5 +432,5 @@ fn finish(course: &Course, ended: &Ended, began: Timestamp) -> Result<Report, Ru
         reminders: std::mem::take(&mut state.notes.reminders),
         calls: state.calls,
         took_ms: u64::try_from(took.as_millis()).unwrap_or(0),
-    })
+    }
 }

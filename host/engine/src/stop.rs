@@ -14,6 +14,12 @@ pub enum Stop {
     /// What happened can no longer be recorded.
     #[error(transparent)]
     Record(#[from] LogError),
+    /// Whether a call happened is unknown, and nobody cleared it up: nothing more may be done on that ground.
+    #[error("{0}")]
+    InDoubt(String),
+    /// The run was cancelled while it waited for consent.
+    #[error("the run was cancelled")]
+    Cancelled,
     /// The rehearsal cannot go on.
     #[error("the rehearsal cannot go on: {0}")]
     Twin(String),

@@ -168,7 +168,11 @@ impl Course {
             match validity {
                 Validity::Now => {
                     // The outcome closes the entry, whatever it is.
-                    let _recorded = self.call(inverse, json!({}), Origin::Undo).await?;
+                    match self.call(inverse, json!({}), Origin::Undo).await {
+                        // From the second try on the record is only told, not kept.
+                        Ok(_) | Err(Stop::Record(_)) => {}
+                        Err(other) => return Err(other),
+                    }
                 }
                 Validity::Leave(reason) | Validity::Gone(reason) => {
                     let state = match validity {

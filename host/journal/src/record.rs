@@ -83,6 +83,13 @@ pub enum Record {
     Question(Question),
     /// The operator has answered.
     Answer(Answered),
+    /// Consent was given to the first change.
+    Consented {
+        /// The mutation that waited for it.
+        first: String,
+        /// What was known of the host, by name.
+        known: Vec<(String, String)>,
+    },
     /// From here on, this must be taken back at the end.
     UndoOpened {
         /// Number of the call that made it.
@@ -123,6 +130,7 @@ impl Record {
             | Record::Reminder { .. }
             | Record::Question(_)
             | Record::Answer(_)
+            | Record::Consented { .. }
             | Record::UndoOpened { .. }
             | Record::UndoClosed(_)
             | Record::Signal { .. }

@@ -68,6 +68,8 @@ impl World {
             vlan: "vlan".to_owned(),
             extra: Vec::new(),
         };
+        // Nobody has told; a day is longer than any wait.
+        let long_ago = self.now.saturating_sub(24 * 3600 * 1000);
         let system = System {
             release: UNKNOWN_RELEASE.to_owned(),
             installation: 0,
@@ -75,7 +77,7 @@ impl World {
             host_key: host_key(self.seed, host, "system", 0),
             masked: BTreeSet::new(),
             boot_entry: true,
-            agent: Agent::settled(Some(fingerprint(self.seed, &device.fqdn, 0)), self.now),
+            agent: Agent::settled(Some(fingerprint(self.seed, &device.fqdn, 0)), long_ago),
         };
         let machine = Machine {
             name: host.to_owned(),
@@ -101,8 +103,7 @@ impl World {
             until: None,
             boot: Some(KernelBoot {
                 id: boot_id(self.seed, host, 0),
-                // Nobody has told; a day is longer than any wait.
-                started: self.now.saturating_sub(24 * 3600 * 1000),
+                started: long_ago,
                 command_line: release::command_line(&system.release),
                 host_key: system.host_key.clone(),
                 told: false,

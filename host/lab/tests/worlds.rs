@@ -332,3 +332,82 @@ fn what_is_no_saved_world_is_told() {
         assert!(told.starts_with("not a saved world: "), "{told}");
     }
 }
+
+#[test]
+fn a_wrong_service_is_told_with_line_and_key() {
+    for (text, key, says) in [
+        (
+            "[services]\nunreachable = [\"pupetdb\"]",
+            "services.unreachable",
+            "is none of",
+        ),
+        (
+            "[services]\nerrors = { x = 1 }",
+            "services.errors",
+            "is none of",
+        ),
+        (
+            "[services]\nnonsense = 1",
+            "services.nonsense",
+            "unknown field",
+        ),
+        (
+            "[services]\nendpoints = [\"x\"]",
+            "services.endpoints",
+            "is none of",
+        ),
+        ("[[task]]\nid = \"12\"", "task.id", "not the id of a task"),
+        (
+            "[machine.a.puppet]\nnonsense = 1",
+            "machine.a.puppet.nonsense",
+            "unknown field",
+        ),
+        (
+            "[machine.a.puppet]\nfirst-run-fails = \"often\"",
+            "machine.a.puppet.first-run-fails",
+            "always",
+        ),
+        (
+            "[machine.a.puppetdb]\nresource = \"often\"",
+            "machine.a.puppetdb.resource",
+            "unknown variant",
+        ),
+        (
+            "[machine.a.icinga]\nknow = true",
+            "machine.a.icinga.know",
+            "unknown field",
+        ),
+        (
+            "[machine.a.debmonitor]\nknow = true",
+            "machine.a.debmonitor.know",
+            "unknown field",
+        ),
+        (
+            "[machine.a.httpbb]\nfail = true",
+            "machine.a.httpbb.fail",
+            "unknown field",
+        ),
+        (
+            "[[machine.a.conftool]]\ncluster = \"c\"\nservice = \"s\"\npooled = \"maybe\"",
+            "machine.a.conftool.pooled",
+            "is none of",
+        ),
+    ] {
+        let error = World::parse(&format!("{SMALL}\n{text}\n")).unwrap_err();
+        let WorldError::File {
+            key: told,
+            message,
+            line,
+        } = error
+        else {
+            panic!("{error:?}")
+        };
+        assert_eq!(told, key, "{message}");
+        assert!(message.contains(says), "{key}: {message}");
+        assert_eq!(
+            line,
+            SMALL.lines().count() + 1 + text.lines().count(),
+            "{key}"
+        );
+    }
+}

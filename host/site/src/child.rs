@@ -48,7 +48,12 @@ impl fmt::Display for ChildFailure {
             ChildFailure::NotStarted(program, error)
                 if error.kind() == std::io::ErrorKind::NotFound =>
             {
-                write!(f, "the program `{program}` is not installed")
+                let package = if program == SETPRIV {
+                    "; install the package util-linux on this machine"
+                } else {
+                    ""
+                };
+                write!(f, "the program `{program}` is not installed{package}")
             }
             ChildFailure::NotStarted(program, error) => {
                 write!(f, "`{program}` cannot be started: {error}")

@@ -19,11 +19,10 @@ mod file;
 mod grants;
 mod inventory;
 mod ipmi;
-
 mod netbox;
 mod open;
 mod pattern;
-
+mod placeholder;
 mod remote;
 mod rules;
 mod secret;

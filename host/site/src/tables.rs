@@ -111,7 +111,7 @@ pub struct IpmiTable {
     /// How long one request may take, retransmissions included.
     #[serde(default = "ten_seconds")]
     pub timeout: Period,
-    /// How often a request that got no answer is made, except power commands, which are made once.
+    /// How often a read that got no answer is made. What changes something is told once per call.
     #[serde(default = "two")]
     pub tries: u8,
     /// The program.

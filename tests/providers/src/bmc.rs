@@ -20,7 +20,7 @@ pub struct TestBmc {
 }
 
 /// Power and boot device as files; each request is a line in `log`. With a file `ignores-boot` or `ignores-power` nothing
-/// is changed.
+/// is changed; with `stays-off` nothing is switched on.
 const CHASSIS: &str = r#"#!/bin/sh
 cd "$(dirname "$0")" || exit 1
 while [ $# -gt 0 ] && [ "$1" != get ] && [ "$1" != set ]; do shift; done
@@ -30,7 +30,7 @@ while [ $# -gt 0 ]; do
     if [ "$op" = get ]; then echo "$1:$(cat "$1")"; shift; continue; fi
     case $1 in
         boot) [ -e ignores-boot ] || echo "$2" | sed 's/^default$/none/' > boot ;;
-        power) [ -e ignores-power ] || echo "$2" > power ;;
+        power) [ -e ignores-power ] || { [ -e stays-off ] && [ "$2" = 1 ]; } || echo "$2" > power ;;
     esac
     shift 2
 done
@@ -110,7 +110,7 @@ impl TestBmc {
         table(self.port, more)
     }
 
-    /// Sets power or boot device behind the BMC's back, or one of the `ignores-` files.
+    /// Sets power or boot device behind the BMC's back, or one of the files that keep it from changing.
     pub fn set(&self, name: &str, value: &str) {
         std::fs::write(self.chassis.join(name), format!("{value}\n")).unwrap();
     }

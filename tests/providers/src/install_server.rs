@@ -86,6 +86,11 @@ impl InstallServer {
         self.put(name, "");
     }
 
+    /// Turns a fault off.
+    pub fn mend(&self, name: &str) {
+        std::fs::remove_file(self.folder.join(name)).unwrap();
+    }
+
     /// The snippet of a host.
     pub fn snippet(&self, host: &str) -> PathBuf {
         self.folder

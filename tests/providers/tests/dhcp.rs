@@ -14,6 +14,7 @@ use wreimage_provider_tests::call::{Notes, ask, with};
 use wreimage_provider_tests::install_server::InstallServer;
 use wreimage_provider_tests::site::TestSite;
 use wreimage_provider_tests::sshd::{Sshd, user};
+use wreimage_provider_tests::tools::script;
 
 fn entry(match_by: &str, boot: &str) -> Value {
     json!({ "entry": {
@@ -159,8 +160,91 @@ async fn only_what_this_run_wrote_is_withdrawn() {
         .await
         .unwrap_err();
     assert_eq!(fault.kind, FaultKind::Conflict);
+    // Somebody removed the file, and the proxy still lists it: that is taken back too, once.
     std::fs::remove_file(server.snippet("host1001")).unwrap();
+    assert!(server.proxy().contains("host1001.conf"));
+    let starts = server.starts();
+    assert!(withdraw(&providers, Some(&made)).await.unwrap());
+    assert!(!server.proxy().contains("host1001.conf"));
+    assert_eq!(server.starts(), starts + 1);
     assert!(!withdraw(&providers, Some(&made)).await.unwrap());
+    assert_eq!(server.starts(), starts + 1);
+}
+
+#[tokio::test]
+async fn a_withdrawal_that_failed_halfway_is_finished_by_the_next_one() {
+    let site = TestSite::new();
+    let server = InstallServer::new(&site);
+    let providers = site.open(&server.table());
+    let made = publish(&providers).await.unwrap();
+    server.fault("restart-fails");
+    for _ in 0..2 {
+        let fault = withdraw(&providers, Some(&made)).await.unwrap_err();
+        assert_eq!(fault.code, "dhcp.restart-failed");
+        assert!(!server.snippet("host1001").exists());
+    }
+    server.mend("restart-fails");
+    let starts = server.starts();
+    assert!(withdraw(&providers, Some(&made)).await.unwrap());
+    assert_eq!(server.starts(), starts + 1);
+    assert!(!withdraw(&providers, Some(&made)).await.unwrap());
+}
+
+#[tokio::test]
+async fn what_a_failed_publication_left_is_withdrawn() {
+    let site = TestSite::new();
+    let server = InstallServer::new(&site);
+    let providers = site.open(&server.table());
+    server.fault("restart-fails");
+    let fault = publish(&providers).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Rejected);
+    assert!(fault.message.contains("failed too"), "{}", fault.message);
+    let fault = withdraw(&providers, None).await.unwrap_err();
+    assert_eq!(fault.code, "dhcp.restart-failed");
+    server.mend("restart-fails");
+    assert!(withdraw(&providers, None).await.unwrap());
+    assert_eq!(server.starts(), 2);
+    assert!(!withdraw(&providers, None).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_publication_that_could_not_be_proven_writes_nothing() {
+    let site = TestSite::new();
+    let server = InstallServer::new(&site);
+    let table = server
+        .table()
+        .replace("started = [\"cat\"", "started = [\"false\"");
+    let fault = publish(&site.open(&table)).await.unwrap_err();
+    assert_eq!(
+        (&fault.kind, fault.code.as_str()),
+        (&FaultKind::Rejected, "dhcp.no-start-mark")
+    );
+    assert!(!server.snippet("host1001").exists());
+    assert_eq!(server.starts(), 1);
+}
+
+/// An include tool after which the proxy file cannot be read: the reason is `denied`, and the entry was there.
+#[tokio::test]
+async fn an_entry_that_cannot_be_taken_out_is_never_a_call_without_effect() {
+    let site = TestSite::new();
+    let server = InstallServer::new(&site);
+    let proxy = site.path("install/automation/proxies/ttyS1-115200.conf");
+    script(
+        &site.path("include"),
+        &format!("#!/bin/sh\nrm -f {0}\nmkdir -p {0}\n", proxy.display()),
+    );
+    let table = server.table();
+    let begin = table.find("include = ").unwrap();
+    let end = begin + table[begin..].find('\n').unwrap();
+    let table = format!(
+        "{}include = [\"{}\"]{}",
+        &table[..begin],
+        site.path("include").display(),
+        &table[end..]
+    );
+    let fault = publish(&site.open(&table)).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Rejected, "{}", fault.message);
+    assert!(fault.message.contains("failed too"), "{}", fault.message);
 }
 
 #[tokio::test]

@@ -129,7 +129,11 @@ async fn a_boot_device_that_does_not_stick_is_a_fault_before_any_power_command()
         "{}",
         fault.message
     );
-    assert_eq!(bmc.changes(), ["set boot pxe"; 3]);
+    assert_eq!(
+        bmc.changes(),
+        ["set boot pxe"],
+        "told once: the guest has the tries"
+    );
 }
 
 #[tokio::test]
@@ -261,6 +265,36 @@ async fn bmcs_say_who_the_machine_is() {
         (info.manufacturer.as_deref(), info.product.as_deref()),
         (Some("Maker"), Some("Model"))
     );
+}
+
+#[tokio::test]
+async fn a_cycle_whose_machine_is_still_off_was_taken() {
+    let site = TestSite::new();
+    let bmc = TestBmc::ipmi_sim(&site);
+    bmc.set("stays-off", "");
+    let providers = site.open(&bmc.table(""));
+    set_power(&providers, "Cycle").await.unwrap();
+    assert_eq!(power(&providers).await, PowerState::Off);
+}
+
+/// The BMC is busy with the command and opens no session for a while.
+#[tokio::test]
+async fn a_lost_command_is_looked_for_past_a_moment_without_answers() {
+    let site = TestSite::new();
+    let bmc = TestBmc::ipmi_sim(&site);
+    script(
+        &site.path("ipmitool"),
+        "#!/bin/sh\ncd \"$(dirname \"$0\")\"\necho x >> reads\n\
+         [ \"$(wc -l < reads)\" -gt 4 ] && exec /usr/bin/ipmitool \"$@\"\n\
+         echo 'Error: Unable to establish IPMI v2 / RMCP+ session' >&2\nexit 1\n",
+    );
+    let more = format!("program = \"{}\"", site.path("ipmitool").display());
+    let providers = site.open(&bmc.table(&more));
+    bmc.set("power", "0");
+    let arguments = json!({ "action": "Off" });
+    let before = json!({ "power": "on" });
+    let verdict = reconcile(&providers, "ipmi.set-power", &arguments, &before).await;
+    assert_eq!(verdict, Reconciled::happened());
 }
 
 #[tokio::test]

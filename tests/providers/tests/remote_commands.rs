@@ -155,6 +155,21 @@ async fn timeouts_and_broken_connections_leave_doubt() {
     assert!(matches!(verdict, Reconciled::Unknown(_)));
 }
 
+/// A machine that takes the connection and says nothing: no command was sent, so there is nothing to doubt.
+#[tokio::test]
+async fn a_login_that_hangs_leaves_no_doubt() {
+    let site = TestSite::new();
+    let sshd = Sshd::new(&site, true);
+    let _silent = std::net::TcpListener::bind(("127.0.0.1", sshd.port)).unwrap();
+    let providers = site.open(&sshd.table(&format!("login-timeout = \"500ms\"\n{ANYTHING}")));
+    let reboot = ask::<()>(&providers, "remote.reboot", json!({ "at": "Production" })).await;
+    let run = run(&providers, &["true"]).await;
+    for fault in [reboot.unwrap_err(), run.unwrap_err()] {
+        assert_eq!(fault.kind, FaultKind::Unreachable);
+        assert!(fault.message.contains("was not sent"), "{}", fault.message);
+    }
+}
+
 #[tokio::test]
 async fn a_reboot_is_proven_by_the_boot_id() {
     let site = TestSite::new();
@@ -176,9 +191,6 @@ async fn a_reboot_is_proven_by_the_boot_id() {
     assert!(start.elapsed() < Duration::from_secs(1), "it is detached");
     let verdict = reconcile(&providers, "remote.reboot", &arguments, &before).await;
     assert_eq!(verdict, Reconciled::happened());
-    let now = witness(&providers, "remote.reboot", &arguments).await;
-    let verdict = reconcile(&providers, "remote.reboot", &arguments, &now).await;
-    assert_eq!(verdict, Reconciled::DidNot);
 
     let providers = site.open(&sshd.table("reboot = [\"no-such-program\"]"));
     let fault = ask::<()>(&providers, "remote.reboot", arguments)

@@ -16,12 +16,12 @@ impl Face for Json {
     }
 
     fn line(&self, text: &str) {
-        eprintln!("{text}");
+        crate::tell::line(text);
     }
 
-    fn suspend(&self, with_terminal: &mut dyn FnMut()) {
-        with_terminal();
-    }
+    fn pause(&self) {}
+
+    fn resume(&self) {}
 
     fn finish(&self) {}
 }

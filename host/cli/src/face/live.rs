@@ -3,7 +3,7 @@
 use super::{Face, words};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use jiff::Timestamp;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use wreimage_journal::{Entry, Level, Record};
 use wreimage_lab::Pace;
@@ -26,6 +26,8 @@ struct State {
     step: Option<Step>,
     why: String,
     warnings: usize,
+    /// A prompt has the bottom of the screen.
+    paused: bool,
 }
 
 struct Step {
@@ -45,6 +47,9 @@ impl State {
 
     /// The line at the bottom.
     fn message(&self) -> Option<String> {
+        if self.paused {
+            return None;
+        }
         let now = self.now()?;
         let since = |then: Timestamp| {
             words::duration(u64::try_from(now.duration_since(then).as_millis()).unwrap_or(0))
@@ -89,6 +94,7 @@ impl Live {
             step: None,
             why: String::new(),
             warnings: 0,
+            paused: false,
         }));
         // The elapsed time moves between records too. The thread ends with the process or when the face is dropped.
         let (weak, drawn) = (Arc::downgrade(&state), bar.clone());
@@ -110,11 +116,24 @@ impl Live {
         });
         Live { screen, bar, state }
     }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A line above the one at the bottom, or below a prompt.
+    fn print(&self, text: &str) {
+        if self.state().paused {
+            crate::tell::line(text);
+        } else {
+            let _ = self.screen.println(crate::tell::plain(text));
+        }
+    }
 }
 
 impl Face for Live {
     fn entry(&self, entry: &Entry) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         state.began.get_or_insert(entry.time);
         state.last = Some((entry.time, Instant::now()));
         let mut took = String::new();
@@ -155,16 +174,21 @@ impl Face for Live {
             } else {
                 line
             };
-            let _ = self.screen.println(line);
+            self.print(&line);
         }
     }
 
     fn line(&self, text: &str) {
-        let _ = self.screen.println(text);
+        self.print(text);
     }
 
-    fn suspend(&self, with_terminal: &mut dyn FnMut()) {
-        self.screen.suspend(with_terminal);
+    fn pause(&self) {
+        self.state().paused = true;
+        let _ = self.screen.clear();
+    }
+
+    fn resume(&self) {
+        self.state().paused = false;
     }
 
     fn finish(&self) {

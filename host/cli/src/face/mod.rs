@@ -20,8 +20,10 @@ pub trait Face: Send + Sync {
     fn entry(&self, entry: &Entry);
     /// A line for the person, besides the records.
     fn line(&self, text: &str);
-    /// Runs something that needs the terminal for itself.
-    fn suspend(&self, with_terminal: &mut dyn FnMut());
+    /// Leaves the bottom of the screen to a prompt. Nothing is locked meanwhile: records and signals go on.
+    fn pause(&self);
+    /// The prompt has been answered.
+    fn resume(&self);
     /// Nothing more comes.
     fn finish(&self);
 }

@@ -20,17 +20,17 @@ impl Face for Plain {
             lines.push(format!("  .. {text}"));
         }
         for line in lines {
-            eprintln!("[{elapsed:>8}] {line}");
+            crate::tell::line(&format!("[{elapsed:>8}] {line}"));
         }
     }
 
     fn line(&self, text: &str) {
-        eprintln!("{text}");
+        crate::tell::line(text);
     }
 
-    fn suspend(&self, with_terminal: &mut dyn FnMut()) {
-        with_terminal();
-    }
+    fn pause(&self) {}
+
+    fn resume(&self) {}
 
     fn finish(&self) {}
 }

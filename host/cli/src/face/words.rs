@@ -86,6 +86,7 @@ pub fn lines(entry: &Entry) -> Vec<String> {
         | Record::Intent(_)
         | Record::Outcome(_)
         | Record::Progress { .. }
+        | Record::Consented { .. }
         | Record::UndoOpened { .. }
         | Record::Finished(_) => Vec::new(),
     }

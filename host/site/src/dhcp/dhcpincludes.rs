@@ -9,11 +9,12 @@ use crate::site::Site;
 use crate::ssh::{HostKeys, Login, Patience};
 use crate::tables::{BootTable, DhcpTable};
 use crate::target::Target;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use wreimage_capability::dhcp::{Entry, Provider, Published};
-use wreimage_capability::{Call, Fault};
+use wreimage_capability::{Call, Fault, FaultKind};
 
 /// How long the daemon may take to show that it was started again, after the include tool has ended.
 const START: Duration = Duration::from_secs(5);
@@ -33,6 +34,8 @@ pub(crate) struct DhcpIncludes {
     boot: BootTable,
     /// Digest of what was written and not yet published: to be withdrawn even when the answer never came.
     written: Mutex<Option<String>>,
+    /// The last run of the include tool was not seen to succeed: what the daemon serves may not be what the folder has.
+    unsettled: AtomicBool,
 }
 
 impl DhcpIncludes {
@@ -73,6 +76,7 @@ impl DhcpIncludes {
             timeout: table.timeout.0,
             boot: table.boot.clone(),
             written: Mutex::default(),
+            unsettled: AtomicBool::new(false),
         }
     }
 
@@ -110,14 +114,28 @@ impl DhcpIncludes {
         Fault::rejected(code, self.server.system(), message)
     }
 
-    async fn start_mark(&self) -> Option<String> {
-        let ran = self.server.small(&self.started).await.ok()?;
-        ran.ok().then(|| ran.stdout.trim().to_owned())
+    /// What the site's command prints about the daemon's last start. Without it nothing proves a restart.
+    async fn start_mark(&self) -> Result<String, Fault> {
+        let ran = self.server.small(&self.started).await?;
+        if ran.ok() {
+            return Ok(ran.stdout.trim().to_owned());
+        }
+        Err(self.rejected(
+            "dhcp.no-start-mark",
+            format!(
+                "the command `dhcp.started` of the site file fails ({}), so nothing tells whether the DHCP server was \
+                 restarted",
+                ran.told()
+            ),
+        ))
     }
 
-    /// Runs the include tool and makes sure by what it left that it did its work.
-    async fn include(&self, listed: bool) -> Result<(), Fault> {
-        let before = self.start_mark().await;
+    /// Runs the include tool and makes sure by what it left that it did its work. `before` is the start mark of the daemon
+    /// that ran until now; a fault in its place is reported only when the tool has done its work: a folder that lost a
+    /// file must not stay with a proxy that lists it.
+    async fn include(&self, listed: bool, before: Result<String, Fault>) -> Result<(), Fault> {
+        // Before the tool runs, for a call that is given up halfway.
+        self.unsettled.store(true, Ordering::Relaxed);
         let ran = self.server.run(&self.include, self.timeout).await?;
         let program = self.include.first().map_or("", String::as_str);
         match ran.status {
@@ -139,18 +157,26 @@ impl DhcpIncludes {
             }
         }
         self.check_listed(listed, &ran).await?;
-        self.check_started(before.as_deref(), &ran).await
+        self.check_started(&before?, &ran).await?;
+        self.unsettled.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn proxy(&self) -> String {
+        format!("{}/{}", self.folder, self.proxy)
+    }
+
+    async fn is_listed(&self) -> Result<bool, Fault> {
+        let text = self.server.read(&self.proxy()).await?.unwrap_or_default();
+        let path = self.path();
+        Ok(text.lines().any(|line| {
+            let file = line.trim().strip_prefix("include").map(str::trim_start);
+            file.and_then(|it| it.strip_prefix('"')?.strip_suffix("\";")) == Some(path.as_str())
+        }))
     }
 
     async fn check_listed(&self, wanted: bool, ran: &Ran) -> Result<(), Fault> {
-        let proxy = format!("{}/{}", self.folder, self.proxy);
-        let text = self.server.read(&proxy).await?.unwrap_or_default();
-        let path = self.path();
-        let is_listed = text.lines().any(|line| {
-            let file = line.trim().strip_prefix("include").map(str::trim_start);
-            file.and_then(|it| it.strip_prefix('"')?.strip_suffix("\";")) == Some(path.as_str())
-        });
-        if is_listed == wanted {
+        if self.is_listed().await? == wanted {
             return Ok(());
         }
         let state = if wanted {
@@ -161,23 +187,25 @@ impl DhcpIncludes {
         Err(self.rejected(
             "dhcp.not-included",
             format!(
-                "the include tool said success, but {proxy} {state} {path}: {}",
+                "the include tool said success, but {} {state} {}: {}",
+                self.proxy(),
+                self.path(),
                 ran.told()
             ),
         ))
     }
 
-    async fn check_started(&self, before: Option<&str>, ran: &Ran) -> Result<(), Fault> {
+    async fn check_started(&self, before: &str, ran: &Ran) -> Result<(), Fault> {
         let end = Instant::now() + START;
         loop {
             let running = self.server.small(&self.running).await?;
             let now = self.start_mark().await;
-            // Before the first start there is no mark to compare with.
-            if running.ok() && now.is_some() && now.as_deref() != before {
+            if running.ok() && now.as_ref().is_ok_and(|now| now != before) {
                 return Ok(());
             }
             if Instant::now() >= end {
                 let message = if running.ok() {
+                    now?;
                     format!(
                         "the include tool said success, but the DHCP server was not started again since, so it serves \
                          the old configuration: {}",
@@ -195,11 +223,32 @@ impl DhcpIncludes {
         }
     }
 
+    /// Runs the include tool after the file is gone, and once more when that fails.
+    async fn include_without(&self, call: &Call) -> Result<(), Fault> {
+        let before = self.start_mark().await;
+        let Err(first) = self.include(false, before).await else {
+            return Ok(());
+        };
+        call.progress(format!("running the include tool again: {}", first.message));
+        let before = self.start_mark().await;
+        self.include(false, before).await.map_err(|mut fault| {
+            fault.message = format!(
+                "{} is removed, but the DHCP server still has it: {}",
+                self.path(),
+                fault.message
+            );
+            fault
+        })
+    }
+
     /// Takes out what was just written, so that the next run of the include tool by anybody is not refused because of it.
     async fn take_out(&self, digest: &str) -> Result<(), Fault> {
         match self.server.remove(&self.path(), digest).await? {
-            Removed::Yes => self.include(false).await,
-            Removed::Absent => Ok(()),
+            // Even when somebody else removed it: the include tool has just failed over it.
+            Removed::Yes | Removed::Absent => {
+                let before = self.start_mark().await;
+                self.include(false, before).await
+            }
             Removed::Other => Err(self.foreign()),
         }
     }
@@ -237,13 +286,7 @@ impl DhcpIncludes {
                 format!("the DHCP server does not run: {}", running.told()),
             ));
         }
-        if self.start_mark().await.is_none() {
-            return Err(self.rejected(
-                "dhcp.no-start-mark",
-                "the command `dhcp.started` of the site file fails, so nothing tells whether the server was restarted"
-                    .to_owned(),
-            ));
-        }
+        self.start_mark().await?;
         Ok(format!(
             "{folder} and {program} are there, the DHCP server runs"
         ))
@@ -284,9 +327,11 @@ impl Provider for DhcpIncludes {
                 matched_value(&old)
             ));
         }
+        // Before anything is written: without a mark nothing could prove that the entry is served.
+        let before = self.start_mark().await?;
         self.remember(Some(digest.clone()));
         self.server.write(&self.path(), &text, &digest).await?;
-        let Err(first) = self.include(true).await else {
+        let Err(first) = self.include(true, Ok(before)).await else {
             let mut published = self.published(text);
             published.matches = snippet.matches.value().to_owned();
             return Ok(published);
@@ -308,6 +353,8 @@ impl Provider for DhcpIncludes {
                     second.message,
                     self.path()
                 );
+                // Another kind might say that the call had no effect.
+                fault.kind = FaultKind::Rejected;
                 fault = fault.with("left", self.path());
             }
         }
@@ -320,29 +367,26 @@ impl Provider for DhcpIncludes {
             .clone()
             .and_then(|made| serde_json::from_value::<Published>(made).ok())
             .map(|published| published.digest);
-        let removed = match made.or_else(|| self.remembered()) {
-            Some(digest) => self.server.remove(&self.path(), &digest).await?,
+        let digest = made.or_else(|| self.remembered());
+        let removed = match &digest {
+            Some(digest) => self.server.remove(&self.path(), digest).await?,
             None if self.server.read(&self.path()).await?.is_none() => Removed::Absent,
             None => Removed::Other,
         };
         match removed {
-            Removed::Absent => Ok(false),
-            Removed::Other => Err(self.foreign()),
-            Removed::Yes => {
-                if let Err(first) = self.include(false).await {
-                    call.progress(format!("running the include tool again: {}", first.message));
-                    self.include(false).await.map_err(|mut fault| {
-                        fault.message = format!(
-                            "{} is removed, but the DHCP server still has it: {}",
-                            self.path(),
-                            fault.message
-                        );
-                        fault
-                    })?;
+            Removed::Other => return Err(self.foreign()),
+            Removed::Yes => {}
+            // The file alone does not tell: an earlier withdrawal may have ended between it and the daemon.
+            Removed::Absent => {
+                let left = digest.is_some()
+                    && (self.unsettled.load(Ordering::Relaxed) || self.is_listed().await?);
+                if !left {
+                    return Ok(false);
                 }
-                self.remember(None);
-                Ok(true)
             }
         }
+        self.include_without(call).await?;
+        self.remember(None);
+        Ok(true)
     }
 }

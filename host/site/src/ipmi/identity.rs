@@ -1,6 +1,7 @@
 //! Who a BMC says the machine is: device id, FRU and GUID.
 
 use crate::digest::hex;
+use crate::placeholder;
 use std::collections::BTreeMap;
 
 /// `Key : value` lines of `ipmitool`; the first of each key counts.
@@ -10,18 +11,26 @@ pub(crate) fn fields(text: &str) -> BTreeMap<String, String> {
         let Some((key, value)) = line.split_once(':') else {
             continue;
         };
-        let (key, value) = (key.trim(), value.trim());
-        let told = !value.is_empty()
-            && !matches!(value, "Unknown" | "Unspecified" | "None" | "N/A")
-            && !value.starts_with("Unknown (");
-        if told {
+        if let Some(value) = placeholder::told(value) {
             fields
-                .entry(key.to_owned())
+                .entry(key.trim().to_owned())
                 .or_insert_with(|| value.to_owned());
         }
     }
     fields
 }
+
+/// The serial number of the machine in these fields of its FRU. Vendors put it in different places: the one that the
+/// inventory knows is meant. The board is a part that is replaced; its serial is not the machine's.
+pub(crate) fn serial(fru: &BTreeMap<String, String>, known: Option<&str>) -> Option<String> {
+    let told = || MACHINE_SERIALS.iter().filter_map(|key| fru.get(*key));
+    told()
+        .find(|serial| known.is_some_and(|it| it.eq_ignore_ascii_case(serial)))
+        .or_else(|| told().next())
+        .cloned()
+}
+
+const MACHINE_SERIALS: [&str; 2] = ["Product Serial", "Chassis Serial"];
 
 /// The three ways in which BMCs send a UUID: as SMBIOS stores it, as RFC 4122 writes it, or backwards as IPMI says.
 pub(crate) const ENCODINGS: [(&str, [usize; 16]); 3] = [
@@ -123,6 +132,19 @@ mod tests {
         assert_eq!(guid(&[0; 16], None), None);
         assert_eq!(guid(&[0xff; 16], None), None);
         assert_eq!(guid(&[1, 2], None), None);
+    }
+
+    #[test]
+    fn the_serial_is_of_the_product_then_of_the_chassis_never_of_the_board() {
+        let of = |text: &str, known| serial(&fields(text), known);
+        let all = "Board Serial: B1\nChassis Serial: C1\nProduct Serial: P1\n";
+        assert_eq!(of(all, None).as_deref(), Some("P1"));
+        assert_eq!(of(all, Some("c1")).as_deref(), Some("C1"));
+        assert_eq!(of(all, Some("B1")).as_deref(), Some("P1"));
+        let unfilled =
+            "Board Serial: B1\nChassis Serial: C1\nProduct Serial: To be filled by O.E.M.\n";
+        assert_eq!(of(unfilled, None).as_deref(), Some("C1"));
+        assert_eq!(of("Board Serial: B1\nProduct Serial: 0000\n", None), None);
     }
 
     #[test]

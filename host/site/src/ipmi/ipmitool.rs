@@ -9,8 +9,6 @@ use crate::target::Target;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::time::sleep;
 use wreimage_capability::ipmi::{
     BootDevice, BootFlags, BootMode, DeviceInfo, PowerAction, PowerState, Provider,
 };
@@ -26,10 +24,6 @@ const ZERO_BOOT_FLAGS: [&str; 9] = [
 /// Boot parameter 3, valid bit clearing (28.13): bit 3 keeps the flags longer than 60 s, since many machines need more for
 /// their self test; bit 1 is zero, so that a reset uses them up. Not every BMC has the parameter.
 const KEEP_OVER_SELF_TEST: [&str; 5] = ["raw", "0x00", "0x08", "0x03", "0x08"];
-
-/// How often a boot device is set before the BMC is given up, and the pause before it is read back again.
-const ATTEMPTS: usize = 3;
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// Speaks to one BMC.
 pub(crate) struct Ipmitool {
@@ -80,27 +74,27 @@ impl Ipmitool {
 
     /// Does a write whose success is judged by reading back; only transport and password faults count here.
     async fn write(&self, arguments: &[&str]) -> Result<(), Fault> {
-        match self.bmc()?.request(arguments, Repeat::Harmless).await {
+        match self.bmc()?.request(arguments, Repeat::Packet).await {
             Err(Refused::Fault(fault)) => Err(fault),
             _ => Ok(()),
         }
     }
 
+    /// Writes and reads back, each way of writing once: how often and when to try again is the guest's word.
     async fn write_and_read_back(
         &self,
         call: &Call,
-        writes: [Vec<&str>; ATTEMPTS],
+        ways: &[&[&str]],
         device: &BootDevice,
     ) -> Result<BootFlags, Fault> {
         let mut seen = None;
-        for (attempt, write) in writes.iter().enumerate() {
-            if attempt > 0 {
+        for write in ways {
+            if let Some(seen) = &seen {
                 call.progress(format!(
-                    "the BMC reads back boot device {}, not {}; setting it again",
-                    seen.as_ref().map_or_else(String::new, describe),
+                    "the BMC reads back boot device {}, not {}; setting it in another way",
+                    describe(seen),
                     word(device)
                 ));
-                sleep(PAUSE).await;
             }
             self.write(write).await?;
             let flags = self.flags().await?;
@@ -115,8 +109,8 @@ impl Ipmitool {
             "ipmi.boot-device-not-set",
             bmc.system(),
             format!(
-                "{} was told boot device {} {ATTEMPTS} times and reads back {}; set it by hand on the BMC, or the machine \
-                 boots something else",
+                "{} was told boot device {} and reads back {}; set it by hand on the BMC, or the machine boots something \
+                 else",
                 bmc.system(),
                 word(device),
                 seen.as_ref().map_or_else(String::new, describe)
@@ -159,19 +153,8 @@ impl Provider for Ipmitool {
             .unwrap_or_default();
         let guid = identity::guid(&raw_bytes(&sent), entry.machine_uuid.as_deref());
         let one_of = |keys: &[&str]| keys.iter().find_map(|key| fru.get(*key).cloned());
-        const SERIALS: [&str; 3] = ["Product Serial", "Chassis Serial", "Board Serial"];
-        // Vendors put the serial of the machine in different places; the one that the inventory knows is meant.
-        let known = SERIALS
-            .iter()
-            .filter_map(|key| fru.get(*key))
-            .find(|serial| {
-                entry
-                    .serial
-                    .as_ref()
-                    .is_some_and(|it| it.eq_ignore_ascii_case(serial))
-            });
         let mut extra = Vec::new();
-        for key in SERIALS {
+        for key in ["Product Serial", "Chassis Serial", "Board Serial"] {
             if let Some(serial) = fru.get(key) {
                 extra.push((key.to_ascii_lowercase().replace(' ', "-"), serial.clone()));
             }
@@ -184,7 +167,7 @@ impl Provider for Ipmitool {
                 .or_else(|| controller.get("Manufacturer Name").cloned()),
             product: one_of(&["Product Name", "Board Product"])
                 .or_else(|| controller.get("Product Name").cloned()),
-            serial: known.cloned().or_else(|| one_of(&SERIALS)),
+            serial: identity::serial(&fru, entry.serial.as_deref()),
             guid: guid.map(|guid| guid.text),
             firmware: controller.get("Firmware Revision").cloned(),
             extra,
@@ -221,12 +204,10 @@ impl Provider for Ipmitool {
             set.push("options=efiboot");
         }
         let keeps = matches!(
-            bmc.request(&KEEP_OVER_SELF_TEST, Repeat::Harmless).await,
+            bmc.request(&KEEP_OVER_SELF_TEST, Repeat::Packet).await,
             Ok(_) | Err(Refused::Fault(_))
         );
-        let mut flags = self
-            .write_and_read_back(call, [set.clone(), set.clone(), set], &device)
-            .await?;
+        let mut flags = self.write_and_read_back(call, &[&set], &device).await?;
         if !keeps {
             flags.extra.push((
                 "valid-bit-clearing".to_owned(),
@@ -242,9 +223,8 @@ impl Provider for Ipmitool {
     }
 
     async fn clear_boot_device(&self, call: &Call) -> Result<BootFlags, Fault> {
-        let none = vec!["chassis", "bootdev", "none"];
-        let writes = [none.clone(), ZERO_BOOT_FLAGS.to_vec(), none];
-        self.write_and_read_back(call, writes, &BootDevice::None)
+        let writes: [&[&str]; 2] = [&["chassis", "bootdev", "none"], &ZERO_BOOT_FLAGS];
+        self.write_and_read_back(call, &writes, &BootDevice::None)
             .await
     }
 

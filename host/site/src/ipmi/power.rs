@@ -12,6 +12,9 @@ use wreimage_capability::{Call, Fault, Reconciled};
 const RESTART_CAUSE: [&str; 3] = ["raw", "0x00", "0x07"];
 /// How long a machine may take to reach the power state that it was told.
 const SETTLE: Duration = Duration::from_secs(15);
+/// How long a BMC that cannot be read is asked about a lost command: it may be busy with it. The last question ends before
+/// 120 s, after which the engine asks no longer.
+const UNREADABLE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(500);
 /// Chassis power control, as the restart cause tells it (28.11).
 const CAUSE_POWER_CONTROL: u8 = 1;
@@ -70,6 +73,11 @@ impl Ipmitool {
         }
         match self.settle(&wanted).await {
             Ok(()) => Ok(()),
+            // It is between off and on: BMCs stay there for up to 255 s (28.9). That it comes up is said by its boot.
+            Err(Ok(PowerState::Off)) if action == PowerAction::Cycle => {
+                call.progress("the power is off; the BMC takes its time to switch it on again");
+                Ok(())
+            }
             Err(Ok(seen)) => Err(Fault::rejected(
                 "ipmi.power-not-changed",
                 bmc.system(),
@@ -111,9 +119,17 @@ impl Ipmitool {
             .get("power")
             .and_then(Value::as_str)
             .unwrap_or_default();
-        let end = Instant::now() + SETTLE;
+        let start = Instant::now();
+        let end = start + SETTLE;
         loop {
-            let now = self.power().await?;
+            let now = match self.power().await {
+                Ok(now) => now,
+                Err(fault) if start.elapsed() >= UNREADABLE => return Err(fault),
+                Err(_) => {
+                    sleep(POLL).await;
+                    continue;
+                }
+            };
             match (action, before, &now) {
                 (PowerAction::Off, "on", PowerState::Off)
                 | (PowerAction::On, "off", PowerState::On)

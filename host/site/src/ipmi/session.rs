@@ -20,8 +20,10 @@ const REFUSALS: u8 = 2;
 /// Whether a request may be made again when its answer was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Repeat {
-    /// It changes nothing, or the same thing again.
+    /// It changes nothing.
     Harmless,
+    /// It may reach the BMC twice without harm, so a lost packet is sent again; whoever makes it has its own tries.
+    Packet,
     /// It must reach the BMC once at most.
     Never,
 }
@@ -70,18 +72,16 @@ impl Bmc {
         arguments: &[&str],
         repeat: Repeat,
     ) -> Result<String, Refused> {
-        let mut left = self.tries.max(1);
+        let mut left = match repeat {
+            Repeat::Harmless => self.tries.max(1),
+            Repeat::Packet | Repeat::Never => 1,
+        };
         loop {
             left -= 1;
             match self.try_suites(arguments, repeat).await {
                 Err(Refused::Fault(fault)) if left > 0 && is_transient(&fault) => {}
-                Err(Refused::Lost(_)) if left > 0 && repeat == Repeat::Harmless => {}
-                Err(Refused::Completion(code, text))
-                    if is_passing(code) && repeat == Repeat::Harmless =>
-                {
-                    if left == 0 {
-                        return Err(Refused::Completion(code, text));
-                    }
+                Err(Refused::Lost(_)) if left > 0 => {}
+                Err(Refused::Completion(code, _)) if left > 0 && is_passing(code) => {
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
                 other => return other,
@@ -223,9 +223,13 @@ impl Bmc {
     ) -> Result<Result<String, Failure>, Refused> {
         let addresses = self.names.resolve(&self.name).await.map_err(|mut fault| {
             fault.system = self.system();
-            fault.message = format!("the BMC cannot be found: {}", fault.message);
-            // To whoever asks the BMC, a name without an address is a BMC that cannot be reached.
-            if fault.kind == FaultKind::NotFound {
+            fault.message = format!(
+                "the BMC cannot be found, so nothing was sent to it: {}",
+                fault.message
+            );
+            // To whoever asks the BMC, a name without an address is a BMC that cannot be reached; and a resolver that
+            // does not answer in time leaves no doubt about what the BMC did.
+            if fault.kind == FaultKind::NotFound || fault.leaves_doubt() {
                 fault.kind = FaultKind::Unreachable;
             }
             Refused::Fault(fault)
@@ -292,13 +296,27 @@ impl Bmc {
                     Err(classify::failure(&stderr, &stdout))
                 })
             }
-            Err(failure @ ChildFailure::Killed(..)) => Ok(Err(Failure::Lost(failure.to_string()))),
-            Err(failure) => Err(Refused::Fault(Fault::other(
-                "ipmi.ipmitool",
-                self.system(),
-                format!("{failure}; install ipmitool on this machine, or correct `ipmi.program`"),
-            ))),
+            Err(failure) => self.not_ended(failure),
         }
+    }
+
+    /// A program that ran and did not end by itself may have done its work; one that did not start has not.
+    fn not_ended(&self, failure: ChildFailure) -> Result<Result<String, Failure>, Refused> {
+        let text = failure.to_string();
+        let advice = match failure {
+            ChildFailure::Killed(..) | ChildFailure::Lost(..) => {
+                return Ok(Err(Failure::Lost(text)));
+            }
+            ChildFailure::NotStarted(program, _) if program == self.program => {
+                "; install ipmitool on this machine, or correct `ipmi.program`"
+            }
+            ChildFailure::NotStarted(..) => "",
+        };
+        Err(Refused::Fault(Fault::other(
+            "ipmi.ipmitool",
+            self.system(),
+            format!("{text}{advice}"),
+        )))
     }
 }
 
@@ -309,4 +327,51 @@ fn is_transient(fault: &Fault) -> bool {
 /// Completion codes of a BMC that is busy or starting.
 fn is_passing(code: u8) -> bool {
     matches!(code, 0xc0 | 0xc3 | 0xd2 | 0xd3 | 0xff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Error, ErrorKind};
+
+    fn bmc() -> Bmc {
+        Bmc {
+            name: "bmc".to_owned(),
+            names: Names::Hosts("hosts".into()),
+            port: 623,
+            user: "root".to_owned(),
+            password: None,
+            suites: Vec::new(),
+            timeout: Duration::from_secs(1),
+            tries: 1,
+            program: "ipmitool".to_owned(),
+            memory: Memory::default(),
+        }
+    }
+
+    fn missing(program: &str) -> ChildFailure {
+        ChildFailure::NotStarted(program.to_owned(), ErrorKind::NotFound.into())
+    }
+
+    #[test]
+    fn the_advice_names_the_program_that_is_missing() {
+        let message = |failure| match bmc().not_ended(failure) {
+            Err(Refused::Fault(fault)) => fault.message,
+            other => panic!("{other:?}"),
+        };
+        let of_tool = message(missing("ipmitool"));
+        assert!(of_tool.contains("install ipmitool"), "{of_tool}");
+        let of_wrapper = message(missing("setpriv"));
+        assert!(
+            of_wrapper.contains("util-linux") && !of_wrapper.contains("ipmitool"),
+            "{of_wrapper}"
+        );
+    }
+
+    #[test]
+    fn a_program_that_ran_and_was_lost_leaves_a_lost_answer() {
+        let lost = ChildFailure::Lost("ipmitool".to_owned(), Error::other("broken pipe"));
+        let answer = bmc().not_ended(lost);
+        assert!(matches!(answer, Ok(Err(Failure::Lost(_)))), "{answer:?}");
+    }
 }

@@ -1,5 +1,6 @@
 //! Reading what a machine says of itself. A machine that goes down or comes up says all sorts of things.
 
+use crate::placeholder;
 use wreimage_capability::remote::{Dmi, OsRelease};
 
 /// Printed before the answer: whatever a login shell's start files print comes before it.
@@ -99,25 +100,12 @@ fn unquote(value: &str) -> String {
         .replace("\\$", "$")
 }
 
-/// What vendors write where nothing was written.
-const NOTHING: [&str; 8] = [
-    "",
-    "0",
-    "none",
-    "not specified",
-    "not available",
-    "default string",
-    "to be filled by o.e.m.",
-    "system serial number",
-];
-
 /// `product_serial=…` and `product_uuid=…`.
 pub(crate) fn dmi(text: &str) -> Option<Dmi> {
     let value = |key: &str| text.lines().find_map(|line| line.trim().strip_prefix(key));
-    let serial = value("product_serial=")?.trim();
-    let told = !NOTHING.contains(&serial.to_ascii_lowercase().as_str());
+    let serial = value("product_serial=")?;
     Some(Dmi {
-        serial: told.then(|| serial.to_owned()),
+        serial: placeholder::told(serial).map(str::to_owned),
         machine_uuid: uuid(value("product_uuid=")?),
     })
 }

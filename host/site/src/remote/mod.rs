@@ -2,6 +2,7 @@
 
 mod answers;
 mod boots;
+mod lost;
 mod machine;
 mod russh;
 

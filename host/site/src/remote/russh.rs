@@ -2,6 +2,7 @@
 //! leaves nothing behind that could be mistaken for an answer.
 
 use super::answers;
+use super::lost::{self, LOST_REBOOT};
 use super::machine::{Machine, word};
 use crate::pattern;
 use crate::ssh::{ExecFailure, quote};
@@ -10,7 +11,7 @@ use futures::stream::FuturesUnordered;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use wreimage_capability::remote::{
     Answering, Before, Boot, Command, CommandResult, Dmi, Exit, Identity, OsRelease, Provider,
 };
@@ -18,14 +19,11 @@ use wreimage_capability::{
     Call, Clock, Fault, Function, Patience, Polled, Reconciled, SystemClock, to_millis,
 };
 
-/// How long a machine that was told to reboot may go on answering before it counts as not rebooting.
-const STILL_UP: Duration = Duration::from_secs(20);
-/// How long a lost reboot is looked for before nobody can tell.
-const LOST_REBOOT: Duration = Duration::from_secs(120);
-const POLL: Duration = Duration::from_secs(1);
 /// A login that began while the machine went down hangs until its deadline, and the next boot would be seen only then.
 /// After this long another look is taken beside it.
 const HANGS: Duration = Duration::from_millis(1200);
+/// Codes of faults on this side, which no waiting mends.
+const OWN_FAULTS: [&str; 3] = ["remote.key-file", "remote.no-identity", "site.secret"];
 
 /// Speaks to one host.
 pub(crate) struct Remote {
@@ -71,8 +69,11 @@ impl Remote {
         };
         let ((boot_id, uptime_ms, kernel_command_line), fingerprint) = match looked.await {
             Ok(seen) => seen,
-            // Another key in the same boot is no sign of a machine that comes up.
-            Err(fault) if at == Identity::Installer && fault.code == "remote.host-key" => {
+            // Another key in the same boot is no sign of a machine that comes up, and no boot mends our own key.
+            Err(fault)
+                if OWN_FAULTS.contains(&fault.code.as_str())
+                    || (at == Identity::Installer && fault.code == "remote.host-key") =>
+            {
                 return Err(fault);
             }
             Err(fault) => return Ok(Err(format!("{}: {}", word(at), fault.message))),
@@ -158,29 +159,6 @@ impl Remote {
             ),
         }
     }
-
-    async fn reconcile_reboot(&self, at: Identity, before: &str) -> Reconciled {
-        let start = Instant::now();
-        loop {
-            let seen = self.machine.boot_id_at(at).await;
-            match &seen {
-                Ok(now) if now != before => return Reconciled::happened(),
-                Ok(_) if start.elapsed() >= STILL_UP => return Reconciled::DidNot,
-                _ => {}
-            }
-            if start.elapsed() >= LOST_REBOOT {
-                let why = seen.map_or_else(
-                    |fault| fault.message,
-                    |_| "it answers now and then".to_owned(),
-                );
-                return Reconciled::Unknown(format!(
-                    "the boot id was {before} before, and {} does not tell another: {why}",
-                    self.machine.target.fqdn
-                ));
-            }
-            sleep(POLL).await;
-        }
-    }
 }
 
 fn identity(arguments: &Value) -> Option<Identity> {
@@ -255,7 +233,11 @@ impl Provider for Remote {
     }
 
     async fn reboot(&self, _call: &Call, at: Identity) -> Result<(), Fault> {
-        let connection = self.machine.connect(at).await?;
+        let connection = self
+            .machine
+            .connect(at)
+            .await
+            .map_err(|fault| lost::not_sent("the reboot", fault))?;
         let program = self.reboot.first().map(String::as_str).unwrap_or_default();
         // Detached, and a second later, so that the answer gets out before the network goes.
         let command = format!(
@@ -288,9 +270,13 @@ impl Provider for Remote {
         command: Command,
     ) -> Result<CommandResult, Fault> {
         self.allowed(&command.argv)?;
-        let connection = self.machine.connect(at).await?;
         let timeout = Duration::from_millis(command.timeout_ms);
         let what = format!("`{}`", quote(&command.argv));
+        let connection = self
+            .machine
+            .connect(at)
+            .await
+            .map_err(|fault| lost::not_sent(&what, fault))?;
         call.progress(format!("running {what}"));
         let ended = connection.exec(&quote(&command.argv), timeout).await;
         let fingerprint = connection.fingerprint.clone();
@@ -333,7 +319,8 @@ impl Provider for Remote {
             return Ok(Reconciled::Unknown("no boot id was read before".to_owned()));
         };
         if function.name == "reboot" {
-            return Ok(self.reconcile_reboot(at, before).await);
+            let look = || self.machine.boot_id_at(at);
+            return Ok(lost::reboot(&self.machine.target.fqdn, before, &LOST_REBOOT, look).await);
         }
         let name = &self.machine.target.fqdn;
         Ok(Reconciled::Unknown(

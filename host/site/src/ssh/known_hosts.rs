@@ -32,22 +32,19 @@ struct Known {
 pub(crate) struct HostKeysOf(Vec<Known>);
 
 impl HostKeysOf {
-    /// Reads the keys of a host that goes by any of these names, on that port. Lines that cannot be read are passed over.
+    /// Reads the keys of the host of that name, on that port. Lines that cannot be read are passed over.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub(crate) fn read(path: &Path, names: &[String], port: u16) -> std::io::Result<Self> {
-        Ok(Self::parse(&std::fs::read_to_string(path)?, names, port))
+    pub(crate) fn read(path: &Path, name: &str, port: u16) -> std::io::Result<Self> {
+        Ok(Self::parse(&std::fs::read_to_string(path)?, name, port))
     }
 
-    fn parse(text: &str, names: &[String], port: u16) -> Self {
-        let names: Vec<String> = names
-            .iter()
-            .map(|name| match port {
-                22 => name.to_ascii_lowercase(),
-                _ => format!("[{}]:{port}", name.to_ascii_lowercase()),
-            })
-            .collect();
+    fn parse(text: &str, name: &str, port: u16) -> Self {
+        let name = match port {
+            22 => name.to_ascii_lowercase(),
+            _ => format!("[{}]:{port}", name.to_ascii_lowercase()),
+        };
         let mut keys = Vec::new();
         for (index, line) in text.lines().enumerate() {
             let line = line.trim();
@@ -58,8 +55,7 @@ impl HostKeysOf {
                 continue;
             };
             // Certificates of host keys are not asked for, so the authorities do not matter.
-            if entry.marker() == Some(&Marker::CertAuthority)
-                || !names.iter().any(|name| fits(entry.host_patterns(), name))
+            if entry.marker() == Some(&Marker::CertAuthority) || !fits(entry.host_patterns(), &name)
             {
                 continue;
             }
@@ -139,7 +135,7 @@ mod tests {
     }
 
     fn verdict(text: &str, name: &str, port: u16, of: &str) -> Verdict {
-        HostKeysOf::parse(text, &[name.to_owned()], port).verdict(&key(of))
+        HostKeysOf::parse(text, name, port).verdict(&key(of))
     }
 
     #[test]
