@@ -64,13 +64,32 @@ impl Step {
     }
 
     pub(crate) fn text(&self) -> String {
-        self.texts.join("; ")
+        let (last, before) = match self.texts.split_last() {
+            Some((last, before)) => (last.as_str(), before),
+            None => ("", &[][..]),
+        };
+        // A text that ends as a sentence goes on as part of one.
+        before
+            .iter()
+            .map(|text| text.strip_suffix('.').unwrap_or(text))
+            .chain([last])
+            .collect::<Vec<_>>()
+            .join("; ")
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn several_texts_are_one_sentence() {
+        let mut step = Step::new();
+        assert_eq!(step.text(), "");
+        step.says("Went on.");
+        step.says("unset");
+        assert_eq!(step.text(), "Went on; unset");
+    }
 
     #[test]
     fn a_tolerated_failure_is_a_warning_and_a_cancel_is_not_tolerated() {
