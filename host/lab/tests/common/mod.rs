@@ -107,8 +107,7 @@ impl Run {
         arguments: Value,
     ) -> Result<T, Fault> {
         let call = self.call_number();
-        let mut arguments = arguments;
-        arguments["patience"] = json!({ "deadline_ms": 1, "interval_ms": 1 });
+        let arguments = patiently(arguments);
         let mut seen = String::new();
         for _ in 0..1440 {
             match self.perform(&call, name, arguments.clone()).await? {
@@ -122,8 +121,7 @@ impl Run {
 
     /// One look of a wait; the text says what was seen instead.
     pub async fn pending(&self, name: &str, arguments: Value) -> String {
-        let mut arguments = arguments;
-        arguments["patience"] = json!({ "deadline_ms": 1, "interval_ms": 1 });
+        let arguments = patiently(arguments);
         let call = self.call_number();
         match self.perform(&call, name, arguments).await.unwrap() {
             Polled::Pending { why, .. } => why,
@@ -347,4 +345,13 @@ pub async fn fresh(lab: &Lab) -> Run {
     let _: bool = run.call("puppetdb.deactivate", NONE()).await.unwrap();
     run.reinstall("bullseye").await;
     run
+}
+
+/// Arguments of a wait, to which the gate gives its patience.
+fn patiently(mut arguments: Value) -> Value {
+    if let Some(all) = arguments.as_object_mut() {
+        let patience = json!({ "deadline_ms": 1, "interval_ms": 1 });
+        all.insert("patience".to_owned(), patience);
+    }
+    arguments
 }
