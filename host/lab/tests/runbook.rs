@@ -7,6 +7,7 @@ use common::{At, Run, happened, history};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use wreimage_capability::conftool::PoolObject;
+use wreimage_capability::httpbb::Report;
 use wreimage_capability::icinga::Status;
 use wreimage_capability::netbox::{Device, DeviceStatus, ScriptEnd, ScriptResult};
 use wreimage_capability::phabricator::Task;
@@ -89,11 +90,11 @@ async fn enrol(run: &Run) {
     let since = json!({ "at": At::Production, "since_ms": rebooted });
     let success: u64 = run.until("puppet.wait-for-success", since).await.unwrap();
     assert!(success > rebooted);
-    let report: Value = run
+    let report: Report = run
         .call("httpbb.run-suite", json!({ "suite": "appserver" }))
         .await
         .unwrap();
-    assert_eq!(report["passed"], true, "{report}");
+    assert!(report.passed, "{report:?}");
     let _: () = run.call("icinga.recheck", NONE()).await.unwrap();
     let status: Status = run
         .until("icinga.wait-until-optimal", NONE())

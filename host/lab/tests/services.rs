@@ -4,8 +4,10 @@
 mod common;
 
 use common::{At, NONE, Run, builtin, edited, fresh, is, refuses, with_tables};
-use serde_json::{Value, json};
+use serde_json::json;
 use wreimage_capability::conftool::PoolObject;
+use wreimage_capability::http::Response;
+use wreimage_capability::httpbb::Report;
 use wreimage_capability::icinga::{HostState, Status};
 use wreimage_capability::netbox::{DeviceStatus, ScriptEnd, ScriptResult};
 use wreimage_capability::{FaultKind, Reconciled};
@@ -399,18 +401,18 @@ async fn suites_and_endpoints() {
             false,
         ),
     ] {
-        let report: Value = Run::of(lab, host)
+        let report: Report = Run::of(lab, host)
             .call("httpbb.run-suite", suite("appserver"))
             .await
             .unwrap();
-        assert_eq!(report["passed"], passes, "{report}");
+        assert_eq!(report.passed, passes, "{report:?}");
     }
     let get = |endpoint: &str, path: &str| json!({ "endpoint": endpoint, "path": path });
-    let health: Value = run.call("http.get", get("health", "/")).await.unwrap();
-    assert_eq!(health["status"], 200);
+    let health: Response = run.call("http.get", get("health", "/")).await.unwrap();
+    assert_eq!(health.status, 200);
     let send = json!({ "endpoint": "echo", "method": "POST", "path": "/a", "body": "hello" });
-    let echo: Value = run.call("http.send", send).await.unwrap();
-    assert_eq!(echo["body"], "hello");
+    let echo: Response = run.call("http.send", send).await.unwrap();
+    assert_eq!(echo.body, "hello");
     for (endpoint, path) in [("other", "/"), ("echo", "x"), ("echo", "/../x")] {
         is(
             &refuses(&run, "http.get", get(endpoint, path)).await,
