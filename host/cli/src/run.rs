@@ -5,7 +5,7 @@ use crate::exit::{self, Exit, Failure};
 use crate::face::{self, Face};
 use crate::guest_options;
 use crate::prompt::Terminal;
-use crate::surroundings::{self, Surroundings, load_guest};
+use crate::surroundings::{self, Binding, Surroundings, load_guest};
 use crate::tell;
 use clap::FromArgMatches;
 use std::ffi::OsString;
@@ -18,6 +18,9 @@ use wreimage_lab::Pace;
 
 /// Virtual seconds a second at which a lab run on a terminal takes about 15 s.
 const TERMINAL_SPEED: f64 = 75.0;
+
+/// The option by which a guest names the run's task; the host binds `phabricator` to it.
+const TASK: &str = "task";
 
 /// Runs a guest for one host.
 pub async fn run(guest_name: &str, words: Vec<OsString>) -> Result<Exit, Failure> {
@@ -40,11 +43,18 @@ pub async fn run(guest_name: &str, words: Vec<OsString>) -> Result<Exit, Failure
     };
     let host = host_name(arguments.host.as_deref())?;
     let pace = pace(&arguments)?;
-    let mut place = surroundings::choose(&arguments.place, &guest, &host, pace).await?;
+    let given = guest_options::given(guest.description(), run_matches);
+    let binding = Binding {
+        host: host.clone(),
+        task: given
+            .iter()
+            .find(|(name, _)| *name == TASK)
+            .map(|(_, task)| task.clone()),
+    };
+    let mut place = surroundings::choose(&arguments.place, &guest, &binding, pace).await?;
     if let Some(notice) = &place.notice {
         tell::line(&format!("note: {notice}"));
     }
-    let given = guest_options::given(guest.description(), run_matches);
     let options = OptionValues::check(guest.description(), given, &place.absent)
         .map_err(|error| Failure::usage(error.to_string()))?;
 

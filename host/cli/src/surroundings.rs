@@ -5,7 +5,7 @@ use crate::exit::Failure;
 use crate::files;
 use std::path::PathBuf;
 use std::sync::Arc;
-use wreimage_capability::{Call, Clock, Function, Polled, Providers, SystemClock, netbox};
+use wreimage_capability::{Call, Clock, Function, Polled, Providers, Server, SystemClock, netbox};
 use wreimage_engine::{
     Absent, Engine, Grants, Guest, Limits, Observer, Seen, Services, Twin, TwinMaker, WaitPolicy,
 };
@@ -25,6 +25,15 @@ pub async fn load_guest(name: &str) -> Result<(Engine, Guest), Failure> {
         .await
         .map_err(|error| Failure::refused(format!("{}: {error}", path.display())))?;
     Ok((engine, guest))
+}
+
+/// What a run is bound to: no function takes any of it as an argument.
+#[derive(Debug, Clone)]
+pub struct Binding {
+    /// Short name of the host.
+    pub host: String,
+    /// The task in the ticket system, if the run has one.
+    pub task: Option<String>,
 }
 
 /// A place to work in, bound to one host.
@@ -54,6 +63,7 @@ pub struct Surroundings {
 /// Makes the twin of a rehearsal in a lab of its own.
 struct LabTwin {
     site: String,
+    task: Option<String>,
 }
 
 impl TwinMaker for LabTwin {
@@ -64,16 +74,17 @@ impl TwinMaker for LabTwin {
             .collect();
         let lab = Lab::twin(&self.site, host, &reads, clock.now());
         Ok(Twin {
-            providers: lab.providers(host),
+            providers: lab.providers_for(host, self.task.as_deref()),
             clock: lab.clock(),
         })
     }
 }
 
 /// A twin of a host on a site without any other part of a lab.
-pub fn twin_maker(site: &str) -> Arc<dyn TwinMaker> {
+fn twin_maker(site: &str, binding: &Binding) -> Arc<dyn TwinMaker> {
     Arc::new(LabTwin {
         site: site.to_owned(),
+        task: binding.task.clone(),
     })
 }
 
@@ -81,16 +92,16 @@ pub fn twin_maker(site: &str) -> Arc<dyn TwinMaker> {
 pub async fn choose(
     place: &Place,
     guest: &Guest,
-    host: &str,
+    binding: &Binding,
     pace: Pace,
 ) -> Result<Surroundings, Failure> {
     if place.lab {
-        return lab(host, pace, None);
+        return lab(binding, pace, None);
     }
     match place.site.clone().or_else(files::site_file) {
-        Some(path) => site(&path, guest, host).await,
+        Some(path) => site(&path, guest, binding).await,
         None => lab(
-            host,
+            binding,
             pace,
             Some("no site file was found: this is the lab, a simulated data centre; nothing real is touched".to_owned()),
         ),
@@ -101,13 +112,14 @@ fn builtin() -> Result<World, Failure> {
     World::builtin().map_err(|error| Failure::internal(error.to_string()))
 }
 
-fn lab(host: &str, pace: Pace, notice: Option<String>) -> Result<Surroundings, Failure> {
+fn lab(binding: &Binding, pace: Pace, notice: Option<String>) -> Result<Surroundings, Failure> {
     let world = builtin()?;
     let site = world.site().to_owned();
     let lab = Lab::new(world, pace);
-    let mut services = Services::new(lab.providers(host));
+    let providers = lab.providers_for(&binding.host, binding.task.as_deref());
+    let mut services = Services::new(providers);
     services.clock = lab.clock();
-    services.twin = Some(twin_maker(&site));
+    services.twin = Some(twin_maker(&site, binding));
     Ok(Surroundings {
         grants: Grants::all("the lab"),
         site,
@@ -122,7 +134,12 @@ fn lab(host: &str, pace: Pace, notice: Option<String>) -> Result<Surroundings, F
     })
 }
 
-async fn site(path: &std::path::Path, guest: &Guest, host: &str) -> Result<Surroundings, Failure> {
+async fn site(
+    path: &std::path::Path,
+    guest: &Guest,
+    binding: &Binding,
+) -> Result<Surroundings, Failure> {
+    let host = binding.host.as_str();
     let site = Site::load(path).map_err(|error| Failure::usage(error.to_string()))?;
     site.ask_secrets()
         .await
@@ -131,10 +148,13 @@ async fn site(path: &std::path::Path, guest: &Guest, host: &str) -> Result<Surro
         .open(host)
         .map_err(|error| Failure::usage(error.to_string()))?;
     let choices = site.choices();
-    let absent: Absent = choices
+    // What the site file does not name, the site does not have.
+    let absent: Absent = wreimage_capability::ALL
         .iter()
-        .filter(|(_, choice)| **choice == Choice::Absent)
-        .map(|(name, _)| (*name).to_owned())
+        .filter(|capability| capability.server == Server::Provider)
+        .map(|capability| capability.name)
+        .filter(|name| !matches!(choices.get(name), Some(Choice::Live | Choice::Lab)))
+        .map(str::to_owned)
         .collect();
     let from_lab: Vec<&'static str> = choices
         .iter()
@@ -144,7 +164,7 @@ async fn site(path: &std::path::Path, guest: &Guest, host: &str) -> Result<Surro
     let mut observer = None;
     let mut notice = None;
     if !from_lab.is_empty() {
-        observer = Some(mix(World::bare(site.name()), host, &from_lab, &mut providers).await);
+        observer = Some(mix(World::bare(site.name()), binding, &from_lab, &mut providers).await);
         notice = Some(format!(
             "from the lab on site {}: {}; the rest is real",
             site.name(),
@@ -158,7 +178,7 @@ async fn site(path: &std::path::Path, guest: &Guest, host: &str) -> Result<Surro
     };
     let mut services = Services::new(providers);
     services.clock = Arc::new(SystemClock);
-    services.twin = Some(twin_maker(site.name()));
+    services.twin = Some(twin_maker(site.name(), binding));
     services.observer = observer;
     let waits = site.waits().clone();
     services.waits =
@@ -186,10 +206,11 @@ async fn site(path: &std::path::Path, guest: &Guest, host: &str) -> Result<Surro
 /// Serves some capabilities from a lab whose copy of the host follows the live ones.
 async fn mix(
     world: World,
-    host: &str,
+    binding: &Binding,
     from_lab: &[&'static str],
     providers: &mut Providers,
 ) -> Observer {
+    let host = binding.host.as_str();
     let lab = Lab::new(world, Pace::Real);
     // The lab's copy of the machine begins with what the live inventory says of it.
     let call = Call::alone();
@@ -205,7 +226,7 @@ async fn mix(
             lab.follow(host, function, &arguments, &outcome);
         }
     }
-    let simulated = lab.providers(host);
+    let simulated = lab.providers_for(host, binding.task.as_deref());
     for name in from_lab {
         if let Some(provider) = simulated.get(name) {
             providers.add((name, provider));

@@ -325,7 +325,9 @@ fn a_site_file_with_a_typo() {
 #[test]
 fn a_guest_without_a_grant() {
     let user = User::new();
-    let file = user.file("site.toml", "name = \"x\"\ndomain = \"x.test\"\n");
+    let file = site(&user, "", "{ file = \"password\" }");
+    let text = std::fs::read_to_string(&file).unwrap();
+    user.file("site.toml", text.replace("bmc-check", "another-guest"));
     user.wreimage(&["run", "bmc-check", "--host", "host1001", "--site", &file])
         .ends_with(
             40,

@@ -6,7 +6,8 @@ mod common;
 use common::{User, mutations};
 use wreimage_journal::{Record, Records};
 
-const WHOLE: [&str; 5] = [
+/// The part of the runbook that wipes the machine.
+const INSTALL: [&str; 5] = [
     "dhcp.publish",
     "ipmi.set-boot-device",
     "ipmi.set-power",
@@ -14,18 +15,52 @@ const WHOLE: [&str; 5] = [
     "dhcp.withdraw",
 ];
 
+/// Options without which a machine of the lab is not reimaged.
+fn needed(host: &str) -> &'static [&'static str] {
+    match host {
+        "host1002" => &["--new"],
+        _ => &[],
+    }
+}
+
 #[test]
 fn every_machine_that_can_be_reimaged_is() {
     for host in ["host1001", "host1002", "host1003", "host1004"] {
-        let done = User::new()
-            .reimage(host, &["--output", "json"])
-            .ends_with(0, &[]);
+        let mut more = vec!["--output", "json"];
+        more.extend(needed(host));
+        let done = User::new().reimage(host, &more).ends_with(0, &[]);
         let events = done.events();
-        assert_eq!(mutations(&events), WHOLE, "{host}");
+        let changes = mutations(&events);
+        let install: Vec<&str> = changes
+            .iter()
+            .map(String::as_str)
+            .filter(|change| INSTALL.contains(change))
+            .collect();
+        assert_eq!(install, INSTALL, "{host}");
+        let at = |change: &str| {
+            changes
+                .iter()
+                .position(|c| c == change)
+                .unwrap_or_else(|| panic!("{host}: no {change}: {changes:?}"))
+        };
+        let order = [
+            "puppetdb.deactivate",
+            "puppet-ca.clean",
+            "debmonitor.remove",
+            "dhcp.publish",
+            "dhcp.withdraw",
+            "puppet.request-certificate",
+            "puppet-ca.sign",
+            "puppet.noop-run",
+            "puppet.first-run",
+            "remote.reboot",
+            "netbox.run-script",
+        ];
+        assert!(order.map(at).is_sorted(), "{host}: {changes:?}");
         let last = events.last().unwrap();
         assert_eq!(last["event"], "finished", "{host}");
-        assert_eq!(last["outcome"], "success", "{host}: {last}");
-        assert_eq!(last["left"].as_array().unwrap().len(), 0, "{host}: {last}");
+        let outcome = last["outcome"].as_str().unwrap();
+        assert!(["success", "warnings"].contains(&outcome), "{host}: {last}");
     }
 }
 
@@ -43,7 +78,7 @@ fn on_uefi_the_override_is_not_touched_before_the_new_system_is_up() {
             events[*i]["function"] == "remote.wait-for-boot" && events[*i]["event"] == "outcome"
         })
         .collect();
-    assert_eq!(booted.len(), 2);
+    assert!(booted.len() >= 2, "{booted:?}");
     let touched = (set + 1..events.len())
         .filter(|i| {
             let function = events[*i]["function"].as_str().unwrap_or_default();
@@ -96,15 +131,16 @@ fn the_same_run_twice_makes_the_same_calls() {
         let events = User::new()
             .reimage("host1001", &["--output", "json"])
             .events();
+        let run = events[0]["run"].as_str().unwrap().to_owned();
         events
             .into_iter()
-            // The request carries the id of the run.
-            .filter(|event| event["event"] == "outcome" && event["function"] != "run.get-request")
+            .filter(|event| event["event"] == "outcome")
             .map(|event| {
                 format!(
                     "{} {} {}",
                     event["function"], event["arguments"], event["result"]
                 )
+                .replace(&run, "RUN")
             })
             .collect::<Vec<_>>()
     };
@@ -116,16 +152,22 @@ fn a_rehearsal_goes_to_the_end_prints_the_plan_and_changes_nothing() {
     let user = User::new();
     for host in ["host1001", "host1002", "host1003", "host1004", "host1005"] {
         let done = user
-            .wreimage(&[
-                "run",
-                "reimage",
-                "--lab",
-                "--host",
-                host,
-                "--os",
-                "bullseye",
-                "--dry-run",
-            ])
+            .wreimage(
+                &[
+                    &[
+                        "run",
+                        "reimage",
+                        "--lab",
+                        "--host",
+                        host,
+                        "--os",
+                        "bullseye",
+                        "--dry-run",
+                    ],
+                    needed(host),
+                ]
+                .concat(),
+            )
             .ends_with(0, &["Plan for"]);
         let at = |word: &str| {
             done.out
@@ -160,7 +202,13 @@ fn a_rehearsal_goes_to_the_end_prints_the_plan_and_changes_nothing() {
         "a change of the rehearsal was not made in the twin"
     );
     assert_eq!(events.last().unwrap()["touched"], false);
-    assert_eq!(mutations(&events), WHOLE);
+    let planned = mutations(&events);
+    assert!(
+        INSTALL
+            .iter()
+            .all(|change| planned.iter().any(|c| c == change)),
+        "{planned:?}"
+    );
 }
 
 #[test]

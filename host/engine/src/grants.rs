@@ -47,8 +47,11 @@ impl Grants {
     }
 
     /// The first import that is not granted, as a message.
-    pub(crate) fn refuse(&self, imports: &[Import]) -> Option<String> {
-        let refused = imports.iter().find(|i| !self.allow(i.capability))?;
+    /// What the site does not have needs no grant: its functions answer `unsupported`.
+    pub(crate) fn refuse(&self, imports: &[Import], absent: &Absent) -> Option<String> {
+        let refused = imports
+            .iter()
+            .find(|i| !self.allow(i.capability) && !absent.contains(i.capability.name))?;
         let functions: Vec<String> = refused
             .functions
             .iter()

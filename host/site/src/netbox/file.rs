@@ -3,7 +3,7 @@
 use crate::inventory::{Inventory, InventoryHost};
 use crate::target::Target;
 use wreimage_capability::netbox::{
-    Device, DeviceKind, DeviceStatus, Firmware, Provider, SwitchPort,
+    Device, DeviceKind, DeviceStatus, Firmware, Provider, ScriptResult, ScriptTimeout, SwitchPort,
 };
 use wreimage_capability::{Call, Fault};
 
@@ -32,7 +32,35 @@ impl FileInventory {
     }
 }
 
+impl FileInventory {
+    /// A file is written by people.
+    fn only_read(&self, what: &str) -> Fault {
+        Fault::unsupported(
+            "netbox.only-read",
+            self.system(),
+            format!(
+                "{} is a file and is only read: {what} for {} by hand",
+                self.inventory.path.display(),
+                self.target.host
+            ),
+        )
+    }
+}
+
 impl Provider for FileInventory {
+    async fn set_status(&self, _call: &Call, _status: DeviceStatus) -> Result<(), Fault> {
+        Err(self.only_read("change the status"))
+    }
+
+    async fn run_script(
+        &self,
+        _call: &Call,
+        name: String,
+        _timeout: ScriptTimeout,
+    ) -> Result<ScriptResult, Fault> {
+        Err(self.only_read(&format!("do what the script {name} would do")))
+    }
+
     async fn get_device(&self, _call: &Call) -> Result<Device, Fault> {
         let entry = self.entry()?;
         let kind = match entry.kind.as_deref() {
