@@ -27,6 +27,8 @@ pub struct Facts {
     pub installer: Option<String>,
     /// A system that is not the installer has answered since.
     pub system_up: bool,
+    /// An installer has answered at some time: the system that was there before is gone.
+    pub wiped: bool,
 }
 
 /// The text on an installer's kernel command line by which it is told from an installed system: PXELINUX names the boot
@@ -75,6 +77,7 @@ impl Facts {
             boot.identity == Identity::Installer && Facts::is_installer(&boot.kernel_command_line);
         if installer {
             self.installer = Some(boot.boot_id.clone());
+            self.wiped = true;
             self.system_up = false;
         } else {
             self.system_up = true;
@@ -96,7 +99,7 @@ impl Facts {
 
     /// What was done to the old system is gone with it.
     pub fn until_wiped(&self) -> Validity {
-        if self.installer.is_some() {
+        if self.wiped {
             Validity::Gone("the system that it was done to has been wiped")
         } else {
             Validity::Now
