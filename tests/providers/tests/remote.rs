@@ -273,8 +273,8 @@ async fn without_a_boot_id_the_uptime_tells() {
     assert!(why.contains("still the boot"), "{why}");
 }
 
-/// How long after sshd is up the new boot is seen.
-async fn seen_after() -> Duration {
+#[tokio::test]
+async fn a_new_boot_is_seen_within_half_a_second() {
     let site = TestSite::new();
     let mut sshd = Sshd::new(&site, true);
     sshd.allow(&["installer"]);
@@ -303,20 +303,7 @@ async fn seen_after() -> Duration {
     assert_eq!(boot.boot_id, BOOT_ID);
     let late = seen.saturating_duration_since(up_at);
     println!("seen {late:?} after sshd was up");
-    late
-}
-
-#[tokio::test]
-async fn a_new_boot_is_seen_within_half_a_second() {
-    // On a machine that is busy with something else one look may be late; three are late only if the provider is.
-    let mut late = Vec::new();
-    for _ in 0..3 {
-        late.push(seen_after().await);
-        if late.last() < Some(&Duration::from_millis(500)) {
-            return;
-        }
-    }
-    panic!("{late:?}");
+    assert!(late < Duration::from_millis(500), "{late:?}");
 }
 
 /// A port whose queue of connections is full drops what comes, as a machine does that is not there.
