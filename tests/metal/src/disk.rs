@@ -42,7 +42,7 @@ pub(crate) fn prepare(disk: &Path, image: &Image, keys: &Keys, work: &Path) -> R
         ("/etc/hostname", &format!("{NAME}\n"), 0o644),
         ("/etc/hosts", &hosts, 0o644),
         ("/etc/network/interfaces", &interfaces, 0o644),
-        ("/etc/ssh/ssh_host_ed25519_key", &host_key, 0o600),
+        ("/etc/ssh/ssh_host_ecdsa_key", &host_key, 0o600),
         (
             "/root/.ssh/authorized_keys",
             &format!("{}\n", keys.production.line()),

@@ -25,7 +25,7 @@ impl KeyPair {
             .args([
                 "-q",
                 "-t",
-                "ed25519",
+                "ecdsa",
                 "-N",
                 "",
                 "-C",

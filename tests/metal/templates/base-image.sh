@@ -108,15 +108,21 @@ prompt 0
 timeout 0
 label linux
   kernel /boot/vmlinuz
-  append initrd=/boot/initrd.zst console=ttyS1,115200n8 panic=5 mitigations=off apparmor=0 audit=0 no_timer_check tsc=reliable systemd.show_status=0
+  append initrd=/boot/initrd.zst console=ttyS1,115200n8 panic=5 mitigations=off apparmor=0 audit=0 no_timer_check tsc=reliable init_on_alloc=0 hardened_usercopy=off randomize_kstack_offset=off nokaslr systemd.show_status=0 systemd.log_level=warning
 EOF
 cat >"$root/etc/ssh/sshd_config.d/rig.conf" <<EOF
-HostKey /etc/ssh/ssh_host_ed25519_key
+HostKey /etc/ssh/ssh_host_ecdsa_key
 PermitRootLogin prohibit-password
 PasswordAuthentication no
 UsePAM no
 UseDNS no
+LogLevel ERROR
+X11Forwarding no
 EOF
+# The smaller shell: the other takes a tenth of a second to start here.
+sed -i 's#^\(root:.*\):/bin/bash$#\1:/bin/sh#' "$root/etc/passwd"
+# An sshd that starts itself anew for each connection, as it does by default, takes a quarter of a second to do so here.
+echo 'SSHD_OPTS=-r' >"$root/etc/default/ssh"
 install -m 755 "$templates/announce" "$root/usr/local/sbin/rig-announce"
 mkdir -p "$root/etc/systemd/system/ssh.service.d"
 cat >"$root/etc/systemd/system/ssh.service.d/rig.conf" <<EOF

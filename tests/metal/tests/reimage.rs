@@ -16,8 +16,7 @@ use wreimage_metal::rig::{INSTALLER_UP, SSHD_UP, circuit_id};
 use wreimage_metal::{BmcKind, Identity, Options, Rig};
 
 const BOOT: Duration = Duration::from_secs(120);
-/// How late the end of a wait may be seen, besides the time that the machine itself takes to let somebody in: an
-/// emulated one needs about half a second for the cryptography of a login.
+/// How late the end of a wait may be seen. An emulated machine takes most of that to let somebody in.
 const LATE: f64 = 0.5;
 
 /// An emulated machine takes a core: one at a time, so that the times mean something.
@@ -39,7 +38,7 @@ fn host_keys(rig: &Rig) -> Result<String> {
     let mut command = rig.command("ssh-keyscan");
     command.args(["-t", "ed25519,ecdsa,rsa", "10.64.0.10"]);
     let keys = wreimage_metal::process::run(&command, Duration::from_secs(30))?;
-    ensure!(keys.contains("ssh-ed25519"), "no host keys: {keys}");
+    ensure!(keys.contains("ecdsa-sha2"), "no host keys: {keys}");
     Ok(keys)
 }
 
@@ -179,7 +178,7 @@ fn the_old_system_is_wiped_and_the_new_one_proven() -> Result<()> {
         run.seconds()?
     );
     ensure!(
-        late_installer <= LATE + login && late_new <= LATE + login,
+        late_installer <= LATE && late_new <= LATE,
         "a wait ended too late"
     );
     Ok(())
@@ -238,10 +237,7 @@ fn without_a_served_entry_the_machine_keeps_its_system_and_its_data() -> Result<
     println!(
         "\nmetal: old OS back on the console, seen after {late:.2} s, of which a login takes {login:.2} s"
     );
-    ensure!(
-        late <= LATE + login,
-        "the old system was seen after {late} s"
-    );
+    ensure!(late <= LATE, "the old system was seen after {late} s");
     let summary = run.last()["summary"]
         .as_str()
         .unwrap_or_default()

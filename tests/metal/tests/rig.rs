@@ -152,7 +152,7 @@ fn a_machine_is_reimaged_through_ipmi_sim() -> Result<()> {
         "the marker is still there: {marker:?}"
     );
     ensure!(rig.try_ssh(Identity::Production, "true")?.status.code() == Some(255));
-    let host_keys = rig.ssh(Identity::Installer, "cat /etc/ssh/ssh_host_ed25519_key.pub")?;
+    let host_keys = rig.ssh(Identity::Installer, "cat /etc/ssh/ssh_host_ecdsa_key.pub")?;
     let known = std::fs::read_to_string(rig.keys().known_hosts())?;
     let key = host_keys.split(' ').nth(1).context("no host key")?;
     ensure!(!known.contains(key), "the host key is the old one");

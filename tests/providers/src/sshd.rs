@@ -94,7 +94,7 @@ impl Sshd {
                 "Port {}\nListenAddress 127.0.0.1\nHostKey {folder}/host-ed25519\nHostKey {folder}/host-rsa\n\
                  AuthorizedKeysFile {folder}/authorized_keys\nPidFile none\nStrictModes no\nUsePAM no\n\
                  PermitRootLogin yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
-                 MaxStartups 100\n{forced}",
+                 MaxStartups 100\nLogLevel VERBOSE\n{forced}",
                 sshd.port
             ),
         );
@@ -125,6 +125,12 @@ impl Sshd {
     /// Stops it.
     pub fn down(&mut self) {
         self.process = None;
+    }
+
+    /// How many connections it was asked for since it came up.
+    pub fn connections(&self) -> usize {
+        let log = std::fs::read_to_string(self.folder.join("sshd.log")).unwrap_or_default();
+        log.matches("Connection from").count()
     }
 
     /// Writes one of the machine's files.

@@ -258,6 +258,38 @@ async fn what_does_not_answer_is_pending_and_never_hangs() {
     assert!(why.contains("System is booting up."), "{why}");
 }
 
+/// A machine that starts is slow, and each login costs it much.
+#[tokio::test]
+async fn a_look_at_either_identity_is_one_connection() {
+    let site = TestSite::new();
+    let sshd = Sshd::start(&site);
+    let providers = site.open(&sshd.table(""));
+    // The connection by which the test saw that it is up may be logged late.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let ready = async |at: &str| match look(&providers, "Either", Some(OTHER_BOOT_ID)).await {
+        Polled::Ready(boot) => {
+            assert_eq!(format!("{:?}", boot.identity), format!("Identity::{at}"))
+        }
+        Polled::Pending { why, .. } => panic!("{at}: {why}"),
+    };
+    for (allowed, known, at) in [
+        (&["production", "installer"][..], true, "Production"),
+        (&["installer"], true, "Installer"),
+        (&["production", "installer"], false, "Installer"),
+    ] {
+        sshd.allow(allowed);
+        sshd.know(if known { "host-ed25519" } else { "stranger" });
+        let before = sshd.connections();
+        ready(at).await;
+        assert_eq!(sshd.connections() - before, 1, "{at}");
+    }
+    // That the known keys cannot be read hinders the production identity only.
+    std::fs::remove_file(site.path("known_hosts")).unwrap();
+    ready("Installer").await;
+    let why = pending(&providers, "Production", Some(OTHER_BOOT_ID)).await;
+    assert!(why.contains("cannot be read"), "{why}");
+}
+
 #[tokio::test]
 async fn without_a_boot_id_the_uptime_tells() {
     let site = TestSite::new();

@@ -6,7 +6,7 @@ use super::render::matched_value;
 use super::server::{Far, Ran, Removed, Server};
 use crate::digest::sha256;
 use crate::site::Site;
-use crate::ssh::{HostKeys, Login, Patience};
+use crate::ssh::{Login, Patience};
 use crate::tables::{BootTable, DhcpTable};
 use crate::target::Target;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,7 +48,7 @@ impl DhcpIncludes {
                 port: server.port,
                 names: site.names(),
                 login: Login::new(&server.user, key, passphrase),
-                host_keys: HostKeys::Known(site.resolve(&server.known_hosts)),
+                known_hosts: site.resolve(&server.known_hosts),
                 patience: Patience {
                     connect: Duration::from_secs(10),
                     login: Duration::from_secs(20),

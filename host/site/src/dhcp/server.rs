@@ -2,9 +2,10 @@
 
 use crate::child::Child;
 use crate::dns::Names;
-use crate::ssh::{Connection, Ended, ExecFailure, HostKeys, Login, Patience, quote};
+use crate::ssh::{Connection, Door, Ended, ExecFailure, HostKeys, Login, Patience, WayIn, quote};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use wreimage_capability::Fault;
@@ -36,7 +37,7 @@ pub(super) struct Far {
     pub(super) port: u16,
     pub(super) names: Names,
     pub(super) login: Login,
-    pub(super) host_keys: HostKeys,
+    pub(super) known_hosts: PathBuf,
     pub(super) patience: Patience,
     /// The connection of the last command, while it lasts: one call makes many commands.
     pub(super) connection: Mutex<Option<Connection>>,
@@ -51,16 +52,19 @@ impl Far {
                 format!("{system}: {}", fault.message),
             )
         })?;
-        Connection::open(
-            &self.host,
-            &addresses,
-            self.port,
-            &self.login,
-            &self.host_keys,
-            self.patience,
-        )
-        .await
-        .map_err(|failure| failure.fault(system))
+        let door = Door {
+            name: &self.host,
+            addresses: &addresses,
+            port: self.port,
+            patience: self.patience,
+        };
+        let way = WayIn {
+            login: &self.login,
+            host_keys: HostKeys::Known(self.known_hosts.clone()),
+        };
+        Connection::open(&door, way)
+            .await
+            .map_err(|failure| failure.fault(system))
     }
 
     /// Runs a command over the connection of the last one. What was not sent is sent over a new one.

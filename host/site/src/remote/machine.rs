@@ -2,7 +2,7 @@
 
 use super::answers;
 use crate::dns::Names;
-use crate::ssh::{Connection, Ended, ExecFailure, HostKeys, Login, Patience};
+use crate::ssh::{Connection, Door, Ended, ExecFailure, HostKeys, Login, Patience, WayIn};
 use crate::target::Target;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -60,13 +60,16 @@ impl Machine {
         }
     }
 
-    fn way_in(&self, at: Identity) -> Result<(&Login, HostKeys), Fault> {
+    fn way_in(&self, at: Identity) -> Result<WayIn<'_>, Fault> {
         let way = match at {
-            Identity::Installer => self.installer.as_ref().map(|login| (login, HostKeys::Any)),
-            Identity::Production => self
-                .production
-                .as_ref()
-                .map(|(login, known)| (login, HostKeys::Known(known.clone()))),
+            Identity::Installer => self.installer.as_ref().map(|login| WayIn {
+                login,
+                host_keys: HostKeys::Any,
+            }),
+            Identity::Production => self.production.as_ref().map(|(login, known)| WayIn {
+                login,
+                host_keys: HostKeys::Known(known.clone()),
+            }),
         };
         way.ok_or_else(|| {
             let word = word(at);
@@ -81,20 +84,51 @@ impl Machine {
         })
     }
 
+    /// Connects once and logs in at the first of these identities that is let in. The host key of an installer is not
+    /// judged: whoever reads the boot id passes it to [`Machine::trust`].
+    ///
+    /// # Errors
+    /// The fault at each identity.
+    pub(crate) async fn enter(
+        &self,
+        identities: &[Identity],
+    ) -> Result<(Identity, Connection), Vec<(Identity, Fault)>> {
+        let mut ways = Vec::new();
+        for at in identities {
+            ways.push(self.way_in(*at).map_err(|fault| vec![(*at, fault)])?);
+        }
+        let addresses = self.addresses().await.map_err(|fault| {
+            let each = identities.iter().map(|at| (*at, fault.clone()));
+            each.collect::<Vec<_>>()
+        })?;
+        let opened = Connection::open_first(&self.door(&addresses), &ways).await;
+        let faults = match opened {
+            Ok((way, connection)) => match identities.get(way) {
+                Some(at) => return Ok((*at, connection)),
+                None => Vec::new(),
+            },
+            Err(failures) => failures,
+        };
+        let faults = faults.into_iter().map(|it| it.fault(&self.system()));
+        Err(identities.iter().copied().zip(faults).collect())
+    }
+
+    fn door<'a>(&'a self, addresses: &'a [IpAddr]) -> Door<'a> {
+        Door {
+            name: &self.target.fqdn,
+            addresses,
+            port: self.port,
+            patience: self.patience,
+        }
+    }
+
     /// Connects and logs in. At the installer identity the host key is compared with the one that this boot showed first.
     pub(crate) async fn connect(&self, at: Identity) -> Result<Connection, Fault> {
-        let (login, host_keys) = self.way_in(at)?;
+        let way = self.way_in(at)?;
         let addresses = self.addresses().await?;
-        let connection = Connection::open(
-            &self.target.fqdn,
-            &addresses,
-            self.port,
-            login,
-            &host_keys,
-            self.patience,
-        )
-        .await
-        .map_err(|failure| failure.fault(&self.system()))?;
+        let connection = Connection::open(&self.door(&addresses), way)
+            .await
+            .map_err(|failure| failure.fault(&self.system()))?;
         if at == Identity::Installer {
             let text = self.ask(&connection, answers::BOOT_ID).await?;
             let boot_id = answers::boot_id(&text).ok_or_else(|| self.garbage("boot id", &text))?;
@@ -104,7 +138,7 @@ impl Machine {
     }
 
     /// First use: the key is trusted for this boot. Afterwards another one is a fault.
-    fn trust(&self, boot_id: &str, fingerprint: &str) -> Result<(), Fault> {
+    pub(crate) fn trust(&self, boot_id: &str, fingerprint: &str) -> Result<(), Fault> {
         let mut trusted = self.trusted.lock().unwrap_or_else(PoisonError::into_inner);
         let first = trusted
             .entry(boot_id.to_owned())

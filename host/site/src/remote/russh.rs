@@ -6,8 +6,6 @@ use super::lost::{self, LOST_REBOOT};
 use super::machine::{Machine, word};
 use crate::pattern;
 use crate::ssh::{ExecFailure, quote};
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,27 +54,29 @@ impl Remote {
         parse(&text).ok_or_else(|| self.machine.garbage(command, &text))
     }
 
-    /// One look at one identity.
-    async fn look(&self, at: Identity, since: &Before) -> Result<Result<Boot, String>, Fault> {
-        let looked = async {
-            let connection = self.machine.connect(at).await?;
-            let answer = self.machine.ask(&connection, answers::BOOT).await;
-            let fingerprint = connection.fingerprint.clone();
-            connection.close().await;
-            let text = answer?;
-            let boot = answers::boot(&text).ok_or_else(|| self.machine.garbage("boot", &text))?;
-            Ok::<_, Fault>((boot, fingerprint))
+    /// One look at these identities, over one connection.
+    async fn look(
+        &self,
+        identities: &[Identity],
+        since: &Before,
+    ) -> Result<Result<Boot, String>, Fault> {
+        let (at, connection) = match self.machine.enter(identities).await {
+            Ok(entered) => entered,
+            Err(faults) => return pending(faults),
         };
-        let ((boot_id, uptime_ms, kernel_command_line), fingerprint) = match looked.await {
-            Ok(seen) => seen,
-            // Another key in the same boot is no sign of a machine that comes up, and no boot mends our own key.
-            Err(fault)
-                if OWN_FAULTS.contains(&fault.code.as_str())
-                    || (at == Identity::Installer && fault.code == "remote.host-key") =>
-            {
-                return Err(fault);
+        let answer = self.machine.ask(&connection, answers::BOOT).await;
+        let host_key = connection.fingerprint.clone();
+        connection.close().await;
+        let boot = answer.and_then(|text| {
+            let boot = answers::boot(&text).ok_or_else(|| self.machine.garbage("boot", &text))?;
+            if at == Identity::Installer {
+                self.machine.trust(&boot.0, &host_key)?;
             }
-            Err(fault) => return Ok(Err(format!("{}: {}", word(at), fault.message))),
+            Ok(boot)
+        });
+        let (boot_id, uptime_ms, kernel_command_line) = match boot {
+            Ok(boot) => boot,
+            Err(fault) => return pending(vec![(at, fault)]),
         };
         let new = match &since.boot_id {
             Some(before) => *before != boot_id,
@@ -94,23 +94,23 @@ impl Remote {
             boot_id,
             kernel_command_line,
             uptime_ms,
-            extra: vec![("host-key".to_owned(), fingerprint)],
+            extra: vec![("host-key".to_owned(), host_key)],
         }))
     }
 
     /// A look that a login which hangs does not hold up.
     async fn look_past_hangs(
         &self,
-        at: Identity,
+        identities: &[Identity],
         since: &Before,
     ) -> Result<Result<Boot, String>, Fault> {
-        let first = self.look(at, since);
+        let first = self.look(identities, since);
         tokio::pin!(first);
         tokio::select! {
             seen = &mut first => seen,
             seen = async {
                 sleep(HANGS).await;
-                self.look(at, since).await
+                self.look(identities, since).await
             } => seen,
         }
     }
@@ -159,6 +159,20 @@ impl Remote {
             ),
         }
     }
+}
+
+/// Why nothing was seen; faults that no boot of the machine mends end the wait.
+fn pending(faults: Vec<(Identity, Fault)>) -> Result<Result<Boot, String>, Fault> {
+    let mut reasons = Vec::new();
+    for (at, fault) in faults {
+        // Another key of the installer in the same boot is no sign of a machine that comes up.
+        let own = OWN_FAULTS.contains(&fault.code.as_str());
+        if own || (at == Identity::Installer && fault.code == "remote.host-key") {
+            return Err(fault);
+        }
+        reasons.push(format!("{}: {}", word(at), fault.message));
+    }
+    Ok(Err(reasons.join("; ")))
 }
 
 fn identity(arguments: &Value) -> Option<Identity> {
@@ -212,24 +226,16 @@ impl Provider for Remote {
         at: Answering,
         _patience: Patience,
     ) -> Result<Polled<Boot>, Fault> {
+        // A host key that is known, and the production key, tell an installed system from anything else.
         let identities: &[Identity] = match at {
             Answering::Installer => &[Identity::Installer],
             Answering::Production => &[Identity::Production],
-            Answering::Either => &[Identity::Installer, Identity::Production],
+            Answering::Either => &[Identity::Production, Identity::Installer],
         };
-        let mut looks: FuturesUnordered<_> = identities
-            .iter()
-            .map(|at| self.look_past_hangs(*at, &since))
-            .collect();
-        let mut reasons = Vec::new();
-        while let Some(seen) = looks.next().await {
-            match seen? {
-                Ok(boot) => return Ok(Polled::Ready(boot)),
-                Err(why) => reasons.push(why),
-            }
-        }
-        reasons.sort();
-        Ok(Polled::pending(reasons.join("; ")))
+        Ok(match self.look_past_hangs(identities, &since).await? {
+            Ok(boot) => Polled::Ready(boot),
+            Err(why) => Polled::pending(why),
+        })
     }
 
     async fn reboot(&self, _call: &Call, at: Identity) -> Result<(), Fault> {

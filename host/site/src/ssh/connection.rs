@@ -3,11 +3,13 @@
 use super::known_hosts::{HostKeysOf, Verdict};
 use super::{Login, tcp};
 use russh::client::{self, AuthResult, Handle};
-use russh::keys::{Algorithm, HashAlg, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate};
+use russh::keys::{
+    Algorithm, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate,
+};
 use russh::{Disconnect, Preferred};
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use wreimage_capability::Fault;
@@ -62,15 +64,75 @@ pub(crate) struct Connection {
     pub(crate) fingerprint: String,
 }
 
-/// Takes the host key and says whether to go on.
-pub(super) struct Client {
-    policy: Policy,
-    seen: Arc<Mutex<Option<(PublicKey, Verdict)>>>,
+/// Where a machine is entered, and how long that may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Door<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) addresses: &'a [IpAddr],
+    pub(crate) port: u16,
+    pub(crate) patience: Patience,
 }
 
+/// As whom, and at which host keys.
+#[derive(Clone)]
+pub(crate) struct WayIn<'a> {
+    pub(crate) login: &'a Login,
+    pub(crate) host_keys: HostKeys,
+}
+
+/// Takes the host key and says whether to go on.
+pub(super) struct Client {
+    name: String,
+    policies: Vec<Policy>,
+    seen: Seen,
+}
+
+/// The host key, and for each way in why it is not to be trusted there.
+type Seen = Arc<Mutex<Option<(PublicKey, Vec<Option<String>>)>>>;
+
 enum Policy {
-    Known(HostKeysOf),
+    Known(PathBuf, HostKeysOf),
+    Unreadable(String),
     Any,
+}
+
+impl Policy {
+    fn new(host_keys: &HostKeys, door: &Door<'_>) -> Self {
+        let HostKeys::Known(path) = host_keys else {
+            return Policy::Any;
+        };
+        // Not the addresses: one that another machine had before would vouch for that machine.
+        match HostKeysOf::read(path, door.name, door.port) {
+            Ok(keys) => Policy::Known(path.clone(), keys),
+            Err(error) => Policy::Unreadable(format!(
+                "the known host keys in {} cannot be read: {error}",
+                path.display()
+            )),
+        }
+    }
+
+    /// Why this host key is not to be trusted.
+    fn distrusts(&self, name: &str, key: &PublicKey) -> Option<String> {
+        let (file, keys) = match self {
+            Policy::Known(path, keys) => (path.display(), keys),
+            Policy::Unreadable(why) => return Some(why.clone()),
+            Policy::Any => return None,
+        };
+        let shown = fingerprint(key);
+        match keys.verdict(key) {
+            Verdict::Known => None,
+            Verdict::Unknown => Some(format!(
+                "{name} shows the host key {shown}, and {file} has none of this host; add it there if it is the right one"
+            )),
+            Verdict::Changed(line) => Some(format!(
+                "{name} shows the host key {shown}, and {file}, line {line}, has another; either the machine was \
+                 reinstalled or somebody stands between: find out before you correct the file"
+            )),
+            Verdict::Revoked(line) => Some(format!(
+                "{name} shows the host key {shown}, which {file}, line {line}, marks as revoked"
+            )),
+        }
+    }
 }
 
 impl client::Handler for Client {
@@ -81,12 +143,11 @@ impl client::Handler for Client {
         key: &PublicKeyOrCertificate,
     ) -> Result<bool, russh::Error> {
         let key = key.public_key();
-        let verdict = match &self.policy {
-            Policy::Known(keys) => keys.verdict(&key),
-            Policy::Any => Verdict::Known,
-        };
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some((key, verdict));
-        Ok(verdict == Verdict::Known)
+        let distrust = |policy: &Policy| policy.distrusts(&self.name, &key);
+        let reasons: Vec<Option<String>> = self.policies.iter().map(distrust).collect();
+        let go_on = reasons.contains(&None);
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some((key, reasons));
+        Ok(go_on)
     }
 }
 
@@ -98,95 +159,112 @@ pub(crate) struct Patience {
 }
 
 impl Connection {
-    /// Connects to the first of these addresses that answers, and logs in.
+    /// Connects to the first of the door's addresses that answers, and logs in.
     ///
     /// # Errors
     /// See [`SshFailure`]; all messages name the host.
-    pub(crate) async fn open(
-        name: &str,
-        addresses: &[IpAddr],
-        port: u16,
-        login: &Login,
-        host_keys: &HostKeys,
-        patience: Patience,
-    ) -> Result<Self, SshFailure> {
-        let key = login.key().await.map_err(SshFailure::OwnKey)?;
-        let sockets: Vec<SocketAddr> = addresses
+    pub(crate) async fn open(door: &Door<'_>, way: WayIn<'_>) -> Result<Self, SshFailure> {
+        let opened = Self::open_first(door, &[way]).await;
+        opened
+            .map(|(_, connection)| connection)
+            .map_err(|failures| {
+                let nothing =
+                    || SshFailure::Unreachable(format!("no way into {} was tried", door.name));
+                failures.into_iter().next().unwrap_or_else(nothing)
+            })
+    }
+
+    /// Connects once and logs in on the first of these ways that opens; which one that is. All of them have the same
+    /// user, as a server does not let it change within a connection. One connection costs a slow machine much less
+    /// than one for each way.
+    ///
+    /// # Errors
+    /// A failure for each way, in their order.
+    pub(crate) async fn open_first(
+        door: &Door<'_>,
+        ways: &[WayIn<'_>],
+    ) -> Result<(usize, Self), Vec<SshFailure>> {
+        let each = |failure: SshFailure| vec![failure; ways.len()];
+        let mut keys = Vec::new();
+        for way in ways {
+            let key = way.login.key().await;
+            keys.push(key.map_err(|why| each(SshFailure::OwnKey(why)))?);
+        }
+        let policies: Vec<Policy> = ways
             .iter()
-            .map(|ip| SocketAddr::new(*ip, port))
+            .map(|way| Policy::new(&way.host_keys, door))
             .collect();
-        let policy = match host_keys {
-            HostKeys::Any => Policy::Any,
-            HostKeys::Known(path) => {
-                // Not the addresses: one that another machine had before would vouch for that machine.
-                let keys = HostKeysOf::read(path, name, port).map_err(|error| {
-                    SshFailure::HostKey(format!(
-                        "the known host keys in {} cannot be read: {error}",
-                        path.display()
-                    ))
-                })?;
-                Policy::Known(keys)
-            }
-        };
-        let stream = tcp::connect(&sockets, patience.connect)
+        let sockets: Vec<SocketAddr> = door
+            .addresses
+            .iter()
+            .map(|ip| SocketAddr::new(*ip, door.port))
+            .collect();
+        let name = door.name;
+        let stream = tcp::connect(&sockets, door.patience.connect)
             .await
             .map_err(|error| {
-                SshFailure::Unreachable(format!(
-                    "{name} does not accept SSH on port {port}: {error}"
-                ))
+                each(SshFailure::Unreachable(format!(
+                    "{name} does not accept SSH on port {}: {error}",
+                    door.port
+                )))
             })?;
         let _ = stream.set_nodelay(true);
         let config = Arc::new(client::Config {
             keepalive_interval: Some(KEEPALIVE),
             keepalive_max: 2,
             nodelay: true,
-            preferred: preferred(&policy),
+            preferred: preferred(&policies),
             ..client::Config::default()
         });
-        let seen = Arc::new(Mutex::new(None));
+        let seen = Seen::default();
         let client = Client {
-            policy,
+            name: name.to_owned(),
+            policies,
             seen: seen.clone(),
         };
         let work = async {
-            let mut handle = client::connect_stream(config, stream, client)
-                .await
-                .map_err(|error| refusal(name, host_keys, &seen, &error))?;
-            let hash = match key.algorithm() {
-                Algorithm::Rsa { .. } => handle
-                    .best_supported_rsa_hash()
-                    .await
-                    .map_err(|error| broken(name, &error))?
-                    .flatten(),
-                _ => None,
+            let connected = client::connect_stream(config, stream, client).await;
+            let seen = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let (mut handle, key, reasons) = match (connected, seen) {
+                (Ok(handle), Some((key, reasons))) => (handle, key, reasons),
+                (Ok(_), None) => return Err(each(broken(name, &russh::Error::UnknownKey))),
+                (Err(error), seen) => {
+                    let reasons = seen.map_or_else(Vec::new, |(_, reasons)| reasons);
+                    let reason = |at: usize| reasons.get(at).cloned().flatten();
+                    let failure = |at| match reason(at) {
+                        Some(why) => SshFailure::HostKey(why),
+                        None => broken(name, &error),
+                    };
+                    return Err((0..ways.len()).map(failure).collect());
+                }
             };
-            let answer = handle
-                .authenticate_publickey(&login.user, PrivateKeyWithHashAlg::new(key, hash))
-                .await
-                .map_err(|error| broken(name, &error))?;
-            match answer {
-                AuthResult::Success => Ok(handle),
-                AuthResult::Failure { .. } => Err(SshFailure::AuthRefused(format!(
-                    "{name} refuses the key {} for user `{}`",
-                    login.key.display(),
-                    login.user
-                ))),
+            let mut failures = Vec::new();
+            for (at, ((way, own), reason)) in ways.iter().zip(keys).zip(reasons).enumerate() {
+                failures.push(match reason {
+                    Some(why) => SshFailure::HostKey(why),
+                    None => match log_in(name, &mut handle, way.login, own).await {
+                        Ok(()) => return Ok((at, handle, fingerprint(&key))),
+                        Err(failure) => failure,
+                    },
+                });
             }
+            Err(failures)
         };
-        let handle = tokio::time::timeout(patience.login, work)
+        let (at, handle, fingerprint) = tokio::time::timeout(door.patience.login, work)
             .await
             .map_err(|_| {
-                SshFailure::Timeout(format!(
+                each(SshFailure::Timeout(format!(
                     "{name} accepted the connection, but the login did not end within {} s",
-                    patience.login.as_secs_f32()
-                ))
+                    door.patience.login.as_secs_f32()
+                )))
             })??;
-        let key = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let fingerprint = key.map_or_else(String::new, |(key, _)| fingerprint(&key));
-        Ok(Connection {
-            handle,
-            fingerprint,
-        })
+        Ok((
+            at,
+            Connection {
+                handle,
+                fingerprint,
+            },
+        ))
     }
 
     /// Says goodbye; a far end that does not listen any more is no error.
@@ -206,44 +284,42 @@ fn broken(name: &str, error: &russh::Error) -> SshFailure {
     ))
 }
 
-fn refusal(
+async fn log_in(
     name: &str,
-    host_keys: &HostKeys,
-    seen: &Mutex<Option<(PublicKey, Verdict)>>,
-    error: &russh::Error,
-) -> SshFailure {
-    let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-    let (HostKeys::Known(path), Some((key, verdict))) = (host_keys, seen.as_ref()) else {
-        return broken(name, error);
+    handle: &mut Handle<Client>,
+    login: &Login,
+    key: Arc<PrivateKey>,
+) -> Result<(), SshFailure> {
+    let hash = match key.algorithm() {
+        Algorithm::Rsa { .. } => handle
+            .best_supported_rsa_hash()
+            .await
+            .map_err(|error| broken(name, &error))?
+            .flatten(),
+        _ => None,
     };
-    match host_key_message(name, path, key, *verdict) {
-        Some(message) => SshFailure::HostKey(message),
-        None => broken(name, error),
-    }
-}
-
-fn host_key_message(name: &str, path: &Path, key: &PublicKey, verdict: Verdict) -> Option<String> {
-    let (file, shown) = (path.display(), fingerprint(key));
-    match verdict {
-        Verdict::Known => None,
-        Verdict::Unknown => Some(format!(
-            "{name} shows the host key {shown}, and {file} has none of this host; add it there if it is the right one"
-        )),
-        Verdict::Changed(line) => Some(format!(
-            "{name} shows the host key {shown}, and {file}, line {line}, has another; either the machine was reinstalled \
-             or somebody stands between: find out before you correct the file"
-        )),
-        Verdict::Revoked(line) => Some(format!(
-            "{name} shows the host key {shown}, which {file}, line {line}, marks as revoked"
-        )),
+    let answer = handle
+        .authenticate_publickey(&login.user, PrivateKeyWithHashAlg::new(key, hash))
+        .await
+        .map_err(|error| broken(name, &error))?;
+    match answer {
+        AuthResult::Success => Ok(()),
+        AuthResult::Failure { .. } => Err(SshFailure::AuthRefused(format!(
+            "{name} refuses the key {} for user `{}`",
+            login.key.display(),
+            login.user
+        ))),
     }
 }
 
 /// The algorithms of the known keys first: a server with several host keys then shows one that can be judged.
-fn preferred(policy: &Policy) -> Preferred {
+fn preferred(policies: &[Policy]) -> Preferred {
     let mut preferred = Preferred::default();
-    if let Policy::Known(keys) = policy {
-        let known = keys.algorithms();
+    let known = policies.iter().find_map(|policy| match policy {
+        Policy::Known(_, keys) => Some(keys.algorithms()),
+        _ => None,
+    });
+    if let Some(known) = known {
         let is_known = |algorithm: &Algorithm| {
             known.iter().any(|it| match (it, algorithm) {
                 (Algorithm::Rsa { .. }, Algorithm::Rsa { .. }) => true,

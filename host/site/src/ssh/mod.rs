@@ -7,7 +7,7 @@ mod login;
 mod quote;
 mod tcp;
 
-pub(crate) use connection::{Connection, HostKeys, Patience, SshFailure};
+pub(crate) use connection::{Connection, Door, HostKeys, Patience, SshFailure, WayIn};
 pub(crate) use exec::{Ended, ExecFailure};
 pub(crate) use login::Login;
 pub(crate) use quote::quote;

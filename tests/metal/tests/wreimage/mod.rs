@@ -80,7 +80,7 @@ impl Site {
              [remote]\nprovider = \"russh\"\nconnect-timeout = \"300ms\"\n\
              [remote.installer]\nkey = {installer:?}\n\
              [remote.production]\nkey = {production:?}\nknown-hosts = {known:?}\n\
-             [waits]\n\"remote.wait-for-boot\" = {{ interval = \"100ms\", deadline = \"200s\" }}\n",
+             [waits]\n\"remote.wait-for-boot\" = {{ interval = \"25ms\", deadline = \"200s\" }}\n",
             hosts = show(rig.hosts_file()),
             password = show(password),
             installer = show(keys.installer.private()),
