@@ -22,15 +22,7 @@ impl KeyPair {
         let private = directory.join(name);
         let mut command = Command::new("ssh-keygen");
         command
-            .args([
-                "-q",
-                "-t",
-                "ecdsa",
-                "-N",
-                "",
-                "-C",
-                &format!("rig-{name}"),
-            ])
+            .args(["-q", "-t", "ecdsa", "-N", "", "-C", &format!("rig-{name}")])
             .arg("-f")
             .arg(&private);
         run(&command, Duration::from_secs(10))?;
