@@ -57,7 +57,7 @@ impl Part {
                 "host/site",
                 "xtask",
             ],
-            Part::Lab => &["host/lab", "host/cli"],
+            Part::Lab => &["host/lab", "host/cli", "tests/runbook"],
             Part::Providers => &["tests/providers"],
             Part::Metal => &["tests/metal"],
             Part::Doc => &[],
@@ -114,12 +114,7 @@ struct Line {
 /// When something is missing, does not build, or fails; each part runs even if one before it has failed.
 pub fn run(part: Option<Part>) -> Result<()> {
     let parts: Vec<Part> = part.map_or_else(|| Part::value_variants().to_vec(), |part| vec![part]);
-    for part in &parts {
-        if let Some(list) = part.packages() {
-            apt::install(&apt::list(list)?)
-                .with_context(|| format!("the tests of the part `{}`", part.name()))?;
-        }
-    }
+    apt::install(&packages(&parts)?).context("the packages that the tests need")?;
     guests::build(true)?;
     let built = Built::tests()?;
     for test in &built.tests {
@@ -149,6 +144,19 @@ pub fn run(part: Option<Part>) -> Result<()> {
         bail!("not passed: {}", bad.join(", "));
     }
     Ok(())
+}
+
+/// What these parts need, each package once: whoever has to install it by hand gets one line for all of them.
+fn packages(parts: &[Part]) -> Result<Vec<String>> {
+    let mut all = Vec::new();
+    for list in parts.iter().filter_map(|part| part.packages()) {
+        for package in apt::list(list)? {
+            if !all.contains(&package) {
+                all.push(package);
+            }
+        }
+    }
+    Ok(all)
 }
 
 fn run_part(part: Part, built: &Built) -> Result<Line> {
@@ -246,6 +254,18 @@ mod tests {
         assert!(!line(3, 1, true).is_good());
         // A test program that does not compile leaves no result.
         assert!(!line(3, 0, false).is_good());
+    }
+
+    #[test]
+    fn the_packages_of_all_parts_are_one_list() {
+        let all = packages(Part::value_variants()).unwrap();
+        for part in [Part::Providers, Part::Metal] {
+            let own = packages(&[part]).unwrap();
+            assert!(!own.is_empty());
+            assert!(own.iter().all(|package| all.contains(package)));
+        }
+        let once: std::collections::BTreeSet<&String> = all.iter().collect();
+        assert_eq!(once.len(), all.len());
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The closing words. By now the host has taken back what had to be; nothing is changed here.
 
-use crate::comment;
 use crate::options::Asked;
 use crate::steps::close as steps;
-use wreimage_sdk::{Actions, Cause, Ending, Fault, Request, Severity, Verdict, log, phabricator};
+use crate::{comment, leftovers};
+use wreimage_sdk::{
+    Actions, Cause, Ending, Fault, Reminder, Request, Severity, Verdict, leave, log, phabricator,
+};
 
 /// Says what happened, what was taken back, and what is left; and closes the task with the one comment that a run ends
 /// with, good or bad.
@@ -11,14 +13,25 @@ use wreimage_sdk::{Actions, Cause, Ending, Fault, Request, Severity, Verdict, lo
 /// # Errors
 /// None but what [`log`] ends with.
 pub fn words(request: &Request, ending: &Ending) -> Result<(), Fault> {
-    for (severity, line) in lines(&request.host, ending) {
+    let asked = Asked::from_request(request).ok();
+    let mut ending = ending.clone();
+    if let Some(asked) = &asked {
+        for todo in leftovers::of(asked, &ending) {
+            leave(&todo.text, &todo.command)?;
+            ending.reminders.push(Reminder {
+                text: todo.text,
+                command: todo.command,
+            });
+        }
+    }
+    for (severity, line) in lines(&request.host, &ending) {
         log(severity, &line)?;
     }
     // A run whose options were refused has touched nothing, and told nobody.
-    let Ok(asked) = Asked::from_request(request) else {
+    let Some(asked) = asked else {
         return Ok(());
     };
-    let Some(text) = comment::ended(&asked, ending) else {
+    let Some(text) = comment::ended(&asked, &ending) else {
         return Ok(());
     };
     let mut actions = Actions::new();
@@ -64,7 +77,6 @@ fn lines(host: &str, ending: &Ending) -> Vec<(Severity, String)> {
         let line = format!("Left: {}. To end it: {}", reminder.text, reminder.command);
         lines.push((Severity::Warn, line));
     }
-    lines.extend(comment::advice(ending).map(|advice| (Severity::Info, advice)));
     lines
 }
 
@@ -105,7 +117,7 @@ fn headline(host: &str, cause: &Cause) -> (Severity, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wreimage_sdk::{FaultKind, PastStep, Reminder, Undone};
+    use wreimage_sdk::{FaultKind, PastStep, Undone};
 
     #[test]
     fn a_failure_names_the_step_and_what_is_left() {

@@ -35,6 +35,9 @@ pub fn ended(asked: &Asked, ending: &Ending) -> Option<String> {
         format!("- {} (**{mark}**)", asked.host),
     ];
     lines.extend(ending.steps.iter().filter_map(action));
+    let told = lines.join("\n");
+    // What is left to do stands at the end, and must not be what a long list of steps pushes out.
+    let mut lines = Vec::new();
     for undone in &ending.undone {
         if undone.state == "failed" || undone.state == "left" {
             let told = format!("Not taken back: {}: {}", undone.function, undone.text);
@@ -49,8 +52,9 @@ pub fn ended(asked: &Asked, ending: &Ending) -> Option<String> {
         let command = text::line(&reminder.command, policy::LINE_LIMIT);
         lines.push(format!("  - {about}: `{command}`"));
     }
-    lines.extend(advice(ending).map(|advice| format!("- {advice}")));
-    Some(text::bounded(&lines.join("\n"), policy::COMMENT_LIMIT))
+    let left = text::bounded(&lines.join("\n"), policy::COMMENT_LIMIT / 2);
+    let told = text::bounded(&told, policy::COMMENT_LIMIT - left.len() - 1);
+    Some(format!("{told}\n{left}").trim_end().to_owned())
 }
 
 /// The run, as both comments name it.
@@ -91,33 +95,6 @@ fn action(step: &PastStep) -> Option<String> {
         "warning" => format!("  - //{told}//"),
         _ => format!("  - **{told}**"),
     })
-}
-
-/// With which options a run that has failed can be gone on with.
-pub fn advice(ending: &Ending) -> Option<String> {
-    if matches!(&ending.cause, Cause::Finished(outcome) if outcome.verdict != Verdict::Failed) {
-        return None;
-    }
-    let done = |phase: &str, name: &str| {
-        ending.steps.iter().any(|step| {
-            step.phase == phase
-                && step.name == name
-                && matches!(step.level.as_str(), "success" | "warning")
-        })
-    };
-    let forgotten = done(steps::forget::PHASE, steps::forget::PUPPETDB)
-        && !done(steps::populate::PHASE, steps::populate::NOOP);
-    let installed = done(steps::install::PHASE, steps::install::RELEASE)
-        || done(steps::install::PHASE, steps::install::PRESENT);
-    let options = match (forgotten, installed) {
-        (true, true) => "--new --no-pxe: it is out of PuppetDB, and the new OS is installed",
-        (true, false) => "--new: it is out of PuppetDB",
-        (false, true) => "--no-pxe: the new OS is installed",
-        (false, false) => return None,
-    };
-    Some(format!(
-        "To go on with this host, run again with {options}."
-    ))
 }
 
 #[cfg(test)]
@@ -182,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_says_what_was_done_what_failed_and_how_to_go_on() {
+    fn a_failure_says_what_was_done_what_failed_and_what_is_left() {
         let fault = Fault::new(FaultKind::Timeout, "c", "s", "never");
         let mut failed = ending(
             Cause::Faulted(fault),
@@ -215,8 +192,7 @@ mod tests {
                - Verify that the new OS is the requested one\n  \
                - **Poll for the CSR on the active Puppet CA server: never**\n\
              - Left to do\n  \
-               - a.service is masked: `sudo systemctl unmask a.service`\n\
-             - To go on with this host, run again with --new --no-pxe: it is out of PuppetDB, and the new OS is installed."
+               - a.service is masked: `sudo systemctl unmask a.service`"
         );
     }
 
@@ -224,19 +200,14 @@ mod tests {
     fn a_comment_never_grows_without_bound() {
         let long = step("drain", "x", "success", &"y".repeat(10_000));
         let steps = [vec![started_as("success")], vec![long; 100]].concat();
-        let comment = ended(
-            &asked(Some("T1")),
-            &ending(finished(Verdict::Warnings), steps),
-        )
-        .unwrap();
+        let mut done = ending(finished(Verdict::Warnings), steps);
+        done.reminders = vec![Reminder {
+            text: "masked".to_owned(),
+            command: "unmask".to_owned(),
+        }];
+        let comment = ended(&asked(Some("T1")), &done).unwrap();
+        assert!(comment.ends_with("masked: `unmask`"), "{comment}");
         assert!(comment.len() <= policy::COMMENT_LIMIT);
         assert!(comment.contains("completed with warnings"));
-    }
-
-    #[test]
-    fn success_needs_no_advice() {
-        let forgotten = step("forget", steps::forget::PUPPETDB, "success", "");
-        let done = ending(finished(Verdict::Warnings), vec![forgotten]);
-        assert_eq!(advice(&done), None);
     }
 }

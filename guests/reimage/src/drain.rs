@@ -3,7 +3,7 @@
 use crate::machine::Machine;
 use crate::options::Asked;
 use crate::policy;
-use crate::repool::{Todo, todos};
+use crate::repool::{Todo, idle, todos};
 use crate::steps::drain as steps;
 use wreimage_sdk::conftool::{self, PoolObject};
 use wreimage_sdk::{
@@ -38,11 +38,16 @@ pub fn run(asked: &Asked, machine: &Machine, actions: &mut Actions) -> Result<Dr
         steps::SILENCE,
         |step| silence(asked, step),
     )?;
-    let repool = phase.step_unless(no_depool(asked, machine), steps::DEPOOL, |step| {
-        depool(asked, machine, step)
+    let repool = phase.step_unless(no_depool(asked), steps::DEPOOL, |step| {
+        if machine.is_new {
+            look_at_new(machine, step)
+        } else {
+            depool(asked, machine, step)
+        }
     })?;
+    let pooled = repool.is_none() || machine.is_new;
     phase.long_step_unless(
-        repool.is_none().then(|| "nothing was depooled".to_owned()),
+        pooled.then(|| "nothing was depooled".to_owned()),
         steps::PAUSE,
         policy::DRAINED,
         |step| {
@@ -75,13 +80,10 @@ fn no_downtime(asked: &Asked, machine: &Machine) -> Option<String> {
     }
 }
 
-fn no_depool(asked: &Asked, machine: &Machine) -> Option<String> {
-    if asked.depool_to.is_none() {
-        Some("no --conftool".to_owned())
-    } else if machine.is_new {
-        Some("a new host is in no service".to_owned())
-    } else {
-        asked.lacks(&["conftool"])
+fn no_depool(asked: &Asked) -> Option<String> {
+    match asked.depool_to {
+        None => Some("no --conftool".to_owned()),
+        Some(_) => asked.lacks(&["conftool"]),
     }
 }
 
@@ -129,7 +131,7 @@ fn offers(what: &str) -> Offers<'static> {
     Offers {
         retry: Some("try again"),
         skip: Some(skip),
-        abort: "stop here; the host is as it was",
+        abort: "stop here; the machine is as it was",
         ..Offers::default()
     }
 }
@@ -146,7 +148,11 @@ fn depool(asked: &Asked, machine: &Machine, step: &mut Step) -> Result<Vec<Todo>
         Ok(previous) => previous.clone(),
         // Some may have been set before it failed, and the host is taken out of them.
         Err(fault) if fault.is(FaultKind::Cancelled) => Vec::new(),
-        Err(_) => changed(&before, &conftool::get_objects().unwrap_or_default()),
+        // When nobody can tell what they are now, the operator has to look at each.
+        Err(_) => match conftool::get_objects() {
+            Ok(now) => changed(&before, &now),
+            Err(_) => before.clone(),
+        },
     };
     let repool = todos(&machine.device.fqdn, &changed, value);
     for todo in &repool {
@@ -158,9 +164,38 @@ fn depool(asked: &Asked, machine: &Machine, step: &mut Step) -> Result<Vec<Todo>
         step.evidence("before", object);
     }
     if repool.is_empty() {
-        step.says("no service was changed: there is nothing to repool");
+        step.says("no service was changed");
+        return out_of_service(&machine.device.fqdn, &before, step);
     }
     Ok(repool)
+}
+
+/// A new host is not depooled. One that an earlier run has depooled is called new by the next run, and must not be
+/// forgotten.
+fn look_at_new(machine: &Machine, step: &mut Step) -> Result<Vec<Todo>, Fault> {
+    let found = conftool::get_objects();
+    let Some(objects) = step.tolerates("conftool could not be asked", found)? else {
+        return Ok(Vec::new());
+    };
+    if objects.is_empty() {
+        step.skips("a new host is in no service");
+        return Ok(Vec::new());
+    }
+    step.warns("--new: not depooled, although conftool has services of it");
+    for object in &objects {
+        step.evidence("service", object);
+    }
+    out_of_service(&machine.device.fqdn, &objects, step)
+}
+
+/// Registers how to pool what is not pooled already: an earlier run may have depooled it.
+fn out_of_service(fqdn: &str, objects: &[PoolObject], step: &mut Step) -> Result<Vec<Todo>, Fault> {
+    let idle = idle(fqdn, objects);
+    for todo in &idle {
+        step.warns(&todo.text);
+        leave(&todo.text, &todo.command)?;
+    }
+    Ok(idle)
 }
 
 /// The objects as they were before, of those that have another value now.

@@ -13,16 +13,15 @@ use wreimage_sdk::{Actions, Fault, FaultKind, Step, clock, retry};
 const NOT_RESTARTED: &str =
     "The machine was not restarted: its old system and its data are as they were.";
 
-/// Wipes the machine and installs it; with `--no-pxe` only looks which OS runs. Returns where the OS answers.
+/// Wipes the machine and installs it, unless it goes on with the OS that is present. Returns where the OS answers.
 ///
 /// # Errors
 /// What stopped it, and in which state it left the machine. The host takes the DHCP entry and the boot override back.
 pub fn run(asked: &Asked, machine: &Machine, actions: &mut Actions) -> Result<System, Fault> {
-    let mut phase = actions.phase(steps::PHASE);
-
-    if asked.no_pxe {
-        return phase.step(steps::PRESENT, |step| release::verify_present(asked, step));
+    if let Some(system) = machine.present {
+        return Ok(system);
     }
+    let mut phase = actions.phase(steps::PHASE);
 
     let entry = phase.step(steps::DHCP, |step| publish(asked, machine, step))?;
     phase.step(steps::PXE, |step| {
@@ -265,6 +264,23 @@ fn verify_not_installer(
     if !boot::is_installer(&boot.kernel_command_line) {
         step.says("its kernel command line is that of an installed system");
         return Ok(());
+    }
+    match remote::get_os_release(boot.identity) {
+        // The installer copies some of its words to the system that it installs; it has no release itself.
+        Ok(release) => {
+            let doubt = Fault::new(
+                FaultKind::Rejected,
+                "reimage.installer-doubtful",
+                &asked.host,
+                format!(
+                    "{} has the installer's words on its kernel command line, and says that it runs {}.",
+                    asked.host, release.pretty_name
+                ),
+            );
+            return doubt::settle(doubt, asked.force, step);
+        }
+        Err(fault) if fault.is(FaultKind::Cancelled) => return Err(fault),
+        Err(_) => {}
     }
     let flags = match ipmi::get_boot_flags() {
         Ok(flags) => flags.to_string(),

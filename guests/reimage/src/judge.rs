@@ -4,6 +4,7 @@ use crate::machine::Machine;
 use crate::options::Asked;
 use crate::policy;
 use crate::populate::Quiet;
+use crate::repool::Todo;
 use crate::steps::settle as steps;
 use wreimage_sdk::{Fault, Phase, Step, alertmanager, icinga, leave};
 
@@ -105,13 +106,18 @@ fn keep_quiet(
 }
 
 fn leave_downtime(asked: &Asked) -> Result<(), Fault> {
-    leave(
-        &format!(
-            "{} is in downtime; the command is for the Icinga server, once its checks are green",
-            asked.host
+    let todo = downtime_left(&asked.host);
+    leave(&todo.text, &todo.command)
+}
+
+/// A downtime that nobody has removed.
+pub fn downtime_left(host: &str) -> Todo {
+    Todo {
+        text: format!(
+            "{host} is in downtime; the command is for the Icinga server, once its checks are green"
         ),
-        &remove_command(&asked.host),
-    )
+        command: remove_command(host),
+    }
 }
 
 /// For the command file, which Icinga 1 has and Icinga 2 can have.

@@ -17,6 +17,7 @@ mod first_run;
 mod forget;
 mod install;
 mod judge;
+mod leftovers;
 mod machine;
 mod mask;
 mod options;

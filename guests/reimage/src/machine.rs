@@ -14,6 +14,8 @@ pub struct Machine {
     pub boot_id: Option<String>,
     /// PuppetDB does not know it: there is no old system that monitoring and services know.
     pub is_new: bool,
+    /// With `--no-pxe` the OS that runs: nothing is installed.
+    pub present: Option<System>,
 }
 
 impl Machine {

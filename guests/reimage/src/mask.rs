@@ -7,8 +7,19 @@ use crate::steps::mask as steps;
 use wreimage_sdk::remote::{self, Command, Exit};
 use wreimage_sdk::{Actions, Fault, FaultKind, Step, leave, text};
 
-/// Kinds of units that `--mask` takes; a name without one is a service.
-const SUFFIXES: [&str; 5] = [".service", ".socket", ".timer", ".path", ".target"];
+/// Kinds of units that are no services; `--mask` does not take them.
+const OTHER_UNITS: [&str; 10] = [
+    ".socket",
+    ".timer",
+    ".path",
+    ".target",
+    ".mount",
+    ".automount",
+    ".swap",
+    ".slice",
+    ".scope",
+    ".device",
+];
 
 /// Masks the units of `--mask`. They stay masked; each has its reminder as soon as it is masked.
 ///
@@ -58,21 +69,17 @@ pub fn unmask(units: &str) -> String {
     format!("sudo systemctl unmask {units}")
 }
 
-/// The name of a unit, with its suffix; none when the word cannot be one. What is left needs no quotes.
+/// The name of a service, with its suffix; none when the word cannot be one. What is left needs no quotes.
 pub fn unit_name(word: &str) -> Option<String> {
     let is_name = !word.is_empty()
         && !word.starts_with(['-', '.', '@', ':'])
         && word.bytes().all(|byte| {
             byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'_' | b'.' | b'@' | b'-')
         });
-    let has_suffix = SUFFIXES.iter().any(|suffix| word.ends_with(suffix));
-    let name = if has_suffix {
-        word.to_owned()
-    } else {
-        format!("{word}.service")
-    };
+    let is_other = OTHER_UNITS.iter().any(|suffix| word.ends_with(suffix));
+    let name = format!("{}.service", word.strip_suffix(".service").unwrap_or(word));
     // The longest name that systemd takes.
-    (is_name && name.len() <= 255).then_some(name)
+    (is_name && !is_other && name.len() <= 255).then_some(name)
 }
 
 #[cfg(test)]
@@ -85,7 +92,6 @@ mod tests {
             ("nginx", "nginx.service"),
             ("nginx.service", "nginx.service"),
             ("getty@tty1", "getty@tty1.service"),
-            ("apt-daily.timer", "apt-daily.timer"),
             ("php7.4-fpm", "php7.4-fpm.service"),
         ] {
             assert_eq!(unit_name(word).as_deref(), Some(unit));
@@ -96,7 +102,19 @@ mod tests {
     fn what_cannot_be_a_unit_is_refused() {
         let long = "x".repeat(250);
         for word in [
-            "", "-a", ".service", "a b", "a;b", "$(x)", "a/b", "a'b", "a\nb", "ä", &long,
+            "",
+            "-a",
+            ".service",
+            "a b",
+            "a;b",
+            "$(x)",
+            "a/b",
+            "a'b",
+            "a\nb",
+            "ä",
+            "srv.mount",
+            "apt-daily.timer",
+            &long,
         ] {
             assert_eq!(unit_name(word), None, "{word}");
         }

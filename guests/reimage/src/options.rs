@@ -127,7 +127,7 @@ impl Asked {
             new: options.toggle("new"),
             no_pxe: options.toggle("no-pxe"),
             no_downtime: options.toggle("no-downtime"),
-            mask: units(&options.words("mask"))?,
+            mask: given("mask").map_or(Ok(Vec::new()), units)?,
             no_check_icinga: options.toggle("no-check-icinga"),
             force: options.toggle("force"),
             request: request.clone(),
@@ -205,9 +205,9 @@ fn task_id(task: &str) -> Result<String, Fault> {
     }
 }
 
-fn units(words: &[&str]) -> Result<Vec<String>, Fault> {
+fn units(words: &str) -> Result<Vec<String>, Fault> {
     let mut units = Vec::new();
-    for word in words {
+    for word in words.split(',') {
         let Some(unit) = unit_name(word) else {
             return Err(wrong(&format!(
                 "--mask takes names of systemd services separated by commas, and `{}` is none.",
@@ -362,6 +362,9 @@ pub mod tests {
             &[("no-pxe", "true"), ("pxe-media", "rescue")],
             &[("httpbb", "true"), ("httpbb-suite", "../../etc")],
             &[("mask", "a b")],
+            &[("mask", ",")],
+            &[("mask", "a,,b")],
+            &[("mask", "srv.mount")],
         ] {
             let fault = asked(wrong).unwrap_err();
             assert_eq!(fault.code, "reimage.option-wrong");

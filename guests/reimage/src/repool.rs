@@ -21,6 +21,22 @@ pub fn todos(fqdn: &str, before: &[PoolObject], now: &str) -> Vec<Todo> {
         .collect()
 }
 
+/// How to pool each object that is not pooled, whoever has taken it out.
+pub fn idle(fqdn: &str, objects: &[PoolObject]) -> Vec<Todo> {
+    let idle = objects.iter().filter(|object| object.pooled != "yes");
+    let todo = |object: &PoolObject| Todo {
+        text: format!(
+            "{fqdn} was pooled={} in {} ({}, {}) already; an earlier run may have depooled it",
+            object.pooled, object.service, object.cluster, object.dc
+        ),
+        command: format!(
+            "sudo confctl select {} set/pooled=yes",
+            selector(fqdn, object)
+        ),
+    };
+    idle.map(todo).collect()
+}
+
 fn repool(fqdn: &str, object: &PoolObject, now: &str) -> Vec<Todo> {
     let service = format!("{} ({}, {})", object.service, object.cluster, object.dc);
     let selector = selector(fqdn, object);

@@ -62,7 +62,7 @@ pub fn run(
         unmasked.then(|| "no units were masked".to_owned()),
         steps::UNMASK,
         |step| {
-            step.says(mask::unmask(&asked.mask.join(" ")));
+            step.warns(mask::unmask(&asked.mask.join(" ")));
             Ok(())
         },
     )?;
@@ -88,7 +88,6 @@ pub fn run(
 fn learn_host_key(asked: &Asked, step: &mut Step) -> Result<(), Fault> {
     let offers = Offers {
         retry: Some("run it again"),
-        skip: Some("go on; the new host may be refused for its unknown key"),
         abort: "stop here; the new OS stays as it is",
         ..Offers::default()
     };

@@ -30,6 +30,7 @@ phases! {
         SERVICES = "Check that conftool has services of the host to depool";
         DHCP_MATCH = "Determine how the DHCP server will recognise the host";
         PRESENT_BOOT = "Record which boot of the host runs now";
+        PRESENT_OS = "Verify that the host runs the requested OS if --no-pxe is set";
     }
     /// Says that it begins.
     announce = "announce" {
@@ -51,7 +52,6 @@ phases! {
     }
     /// Wipes and installs.
     install = "install" {
-        PRESENT = "Verify that the host runs the requested OS (no installation: --no-pxe)";
         DHCP = "Generate a temporary DHCP snippet on the install server and restart the DHCP server";
         PXE = "Force next boot to go via PXE via IPMI";
         POWER = "Reboot the host via IPMI";

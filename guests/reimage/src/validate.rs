@@ -4,7 +4,7 @@ use crate::boot::identity_name;
 use crate::machine::Machine;
 use crate::options::Asked;
 use crate::steps::validate as steps;
-use crate::{comment, doubt, drain, policy};
+use crate::{comment, doubt, drain, policy, release};
 use std::net::IpAddr;
 use wreimage_sdk::dns::{self, HostName};
 use wreimage_sdk::ipmi::{self, PowerState};
@@ -46,12 +46,17 @@ pub fn run(asked: &Asked, actions: &mut Actions) -> Result<Machine, Fault> {
     })?;
     phase.step(steps::DHCP_MATCH, |step| dhcp_match(asked, step))?;
     let boot_id = phase.step(steps::PRESENT_BOOT, |step| present_boot(&power, step))?;
+    let installs = (!asked.no_pxe).then(|| "--no-pxe is not set".to_owned());
+    let present = phase.step_unless(installs, steps::PRESENT_OS, |step| {
+        release::verify_present(asked, step).map_err(|fault| fault.and(UNTOUCHED))
+    })?;
 
     Ok(Machine {
         device,
         management,
         boot_id,
         is_new,
+        present,
     })
 }
 
@@ -172,7 +177,7 @@ fn not_pooled(asked: &Asked, is_new: bool) -> Option<String> {
     if asked.depool_to.is_none() {
         Some("no --conftool".to_owned())
     } else if is_new {
-        Some("a new host is in no service".to_owned())
+        Some("a new host is not depooled".to_owned())
     } else {
         asked.lacks(&["conftool"])
     }

@@ -27,6 +27,7 @@ impl fmt::Display for ScriptEnd {
             ScriptEnd::Completed => "completed",
             ScriptEnd::Failed => "failed",
             ScriptEnd::Errored => "errored",
+            ScriptEnd::Running => "is still running",
             ScriptEnd::Other(name) => name,
         })
     }

@@ -64,6 +64,8 @@ pub struct Function {
     pub effect: Effect,
     /// What takes it back, for a mutation that must not outlive the run.
     pub inverse: Option<Inverse>,
+    /// Who decides when nothing can tell whether it happened; for a `once` call.
+    pub doubt: Doubt,
     /// Whether it returns nothing: only then can a person supply its outcome.
     pub returns_nothing: bool,
 }
@@ -72,6 +74,15 @@ impl fmt::Display for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.capability, self.name)
     }
+}
+
+/// Who decides what to do about a `once` call of which nothing can tell whether it happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// The operator is asked before anything else is done: to make the call again, or to go on without it, could hurt.
+    Asked,
+    /// The guest is told and decides: that it happened twice, or not at all, hurts nobody.
+    Told,
 }
 
 /// Who answers the functions of a capability.

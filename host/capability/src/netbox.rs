@@ -11,5 +11,5 @@ crate::table::effects! {
     read get_device() -> Device;
     read get_switch_port() -> SwitchPort;
     write set_status(status: DeviceStatus) -> ();
-    once run_script(name: String, timeout: ScriptTimeout) -> ScriptResult;
+    once run_script(name: String, timeout: ScriptTimeout) -> ScriptResult, doubt told;
 }

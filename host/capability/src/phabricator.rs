@@ -6,5 +6,5 @@ crate::table::effects! {
     /// Speaks to the ticket system about the run's task.
     phabricator "wreimage:phabricator/phabricator@0.1.0" served by Provider in crate::bindings::wreimage::phabricator::phabricator;
     read get_task() -> Task;
-    once comment(text: String) -> ();
+    once comment(text: String) -> (), doubt told;
 }

@@ -13,9 +13,9 @@ crate::table::effects! {
         undo enable if crate::Facts::until_wiped as "the disabled Puppet agent";
     write enable() -> ();
     once request_certificate() -> String;
-    once noop_run(timeout: RunTimeout) -> AgentRun;
-    once first_run(timeout: RunTimeout) -> AgentRun;
-    once run(timeout: RunTimeout) -> AgentRun;
-    once run_on_controller(timeout: RunTimeout) -> AgentRun;
-    once run_on_monitoring(timeout: RunTimeout) -> AgentRun;
+    once noop_run(timeout: RunTimeout) -> AgentRun, doubt told;
+    once first_run(timeout: RunTimeout) -> AgentRun, doubt told;
+    once run(timeout: RunTimeout) -> AgentRun, doubt told;
+    once run_on_controller(timeout: RunTimeout) -> AgentRun, doubt told;
+    once run_on_monitoring(timeout: RunTimeout) -> AgentRun, doubt told;
 }

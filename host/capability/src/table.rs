@@ -25,7 +25,8 @@ macro_rules! effects {
         $capability:ident $interface:literal served by $server:ident in $path:path;
         $(
             $effect:ident $function:ident ( $($argument:ident : $type:ty),* ) -> $returns:ty
-            $(, undo $inverse:ident if $valid:path as $thing:literal)? ;
+            $(, undo $inverse:ident if $valid:path as $thing:literal)?
+            $(, doubt $doubt:ident)? ;
         )*
     ) => {
         use $path as generated;
@@ -47,6 +48,7 @@ macro_rules! effects {
                     },
                     effect: $crate::table::effects!(@effect $effect),
                     inverse: $crate::table::effects!(@inverse $($inverse, $valid, $thing)?),
+                    doubt: $crate::table::effects!(@doubt $($doubt)?),
                     returns_nothing: matches!(stringify!($returns).as_bytes(), b"()"),
                 };
             )*
@@ -188,6 +190,8 @@ macro_rules! effects {
     (@effect wait) => { $crate::Effect::Wait };
     (@effect write) => { $crate::Effect::Write };
     (@effect once) => { $crate::Effect::Once };
+    (@doubt) => { $crate::Doubt::Asked };
+    (@doubt told) => { $crate::Doubt::Told };
     (@effect ask) => { $crate::Effect::Ask };
     (@effect note) => { $crate::Effect::Note };
 

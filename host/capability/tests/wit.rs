@@ -54,7 +54,9 @@ fn every_function_has_the_effect_class_that_its_comment_says() {
             docs.contains("Errors:"),
             "the comment of {name} does not say its errors"
         );
-        let blocks = docs.contains("lock");
+        let blocks = ["Blocks on ", "Blocks until ", "Does not block."]
+            .iter()
+            .any(|words| docs.contains(words));
         assert!(
             blocks,
             "the comment of {name} does not say what it blocks on"

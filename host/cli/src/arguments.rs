@@ -71,9 +71,10 @@ pub const HOST_OPTIONS: &str = "Options of the host";
 /// Where a command works.
 #[derive(Debug, Clone, Args)]
 pub struct Place {
-    /// Work in the simulated data centre
-    #[arg(long, conflicts_with = "site", help_heading = HOST_OPTIONS)]
-    pub lab: bool,
+    /// Work in the simulated data centre: the built-in world, or one of your own; `wreimage lab show` prints one to
+    /// begin with
+    #[arg(long, value_name = "FILE", require_equals = true, conflicts_with = "site", help_heading = HOST_OPTIONS)]
+    pub lab: Option<Option<PathBuf>>,
     /// The site file. Without it $WREIMAGE_SITE, then wreimage/site.toml in the user's configuration, then
     /// /etc/wreimage/site.toml; with none of them the lab is used
     #[arg(long, value_name = "FILE", help_heading = HOST_OPTIONS)]
@@ -103,7 +104,7 @@ pub struct Inspect {
 /// `wreimage lab`.
 #[derive(Debug, Subcommand)]
 pub enum LabCommand {
-    /// Print the built-in world: a start for a world of your own
+    /// Print the built-in world: a start for a world of your own, which `run --lab=FILE` takes
     Show,
 }
 

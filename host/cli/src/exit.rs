@@ -66,7 +66,7 @@ Exit codes:
   21  failed, and something is left: the report says what
   30  cancelled
   40  refused before anything was touched
-  64  the call, the guest's options or the site file are wrong
+  64  the call, the guest's options, the site file or the world file are wrong
   70  wreimage itself failed";
 
 /// Why the program ends before a run has its own word on it.

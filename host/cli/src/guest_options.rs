@@ -2,6 +2,7 @@
 
 use crate::arguments::Cli;
 use crate::exit::Failure;
+use crate::tell::{one_line, plain};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory};
 use std::ffi::OsString;
@@ -23,11 +24,14 @@ pub fn guest_of_run(arguments: &[OsString]) -> Option<String> {
         }
         match word.strip_prefix("--") {
             Some(name) => {
-                let takes_value = run
+                // A value that must stand behind `=`, as that of `--lab`, is never the next word.
+                let takes_next = run
                     .get_arguments()
                     .find(|argument| argument.get_long() == Some(name))
-                    .is_some_and(|argument| argument.get_action().takes_values());
-                if takes_value {
+                    .is_some_and(|argument| {
+                        argument.get_action().takes_values() && !argument.is_require_equals_set()
+                    });
+                if takes_next {
                     words.next();
                 }
             }
@@ -80,12 +84,20 @@ pub fn with_guest(description: &Description) -> Result<Command, Failure> {
                 description.name, spec.name
             )));
         }
+        if short(spec).is_some_and(|c| !c.is_ascii_alphanumeric()) {
+            return Err(Failure::usage(format!(
+                "the guest `{}` gives its option `--{}` an impossible letter: {:?}",
+                description.name,
+                spec.name,
+                short(spec).unwrap_or_default()
+            )));
+        }
         additions.push(argument(spec, &description.name));
     }
-    let about = format!(
+    let about = one_line(&format!(
         "{} {}: {}",
         description.name, description.version, description.summary
-    );
+    ));
     Ok(cli.mut_subcommand("run", |run| {
         additions
             .into_iter()
@@ -99,12 +111,14 @@ fn short(spec: &OptionSpec) -> Option<char> {
     spec.short.as_ref()?.chars().next()
 }
 
+/// An option for clap, which prints these texts as they are.
 fn argument(spec: &OptionSpec, guest: &str) -> Arg {
+    let shown = |text: &str| plain(text).into_owned();
     let mut argument = Arg::new(spec.name.clone())
         .long(spec.name.clone())
-        .help(spec.help.clone())
+        .help(shown(&spec.help))
         .required(spec.required)
-        .help_heading(format!("Options of the guest {guest}"));
+        .help_heading(format!("Options of the guest {}", one_line(guest)));
     if let Some(short) = short(spec) {
         argument = argument.short(short);
     }
@@ -113,13 +127,18 @@ fn argument(spec: &OptionSpec, guest: &str) -> Arg {
     }
     argument = argument.action(ArgAction::Set);
     if let OptionKind::Choice(words) = &spec.kind {
-        argument = argument.value_parser(words.clone());
+        argument = argument.value_parser(
+            words
+                .iter()
+                .map(|word| shown(word))
+                .collect::<Vec<String>>(),
+        );
     }
     if let Some(name) = &spec.value_name {
-        argument = argument.value_name(name.clone());
+        argument = argument.value_name(shown(name));
     }
     if let Some(default) = &spec.default {
-        argument = argument.default_value(default.clone());
+        argument = argument.default_value(shown(default));
     }
     argument
 }
@@ -146,7 +165,7 @@ pub fn given<'a>(description: &'a Description, matches: &ArgMatches) -> Vec<(&'a
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
     use crate::arguments::HOST_OPTIONS;
 
@@ -166,6 +185,14 @@ mod tests {
         );
         assert_eq!(
             guest(&["wreimage", "run", "--host=h", "--dry-run", "g"]).unwrap(),
+            "g"
+        );
+        assert_eq!(
+            guest(&["wreimage", "run", "--lab", "g", "--host", "h"]).unwrap(),
+            "g"
+        );
+        assert_eq!(
+            guest(&["wreimage", "run", "--lab=w.toml", "g"]).unwrap(),
             "g"
         );
         assert_eq!(guest(&["wreimage", "run", "--help"]), None);
@@ -201,6 +228,27 @@ mod tests {
         }
         assert!(with_guest(&describing("x", Some("h"))).is_err());
         assert!(with_guest(&describing("x", Some("t"))).is_ok());
+    }
+
+    #[test]
+    fn the_texts_of_a_guest_cannot_redraw_the_screen() {
+        let mut description = describing("frob", None);
+        description.summary = "s\u{1b}[2J".to_owned();
+        let option = &mut description.options[0];
+        option.kind = OptionKind::Choice(vec!["a\u{1b}[2J".to_owned()]);
+        option.help = "h\u{1b}[2J".to_owned();
+        option.value_name = Some("V\u{1b}[2J".to_owned());
+        option.default = Some("a\u{1b}[2J".to_owned());
+        let mut cli = with_guest(&description).unwrap();
+        let help = cli
+            .find_subcommand_mut("run")
+            .unwrap()
+            .render_long_help()
+            .to_string();
+        assert!(help.contains("s\u{fffd}[2J"), "{help}");
+        assert!(help.contains("h\u{fffd}[2J"), "{help}");
+        assert!(!help.contains('\u{1b}'), "{help}");
+        assert!(with_guest(&describing("x", Some("\u{1b}"))).is_err());
     }
 
     #[test]

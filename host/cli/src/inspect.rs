@@ -3,6 +3,7 @@
 use crate::arguments::{Inspect, Output};
 use crate::exit::{Exit, Failure};
 use crate::surroundings::load_guest;
+use crate::tell;
 use serde_json::json;
 use std::fmt::Write;
 use wreimage_engine::{Guest, OptionKind, OptionSpec};
@@ -14,7 +15,8 @@ pub async fn inspect(arguments: &Inspect) -> Result<Exit, Failure> {
         Output::Text => text(&guest).unwrap_or_default(),
         Output::Json => format!("{:#}\n", as_json(&guest)),
     };
-    crate::print(&text)?;
+    // It holds text of the guest. JSON escapes some control characters, not all that a terminal obeys.
+    crate::print(&tell::plain(&text))?;
     Ok(Exit::Success)
 }
 
@@ -23,8 +25,12 @@ fn text(guest: &Guest) -> Result<String, std::fmt::Error> {
     let mut out = String::new();
     writeln!(
         out,
-        "{} {}: {}",
-        description.name, description.version, description.summary
+        "{}",
+        // On one line, so that it cannot look like those below.
+        tell::one_line(&format!(
+            "{} {}: {}",
+            description.name, description.version, description.summary
+        ))
     )?;
     writeln!(out, "  sha256   {}", guest.digest())?;
     writeln!(out, "  size     {} bytes", guest.size())?;

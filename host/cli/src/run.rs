@@ -52,6 +52,11 @@ pub async fn run(guest_name: &str, words: Vec<OsString>) -> Result<Exit, Failure
             .map(|(_, task)| task.clone()),
     };
     let mut place = surroundings::choose(&arguments.place, &guest, &binding, pace).await?;
+    if arguments.speed.is_some() && place.pace == Pace::Real {
+        return Err(Failure::usage(
+            "--speed is for the lab; the time of a real site cannot be hurried",
+        ));
+    }
     if let Some(notice) = &place.notice {
         tell::line(&format!("note: {notice}"));
     }
@@ -74,11 +79,6 @@ pub async fn run(guest_name: &str, words: Vec<OsString>) -> Result<Exit, Failure
         .map_err(|error| Failure::usage(error.to_string()))?;
     let recorded_at = directory.path().to_owned();
 
-    if arguments.speed.is_some() && place.pace == Pace::Real {
-        return Err(Failure::usage(
-            "--speed is for the lab; the time of a real site cannot be hurried",
-        ));
-    }
     let face = face::choose(arguments.output, place.pace);
     let touched = Arc::new(AtomicBool::new(false));
     let services = services(place, directory, &face, &touched, &arguments);
@@ -115,8 +115,10 @@ fn services(
     let mut services = place.services;
     services.log = Arc::new(directory);
     let (listening, touched) = (face.clone(), touched.clone());
+    // What a rehearsal changes, it changes in its twin.
+    let rehearsal = arguments.dry_run;
     services.listener = Some(Arc::new(move |entry| {
-        if matches!(entry.record, Record::Intent(_)) {
+        if !rehearsal && matches!(entry.record, Record::Intent(_)) {
             touched.store(true, Ordering::SeqCst);
         }
         listening.entry(entry);

@@ -3,6 +3,7 @@
 use crate::arguments::{Output, SiteCheck};
 use crate::exit::{Exit, Failure};
 use crate::files;
+use crate::tell;
 use serde_json::json;
 use wreimage_site::{CheckLine, Site};
 
@@ -20,14 +21,15 @@ pub async fn check(arguments: &SiteCheck) -> Result<Exit, Failure> {
     let mut text = String::new();
     for line in &lines {
         text.push_str(&match arguments.output {
-            Output::Text => plain(line),
+            Output::Text => line_of(line),
             Output::Json => format!(
                 "{}\n",
                 json!({ "what": line.what, "ok": line.ok, "message": line.message })
             ),
         });
     }
-    crate::print(&text)?;
+    // What servers answered stands in it.
+    crate::print(&tell::plain(&text))?;
     let bad = lines.iter().filter(|line| !line.ok).count();
     if bad > 0 {
         return Err(Failure::refused(format!(
@@ -39,7 +41,9 @@ pub async fn check(arguments: &SiteCheck) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-fn plain(line: &CheckLine) -> String {
+/// On one line, so that an answer cannot look like another check.
+fn line_of(line: &CheckLine) -> String {
     let mark = if line.ok { "ok    " } else { "FAILED" };
-    format!("{mark}  {}: {}\n", line.what, line.message)
+    let text = format!("{}: {}", line.what, line.message);
+    format!("{mark}  {}\n", tell::one_line(&text))
 }

@@ -3,7 +3,7 @@
 use crate::arguments::Place;
 use crate::exit::Failure;
 use crate::files;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use wreimage_capability::{Call, Clock, Function, Polled, Providers, Server, SystemClock, netbox};
 use wreimage_engine::{
@@ -88,19 +88,20 @@ fn twin_maker(site: &str, binding: &Binding) -> Arc<dyn TwinMaker> {
     })
 }
 
-/// Chooses the place: `--lab`, a site file, or the lab when there is no site file anywhere.
+/// Chooses the place: `--lab` with its world, a site file, or the lab when there is no site file anywhere.
 pub async fn choose(
     place: &Place,
     guest: &Guest,
     binding: &Binding,
     pace: Pace,
 ) -> Result<Surroundings, Failure> {
-    if place.lab {
-        return lab(binding, pace, None);
+    if let Some(file) = &place.lab {
+        return lab(world(file.as_deref())?, binding, pace, None);
     }
     match place.site.clone().or_else(files::site_file) {
         Some(path) => site(&path, guest, binding).await,
         None => lab(
+            world(None)?,
             binding,
             pace,
             Some("no site file was found: this is the lab, a simulated data centre; nothing real is touched".to_owned()),
@@ -108,12 +109,27 @@ pub async fn choose(
     }
 }
 
-fn builtin() -> Result<World, Failure> {
-    World::builtin().map_err(|error| Failure::internal(error.to_string()))
+/// The world of this file, or the built-in one.
+fn world(file: Option<&Path>) -> Result<World, Failure> {
+    let Some(path) = file else {
+        return World::builtin().map_err(|error| Failure::internal(error.to_string()));
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::usage(format!(
+            "the world file {} cannot be read: {error}; `wreimage lab show` prints one to begin with",
+            path.display()
+        ))
+    })?;
+    World::parse(&text)
+        .map_err(|error| Failure::usage(format!("the world file {}: {error}", path.display())))
 }
 
-fn lab(binding: &Binding, pace: Pace, notice: Option<String>) -> Result<Surroundings, Failure> {
-    let world = builtin()?;
+fn lab(
+    world: World,
+    binding: &Binding,
+    pace: Pace,
+    notice: Option<String>,
+) -> Result<Surroundings, Failure> {
     let site = world.site().to_owned();
     let lab = Lab::new(world, pace);
     let providers = lab.providers_for(&binding.host, binding.task.as_deref());
@@ -134,11 +150,7 @@ fn lab(binding: &Binding, pace: Pace, notice: Option<String>) -> Result<Surround
     })
 }
 
-async fn site(
-    path: &std::path::Path,
-    guest: &Guest,
-    binding: &Binding,
-) -> Result<Surroundings, Failure> {
+async fn site(path: &Path, guest: &Guest, binding: &Binding) -> Result<Surroundings, Failure> {
     let host = binding.host.as_str();
     let site = Site::load(path).map_err(|error| Failure::usage(error.to_string()))?;
     site.ask_secrets()

@@ -93,7 +93,15 @@ fn a_guest_that_traps() {
 
 #[test]
 fn a_guest_that_panics_says_its_last_words() {
-    untouched("panics", 40, &["the guest died", "panic"]);
+    untouched(
+        "panics",
+        40,
+        &[
+            "the guest died",
+            "its last words",
+            "the disk of host1001 has 3 sides",
+        ],
+    );
 }
 
 #[test]
@@ -103,7 +111,13 @@ fn a_guest_that_loops() {
 
 #[test]
 fn a_guest_that_loops_in_describe() {
-    in_lab(&fixture("loops-in-describe"), "host1001", &[]).ends_with(40, &["describe", "loops"]);
+    in_lab(&fixture("loops-in-describe"), "host1001", &[]).ends_with(
+        40,
+        &[
+            "could not describe itself",
+            "units of fuel without calling the host: it loops",
+        ],
+    );
 }
 
 #[test]
@@ -280,6 +294,85 @@ fn a_speed_that_is_none() {
 }
 
 #[test]
+fn a_world_file_that_does_not_exist() {
+    let world = "--lab=missing.toml";
+    User::new()
+        .wreimage(&["run", "bmc-check", world, "--host", "host1001"])
+        .ends_with(64, &["missing.toml", "wreimage lab show"]);
+}
+
+#[test]
+fn a_world_file_with_a_typo() {
+    let user = User::new();
+    let (world, text) = world(&user, "[machine.host1001.bmc]\nanswer = \"no\"\n");
+    let line = format!("line {}", text.lines().count());
+    user.wreimage(&["run", "bmc-check", &world, "--host", "host1001"])
+        .ends_with(64, &["world.toml", &line, "machine.host1001.bmc.answer"]);
+}
+
+#[test]
+fn a_world_file_and_a_site_file_at_once() {
+    let user = User::new();
+    let (world, _) = world(&user, "");
+    user.wreimage(&[
+        "run",
+        "bmc-check",
+        &world,
+        "--host",
+        "host1001",
+        "--site",
+        "x.toml",
+    ])
+    .ends_with(64, &["--lab", "--site"]);
+}
+
+#[test]
+fn a_world_of_ones_own() {
+    let user = User::new();
+    let (world, _) = world(&user, "");
+    user.wreimage(&["run", "bmc-check", &world, "--host", "host1001"])
+        .ends_with(0, &["SUCCESS"]);
+}
+
+#[test]
+fn a_bmc_that_lets_nobody_in() {
+    for (answers, words) in [
+        ("wrong-password", "password"),
+        ("no-cipher-suite", "cipher suite"),
+        ("no", "does not answer"),
+    ] {
+        let user = User::new();
+        let (world, _) = world(
+            &user,
+            &format!("[machine.host1001.bmc]\nanswers = \"{answers}\"\n"),
+        );
+        let done = user
+            .wreimage(&[
+                "run", "reimage", &world, "--host", "host1001", "--os", "bullseye", "--yes",
+                "host1001", "--output", "json",
+            ])
+            .ends_with(
+                40,
+                &["host1001.mgmt.lab1.test", words, "Nothing was touched"],
+            );
+        let events = done.events();
+        assert!(
+            events.iter().all(|event| event["event"] != "intent"),
+            "{}",
+            done.said()
+        );
+        assert_eq!(events.last().unwrap()["touched"], false);
+    }
+}
+
+/// The built-in world with more at its end, as the option that names its file and as text.
+fn world(user: &User, more: &str) -> (String, String) {
+    let text = format!("{}\n{more}", user.wreimage(&["lab", "show"]).out);
+    let file = user.file("world.toml", &text);
+    (format!("--lab={file}"), text)
+}
+
+#[test]
 fn a_site_file_that_cannot_be_read_is_never_the_lab() {
     let user = User::new();
     let done = user.wreimage(&[
@@ -333,6 +426,24 @@ fn a_guest_without_a_grant() {
             40,
             &["does not grant", "wreimage:ipmi/ipmi@0.1.0", "site.toml"],
         );
+}
+
+#[test]
+fn a_speed_on_a_real_site_leaves_no_run() {
+    let user = User::new();
+    let file = site(&user, "", "{ file = \"password\" }");
+    user.wreimage(&[
+        "run",
+        "bmc-check",
+        "--site",
+        &file,
+        "--host",
+        "host1001",
+        "--speed",
+        "0",
+    ])
+    .ends_with(64, &["--speed is for the lab"]);
+    assert!(user.runs().is_empty());
 }
 
 /// A site whose machine has an inventory entry and a BMC at a port where nobody listens.

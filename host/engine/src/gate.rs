@@ -15,6 +15,7 @@ use serde_json::Value;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use wreimage_capability::netbox::Device;
+use wreimage_capability::phabricator;
 use wreimage_capability::{
     Answer, BoxFuture, Call, Dispatch, Effect, Facts, Fault, Function, Gate, Patience, Polled,
     Providers, from_millis, to_millis,
@@ -202,7 +203,10 @@ impl Course {
                 format!("{function} was called in the closing words: nobody would take it back"),
             ));
         }
-        if origin == Origin::Guest && function.effect.mutates() && state.closing && !state.allowed {
+        // A run that was stopped at the wrong machine still has to tell its task.
+        let tells = state.touched && function.capability == phabricator::CAPABILITY.name;
+        let stopped = state.closing && !state.allowed && !tells;
+        if origin == Origin::Guest && function.effect.mutates() && stopped {
             return Some(Fault::denied(
                 "gate.no-consent",
                 "wreimage",

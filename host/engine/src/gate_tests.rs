@@ -350,6 +350,25 @@ async fn a_doubt_that_nobody_clears_up_stops_the_run_and_is_left() {
 }
 
 #[tokio::test]
+async fn a_doubt_that_hurts_nobody_is_the_guests_to_judge() {
+    let puppet = Arc::new(Script::default());
+    let served = puppet.clone();
+    let setup = Setup::with(|course| {
+        let mut state = course.state();
+        state.providers.add(("puppet", served));
+    });
+    puppet.answer(Err(Fault::in_doubt("puppet.lost", "agent", "no answer")));
+    let timeout = json!({ "timeout": { "timeout_ms": 1000 } });
+    let fault = setup
+        .call(&wreimage_capability::puppet::functions::noop_run, timeout)
+        .await
+        .unwrap_err();
+    assert_eq!(fault.kind, FaultKind::InDoubt);
+    assert!(fault.message.contains("no answer"), "{fault:?}");
+    assert!(setup.course.state().doubts.is_empty());
+}
+
+#[tokio::test]
 async fn what_the_world_shows_not_to_have_happened_may_be_tried_again() {
     let setup = Setup::new();
     setup

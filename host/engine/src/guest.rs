@@ -8,13 +8,16 @@ use std::time::Duration;
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Store, Trap};
 use wreimage_capability::bindings::{Reimager, ReimagerPre};
-use wreimage_capability::guest::Description;
+use wreimage_capability::guest::{Description, OptionKind};
 
 /// A file that cannot be used as a guest.
 #[derive(Debug, thiserror::Error)]
 pub enum GuestError {
     /// Not WebAssembly at all.
-    #[error("this is not a WebAssembly file")]
+    #[error(
+        "this is not a WebAssembly file: give the .wasm file that the guest's build makes; `wreimage inspect FILE` tells \
+         whether a file is a guest"
+    )]
     NotWasm,
     /// Compiled machine code: it would run unchecked.
     #[error(
@@ -87,13 +90,7 @@ impl Guest {
         let imports = imports::read(engine, &component)?;
         let silent = link_silently(engine, &component)?;
         let description = describe(engine, &silent).await?;
-        for word in [&description.name, &description.version] {
-            if word.is_empty() || word.chars().any(char::is_control) {
-                return Err(GuestError::Describe(format!(
-                    "{word:?} is no name or version"
-                )));
-            }
-        }
+        check_words(&description)?;
         Ok(Guest {
             silent,
             component,
@@ -211,7 +208,11 @@ async fn describe(
     silent: &ReimagerPre<Bounds>,
 ) -> Result<Description, GuestError> {
     let limits = Limits::default().for_describe();
-    let failed = |error: wasmtime::Error| GuestError::Describe(explain(&error, limits));
+    // These limits are fixed: no key of the site file helps.
+    let failed = |error: wasmtime::Error| {
+        let told = tell(&error, limits, "", "");
+        GuestError::Describe(format!("{told}; its author must mend it"))
+    };
     let mut store = Store::new(&engine.wasm, limits.bounds());
     store.limiter(|bounds| bounds);
     store.set_fuel(limits.fuel).map_err(failed)?;
@@ -233,17 +234,71 @@ async fn describe(
     }
 }
 
-/// A trap in words, with the guest's own frames.
+/// What the guest says of itself is shown on terminals and in reports: nothing of it may move the cursor or break a line.
+fn check_words(description: &Description) -> Result<(), GuestError> {
+    for word in [&description.name, &description.version] {
+        if word.is_empty() || word.chars().any(char::is_control) {
+            return Err(GuestError::Describe(format!(
+                "{word:?} is no name or version; its author must give it one"
+            )));
+        }
+    }
+    let mut words = vec![("summary", &description.summary)];
+    words.extend(pairs(&description.extra));
+    for option in &description.options {
+        words.push(("option name", &option.name));
+        words.push(("option help", &option.help));
+        words.extend(option.short.iter().map(|it| ("option letter", it)));
+        words.extend(option.value_name.iter().map(|it| ("value name", it)));
+        words.extend(option.default.iter().map(|it| ("default", it)));
+        words.extend(option.needs.iter().map(|it| ("needed capability", it)));
+        words.extend(pairs(&option.extra));
+        match &option.kind {
+            OptionKind::Choice(choices) => {
+                words.extend(choices.iter().map(|it| ("choice", it)));
+            }
+            OptionKind::Other(kind) => words.push(("option kind", kind)),
+            _ => {}
+        }
+    }
+    match words
+        .into_iter()
+        .find(|(_, word)| word.chars().any(char::is_control))
+    {
+        None => Ok(()),
+        Some((what, word)) => Err(GuestError::Describe(format!(
+            "the {what} {word:?} has a control character; its author must take it out"
+        ))),
+    }
+}
+
+fn pairs(extra: &[(String, String)]) -> impl Iterator<Item = (&'static str, &String)> {
+    extra
+        .iter()
+        .flat_map(|(key, value)| [("extra key", key), ("extra value", value)])
+}
+
+/// A trap in words, with the guest's own frames and what to do.
 pub(crate) fn explain(error: &wasmtime::Error, limits: Limits) -> String {
+    tell(
+        error,
+        limits,
+        "; if it only needs longer, raise `limits.fuel` in the site file, else its author must mend it",
+        "; raise `limits.guest-memory` in the site file, or ask its author why it needs so much",
+    )
+}
+
+/// The same with advice for a guest that used up its fuel, and for one that used up its memory.
+fn tell(error: &wasmtime::Error, limits: Limits, for_fuel: &str, for_memory: &str) -> String {
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => format!(
-            "it computed for {} units of fuel without calling the host: it loops{}",
+            "it computed for {} units of fuel without calling the host: it loops{}{for_fuel}",
             limits.fuel,
             frames(error)
         ),
         Some(trap) => format!("it trapped: {trap}{}", frames(error)),
         None => match error.downcast_ref::<TooMuchMemory>() {
-            Some(much) => format!("{much}{}", frames(error)),
+            Some(much) => format!("{much}{}{for_memory}", frames(error)),
             None => format!("{:#}", error.root_cause()),
         },
     }
@@ -272,4 +327,60 @@ fn frames(error: &wasmtime::Error) -> String {
 fn demangle(name: &str) -> String {
     rustc_demangle::try_demangle(name)
         .map_or_else(|_| name.to_owned(), |demangled| format!("{demangled:#}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wreimage_capability::guest::OptionSpec;
+
+    fn described(change: impl FnOnce(&mut Description)) -> Result<(), GuestError> {
+        let mut description = Description {
+            name: "g".to_owned(),
+            version: "0.1.0".to_owned(),
+            summary: "Looks".to_owned(),
+            mutates: false,
+            options: vec![OptionSpec {
+                name: "os".to_owned(),
+                short: None,
+                help: "What to install".to_owned(),
+                value_name: Some("OS".to_owned()),
+                kind: OptionKind::Choice(vec!["trixie".to_owned()]),
+                default: Some("trixie".to_owned()),
+                required: false,
+                needs: vec![],
+                extra: vec![],
+            }],
+            extra: vec![],
+        };
+        change(&mut description);
+        check_words(&description)
+    }
+
+    /// An option with a control character there is refused.
+    fn wrong(change: impl Fn(&mut OptionSpec, String)) {
+        let told = described(|it| {
+            for option in &mut it.options {
+                change(option, "a\u{1b}[2J".to_owned());
+            }
+        });
+        assert!(
+            told.as_ref()
+                .is_err_and(|error| error.to_string().contains("control character")),
+            "{told:?}"
+        );
+    }
+
+    #[test]
+    fn a_description_has_no_control_characters() {
+        assert!(described(|_| {}).is_ok());
+        assert!(described(|it| it.version.clear()).is_err());
+        wrong(|option, text| option.name = text);
+        wrong(|option, text| option.help = text);
+        wrong(|option, text| option.value_name = Some(text));
+        wrong(|option, text| option.default = Some(text));
+        wrong(|option, text| option.kind = OptionKind::Choice(vec![text]));
+        assert!(described(|it| it.summary = "two\nlines".to_owned()).is_err());
+        assert!(described(|it| it.name = "g\n".to_owned()).is_err());
+    }
 }

@@ -25,7 +25,7 @@ pub enum ImportError {
         offered()
     )]
     UnknownInterface {
-        /// The import.
+        /// The import, with the functions that the guest wants of it.
         wants: String,
     },
     /// The capability is there in a version that does not fit.
@@ -33,7 +33,7 @@ pub enum ImportError {
         "the guest imports {wants}, this host offers {has}: build the guest against the host's version, or update the host"
     )]
     Version {
-        /// The import.
+        /// The import, with the functions that the guest wants of it.
         wants: String,
         /// What the host has.
         has: &'static str,
@@ -55,6 +55,16 @@ pub enum ImportError {
 fn offered() -> String {
     let names: Vec<&str> = ALL.iter().map(|c| c.interface).collect();
     names.join(", ")
+}
+
+/// An interface and the functions that a guest wants of it, for messages.
+fn named(interface: &str, functions: &[String]) -> String {
+    let word = match functions {
+        [] => return interface.to_owned(),
+        [_] => "function",
+        _ => "functions",
+    };
+    format!("{interface} ({word} `{}`)", functions.join("`, `"))
 }
 
 /// `wreimage:ipmi/ipmi` and `0.1.0` of `wreimage:ipmi/ipmi@0.1.0`.
@@ -96,15 +106,12 @@ pub(crate) fn read(engine: &Engine, component: &Component) -> Result<Vec<Import>
         }
         let Some(capability) = ALL.iter().copied().find(|c| split(c.interface).0 == path) else {
             return Err(ImportError::UnknownInterface {
-                wants: name.to_owned(),
+                wants: named(name, &functions),
             });
         };
         if !compatible(version, split(capability.interface).1) {
             return Err(ImportError::Version {
-                wants: match functions.first() {
-                    Some(function) => format!("{name} (function `{function}`)"),
-                    None => name.to_owned(),
-                },
+                wants: named(name, &functions),
                 has: capability.interface,
             });
         }
@@ -131,7 +138,25 @@ pub(crate) fn read(engine: &Engine, component: &Component) -> Result<Vec<Import>
 
 #[cfg(test)]
 mod tests {
-    use super::compatible;
+    #![allow(clippy::indexing_slicing)]
+    use super::{ImportError, compatible, named};
+
+    #[test]
+    fn an_unknown_interface_is_named_with_its_functions_and_what_there_is() {
+        let functions = ["turn".to_owned(), "push".to_owned()];
+        assert_eq!(named("a:b/c@1.0.0", &[]), "a:b/c@1.0.0");
+        assert_eq!(
+            named("a:b/c@1.0.0", &functions[..1]),
+            "a:b/c@1.0.0 (function `turn`)"
+        );
+        let wants = named("a:b/c@1.0.0", &functions);
+        let message = ImportError::UnknownInterface { wants }.to_string();
+        assert!(
+            message.contains("a:b/c@1.0.0 (functions `turn`, `push`)")
+                && message.contains("wreimage:ipmi/ipmi@0.1.0"),
+            "{message}"
+        );
+    }
 
     #[test]
     fn versions_match_as_the_linker_matches_them() {

@@ -1,10 +1,11 @@
 //! The verdict on a run that has ended.
 
 use crate::gate::State;
+use crate::report::PastStep;
 use crate::run::Ended;
 use crate::stop::Stop;
 use wreimage_capability::guest::Verdict;
-use wreimage_journal::{Ending, UndoState};
+use wreimage_journal::{Ending, Level, UndoState};
 
 /// The last record: outcome, what to read first, what is left, and the exit code of the program.
 pub(crate) fn ending(state: &State, ended: &Ended) -> Ending {
@@ -62,9 +63,12 @@ fn judge(state: &State, ended: &Ended, left: &[String]) -> (&'static str, u8) {
         .closed
         .iter()
         .any(|closed| matches!(closed.state, UndoState::Failed | UndoState::Left));
+    // The closing words come after the guest's verdict, and a guest may overlook a step of its own.
+    let unwell = |step: &PastStep| !matches!(step.level, Level::Success | Level::Skipped);
+    let warned = state.warned || state.notes.steps.iter().any(unwell);
     match ended {
         Ended::Returned(outcome) => match &outcome.verdict {
-            Verdict::Success if undo_failed || state.warned => ("warnings", 0),
+            Verdict::Success if undo_failed || warned => ("warnings", 0),
             Verdict::Success => ("success", 0),
             Verdict::Warnings => ("warnings", 0),
             Verdict::Failed | Verdict::Other(_) if state.cancelled => ("cancelled", 30),

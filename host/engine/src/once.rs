@@ -5,7 +5,7 @@ use crate::stop::Stop;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use wreimage_capability::{Call, Dispatch, Fault, FaultKind, Function, Reconciled};
+use wreimage_capability::{Call, Dispatch, Doubt, Fault, FaultKind, Function, Reconciled};
 use wreimage_journal::{Answered, Origin, Question, Record};
 
 /// How long a provider may look at the world before or after such a call.
@@ -65,6 +65,9 @@ impl Course {
                 Ok(Err(looking)) => looking.message,
                 Err(_) => "the world did not answer in time".to_owned(),
             };
+            if function.doubt == Doubt::Told {
+                return Ok(Err(in_doubt(fault, &unknown)));
+            }
             match self
                 .ask_about_doubt(function, call, &fault, &unknown)
                 .await?
@@ -127,6 +130,19 @@ impl Course {
             }))?;
         }
         Ok(answer)
+    }
+}
+
+/// Nothing shows whether it happened.
+fn in_doubt(fault: Fault, unknown: &str) -> Fault {
+    Fault {
+        kind: FaultKind::InDoubt,
+        retryable: false,
+        message: format!(
+            "{} (whether it happened is unknown: {unknown})",
+            fault.message
+        ),
+        ..fault
     }
 }
 

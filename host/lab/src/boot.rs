@@ -287,7 +287,7 @@ impl Machine {
         // On such firmware the entry was lost while it was being written.
         let boot_entry = !self.bmc.as_ref().is_some_and(|bmc| bmc.boot_entry_lost);
         self.disk = Some(System {
-            release: load.distribution.clone(),
+            release: turn.server.release(load),
             installation,
             accepts: Accepts::Installer,
             host_key: host_key(turn.seed, &self.name, "system", installation),
@@ -295,7 +295,7 @@ impl Machine {
             boot_entry,
             agent: Agent::default(),
         });
-        turn.tell(self, format!("{} is installed", load.distribution));
+        turn.tell(self, format!("{} is installed", turn.server.release(load)));
         self.reboot(turn, "the installer has finished");
     }
 

@@ -67,6 +67,7 @@ struct InstallServerFile {
     boot_address: Option<Spanned<String>>,
     reachable: bool,
     rejects: u32,
+    installs: BTreeMap<Spanned<String>, Spanned<String>>,
 }
 
 impl Default for InstallServerFile {
@@ -76,6 +77,7 @@ impl Default for InstallServerFile {
             boot_address: None,
             reachable: true,
             rejects: 0,
+            installs: BTreeMap::new(),
         }
     }
 }
@@ -157,6 +159,28 @@ fn times(place: &Place<'_>, file: &TimesFile) -> Result<Times, WorldError> {
     Ok(times)
 }
 
+/// What boot paths install instead of what they say.
+fn installs(
+    place: &Place<'_>,
+    given: &BTreeMap<Spanned<String>, Spanned<String>>,
+    distributions: &[Spanned<String>],
+) -> Result<BTreeMap<String, String>, WorldError> {
+    let mut installs = BTreeMap::new();
+    for (path, release) in given {
+        if !distributions
+            .iter()
+            .any(|it| it.get_ref() == path.get_ref())
+        {
+            return Err(place.error(path.span(), "is not one of `distributions`"));
+        }
+        installs.insert(
+            path.get_ref().clone(),
+            place.word(release, word::BOOT_PATH)?,
+        );
+    }
+    Ok(installs)
+}
+
 fn install_server(
     place: &Place<'_>,
     file: &WorldFile,
@@ -181,6 +205,7 @@ fn install_server(
         },
         distributions: words(&file.distributions)?,
         media: words(&file.media)?,
+        installs: installs(place, &server.installs, &file.distributions)?,
         any_boot_path: false,
         entries: BTreeMap::new(),
         publications: 0,

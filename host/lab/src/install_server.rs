@@ -46,6 +46,8 @@ pub struct InstallServer {
     pub distributions: Vec<String>,
     /// Boot media that exist.
     pub media: Vec<String>,
+    /// What boot paths install instead of the release that they name: a mirror that serves the wrong one.
+    pub installs: BTreeMap<String, String>,
     /// A twin does not know what the real server has: every boot path exists.
     pub any_boot_path: bool,
     /// Entries by short host name.
@@ -59,6 +61,12 @@ impl InstallServer {
     pub fn has(&self, load: &Load) -> bool {
         self.any_boot_path
             || (self.distributions.contains(&load.distribution) && self.media.contains(&load.media))
+    }
+
+    /// The release that a boot path installs.
+    pub fn release(&self, load: &Load) -> String {
+        let installed = self.installs.get(&load.distribution);
+        installed.unwrap_or(&load.distribution).clone()
     }
 
     /// The entry that answers this machine, whoever's it is, and by what it was recognised.

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 
 /// More output than this of a helper program is dropped.
-const OUTPUT_LIMIT: usize = 8 << 20;
+pub(crate) const OUTPUT_LIMIT: usize = 8 << 20;
 
 /// The path on which helper programs are looked up: the system's, whatever the person's shell says.
 const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

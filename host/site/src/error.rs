@@ -63,7 +63,7 @@ impl SiteError {
     /// From a TOML error; `text` is the file's content.
     pub(crate) fn toml(path: &Path, text: &str, error: &toml::de::Error) -> Self {
         let start = error.span().map_or(0, |span| span.start);
-        let (key, message) = plain(error.message());
+        let (key, message) = plain(error.message(), key_before(text, start));
         SiteError::Content {
             path: path.to_owned(),
             line: line_of(text, start),
@@ -79,8 +79,17 @@ pub(crate) fn line_of(text: &str, byte: usize) -> usize {
     1 + before.matches('\n').count()
 }
 
-/// The parser's message in the words of a site file, and the key that it blames.
-fn plain(message: &str) -> (Option<String>, String) {
+/// The key whose value begins at this byte; none within an array or after a quoted key.
+fn key_before(text: &str, byte: usize) -> Option<&str> {
+    let before = text.get(..byte)?.trim_end().strip_suffix('=')?.trim_end();
+    let is_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let key = before.get(before.trim_end_matches(is_key).len()..)?;
+    (!key.is_empty()).then_some(key)
+}
+
+/// The parser's message in the words of a site file, and the key that it blames; `here` is the key whose value it speaks
+/// of. The parser repeats values, which might be secrets: they are left out.
+fn plain(message: &str, here: Option<&str>) -> (Option<String>, String) {
     let quoted = |text: &str| text.split('`').nth(1).map(str::to_owned);
     if let Some(rest) = message.strip_prefix("unknown field ") {
         let key = quoted(rest);
@@ -101,8 +110,33 @@ fn plain(message: &str) -> (Option<String>, String) {
             format!("the key `{name}` is missing here; add it"),
         );
     }
+    let key = here.map(str::to_owned);
+    let value = here.map_or_else(
+        || "the value here".to_owned(),
+        |key| format!("the value of `{key}`"),
+    );
     if let Some(rest) = message.strip_prefix("unknown variant ") {
-        return (quoted(rest), format!("unknown word {rest}"));
+        // The last one: the value itself may have such words.
+        let known = rest
+            .rsplit_once(", expected ")
+            .map_or("", |(_, known)| known.trim_start_matches("one of "));
+        return (
+            key,
+            format!("{value} is none of the words known here: {known}"),
+        );
     }
-    (None, message.trim().to_owned())
+    for prefix in ["invalid type: ", "invalid value: "] {
+        if let Some(rest) = message.strip_prefix(prefix) {
+            let (found, expected) = rest
+                .rsplit_once(", expected ")
+                .unwrap_or((rest, "something else"));
+            // What was found is a kind, such as `string`, and the value in quotes.
+            let kind = found.split(['`', '"']).next().unwrap_or_default().trim();
+            return (
+                key,
+                format!("{value} ({kind}) does not fit: expected {expected}"),
+            );
+        }
+    }
+    (key, message.trim().to_owned())
 }

@@ -5,9 +5,25 @@ use crate::error::line_of;
 use crate::file::SiteFile;
 use crate::tables::{DhcpProvider, DnsProvider, IpmiProvider, NetboxProvider, RemoteProvider};
 use crate::target::is_name;
+use crate::units::Period;
 use std::ops::Range;
 use std::path::Path;
 use wreimage_capability::{ALL, Effect, Server};
+
+// The gate gives a call 300 s, and its fault knows less than the provider's own. With these bounds the steps that one call
+// makes end before that, even when each takes its whole time.
+
+/// Of one look-up. Each request to a BMC and each SSH connection makes one.
+const DNS_TIMEOUT: Period = Period::secs(10);
+/// Of one request with all its tries. A call makes four at most: it sets a boot device in two ways and reads back each.
+/// A look at a lost power command begins its last read after 60 s and has 120 s.
+const IPMI_TIMEOUT: Period = Period::secs(40);
+/// Each try of a read looks up the BMC's name as well.
+const IPMI_TRIES: u8 = 5;
+/// Of the include tool. A call runs it twice, when it takes out what it wrote, among a dozen small commands.
+const DHCP_TIMEOUT: Period = Period::secs(60);
+/// Of each step of an SSH session. A call connects, logs in and runs two commands, each in a channel that it opens.
+const REMOTE_TIMEOUT: Period = Period::secs(20);
 
 struct Rules<'a> {
     path: &'a Path,
@@ -40,6 +56,25 @@ impl Rules<'_> {
             format!("[{table}] with provider = \"{provider}\" needs the key `{key}`; add it");
         Err(self.error(at, key, message))
     }
+
+    /// `key` in `table` is not longer than `most`.
+    fn at_most(
+        &self,
+        value: Period,
+        most: Period,
+        at: Range<usize>,
+        table: &str,
+        key: &str,
+    ) -> Result<(), SiteError> {
+        if value <= most {
+            return Ok(());
+        }
+        let message = format!(
+            "the key `{key}` of [{table}] may be \"{most}\" at most, so that a call ends before wreimage gives it up; \
+             lower it"
+        );
+        Err(self.error(at, key, message))
+    }
 }
 
 /// Checks the rules; the first one that is broken is the error.
@@ -52,6 +87,7 @@ pub(crate) fn check(path: &Path, text: &str, file: &SiteFile) -> Result<(), Site
         return Err(rules.error(file.domain.span(), "domain", message));
     }
     check_tables(&rules, file)?;
+    check_timeouts(&rules, file)?;
     check_grants(&rules, file)?;
     check_waits(&rules, file)
 }
@@ -116,6 +152,44 @@ fn check_tables(rules: &Rules<'_>, file: &SiteFile) -> Result<(), SiteError> {
         let one = table.installer.is_some() || table.production.is_some();
         rules.needs(one, at.clone(), "remote", "russh", "production")?;
         rules.needs(!table.reboot.is_empty(), at, "remote", "russh", "reboot")?;
+    }
+    Ok(())
+}
+
+fn check_timeouts(rules: &Rules<'_>, file: &SiteFile) -> Result<(), SiteError> {
+    if let Some(table) = &file.dns {
+        let at = table.provider.span();
+        rules.at_most(table.timeout, DNS_TIMEOUT, at, "dns", "timeout")?;
+    }
+    if let Some(table) = &file.ipmi {
+        let at = table.provider.span();
+        if table.tries > IPMI_TRIES {
+            let message =
+                format!("the key `tries` of [ipmi] may be {IPMI_TRIES} at most; lower it");
+            return Err(rules.error(at, "tries", message));
+        }
+        let all_tries = table.timeout.0.saturating_mul(table.tries.max(1).into());
+        if all_tries > IPMI_TIMEOUT.0 {
+            let message = format!(
+                "the key `timeout` of [ipmi], times `tries`, may be \"{IPMI_TIMEOUT}\" at most, so that a call ends \
+                 before wreimage gives it up; lower one of them"
+            );
+            return Err(rules.error(at, "timeout", message));
+        }
+    }
+    if let Some(table) = &file.dhcp {
+        let at = table.provider.span();
+        rules.at_most(table.timeout, DHCP_TIMEOUT, at, "dhcp", "timeout")?;
+    }
+    if let Some(table) = &file.remote {
+        for (key, value) in [
+            ("connect-timeout", table.connect_timeout),
+            ("login-timeout", table.login_timeout),
+            ("read-timeout", table.read_timeout),
+        ] {
+            let at = table.provider.span();
+            rules.at_most(value, REMOTE_TIMEOUT, at, "remote", key)?;
+        }
     }
     Ok(())
 }

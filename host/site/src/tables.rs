@@ -56,7 +56,7 @@ pub struct DnsTable {
     pub servers: Vec<NameServer>,
     /// The hosts file, for `hosts`; relative to the site file.
     pub hosts: Option<PathBuf>,
-    /// How long one look-up may take.
+    /// How long one look-up may take; 10 s at most.
     #[serde(default = "five_seconds")]
     pub timeout: Period,
 }
@@ -108,10 +108,10 @@ pub struct IpmiTable {
     /// Cipher suites in the order in which they are tried; 17 and 3 are allowed.
     #[serde(default = "suites")]
     pub cipher_suites: Vec<Suite>,
-    /// How long one request may take, retransmissions included.
+    /// How long one request may take, retransmissions included; times `tries`, 40 s at most.
     #[serde(default = "ten_seconds")]
     pub timeout: Period,
-    /// How often a read that got no answer is made. What changes something is told once per call.
+    /// How often a read that got no answer is made; 5 at most. What changes something is told once per call.
     #[serde(default = "two")]
     pub tries: u8,
     /// The program.
@@ -179,7 +179,7 @@ pub struct DhcpTable {
     /// Prints something that is another after each start of the DHCP server.
     #[serde(default = "started_command")]
     pub started: Vec<String>,
-    /// How long the include tool may take.
+    /// How long the include tool may take; 60 s at most.
     #[serde(default = "one_minute")]
     pub timeout: Period,
     /// The install server, when it is another machine; entered by SSH.
@@ -292,7 +292,7 @@ pub struct RemoteTable {
     /// How long a machine may take to accept a connection. Short: a machine that is down does not answer at all.
     #[serde(default = "two_seconds")]
     pub connect_timeout: Period,
-    /// How long key exchange and login may take together.
+    /// How long key exchange and login may take together; 20 s at most, as the other two.
     #[serde(default = "ten_seconds")]
     pub login_timeout: Period,
     /// How long one read may take.

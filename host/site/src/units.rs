@@ -79,7 +79,8 @@ impl<T> Visitor<'_> for Written<T> {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
-        (self.parse)(text).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+        // The text itself is not repeated: it might be a secret in the wrong place.
+        (self.parse)(text).ok_or_else(|| E::invalid_value(de::Unexpected::Other("string"), &self))
     }
 }
 

@@ -114,12 +114,9 @@ fn typos_name_their_line_and_key() {
     ));
     assert_eq!((line, key.as_deref()), (5, Some("path")));
 
-    let (line, _, message) = wrong(&minimal("[dns]\nprovider = \"bind\"\n"));
-    assert_eq!(line, 4);
-    assert!(
-        message.contains("`bind`") && message.contains("`system`"),
-        "{message}"
-    );
+    let (line, key, message) = wrong(&minimal("[dns]\nprovider = \"bind\"\n"));
+    assert_eq!((line, key.as_deref()), (4, Some("provider")));
+    assert!(message.contains("`system`"), "{message}");
 
     let (line, _, message) = wrong("name = \"a\"\ndomain = \"b\n");
     assert_eq!(line, 2, "{message}");
@@ -174,6 +171,28 @@ fn what_a_provider_needs_must_be_there() {
 }
 
 #[test]
+fn no_timeout_outlasts_the_gate() {
+    const IPMI: &str = "[ipmi]\nprovider = \"ipmitool\"\npassword = { env = \"X\" }\n";
+    const REMOTE: &str = "[remote]\nprovider = \"lab\"\n";
+    for (table, key, most, more) in [
+        ("[dns]\nprovider = \"system\"\n", "timeout", "10s", "11s"),
+        (IPMI, "timeout", "20s", "21s"),
+        ("[dhcp]\nprovider = \"lab\"\n", "timeout", "60s", "2m"),
+        (REMOTE, "connect-timeout", "20s", "20001ms"),
+        (REMOTE, "login-timeout", "20s", "1m"),
+        (REMOTE, "read-timeout", "20s", "1h"),
+    ] {
+        parse(&minimal(&format!("{table}{key} = \"{most}\"\n"))).unwrap();
+        let (line, named, message) = wrong(&minimal(&format!("{table}{key} = \"{more}\"\n")));
+        assert_eq!((line, named.as_deref()), (4, Some(key)), "{message}");
+        assert!(message.contains("at most"), "{message}");
+    }
+    parse(&minimal(&format!("{IPMI}tries = 1\ntimeout = \"40s\"\n"))).unwrap();
+    let (_, key, _) = wrong(&minimal(&format!("{IPMI}tries = 6\n")));
+    assert_eq!(key.as_deref(), Some("tries"));
+}
+
+#[test]
 fn a_secret_written_into_the_file_is_refused_and_never_repeated() {
     for value in [
         "\"hunter2-secret\"",
@@ -192,6 +211,26 @@ fn a_secret_written_into_the_file_is_refused_and_never_repeated() {
             );
             assert!(shown.contains("line"), "{shown}");
         }
+    }
+    // Pasted in the wrong place, it is still a secret.
+    for (place, key, expected) in [
+        ("timeout = \"hunter2-secret\"", "timeout", "10s"),
+        ("timeout = \"hunter2, expected x\"", "timeout", "10s"),
+        ("timeout = 4711", "timeout", "10s"),
+        ("port = \"hunter2-secret\"", "port", "u16"),
+        ("port = 47114711", "port", "u16"),
+        ("provider = \"hunter2-secret\"", "provider", "`lab`"),
+        ("provider = \"hunter2`, expected x\"", "provider", "`lab`"),
+    ] {
+        let error = parse(&minimal(&format!("[ipmi]\n{place}\n"))).unwrap_err();
+        for shown in [error.to_string(), format!("{error:?}")] {
+            assert!(
+                !shown.contains("hunter2") && !shown.contains("4711"),
+                "{shown}"
+            );
+            assert!(shown.contains(key) && shown.contains(expected), "{shown}");
+        }
+        assert!(error.to_string().contains("line 4"), "{error}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod wreimage;
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -94,9 +95,19 @@ fn the_old_system_is_wiped_and_the_new_one_proven() -> Result<()> {
         .console()
         .find(installer.at, SSHD_UP)?
         .context("no new system on the console")?;
-    let boots = [boot_id(&old)?, boot_id(&installer)?, boot_id(&new)?];
+    // The search begins at its time, and would find the same line again.
+    let rebooted = rig
+        .console()
+        .find(new.at + Duration::from_millis(1), SSHD_UP)?
+        .context("no reboot of the new system on the console")?;
+    let boots = [
+        boot_id(&old)?,
+        boot_id(&installer)?,
+        boot_id(&new)?,
+        boot_id(&rebooted)?,
+    ];
     ensure!(
-        boots[0] != boots[1] && boots[1] != boots[2] && boots[0] != boots[2],
+        boots.iter().collect::<BTreeSet<_>>().len() == boots.len(),
         "{boots:?}"
     );
 
@@ -154,6 +165,7 @@ fn the_old_system_is_wiped_and_the_new_one_proven() -> Result<()> {
     // How late the host was at each event, and the run's time beside the machine's own.
     let late_installer = seconds_between(installer.at, run.time_of(waited[0])?);
     let late_new = seconds_between(new.at, run.time_of(waited[1])?);
+    let late_rebooted = seconds_between(rebooted.at, run.time_of(waited[2])?);
     let on_console = seconds_between(powered, new.at);
     let power_call = run.outcomes("ipmi.set-power");
     let commanded = run.began(
@@ -167,6 +179,7 @@ fn the_old_system_is_wiped_and_the_new_one_proven() -> Result<()> {
     println!("  a login to the new OS takes                 {login:>6.2} s");
     println!("  installer up on the console, seen after     {late_installer:>6.2} s");
     println!("  new OS up on the console, seen after        {late_new:>6.2} s");
+    println!("  rebooted OS up on the console, seen after   {late_rebooted:>6.2} s");
     println!("  power to new OS up, on the console          {on_console:>6.2} s");
     println!("  power command to new OS up, in the record   {in_record:>6.2} s");
     println!(
@@ -178,7 +191,7 @@ fn the_old_system_is_wiped_and_the_new_one_proven() -> Result<()> {
         run.seconds()?
     );
     ensure!(
-        late_installer <= LATE && late_new <= LATE,
+        late_installer <= LATE && late_new <= LATE && late_rebooted <= LATE,
         "a wait ended too late"
     );
     Ok(())

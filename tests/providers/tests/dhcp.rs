@@ -80,19 +80,37 @@ async fn entries_of_every_kind_are_accepted_by_dhcpd() {
     walk(&server, &site.open(&server.table())).await;
 }
 
+/// The tables of an install server that is entered by SSH.
+fn behind_ssh(server: &InstallServer, sshd: &Sshd) -> String {
+    format!(
+        "{}[dhcp.server]\nhost = \"install1001.lab1.test\"\nport = {}\nuser = \"{}\"\nkey = \"production\"\n\
+         known-hosts = \"known_hosts\"\n",
+        server.table(),
+        sshd.port,
+        user()
+    )
+}
+
+#[tokio::test]
+async fn a_long_file_behind_ssh_is_read_from_its_beginning() {
+    let site = TestSite::new();
+    let server = InstallServer::new(&site);
+    let mut sshd = Sshd::new(&site, false);
+    sshd.up();
+    let text = format!("\nhost host1001 {{ }}\n{}", "# comment\n".repeat(20_000));
+    std::fs::write(server.snippet("host1001"), &text).unwrap();
+    let providers = site.open(&behind_ssh(&server, &sshd));
+    let read = published(&providers).await.unwrap().text;
+    assert!(read == text, "{} of {} bytes", read.len(), text.len());
+}
+
 #[tokio::test]
 async fn the_install_server_may_be_behind_ssh() {
     let site = TestSite::new();
     let server = InstallServer::new(&site);
     let mut sshd = Sshd::new(&site, false);
     sshd.up();
-    let table = format!(
-        "{}[dhcp.server]\nhost = \"install1001.lab1.test\"\nport = {}\nuser = \"{}\"\nkey = \"production\"\n\
-         known-hosts = \"known_hosts\"\n",
-        server.table(),
-        sshd.port,
-        user()
-    );
+    let table = behind_ssh(&server, &sshd);
     let providers = site.open(&table);
     walk(&server, &providers).await;
     let lines = site.load(&table).check(None).await;

@@ -5,9 +5,10 @@ use crate::service::job::Kind;
 use crate::service::netbox::{IMPORT, Script};
 use serde_json::{Value, json};
 use wreimage_capability::netbox::{
-    Device, DeviceKind, DeviceStatus, Provider, ScriptResult, ScriptTimeout, SwitchPort, functions,
+    Device, DeviceKind, DeviceStatus, Provider, ScriptEnd, ScriptResult, ScriptTimeout, SwitchPort,
+    functions,
 };
-use wreimage_capability::{Call, Fault, Function, Reconciled};
+use wreimage_capability::{Call, Fault, FaultKind, Function, Reconciled};
 
 pub(crate) struct Netbox(pub(crate) Seat);
 
@@ -84,7 +85,19 @@ impl Provider for Netbox {
                     Ok((!hangs).then_some(world.times.netbox_script))
                 },
             )
-            .await?;
+            .await;
+        let result = match result {
+            // It was begun, and its job can be looked at.
+            Err(fault) if fault.kind == FaultKind::Timeout => self.0.look(|_, world| {
+                Ok(ScriptResult {
+                    end: ScriptEnd::Running,
+                    log: Vec::new(),
+                    location: world.script_location(&name),
+                    extra: Vec::new(),
+                })
+            })?,
+            ended => ended?,
+        };
         self.0.mark(
             call,
             "netbox.run-script",

@@ -77,6 +77,11 @@ impl World {
         Ok(())
     }
 
+    /// Where the jobs of a script are seen.
+    pub(crate) fn script_location(&self, name: &str) -> String {
+        format!("https://netbox.{}/extras/scripts/{name}/jobs/", self.domain)
+    }
+
     /// The script's job has ended.
     pub(crate) fn script_ends(&mut self, host: &str, key: &str) -> Value {
         self.services.netbox.jobs += 1;

@@ -1,6 +1,6 @@
 //! The install server: this machine, or another one by SSH. Both run the same commands.
 
-use crate::child::Child;
+use crate::child::{Child, OUTPUT_LIMIT};
 use crate::dns::Names;
 use crate::ssh::{Connection, Door, Ended, ExecFailure, HostKeys, Login, Patience, WayIn, quote};
 use base64::Engine;
@@ -11,8 +11,9 @@ use tokio::sync::Mutex;
 use wreimage_capability::Fault;
 use wreimage_capability::remote::Exit;
 
-/// For everything but the include tool.
-const SMALL: Duration = Duration::from_secs(20);
+/// For everything but the include tool. One call runs a dozen of these besides the include tool, and must end before the
+/// gate's deadline.
+const SMALL: Duration = Duration::from_secs(10);
 
 /// Exit statuses of the scripts below.
 const ABSENT: i64 = 44;
@@ -101,6 +102,8 @@ pub(super) struct Ran {
     pub(super) status: Option<i64>,
     pub(super) stdout: String,
     pub(super) stderr: String,
+    /// Whether a part of the output is missing: there was too much of it.
+    cut: bool,
 }
 
 impl Ran {
@@ -165,6 +168,7 @@ impl Server {
             status: ended.status.code().map(i64::from),
             stdout: String::from_utf8_lossy(&ended.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&ended.stderr).into_owned(),
+            cut: ended.stdout.len() >= OUTPUT_LIMIT,
         })
     }
 
@@ -197,8 +201,13 @@ impl Server {
                 Exit::Status(status) => Some(i64::from(status)),
                 _ => None,
             },
-            stdout: ended.stdout.text(),
+            stdout: if ended.truncated {
+                ended.stdout.text()
+            } else {
+                String::from_utf8_lossy(&ended.whole_stdout).into_owned()
+            },
             stderr: ended.stderr.text(),
+            cut: ended.truncated,
         })
     }
 
@@ -224,6 +233,16 @@ impl Server {
     pub(super) async fn read(&self, path: &str) -> Result<Option<String>, Fault> {
         let ran = self.script(READ, &[path]).await?;
         match ran.status {
+            // Half a file must not be judged as if it were all of it.
+            Some(0) if ran.cut => Err(Fault::rejected(
+                "dhcp.file-too-large",
+                self.system(),
+                format!(
+                    "{path} on {} is too large for a file of the DHCP automation and was not read to its end; look at \
+                     what it is, and at `dhcp.folder` and `dhcp.proxy` of the site file",
+                    self.system()
+                ),
+            )),
             Some(0) => Ok(Some(ran.stdout)),
             Some(ABSENT) => Ok(None),
             _ => Err(self.failed("read", path, &ran)),

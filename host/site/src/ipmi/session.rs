@@ -13,6 +13,9 @@ use wreimage_capability::{Fault, FaultKind};
 
 /// Seconds between two packets, and how many are sent, for `-N` and `-R`: a BMC that does not answer costs 6 s.
 const RETRANSMIT: (&str, &str) = ("1", "2");
+/// The same for a power command, which is sent in one packet: what is sent again might act again. The opening of the
+/// session has no second packet either, so a slow BMC gets longer for each.
+const SENT_ONCE: (&str, &str) = ("5", "1");
 
 /// After so many refusals the password is not shown again: BMCs lock accounts.
 const REFUSALS: u8 = 2;
@@ -255,11 +258,10 @@ impl Bmc {
             }
         };
         let (port, suite) = (self.port.to_string(), suite.number().to_string());
-        // A power command is sent in one packet: what is sent again might act again.
-        let retries = if repeat == Repeat::Never {
-            "1"
+        let (interval, packets) = if repeat == Repeat::Never {
+            SENT_ONCE
         } else {
-            RETRANSMIT.1
+            RETRANSMIT
         };
         let mut argv = vec![
             self.program.as_str(),
@@ -276,9 +278,9 @@ impl Bmc {
             "-C",
             &suite,
             "-N",
-            RETRANSMIT.0,
+            interval,
             "-R",
-            retries,
+            packets,
         ];
         argv.extend_from_slice(arguments);
         let Some(mut child) = Child::new(&argv) else {

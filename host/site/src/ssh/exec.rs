@@ -51,6 +51,8 @@ pub(crate) struct Ended {
     pub(crate) stderr: Output,
     /// Both streams in the order in which they came, up to 8 MiB.
     pub(crate) whole: Vec<u8>,
+    /// What of it is standard output.
+    pub(crate) whole_stdout: Vec<u8>,
     /// Whether there was more than that.
     pub(crate) truncated: bool,
 }
@@ -91,6 +93,7 @@ impl Connection {
             stdout: Output::default(),
             stderr: Output::default(),
             whole: Vec::new(),
+            whole_stdout: Vec::new(),
             truncated: false,
         };
         let mut told = false;
@@ -99,7 +102,8 @@ impl Connection {
                 match message {
                     ChannelMsg::Data { data } => {
                         ended.stdout.push(&data);
-                        ended.keep(&data);
+                        let kept = ended.keep(&data);
+                        ended.whole_stdout.extend_from_slice(kept);
                     }
                     ChannelMsg::ExtendedData { data, .. } => {
                         ended.stderr.push(&data);
@@ -141,11 +145,13 @@ impl Connection {
 }
 
 impl Ended {
-    fn keep(&mut self, bytes: &[u8]) {
+    /// Returns what there was room for.
+    fn keep<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let room = WHOLE.saturating_sub(self.whole.len());
         let kept = bytes.get(..room.min(bytes.len())).unwrap_or_default();
         self.whole.extend_from_slice(kept);
         self.truncated |= kept.len() < bytes.len();
+        kept
     }
 }
 

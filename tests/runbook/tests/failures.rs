@@ -1,0 +1,427 @@
+//! What goes wrong, and what the run leaves then: one test a way to fail, each with its end state.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use serde_json::Value;
+use wreimage_journal::Level;
+use wreimage_runbook_tests::Case;
+
+fn host1001() -> Case {
+    Case::of("host1001")
+}
+
+const DISABLE: &str = "Disable Puppet";
+const DEBMONITOR: &str = "Remove the host from Debmonitor";
+const FIRST_RUN: &str = "Run Puppet for the first time";
+
+#[test]
+fn a_puppet_agent_that_cannot_be_disabled_is_a_warning() {
+    let done = host1001()
+        .whose("puppet", "cannot-be-disabled = true")
+        .run();
+    done.ends("warnings", 0)
+        .has(DISABLE, Level::Warning, &[])
+        .has(FIRST_RUN, Level::Success, &[])
+        .is_safe();
+}
+
+#[test]
+fn debmonitor_that_fails_twice_is_asked_a_third_time() {
+    let done = host1001()
+        .where_("[services]\nerrors = { debmonitor = 2 }")
+        .run();
+    done.ends("success", 0).has(DEBMONITOR, Level::Success, &[]);
+    assert_eq!(done.calls("debmonitor.remove"), 3);
+}
+
+#[test]
+fn debmonitor_that_denies_is_asked_once_and_stops_the_run() {
+    let done = host1001()
+        .where_("[services]\ndenied = [\"debmonitor\"]")
+        .run();
+    done.ends("failed", 21).because(&["403", "--new"]).is_safe();
+    assert_eq!(done.calls("debmonitor.remove"), 1);
+}
+
+#[test]
+fn a_dhcp_server_that_refuses_the_entry_stops_the_run_before_the_machine_is_touched() {
+    let done = host1001().where_("[install-server]\nrejects = 1000").run();
+    done.ends("failed", 21).is_safe();
+    assert_eq!(done.calls("ipmi.set-power"), 0);
+    assert_eq!(done.machine().release(), Some("buster"));
+}
+
+#[test]
+fn a_forced_network_boot_that_does_not_stick_is_forced_again() {
+    for times in [1, 2] {
+        let done = host1001()
+            .whose("bmc", &format!("pxe-does-not-stick = {times}"))
+            .run();
+        done.ends("success", 0).is_safe();
+        assert_eq!(done.calls("ipmi.set-boot-device"), times + 1);
+    }
+}
+
+#[test]
+fn a_network_boot_that_never_sticks_stops_the_run_before_the_power_cycle() {
+    let done = host1001().whose("bmc", "pxe-does-not-stick = 1000").run();
+    done.ends("failed", 21).is_safe();
+    assert_eq!(done.calls("ipmi.set-power"), 0);
+    assert_eq!(done.machine().release(), Some("buster"));
+}
+
+#[test]
+fn a_machine_that_finds_no_entry_comes_back_with_its_data() {
+    // The inventory has another port than the one where it is plugged in.
+    let done = host1001()
+        .whose(
+            "netbox",
+            "switch = { name = \"asw1-a-lab1\", port = \"ge-0/0/9\", vlan = \"private1-a-lab1\" }",
+        )
+        .run();
+    done.ends("failed", 21).because(&["old", "data"]).is_safe();
+    assert_eq!(done.machine().release(), Some("buster"));
+}
+
+#[test]
+fn an_installer_that_never_comes_is_waited_for_and_its_console_named() {
+    let done = host1001().where_("[times]\ninstaller-boot = \"24h\"").run();
+    // The agent of the old system could not be enabled again: nothing answers.
+    done.ends("failed", 21).because(&["console"]).is_safe();
+    assert!(done.report.ending.left[0].contains("Puppet agent"));
+}
+
+#[test]
+fn at_a_deadline_the_operator_may_wait_on() {
+    let done = host1001()
+        .where_("[times]\ninstallation = \"60min\"")
+        .answered(&["wait"])
+        .run();
+    done.ends("warnings", 0).is_safe();
+    assert_eq!(done.questions().len(), 1);
+}
+
+/// On UEFI the override is not touched while the installer runs, so a firmware that keeps it boots the installer again.
+#[test]
+fn a_machine_that_comes_back_into_the_installer_is_not_called_installed() {
+    let done = Case::of("host1005")
+        .whose("bmc", "keeps-override = true\nloses-boot-entry = false")
+        .run();
+    // That the override is left is said: to clear it now could lose the boot entry of the new system.
+    done.ends("failed", 21)
+        .because(&["installer"])
+        .never("Mask");
+    assert!(done.report.ending.left[0].contains("boot override"));
+    assert_eq!(
+        done.ask::<Value>("dhcp.get-published").unwrap(),
+        Value::Null
+    );
+}
+
+#[test]
+fn no_pxe_with_another_release_than_the_one_asked_for_is_refused() {
+    let done = host1001().and("no-pxe").run();
+    done.ends("refused", 40)
+        .touched_nothing()
+        .because(&["bullseye", "buster"]);
+}
+
+#[test]
+fn a_request_with_another_fingerprint_is_never_signed() {
+    let done = host1001().whose("puppet", "forged-request = true").run();
+    done.ends("failed", 21).because(&["fingerprint"]).is_safe();
+    assert_eq!(done.calls("puppet-ca.sign"), 0);
+    let held: Value = done.ask("puppet-ca.get-certificate").unwrap();
+    assert!(held.get("Signed").is_none(), "{held}");
+}
+
+#[test]
+fn a_stale_certificate_is_removed_before_the_new_one_is_asked_for() {
+    let done = Case::of("host1002")
+        .and("new")
+        .whose("puppet", "certificate = \"signed\"")
+        .run();
+    done.ends("success", 0);
+    let fingerprint = done.answers("puppet.request-certificate")[0]
+        .1
+        .clone()
+        .unwrap();
+    let held: Value = done.ask("puppet-ca.get-certificate").unwrap();
+    assert_eq!(held["Signed"], fingerprint);
+}
+
+#[test]
+fn names_that_look_like_the_host_keep_their_certificates() {
+    let text = "[services]\ncertificates = [\"xhost1001.lab1.test\", \"host1001.lab1.test.example.test\"]\n\
+                requests = [\"host1001xlab1.test\", \"host1001.lab1.test2\"]";
+    let done = host1001().where_(text).run();
+    done.ends("success", 0);
+    let state = done.lab.save();
+    for name in [
+        "xhost1001.lab1.test",
+        "host1001.lab1.test.example.test",
+        "host1001xlab1.test",
+        "host1001.lab1.test2",
+    ] {
+        assert!(state.contains(name), "{name} is gone");
+    }
+}
+
+#[test]
+fn a_resource_that_never_appears_is_waited_for_and_named() {
+    let done = host1001().whose("puppetdb", "resource = \"never\"").run();
+    done.ends("failed", 21).because(&["Nagios_host"]).is_safe();
+    done.never(FIRST_RUN);
+}
+
+#[test]
+fn without_the_resource_the_operator_may_go_on_without_the_downtime() {
+    let done = host1001()
+        .whose("puppetdb", "resource = \"never\"")
+        .answered(&["wait", "skip", "skip", "skip"])
+        .run();
+    assert!(done.report.ending.exit_code == 0, "{}", done.told());
+    done.is_safe();
+}
+
+#[test]
+fn a_resource_that_appears_twice_is_said() {
+    let done = host1001().whose("puppetdb", "resource = \"twice\"").run();
+    done.has("Poll PuppetDB", Level::Failure, &["2"]).is_safe();
+}
+
+#[test]
+fn a_host_that_monitoring_never_knows_gets_no_downtime_and_the_run_says_so() {
+    let done = host1001().whose("icinga", "never-known = true").run();
+    assert_ne!(done.report.ending.outcome, "success", "{}", done.told());
+    done.is_safe();
+}
+
+#[test]
+fn a_first_run_that_fails_once_is_tried_again() {
+    let done = Case::of("host1007").answered(&["retry"]).run();
+    done.ends("warnings", 0).is_safe();
+    assert_eq!(done.calls("puppet.first-run"), 2);
+    assert_eq!(done.questions().len(), 1);
+}
+
+#[test]
+fn a_first_run_that_is_skipped_crashes_nothing_later() {
+    let done = Case::of("host1008")
+        .answered(&["skip", "skip", "skip", "skip", "skip", "skip", "skip"])
+        .run();
+    assert_ne!(done.report.ending.outcome, "success", "{}", done.told());
+    assert!(!done.told().contains("panicked"), "{}", done.told());
+    done.is_safe();
+}
+
+#[test]
+fn a_first_run_that_is_aborted_ends_the_run() {
+    let done = Case::of("host1008")
+        .with("task", "T12345")
+        .answered(&["retry", "abort"])
+        .run();
+    done.ends("failed", 21).is_safe();
+    assert_eq!(done.calls("puppet.first-run"), 2);
+    done.never("Reboot the new host");
+    assert_eq!(done.comments().len(), 2, "{:?}", done.comments());
+}
+
+#[test]
+fn without_a_terminal_a_first_run_that_fails_ends_the_run() {
+    let done = Case::of("host1008").run();
+    done.ends("failed", 21).is_safe();
+    assert_eq!(done.calls("puppet.first-run"), 1);
+}
+
+#[test]
+fn boot_parameters_that_are_not_normal_are_put_right() {
+    let done = Case::of("host1005")
+        .whose("bmc", "loses-boot-entry = false")
+        .run();
+    done.ends("success", 0).is_safe();
+}
+
+#[test]
+fn httpbb_that_fails_is_a_warning() {
+    let done = host1001()
+        .and("httpbb")
+        .whose("httpbb", "fails = true")
+        .run();
+    done.ends("warnings", 0)
+        .has("Run Httpbb", Level::Warning, &[])
+        .is_safe();
+}
+
+#[test]
+fn a_suite_of_httpbb_that_does_not_exist_is_said() {
+    let done = host1001()
+        .and("httpbb")
+        .with("httpbb-suite", "parsoid")
+        .run();
+    done.has("Run Httpbb", Level::Warning, &["parsoid"])
+        .is_safe();
+}
+
+#[test]
+fn a_host_that_is_never_optimal_keeps_its_downtime() {
+    let done = Case::of("host1011").run();
+    done.ends("warnings", 0)
+        .has("Remove the downtime", Level::Warning, &["downtime"])
+        .is_safe();
+    assert_eq!(done.calls("icinga.remove-downtime"), 0);
+}
+
+#[test]
+fn an_import_that_fails_hangs_or_logs_failures_is_a_warning_with_its_lines() {
+    for how in ["fails", "errors", "hangs", "logs-failures"] {
+        let done = host1001()
+            .whose("netbox", &format!("script = \"{how}\""))
+            .run();
+        done.ends("warnings", 0)
+            .has("Run the ImportPuppetDB", Level::Warning, &[])
+            .is_safe();
+    }
+}
+
+#[test]
+fn a_task_that_does_not_exist_is_refused() {
+    let done = host1001().with("task", "T99999").run();
+    done.ends("refused", 40)
+        .touched_nothing()
+        .because(&["T99999", "--task"]);
+}
+
+#[test]
+fn a_ticket_system_that_does_not_answer_stops_nothing() {
+    for trouble in [
+        "unreachable = [\"phabricator\"]",
+        "errors = { phabricator = 1000 }",
+    ] {
+        let done = host1001()
+            .with("task", "T12345")
+            .where_(&format!("[services]\n{trouble}"))
+            .run();
+        done.ends("warnings", 0).is_safe();
+        assert!(done.comments().is_empty());
+        assert_eq!(done.machine().release(), Some("bullseye"));
+    }
+}
+
+#[test]
+fn a_host_without_services_in_conftool_is_refused() {
+    let done = Case::of("host1003").and("conftool").run();
+    done.ends("refused", 40)
+        .touched_nothing()
+        .because(&["conftool"]);
+}
+
+#[test]
+fn a_service_of_weight_zero_gets_a_reminder_that_says_so() {
+    let text =
+        "[[machine.host1001.conftool]]\ncluster = \"appserver\"\nservice = \"apache2\"\nweight = 0";
+    let done = host1001().and("conftool").where_(text).run();
+    assert_eq!(done.report.ending.exit_code, 0, "{}", done.told());
+    assert!(done.told().contains("weight 0"), "{}", done.told());
+    done.is_safe();
+}
+
+#[test]
+fn a_host_of_another_site_is_refused() {
+    Case::of("host2001")
+        .run()
+        .ends("refused", 40)
+        .touched_nothing();
+}
+
+/// Whatever words come from people, they stay words.
+#[test]
+fn hostile_words_change_no_command_and_no_comment_line() {
+    let long = "x".repeat(10_000);
+    for actor in [
+        "a'; reboot #",
+        "$(reboot)",
+        "`id`\n[0] SCHEDULE_HOST_DOWNTIME;x",
+        &long,
+    ] {
+        let done = host1001()
+            .by(actor)
+            .with("task", "T12345")
+            .and("conftool")
+            .run();
+        done.ends("success", 0);
+        for function in [
+            "icinga.set-downtime",
+            "alertmanager.silence",
+            "puppet.disable",
+        ] {
+            for (arguments, _) in done.answers(function) {
+                let reason = arguments["reason"].as_str().unwrap();
+                assert!(reason.len() <= 120, "{reason}");
+                assert!(
+                    !reason.contains(['\'', '"', ';', '$', '`', '\n', '#']),
+                    "{reason}"
+                );
+            }
+        }
+        for comment in done.comments() {
+            assert!(comment.len() <= 12_000);
+            assert!(!comment.contains("\n[0]"), "{comment}");
+        }
+    }
+}
+
+#[test]
+fn another_release_than_the_one_asked_for_is_not_enrolled() {
+    let done = host1001()
+        .where_("[install-server]\ninstalls = { bullseye = \"bookworm\" }")
+        .run();
+    done.ends("failed", 21)
+        .because(&["bookworm", "bullseye"])
+        .is_safe();
+    assert_eq!(done.calls("puppet.request-certificate"), 0);
+}
+
+/// What a failed run leaves is said with the command that ends it, by the host and on the task.
+#[test]
+fn a_run_that_fails_half_way_says_how_to_go_on() {
+    let done = host1001()
+        .where_("[install-server]\nrejects = 1000")
+        .with("task", "T12345")
+        .run();
+    let commands = done.commands();
+    assert!(
+        commands
+            .iter()
+            .any(|it| it.contains("DEL_DOWNTIME_BY_HOST_NAME")),
+        "{commands:?}"
+    );
+    assert!(
+        commands
+            .iter()
+            .any(|it| it.ends_with("--os bullseye --new")),
+        "{commands:?}"
+    );
+    let last = done.comments().pop().unwrap();
+    assert!(last.contains("--new") && last.contains("FAIL"), "{last}");
+}
+
+/// The second run after a failure: the host is out of PuppetDB, so it is called new, and is still depooled.
+#[test]
+fn what_an_earlier_run_has_depooled_is_not_forgotten() {
+    let case = host1001()
+        .and("conftool")
+        .where_("[install-server]\nrejects = 1");
+    let lab = case.lab();
+    case.run_in(&lab).ends("failed", 21);
+    let again = case.and("new").run_in(&lab);
+    again
+        .ends("warnings", 0)
+        .has("Depool", Level::Warning, &["inactive"]);
+    assert_eq!(again.calls("conftool.set-pooled"), 0);
+    let pooled = again
+        .commands()
+        .iter()
+        .filter(|it| it.contains("set/pooled=yes"))
+        .count();
+    assert_eq!(pooled, 2, "{:?}", again.commands());
+}
