@@ -66,11 +66,25 @@ impl Actions {
         }
     }
 
-    /// The outcome of a run that came to its end. The host's report has the steps; the headline stands above them.
+    /// The outcome of a run that came to its end: the headline, and the steps that somebody should look at.
     pub fn outcome(&self, headline: &str) -> Outcome {
+        let unwell = |action: &&Action| matches!(action.level, Level::Warning | Level::Failure);
+        let unwell: Vec<&str> = self
+            .done
+            .iter()
+            .filter(unwell)
+            .map(|action| match action.name.as_str() {
+                "" => action.text.as_str(),
+                name => name,
+            })
+            .collect();
+        let mut summary = headline.to_owned();
+        if !unwell.is_empty() {
+            summary.push_str(&format!(" Look at: {}.", unwell.join("; ")));
+        }
         Outcome {
             verdict: self.verdict(),
-            summary: headline.to_owned(),
+            summary,
             extra: Vec::new(),
         }
     }

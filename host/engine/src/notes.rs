@@ -59,6 +59,7 @@ fn ended(step: PastStep) -> Record {
         level: step.level,
         text: step.text,
         evidence: step.evidence,
+        took_ms: step.took_ms,
     }
 }
 

@@ -57,6 +57,9 @@ pub enum Record {
         /// Names and values that support it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         evidence: Vec<(String, String)>,
+        /// How long it took by the clock of the run, in milliseconds.
+        #[serde(default)]
+        took_ms: u64,
     },
     /// Something worth reporting, from the guest or the host.
     Note {

@@ -42,6 +42,9 @@ fn write_report(out: &mut String, report: &Report) -> fmt::Result {
             step.name,
             words::after(&step.text)
         )?;
+        for (name, value) in &step.evidence {
+            writeln!(out, "         {name}: {}", words::short(value))?;
+        }
     }
     for (level, text) in &report.notes {
         if *level == Level::Warning || *level == Level::Failure {

@@ -46,6 +46,7 @@ pub fn lines(entry: &Entry) -> Vec<String> {
             level,
             text,
             evidence,
+            ..
         } => {
             let mut lines = vec![format!(
                 "{:<4} {phase}: {name}{}",
@@ -89,6 +90,16 @@ pub fn lines(entry: &Entry) -> Vec<String> {
         | Record::Consented { .. }
         | Record::UndoOpened { .. }
         | Record::Finished(_) => Vec::new(),
+    }
+}
+
+/// A value in one line of bearable length.
+pub fn short(text: &str) -> String {
+    const LONGEST: usize = 100;
+    let line = text.replace(char::is_control, " ");
+    match line.char_indices().nth(LONGEST) {
+        Some((at, _)) => format!("{}…", line.get(..at).unwrap_or_default()),
+        None => line,
     }
 }
 
