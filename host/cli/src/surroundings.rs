@@ -176,7 +176,11 @@ async fn site(path: &Path, guest: &Guest, binding: &Binding) -> Result<Surroundi
     let mut observer = None;
     let mut notice = None;
     if !from_lab.is_empty() {
-        observer = Some(mix(World::bare(site.name()), binding, &from_lab, &mut providers).await);
+        let around = match site.world() {
+            Some(path) => world(Some(&path))?,
+            None => World::bare(site.name()),
+        };
+        observer = Some(mix(around, binding, &from_lab, &mut providers).await);
         notice = Some(format!(
             "from the lab on site {}: {}; the rest is real",
             site.name(),

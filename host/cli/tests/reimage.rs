@@ -336,3 +336,65 @@ fn a_bare_name_is_looked_up_in_the_users_data_too() {
     user.wreimage(&["inspect", "mine"])
         .ends_with(0, &["bmc-check"]);
 }
+
+/// A site whose machine is reached for real and whose other systems are the lab's. Nothing of the machine is asked for here
+/// that the lab does not serve, so that the test needs no server.
+#[test]
+fn a_rehearsal_goes_to_the_end_where_the_lab_serves_what_the_site_does_not_have() {
+    let user = User::new();
+    let world = user.wreimage(&["lab", "show"]).out;
+    user.file("world.toml", world);
+    user.file(
+        "inventory.toml",
+        "[hosts.host1001]\nstatus = \"active\"\nfqdn = \"host1001.lab1.test\"\nserial = \"LAB1001\"\n\
+         machine-uuid = \"4c4c4544-0041-4210-8031-ccc04f303031\"\nprimary-ip = \"192.0.2.11\"\n\
+         mac = \"02:00:5e:00:10:01\"\n\
+         switch-port = { switch = \"asw1-a-lab1\", port = \"ge-0/0/1\", vlan = \"private1-a-lab1\" }\n",
+    );
+    user.file(
+        "hosts",
+        "192.0.2.11 host1001.lab1.test\n198.51.100.11 host1001.mgmt.lab1.test\n",
+    );
+    let services = "\"puppet\", \"puppet-ca\", \"puppetdb\", \"icinga\", \"alertmanager\", \"conftool\", \
+                    \"debmonitor\", \"httpbb\", \"phabricator\", \"http\"";
+    let site = user.file(
+        "site.toml",
+        format!(
+            "name = \"lab1\"\ndomain = \"lab1.test\"\n\
+             [[grants]]\nguest = \"reimage\"\nhosts = [\"*\"]\n\
+             capabilities = [\"netbox\", \"dns\", \"ipmi\", \"dhcp\", \"remote\", {services}]\n\
+             [netbox]\nprovider = \"file\"\ninventory = \"inventory.toml\"\n\
+             [dns]\nprovider = \"hosts\"\nhosts = \"hosts\"\n\
+             [ipmi]\nprovider = \"lab\"\n[dhcp]\nprovider = \"lab\"\n[remote]\nprovider = \"lab\"\n\
+             [lab]\ncapabilities = [{services}]\nworld = \"world.toml\"\n"
+        ),
+    );
+    for options in [
+        &[][..],
+        &[
+            "--task",
+            "T12345",
+            "--conftool",
+            "--httpbb",
+            "--mask",
+            "nginx",
+        ],
+    ] {
+        let call = [
+            "run",
+            "reimage",
+            "--site",
+            &site,
+            "--host",
+            "host1001",
+            "--os",
+            "bullseye",
+            "--dry-run",
+        ];
+        let done = user.wreimage(&[&call[..], options].concat());
+        done.ends_with(
+            0,
+            &["Plan for host1001", "puppet.first-run", "netbox.run-script"],
+        );
+    }
+}

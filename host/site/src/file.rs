@@ -2,7 +2,7 @@
 
 use crate::SiteError;
 use crate::grants::Grant;
-use crate::tables::{DhcpTable, DnsTable, IpmiTable, NetboxTable, RemoteTable};
+use crate::tables::{DhcpTable, DnsTable, IpmiTable, LabTable, NetboxTable, RemoteTable};
 use crate::units::Size;
 use crate::waits::WaitTable;
 use serde::Deserialize;
@@ -34,6 +34,8 @@ pub struct SiteFile {
     pub dhcp: Option<DhcpTable>,
     /// The hosts themselves, over SSH.
     pub remote: Option<RemoteTable>,
+    /// What the simulated data centre serves besides the capabilities whose own table says `lab`.
+    pub lab: Option<LabTable>,
     /// Which guest may do what to which hosts. Without an entry a guest may do nothing.
     #[serde(default)]
     pub grants: Vec<Grant>,

@@ -89,6 +89,7 @@ pub(crate) fn check(path: &Path, text: &str, file: &SiteFile) -> Result<(), Site
     check_tables(&rules, file)?;
     check_timeouts(&rules, file)?;
     check_grants(&rules, file)?;
+    check_lab(&rules, file)?;
     check_waits(&rules, file)
 }
 
@@ -230,6 +231,34 @@ fn check_grants(rules: &Rules<'_>, file: &SiteFile) -> Result<(), SiteError> {
                 return Err(rules.error(digest.span(), "digest", message));
             }
         }
+    }
+    Ok(())
+}
+
+/// Capabilities that choose their provider in a table of their own.
+const OWN_TABLE: [&str; 5] = ["netbox", "dns", "ipmi", "dhcp", "remote"];
+
+fn check_lab(rules: &Rules<'_>, file: &SiteFile) -> Result<(), SiteError> {
+    let others = || {
+        ALL.iter()
+            .filter(|capability| capability.server == Server::Provider)
+            .map(|capability| capability.name)
+            .filter(|name| !OWN_TABLE.contains(name))
+    };
+    for name in file.lab.iter().flat_map(|lab| &lab.capabilities) {
+        let text = name.get_ref().as_str();
+        let message = if OWN_TABLE.contains(&text) {
+            format!("`{text}` has a table of its own: say provider = \"lab\" in [{text}]")
+        } else if others().any(|other| other == text) {
+            continue;
+        } else {
+            let known: Vec<&str> = others().collect();
+            format!(
+                "there is no such capability; those known here: {}",
+                known.join(", ")
+            )
+        };
+        return Err(rules.error(name.span(), "capabilities", message));
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use wreimage_capability::Providers;
+use wreimage_capability::{ALL, Providers};
 
 /// Who serves a capability at a site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,7 +178,7 @@ impl Site {
         let dhcp = file.dhcp.as_ref().map(|t| *t.provider.get_ref());
         let remote = file.remote.as_ref().map(|t| *t.provider.get_ref());
         let choice = |choice: Option<Choice>| choice.unwrap_or(Choice::Absent);
-        BTreeMap::from([
+        let mut choices = BTreeMap::from([
             (
                 "netbox",
                 choice(netbox.map(|p| of(p == NetboxProvider::Lab, p == NetboxProvider::Absent))),
@@ -199,7 +199,20 @@ impl Site {
                 "remote",
                 choice(remote.map(|p| of(p == RemoteProvider::Lab, p == RemoteProvider::Absent))),
             ),
-        ])
+        ]);
+        let simulated = file.lab.iter().flat_map(|lab| &lab.capabilities);
+        for name in simulated {
+            if let Some(capability) = ALL.iter().find(|it| it.name == name.get_ref()) {
+                choices.insert(capability.name, Choice::Lab);
+            }
+        }
+        choices
+    }
+
+    /// The world file of the capabilities that the lab serves, when the site file names one.
+    pub fn world(&self) -> Option<PathBuf> {
+        let world = self.file.lab.as_ref()?.world.as_ref()?;
+        Some(self.resolve(world))
     }
 
     pub(crate) fn is_live(&self, capability: &str) -> bool {

@@ -387,3 +387,13 @@ fn started_command() -> Vec<String> {
 fn reboot_command() -> Vec<String> {
     words("reboot")
 }
+
+/// `[lab]`: the systems around the machine that the simulated data centre stands in for.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LabTable {
+    /// Capabilities, such as `puppet`; those with a table of their own are chosen there.
+    pub capabilities: Vec<Spanned<String>>,
+    /// The world file; without it a world in which only the host is, and is known everywhere.
+    pub world: Option<PathBuf>,
+}

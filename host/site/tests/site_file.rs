@@ -363,3 +363,19 @@ fn names_that_are_none_are_refused() {
         "{error}"
     );
 }
+
+#[test]
+fn the_lab_stands_in_only_for_what_has_no_table_of_its_own() {
+    for (name, words) in [
+        ("dhcp", "provider = \"lab\" in [dhcp]"),
+        ("pupet", "no such capability"),
+    ] {
+        let text = format!(
+            "name = \"x\"\ndomain = \"x.test\"\n[lab]\ncapabilities = [\"puppet\", \"{name}\"]\n"
+        );
+        let error = wreimage_site::SiteFile::parse(std::path::Path::new("site.toml"), &text)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("line 4") && error.contains(words), "{error}");
+    }
+}

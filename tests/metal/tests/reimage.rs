@@ -309,15 +309,22 @@ fn a_rehearsal_on_a_real_site_reads_it_and_changes_nothing() -> Result<()> {
     let checked = wreimage::check(&rig, &Site::default())?;
     ensure!(checked.status.success(), "{checked:?}");
 
-    let run = Run::of(&rig, &Site::default(), &["--dry-run"])?;
-    ensure!(run.code == 0, "{} {}", run.code, run.said());
-    let planned = run.outcomes("ipmi.set-power");
-    ensure!(
-        planned.len() == 1 && planned[0]["reality"] == "assumed",
-        "{planned:?}"
-    );
-    let read: Vec<&Value> = run.outcomes("ipmi.get-power-state");
-    ensure!(read[0]["reality"].is_null(), "{}", read[0]);
+    for services_from_lab in [false, true] {
+        let site = Site {
+            services_from_lab,
+            ..Site::default()
+        };
+        let run = Run::of(&rig, &site, &["--dry-run"])?;
+        ensure!(run.code == 0, "{} {}", run.code, run.said());
+        let planned = run.outcomes("ipmi.set-power");
+        ensure!(
+            planned.len() == 1 && planned[0]["reality"] == "assumed",
+            "{planned:?}"
+        );
+        let read: Vec<&Value> = run.outcomes("ipmi.get-power-state");
+        ensure!(read[0]["reality"].is_null(), "{}", read[0]);
+        ensure!(run.outcomes("puppet.first-run").len() == usize::from(services_from_lab));
+    }
 
     ensure!(commands(&rig) == before, "{:?}", commands(&rig));
     ensure!(!rig.snippet_exists());

@@ -14,11 +14,17 @@ use wreimage_metal::process::run_any;
 /// A whole reimage of the machine must end within this.
 const RUN: Duration = Duration::from_secs(400);
 
+/// What `[lab]` can stand in for.
+const SERVICES: &str = "\"puppet\", \"puppet-ca\", \"puppetdb\", \"icinga\", \"alertmanager\", \"conftool\", \
+                        \"debmonitor\", \"httpbb\", \"phabricator\", \"http\"";
+
 /// What differs from the plain site file of the rig.
 #[derive(Default)]
 pub struct Site {
     /// The DHCP entry is published in the lab, so nothing is served.
     pub dhcp_from_lab: bool,
+    /// The systems around the machine are the lab's; else the site does not have them.
+    pub services_from_lab: bool,
     /// Another password than the BMC's.
     pub password: Option<String>,
 }
@@ -69,10 +75,12 @@ impl Site {
                 known = show(keys.known_hosts()),
             )
         };
+        let services = if self.services_from_lab { SERVICES } else { "" };
         format!(
             "name = \"rig\"\ndomain = \"rig.test\"\nconsole = \"ipmitool -H {{management}} sol activate\"\n\
              [[grants]]\nguest = \"reimage\"\nhosts = [{NAME:?}]\n\
-             capabilities = [\"netbox\", \"dns\", \"ipmi\", \"dhcp\", \"remote\"]\n\
+             capabilities = [\"netbox\", \"dns\", \"ipmi\", \"dhcp\", \"remote\", {services}]\n\
+             [lab]\ncapabilities = [{services}]\n\
              [netbox]\nprovider = \"file\"\ninventory = \"inventory.toml\"\n\
              [dns]\nprovider = \"hosts\"\nhosts = {hosts:?}\n\
              [ipmi]\nprovider = \"ipmitool\"\nuser = \"root\"\npassword = {{ file = {password:?} }}\n\
