@@ -1,5 +1,6 @@
 //! How a run shows itself.
 
+mod apart;
 mod json;
 mod live;
 mod plain;
@@ -30,9 +31,10 @@ pub trait Face: Send + Sync {
 
 /// The face for this output: a live list on a terminal, lines elsewhere, events as JSON.
 pub fn choose(output: Output, pace: Pace) -> Arc<dyn Face> {
-    match output {
+    let face: Arc<dyn Face> = match output {
         Output::Json => Arc::new(json::Json),
         Output::Text if std::io::stderr().is_terminal() => Arc::new(live::Live::new(pace)),
         Output::Text => Arc::new(plain::Plain::default()),
-    }
+    };
+    Arc::new(apart::Apart::new(face))
 }
