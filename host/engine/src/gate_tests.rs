@@ -646,3 +646,19 @@ async fn the_inventory_is_asked_once() {
         .filter(|e| matches!(&e.record, Record::Outcome(o) if o.function == netbox::functions::get_device.to_string()));
     assert_eq!(asked.count(), 1);
 }
+
+#[tokio::test]
+async fn the_engine_answers_every_function_that_it_serves() {
+    let served = wreimage_capability::ALL
+        .iter()
+        .filter(|capability| capability.server == wreimage_capability::Server::Engine)
+        .flat_map(|capability| capability.functions);
+    let mut asked = 0;
+    for function in served {
+        let answer = Setup::new().call(function, json!({})).await;
+        let unknown = matches!(&answer, Err(fault) if fault.code == "gate.unknown-function");
+        assert!(!unknown, "{function}: {answer:?}");
+        asked += 1;
+    }
+    assert!(asked > 5, "{asked}");
+}
