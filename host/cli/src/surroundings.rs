@@ -196,6 +196,7 @@ async fn site(path: &Path, guest: &Guest, binding: &Binding) -> Result<Surroundi
     services.clock = Arc::new(SystemClock);
     services.twin = Some(twin_maker(site.name(), binding));
     services.observer = observer;
+    services.redactor = Some(site.redactor());
     let waits = site.waits().clone();
     services.waits =
         Some(

@@ -147,7 +147,12 @@ impl Setup {
             twin: None,
             cancel: Cancel::new(),
             mutating: tokio::sync::Mutex::new(()),
-            recorder: Arc::new(Recorder::new(log.clone(), None, clock)),
+            recorder: Arc::new(Recorder::new(
+                log.clone(),
+                None,
+                clock,
+                crate::redact::Redaction::default(),
+            )),
             state: Mutex::new(State {
                 providers,
                 // Most tests begin after consent.

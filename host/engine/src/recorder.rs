@@ -1,5 +1,6 @@
 //! Numbers records, stamps them with the run's time, writes them down and tells the listener.
 
+use crate::redact::Redaction;
 use crate::services::Listener;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +17,7 @@ pub(crate) struct Recorder {
     /// Held while a record is numbered and written, so that the file has the order of the numbers.
     number: Mutex<u64>,
     calls: AtomicU64,
+    redaction: Redaction,
 }
 
 impl Recorder {
@@ -23,6 +25,7 @@ impl Recorder {
         log: Arc<dyn Log>,
         listener: Option<Listener>,
         clock: Arc<dyn Clock>,
+        redaction: Redaction,
     ) -> Self {
         Recorder {
             log,
@@ -31,6 +34,7 @@ impl Recorder {
             broken: Mutex::new(None),
             number: Mutex::new(0),
             calls: AtomicU64::new(0),
+            redaction,
         }
     }
 
@@ -103,18 +107,20 @@ impl Sink for CallSink {
         // A hint that cannot be kept is no reason to stop; the next record that matters will fail as well.
         let _ = self.recorder.record(Record::Progress {
             call: self.call,
-            text: text.to_owned(),
+            text: self.recorder.redaction.text(text).into_owned(),
         });
     }
 
     fn keep(&self, bytes: &[u8]) -> Option<String> {
-        self.recorder.log.keep(bytes).ok()
+        let clean = self.recorder.redaction.bytes(bytes);
+        self.recorder.log.keep(&clean).ok()
     }
 
     fn not_previewed(&self, why: &str) {
         *self
             .not_previewed
             .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
+            .unwrap_or_else(PoisonError::into_inner) =
+            Some(self.recorder.redaction.text(why).into_owned());
     }
 }

@@ -8,6 +8,7 @@ use crate::judge;
 use crate::limits::{Bounds, Limits};
 use crate::options::OptionValues;
 use crate::recorder::Recorder;
+use crate::redact::{Redacted, Redaction};
 use crate::report::Report;
 use crate::services::Services;
 use crate::stop::Stop;
@@ -19,7 +20,7 @@ use wasmtime::component::Linker;
 use wasmtime::{CallHook, Store};
 use wreimage_capability::bindings::Reimager;
 use wreimage_capability::guest as wit;
-use wreimage_capability::{Border, Fault, FaultKind};
+use wreimage_capability::{Border, Fault, FaultKind, Providers};
 use wreimage_journal::{FORMAT, Header, LogError, Record};
 
 /// How long the closing words may take.
@@ -163,8 +164,9 @@ fn course(guest: &Guest, request: RunRequest, services: Services) -> Course {
             (!functions.is_empty()).then(|| (import.capability.name.to_owned(), functions))
         })
         .collect();
+    let redaction = Redaction(services.redactor);
     let state = State {
-        providers: services.providers,
+        providers: redacted(services.providers, &redaction),
         ..State::default()
     };
     Course {
@@ -193,9 +195,31 @@ fn course(guest: &Guest, request: RunRequest, services: Services) -> Course {
             services.log,
             services.listener,
             services.clock,
+            redaction,
         )),
         state: Mutex::new(state),
     }
+}
+
+/// The same providers, none of which can tell a secret.
+fn redacted(providers: Providers, redaction: &Redaction) -> Providers {
+    if redaction.0.is_none() {
+        return providers;
+    }
+    let mut all = Providers::new();
+    for name in providers.names() {
+        if let Some(provider) = providers.get(name) {
+            let redaction = redaction.clone();
+            all.add((
+                name,
+                Arc::new(Redacted {
+                    provider,
+                    redaction,
+                }),
+            ));
+        }
+    }
+    all
 }
 
 fn header(guest: &Guest, course: &Course, controller: String) -> Header {

@@ -3,6 +3,7 @@
 use crate::cancel::Cancel;
 use crate::consent::{Consent, GivenConsent};
 use crate::operator::{Nobody, Operator};
+use crate::redact::Redactor;
 use crate::twin::TwinMaker;
 use serde_json::Value;
 use std::sync::Arc;
@@ -39,6 +40,8 @@ pub struct Services {
     pub twin: Option<Arc<dyn TwinMaker>>,
     /// What the site says of waits; without it the guest's word holds.
     pub waits: Option<WaitPolicy>,
+    /// Takes secrets out of what providers say.
+    pub redactor: Option<Redactor>,
     /// Stops the run.
     pub cancel: Cancel,
 }
@@ -56,6 +59,7 @@ impl Services {
             consent: Arc::new(GivenConsent(String::new())),
             twin: None,
             waits: None,
+            redactor: None,
             cancel: Cancel::new(),
         }
     }

@@ -23,6 +23,7 @@ mod netbox;
 mod open;
 mod pattern;
 mod placeholder;
+mod redact;
 mod remote;
 mod rules;
 mod secret;

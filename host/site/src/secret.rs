@@ -131,6 +131,11 @@ impl Secret {
         }))
     }
 
+    /// The secret, if it was read already.
+    pub(crate) fn held(&self) -> Option<&SecretString> {
+        self.0.held.get()
+    }
+
     pub(crate) fn key(&self) -> &'static str {
         self.0.key
     }

@@ -227,6 +227,12 @@ impl Site {
         crate::open::open(self, &self.target(host)?)
     }
 
+    /// Takes this site's secrets out of texts, once they were read.
+    pub fn redactor(&self) -> Arc<dyn Fn(&str) -> Option<String> + Send + Sync> {
+        let secrets: Vec<Secret> = self.secrets.all().cloned().collect();
+        Arc::new(move |text| crate::redact::redact(&secrets, text))
+    }
+
     /// What guests may do here.
     pub fn grants(&self) -> &[Grant] {
         &self.file.grants

@@ -309,6 +309,24 @@ async fn power_that_does_not_change_is_a_fault() {
     assert_eq!(bmc.changes(), ["set power 0"], "told once");
 }
 
+/// On before and on after: only the boot id tells that a BMC which took the command did nothing.
+#[tokio::test]
+async fn a_cycle_that_the_machine_does_not_notice_is_a_fault() {
+    let site = TestSite::new();
+    let bmc = TestBmc::ipmi_sim(&site);
+    let mut sshd = Sshd::start(&site);
+    let providers = site.open(&format!("{}{}", bmc.table(""), sshd.table("")));
+    bmc.set("ignores-power", "");
+    let fault = set_power(&providers, "Cycle").await.unwrap_err();
+    assert_eq!(fault.code, "ipmi.power-not-changed");
+    assert!(fault.message.contains(BOOT_ID), "{}", fault.message);
+    assert_eq!(bmc.changes().len(), 1, "told once: {:?}", bmc.changes());
+
+    // One that goes down, or does not answer at all, was cycled as far as anybody can tell.
+    sshd.down();
+    set_power(&providers, "Cycle").await.unwrap();
+}
+
 /// An ipmitool that hangs over power commands: the real one under it, the answer lost.
 #[tokio::test]
 async fn a_lost_answer_leaves_a_power_command_in_doubt_and_the_world_decides() {

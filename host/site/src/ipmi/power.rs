@@ -42,6 +42,10 @@ impl Ipmitool {
             (PowerAction::On, _) => ("0x01", PowerState::On),
             (PowerAction::Cycle, _) => ("0x02", PowerState::On),
         };
+        let before = match action {
+            PowerAction::Cycle => self.boot_id().await,
+            _ => None,
+        };
         match bmc
             .request(&["raw", "0x00", "0x02", code], Repeat::Never)
             .await
@@ -72,7 +76,7 @@ impl Ipmitool {
             Err(refused) => return Err(bmc.fault(refused)),
         }
         match self.settle(&wanted).await {
-            Ok(()) => Ok(()),
+            Ok(()) => self.left_boot(before.as_deref()).await,
             // It is between off and on: BMCs stay there for up to 255 s (28.9). That it comes up is said by its boot.
             Err(Ok(PowerState::Off)) if action == PowerAction::Cycle => {
                 call.progress("the power is off; the BMC takes its time to switch it on again");
@@ -98,6 +102,32 @@ impl Ipmitool {
                 Ok(())
             }
         }
+    }
+
+    /// A cycle takes the machine down at once. It is on before and after, so only the boot tells whether it was cycled; a
+    /// machine that did not answer before cannot tell, and its next boot will.
+    async fn left_boot(&self, before: Option<&str>) -> Result<(), Fault> {
+        let end = Instant::now() + SETTLE;
+        while let (Some(before), Some(now)) = (before, self.boot_id().await) {
+            if now != before {
+                break;
+            }
+            if Instant::now() >= end {
+                let system = self.bmc()?.system();
+                return Err(Fault::rejected(
+                    "ipmi.power-not-changed",
+                    system.clone(),
+                    format!(
+                        "{system} took the command to cycle {name}, and {} s later {name} still runs as before (boot id \
+                         {before}); look at the machine",
+                        SETTLE.as_secs(),
+                        name = self.target.fqdn
+                    ),
+                ));
+            }
+            sleep(POLL).await;
+        }
+        Ok(())
     }
 
     pub(super) async fn witness_power(&self) -> Result<Value, Fault> {
