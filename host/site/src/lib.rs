@@ -40,6 +40,7 @@ pub use error::SiteError;
 pub use file::{Limits, Policy, SiteFile};
 pub use grants::Grant;
 pub use inventory::{InventoryFile, InventoryHost, InventoryPort};
+pub use redact::Redactor;
 pub use secret::{Prompter, SecretRef};
 pub use site::{Choice, Site};
 pub use units::{Period, Size};

@@ -4,10 +4,14 @@ use crate::secret::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use secrecy::ExposeSecret;
+use std::sync::Arc;
 
 const REDACTED: &str = "[redacted]";
 /// Shorter ones would be found in every other word; nobody is helped by a text without them.
 const SHORTEST: usize = 4;
+
+/// Gives a text without the secrets that it holds; `None` when it holds none.
+pub type Redactor = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// The text without the secrets that were read so far, plain and as programs like to write them; `None` when it has none.
 pub(crate) fn redact(secrets: &[Secret], text: &str) -> Option<String> {
@@ -67,7 +71,6 @@ mod tests {
     use super::*;
     use crate::secret::SecretRef;
     use std::path::Path;
-    use std::sync::Arc;
 
     async fn secret(text: &str) -> Secret {
         let typed = text.to_owned();

@@ -6,6 +6,7 @@ use crate::error::SiteError;
 use crate::file::{Limits, SiteFile};
 use crate::grants::Grant;
 use crate::inventory::Inventory;
+use crate::redact::Redactor;
 use crate::secret::{Prompter, Secret, SecretRef};
 use crate::tables::{DhcpProvider, DnsProvider, IpmiProvider, NetboxProvider, RemoteProvider};
 use crate::target::Target;
@@ -228,7 +229,7 @@ impl Site {
     }
 
     /// Takes this site's secrets out of texts, once they were read.
-    pub fn redactor(&self) -> Arc<dyn Fn(&str) -> Option<String> + Send + Sync> {
+    pub fn redactor(&self) -> Redactor {
         let secrets: Vec<Secret> = self.secrets.all().cloned().collect();
         Arc::new(move |text| crate::redact::redact(&secrets, text))
     }
