@@ -121,6 +121,11 @@ fn digest_of_sources(toolchain: &Toolchain) -> Result<String> {
     let mut contents = digest::Contents::new();
     contents.add("toolchain", toolchain.version()?.as_bytes());
     // xtask, because it says how modules are compiled and wrapped.
+    // The library that wraps them is pinned in the workspace.
+    let manifest = root.join("Cargo.toml");
+    let pins =
+        fs::read(&manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
+    contents.add("Cargo.toml", &pins);
     for folder in ["guests", "wit", "xtask"] {
         contents.add_folder(root, &root.join(folder))?;
     }

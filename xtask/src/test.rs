@@ -2,7 +2,7 @@
 
 use crate::built::Built;
 use crate::tally::Tally;
-use crate::{apt, guests, inner, repository};
+use crate::{apt, guests, inner, repository, toolchain};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use std::io::{BufRead, BufReader};
@@ -114,7 +114,9 @@ struct Line {
 /// When something is missing, does not build, or fails; each part runs even if one before it has failed.
 pub fn run(part: Option<Part>) -> Result<()> {
     let parts: Vec<Part> = part.map_or_else(|| Part::value_variants().to_vec(), |part| vec![part]);
-    apt::install(&packages(&parts)?).context("the packages that the tests need")?;
+    let mut wanted = packages(&parts)?;
+    wanted.extend(toolchain::missing()?);
+    apt::install(&wanted).context("the packages that the tests need")?;
     guests::build(true)?;
     let built = Built::tests()?;
     for test in &built.tests {

@@ -87,6 +87,15 @@ pub fn choose(found: Found) -> Result<Toolchain, Vec<&'static str>> {
     }
 }
 
+/// The Debian packages that have to be installed before [`get`] finds a toolchain.
+///
+/// # Errors
+/// When a toolchain that is there cannot be asked.
+pub fn missing() -> Result<Vec<String>> {
+    let missing = choose(look()?).err().unwrap_or_default();
+    Ok(missing.into_iter().map(str::to_owned).collect())
+}
+
 /// The toolchain for guests; installs Debian's when there is none, this is Debian, and the user is root.
 ///
 /// # Errors

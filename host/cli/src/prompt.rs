@@ -69,10 +69,11 @@ fn summary(request: &ConsentRequest) -> String {
         request.digest
     );
     for (capability, functions) in &request.capabilities {
-        text.push_str(&format!(
-            "  may use   {capability}: {}\n",
-            functions.join(", ")
-        ));
+        let functions = match functions.as_slice() {
+            [] => "only to look".to_owned(),
+            functions => functions.join(", "),
+        };
+        text.push_str(&format!("  may use   {capability}: {functions}\n"));
     }
     for (name, value) in &request.known {
         text.push_str(&format!("  {name:<9} {}\n", one_line(value)));

@@ -14,7 +14,7 @@ pub struct ConsentRequest {
     pub guest: String,
     /// SHA-256 of the guest's file.
     pub digest: String,
-    /// The capabilities that it may change something with, each with the functions that do.
+    /// The capabilities that it gets, each with the functions by which it can change something.
     pub capabilities: Vec<(String, Vec<String>)>,
     /// What is known of the host, by name.
     pub known: Vec<(String, String)>,

@@ -15,10 +15,8 @@ use serde_json::Value;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use wreimage_capability::netbox::Device;
-use wreimage_capability::phabricator;
 use wreimage_capability::{
-    Answer, BoxFuture, Call, Dispatch, Effect, Facts, Fault, Function, Gate, Patience, Polled,
-    Providers, from_millis, to_millis,
+    Answer, BoxFuture, Call, Dispatch, Effect, Facts, Fault, Function, Gate, Polled, Providers,
 };
 use wreimage_journal::{Intent, Level, LogError, Origin, Outcome, Reality, Record};
 
@@ -35,7 +33,7 @@ pub(crate) struct Course {
     pub(crate) options: Vec<(String, String)>,
     pub(crate) guest: String,
     pub(crate) digest: String,
-    pub(crate) mutators: Vec<(String, Vec<String>)>,
+    pub(crate) capabilities: Vec<(String, Vec<String>)>,
     pub(crate) may_mutate: bool,
     pub(crate) dry_run: bool,
     pub(crate) grants: Grants,
@@ -124,15 +122,13 @@ impl Course {
         let mut call = Call::new(self.run.clone(), number, sink.clone());
         let result = match self.refuse(function, origin) {
             Some(fault) => Err(fault),
-            None => {
-                if function.effect.mutates() && origin == Origin::Guest {
-                    self.first_mutation(function).await?;
-                    // A machine that is changed from inside must be the right one.
-                    self.identify_installer(function, &arguments, None).await?;
+            None => match self.begin(function, &arguments, origin, &mut call).await {
+                Ok(result) => result,
+                Err(stop) => {
+                    self.stopped(number, function, arguments, origin, &stop);
+                    return Err(stop);
                 }
-                self.attempt(function, &arguments, origin, &mut call)
-                    .await?
-            }
+            },
         };
         let reality = {
             let mut not_previewed = sink
@@ -171,87 +167,43 @@ impl Course {
         Ok(outcome.result)
     }
 
-    /// Whether the call may be made at all.
-    fn refuse(&self, function: &'static Function, origin: Origin) -> Option<Fault> {
-        let state = self.state();
-        if origin == Origin::Guest && self.cancel.is_cancelled() {
-            return Some(Fault::cancelled(format!(
-                "the run was cancelled; {function} was not called"
-            )));
+    /// Tries a call that is not refused; before a mutation, looks whether it is the right machine and whether it may.
+    async fn begin(
+        self: &Arc<Self>,
+        function: &'static Function,
+        arguments: &Value,
+        origin: Origin,
+        call: &mut Call,
+    ) -> Result<Result<Value, Fault>, Stop> {
+        if function.effect.mutates() && origin == Origin::Guest {
+            self.first_mutation(function).await?;
+            // A machine that is changed from inside must be the right one.
+            self.identify_installer(function, arguments, None).await?;
         }
-        if self.absent.contains(function.capability) {
-            return Some(Fault::unsupported(
-                "site.absent",
-                format!("site {}", self.site),
-                format!("this site has no `{}`", function.capability),
-            ));
-        }
-        if origin == Origin::Guest && !self.grants.allow_call(function) {
-            return Some(self.grants.denied(function));
-        }
-        if origin == Origin::Guest && function.effect.mutates() && !self.may_mutate {
-            return Some(Fault::denied(
-                "gate.read-only",
-                "wreimage",
-                format!("the guest says of itself that it changes nothing, but calls {function}"),
-            ));
-        }
-        if origin == Origin::Guest && state.closing && function.inverse.is_some() {
-            return Some(Fault::denied(
-                "gate.closing",
-                "wreimage",
-                format!("{function} was called in the closing words: nobody would take it back"),
-            ));
-        }
-        // A run that was stopped at the wrong machine still has to tell its task.
-        let tells = state.touched && function.capability == phabricator::CAPABILITY.name;
-        let stopped = state.closing && !state.allowed && !tells;
-        if origin == Origin::Guest && function.effect.mutates() && stopped {
-            return Some(Fault::denied(
-                "gate.no-consent",
-                "wreimage",
-                format!(
-                    "{function} was called although the run was never allowed to change anything"
-                ),
-            ));
-        }
-        None
+        self.attempt(function, arguments, origin, call).await
     }
 
-    /// From here on things change: the machine must be the right one, unprotected, and consent given; a rehearsal goes
-    /// into its twin.
-    async fn first_mutation(self: &Arc<Self>, function: &'static Function) -> Result<(), Stop> {
-        if self.state().allowed {
-            return Ok(());
-        }
-        let known = self.identify().await?;
-        if self.dry_run {
-            self.enter_twin(function)?;
-        } else {
-            self.ask_consent(function, known).await?;
-        }
-        self.state().allowed = true;
-        Ok(())
-    }
-
-    fn enter_twin(&self, function: &'static Function) -> Result<(), Stop> {
-        let maker = self
-            .twin
-            .as_ref()
-            .ok_or_else(|| Stop::Twin("there is no lab to rehearse in".to_owned()))?;
-        let seen = std::mem::take(&mut self.state().seen);
-        let clock = self.recorder.clock();
-        let twin = maker
-            .make(&self.host, &seen, clock.as_ref())
-            .map_err(Stop::Twin)?;
-        self.recorder.record(Record::TwinEntered {
+    /// A call that ends the run has its outcome in the record as well.
+    fn stopped(
+        &self,
+        call: u64,
+        function: &'static Function,
+        arguments: Value,
+        origin: Origin,
+        stop: &Stop,
+    ) {
+        let fault = Fault::denied("gate.stopped", "wreimage", stop.to_string());
+        // When it is the record that stopped it, nothing can be added to that.
+        let _ = self.recorder.record(Record::Outcome(Outcome {
+            call,
             function: function.to_string(),
-        })?;
-        self.recorder.set_clock(twin.clock);
-        let mut state = self.state();
-        state.providers = twin.providers;
-        state.in_twin = true;
-        Ok(())
+            effect: function.effect,
+            origin,
+            arguments,
+            result: Err(fault),
+            reality: Reality::Real,
+            took_ms: 0,
+        }));
     }
 
     /// Intent, performance, and for `once` calls the doubt about them.
@@ -380,7 +332,7 @@ impl Course {
         }
     }
 
-    async fn look(
+    pub(crate) async fn look(
         &self,
         provider: &dyn Dispatch,
         function: &'static Function,
@@ -395,76 +347,6 @@ impl Course {
                 format!("{} of {}", function.capability, self.host),
                 format!("{function} did not end within {} s", deadline.as_secs()),
             )),
-        }
-    }
-
-    /// Looks until it is so, a deadline passes, or the run is cancelled.
-    pub(crate) async fn wait(
-        &self,
-        provider: &dyn Dispatch,
-        function: &'static Function,
-        arguments: &Value,
-        call: &Call,
-    ) -> Result<Value, Fault> {
-        let clock = self.recorder.clock();
-        let patience = arguments
-            .get("patience")
-            .and_then(|value| serde_json::from_value::<Patience>(value.clone()).ok())
-            .map(|asked| match &self.waits {
-                // The site's patience is that of its real systems; a twin has its own times.
-                Some(policy) if !self.state().in_twin => policy(function, asked),
-                _ => asked,
-            });
-        let began = clock.now();
-        let due = patience
-            .as_ref()
-            .map(|p| from_millis(to_millis(began).saturating_add(p.deadline_ms)));
-        let mut told = String::new();
-        loop {
-            let last_look = due.is_some_and(|due| clock.now() >= due);
-            let (why, again) = match self.look(provider, function, arguments, call).await {
-                Ok(Polled::Ready(outcome)) => return Ok(outcome),
-                Ok(Polled::Pending { why, again }) => (why, again),
-                // What does not answer now may answer later; that is what is being waited for.
-                Err(fault) if fault.retryable => (fault.message, None),
-                Err(fault) => return Err(fault),
-            };
-            if last_look {
-                let seconds = patience.as_ref().map_or(0, |p| p.deadline_ms / 1000);
-                return Err(Fault::timeout(
-                    "gate.wait-deadline",
-                    format!("{} of {}", function.capability, self.host),
-                    format!(
-                        "{function} saw nothing new within {seconds} s; seen last: {why}{}",
-                        self.console_hint(function)
-                    ),
-                ));
-            }
-            if told != why {
-                call.progress(&why);
-                told = why;
-            }
-            // A guest that asks for no pause at all would keep a real system busy.
-            let interval = patience.as_ref().map_or(1000, |p| p.interval_ms.max(10));
-            let mut next = again
-                .unwrap_or_else(|| from_millis(to_millis(clock.now()).saturating_add(interval)));
-            if let Some(due) = due {
-                next = next.min(due);
-            }
-            tokio::select! {
-                () = clock.sleep_until(next) => {}
-                () = self.cancel.cancelled(), if !self.state().closing => {
-                    return Err(Fault::cancelled(format!("the run was cancelled during {function}")));
-                }
-            }
-        }
-    }
-
-    /// A boot that does not come is looked at on the console.
-    fn console_hint(&self, function: &Function) -> String {
-        match &self.console {
-            Some(command) if function.capability == "remote" => format!("; its console: {command}"),
-            _ => String::new(),
         }
     }
 

@@ -133,7 +133,7 @@ impl Setup {
             options: vec![],
             guest: "g".to_owned(),
             digest: "d".to_owned(),
-            mutators: vec![],
+            capabilities: vec![],
             may_mutate: true,
             dry_run: false,
             grants: Grants::all("the test"),

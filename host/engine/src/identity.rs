@@ -213,7 +213,7 @@ impl Course {
             site: self.site.clone(),
             guest: self.guest.clone(),
             digest: self.digest.clone(),
-            capabilities: self.mutators.clone(),
+            capabilities: self.capabilities.clone(),
             known: known.facts,
             warnings: known.warnings,
             first: function.to_string(),

@@ -31,6 +31,7 @@ mod notes;
 mod once;
 mod operator;
 mod options;
+mod permission;
 mod recorder;
 mod redact;
 mod report;
@@ -39,6 +40,7 @@ mod services;
 mod stop;
 mod twin;
 mod undo;
+mod wait;
 
 pub use cancel::Cancel;
 pub use consent::{Consent, ConsentRequest, GivenConsent};

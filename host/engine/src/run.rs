@@ -20,7 +20,7 @@ use wasmtime::component::Linker;
 use wasmtime::{CallHook, Store};
 use wreimage_capability::bindings::Reimager;
 use wreimage_capability::guest as wit;
-use wreimage_capability::{Border, Fault, FaultKind, Providers};
+use wreimage_capability::{Border, Fault, FaultKind, Providers, Server};
 use wreimage_journal::{FORMAT, Header, LogError, Record};
 
 /// How long the closing words may take.
@@ -151,17 +151,19 @@ pub async fn run(
 
 fn course(guest: &Guest, request: RunRequest, services: Services) -> Course {
     let description = guest.description();
-    let mutators = guest
+    let capabilities = guest
         .imports()
         .iter()
-        .filter_map(|import| {
+        .filter(|import| import.capability.server == Server::Provider)
+        .filter(|import| !request.absent.contains(import.capability.name))
+        .map(|import| {
             let functions: Vec<String> = import
                 .functions
                 .iter()
                 .filter(|function| function.effect.mutates())
                 .map(|function| function.name.to_owned())
                 .collect();
-            (!functions.is_empty()).then(|| (import.capability.name.to_owned(), functions))
+            (import.capability.name.to_owned(), functions)
         })
         .collect();
     let redaction = Redaction(services.redactor);
@@ -177,7 +179,7 @@ fn course(guest: &Guest, request: RunRequest, services: Services) -> Course {
         options: request.options.pairs(),
         guest: format!("{} {}", description.name, description.version),
         digest: guest.digest().to_owned(),
-        mutators,
+        capabilities,
         may_mutate: description.mutates,
         dry_run: request.dry_run,
         grants: request.grants,

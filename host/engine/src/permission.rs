@@ -1,0 +1,95 @@
+//! Whether a call may be made, and what stands before the first change.
+
+use crate::gate::Course;
+use crate::stop::Stop;
+use std::sync::Arc;
+use wreimage_capability::{Fault, Function, phabricator};
+use wreimage_journal::{Origin, Record};
+
+impl Course {
+    /// Whether the call may be made at all.
+    pub(crate) fn refuse(&self, function: &'static Function, origin: Origin) -> Option<Fault> {
+        let state = self.state();
+        if origin == Origin::Guest && self.cancel.is_cancelled() {
+            return Some(Fault::cancelled(format!(
+                "the run was cancelled; {function} was not called"
+            )));
+        }
+        if self.absent.contains(function.capability) {
+            return Some(Fault::unsupported(
+                "site.absent",
+                format!("site {}", self.site),
+                format!("this site has no `{}`", function.capability),
+            ));
+        }
+        if origin == Origin::Guest && !self.grants.allow_call(function) {
+            return Some(self.grants.denied(function));
+        }
+        if origin == Origin::Guest && function.effect.mutates() && !self.may_mutate {
+            return Some(Fault::denied(
+                "gate.read-only",
+                "wreimage",
+                format!("the guest says of itself that it changes nothing, but calls {function}"),
+            ));
+        }
+        if origin == Origin::Guest && state.closing && function.inverse.is_some() {
+            return Some(Fault::denied(
+                "gate.closing",
+                "wreimage",
+                format!("{function} was called in the closing words: nobody would take it back"),
+            ));
+        }
+        // A run that was stopped at the wrong machine still has to tell its task.
+        let tells = state.touched && function.capability == phabricator::CAPABILITY.name;
+        let stopped = state.closing && !state.allowed && !tells;
+        if origin == Origin::Guest && function.effect.mutates() && stopped {
+            return Some(Fault::denied(
+                "gate.no-consent",
+                "wreimage",
+                format!(
+                    "{function} was called although the run was never allowed to change anything"
+                ),
+            ));
+        }
+        None
+    }
+
+    /// From here on things change: the machine must be the right one, unprotected, and consent given; a rehearsal goes
+    /// into its twin.
+    pub(crate) async fn first_mutation(
+        self: &Arc<Self>,
+        function: &'static Function,
+    ) -> Result<(), Stop> {
+        if self.state().allowed {
+            return Ok(());
+        }
+        let known = self.identify().await?;
+        if self.dry_run {
+            self.enter_twin(function)?;
+        } else {
+            self.ask_consent(function, known).await?;
+        }
+        self.state().allowed = true;
+        Ok(())
+    }
+
+    fn enter_twin(&self, function: &'static Function) -> Result<(), Stop> {
+        let maker = self
+            .twin
+            .as_ref()
+            .ok_or_else(|| Stop::Twin("there is no lab to rehearse in".to_owned()))?;
+        let seen = std::mem::take(&mut self.state().seen);
+        let clock = self.recorder.clock();
+        let twin = maker
+            .make(&self.host, &seen, clock.as_ref())
+            .map_err(Stop::Twin)?;
+        self.recorder.record(Record::TwinEntered {
+            function: function.to_string(),
+        })?;
+        self.recorder.set_clock(twin.clock);
+        let mut state = self.state();
+        state.providers = twin.providers;
+        state.in_twin = true;
+        Ok(())
+    }
+}

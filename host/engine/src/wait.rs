@@ -1,0 +1,79 @@
+//! Calls that look until something is so.
+
+use crate::gate::Course;
+use serde_json::Value;
+use wreimage_capability::{
+    Call, Dispatch, Fault, Function, Patience, Polled, from_millis, to_millis,
+};
+
+impl Course {
+    /// Looks until it is so, a deadline passes, or the run is cancelled.
+    pub(crate) async fn wait(
+        &self,
+        provider: &dyn Dispatch,
+        function: &'static Function,
+        arguments: &Value,
+        call: &Call,
+    ) -> Result<Value, Fault> {
+        let clock = self.recorder.clock();
+        let patience = arguments
+            .get("patience")
+            .and_then(|value| serde_json::from_value::<Patience>(value.clone()).ok())
+            .map(|asked| match &self.waits {
+                // The site's patience is that of its real systems; a twin has its own times.
+                Some(policy) if !self.state().in_twin => policy(function, asked),
+                _ => asked,
+            });
+        let began = clock.now();
+        let due = patience
+            .as_ref()
+            .map(|p| from_millis(to_millis(began).saturating_add(p.deadline_ms)));
+        let mut told = String::new();
+        loop {
+            let last_look = due.is_some_and(|due| clock.now() >= due);
+            let (why, again) = match self.look(provider, function, arguments, call).await {
+                Ok(Polled::Ready(outcome)) => return Ok(outcome),
+                Ok(Polled::Pending { why, again }) => (why, again),
+                // What does not answer now may answer later; that is what is being waited for.
+                Err(fault) if fault.retryable => (fault.message, None),
+                Err(fault) => return Err(fault),
+            };
+            if last_look {
+                let seconds = patience.as_ref().map_or(0, |p| p.deadline_ms / 1000);
+                return Err(Fault::timeout(
+                    "gate.wait-deadline",
+                    format!("{} of {}", function.capability, self.host),
+                    format!(
+                        "{function} saw nothing new within {seconds} s; seen last: {why}{}",
+                        self.console_hint(function)
+                    ),
+                ));
+            }
+            if told != why {
+                call.progress(&why);
+                told = why;
+            }
+            // A guest that asks for no pause at all would keep a real system busy.
+            let interval = patience.as_ref().map_or(1000, |p| p.interval_ms.max(10));
+            let mut next = again
+                .unwrap_or_else(|| from_millis(to_millis(clock.now()).saturating_add(interval)));
+            if let Some(due) = due {
+                next = next.min(due);
+            }
+            tokio::select! {
+                () = clock.sleep_until(next) => {}
+                () = self.cancel.cancelled(), if !self.state().closing => {
+                    return Err(Fault::cancelled(format!("the run was cancelled during {function}")));
+                }
+            }
+        }
+    }
+
+    /// A boot that does not come is looked at on the console.
+    fn console_hint(&self, function: &Function) -> String {
+        match &self.console {
+            Some(command) if function.capability == "remote" => format!("; its console: {command}"),
+            _ => String::new(),
+        }
+    }
+}
