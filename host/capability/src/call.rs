@@ -37,6 +37,8 @@ pub struct Call {
     /// The outcome of this run's call that the present one takes back: what `publish` returned, for `withdraw`. `None`
     /// when this run made nothing that is still there.
     pub made: Option<Value>,
+    /// What the provider's own look at the world said before a `once` call.
+    pub witness: Option<Value>,
     sink: Arc<dyn Sink>,
 }
 
@@ -47,6 +49,7 @@ impl Call {
             run: run.into(),
             sequence,
             made: None,
+            witness: None,
             sink,
         }
     }

@@ -120,13 +120,15 @@ impl Course {
             not_previewed: Mutex::new(None),
         });
         let mut call = Call::new(self.run.clone(), number, sink.clone());
-        let result = match self.refuse(function, origin) {
-            Some(fault) => Err(fault),
+        let (result, stop) = match self.refuse(function, origin) {
+            Some(fault) => (Err(fault), None),
             None => match self.begin(function, &arguments, origin, &mut call).await {
-                Ok(result) => result,
+                Ok(result) => (result, None),
+                // Nothing can be added to a record that cannot be kept.
+                Err(stop @ Stop::Record(_)) => return Err(stop),
                 Err(stop) => {
-                    self.stopped(number, function, arguments, origin, &stop);
-                    return Err(stop);
+                    let fault = Fault::denied("gate.stopped", "wreimage", stop.to_string());
+                    (Err(fault), Some(stop))
                 }
             },
         };
@@ -159,6 +161,9 @@ impl Course {
             took_ms: u64::try_from(took.as_millis()).unwrap_or(0),
         };
         self.settle(function, origin, &outcome)?;
+        if let Some(stop) = stop {
+            return Err(stop);
+        }
         // Before anything that an installer says is believed, the machine must be the right one.
         if origin == Origin::Guest && !function.effect.mutates() && outcome.result.is_ok() {
             self.identify_installer(function, &outcome.arguments, outcome.result.as_ref().ok())
@@ -181,29 +186,6 @@ impl Course {
             self.identify_installer(function, arguments, None).await?;
         }
         self.attempt(function, arguments, origin, call).await
-    }
-
-    /// A call that ends the run has its outcome in the record as well.
-    fn stopped(
-        &self,
-        call: u64,
-        function: &'static Function,
-        arguments: Value,
-        origin: Origin,
-        stop: &Stop,
-    ) {
-        let fault = Fault::denied("gate.stopped", "wreimage", stop.to_string());
-        // When it is the record that stopped it, nothing can be added to that.
-        let _ = self.recorder.record(Record::Outcome(Outcome {
-            call,
-            function: function.to_string(),
-            effect: function.effect,
-            origin,
-            arguments,
-            result: Err(fault),
-            reality: Reality::Real,
-            took_ms: 0,
-        }));
     }
 
     /// Intent, performance, and for `once` calls the doubt about them.

@@ -23,7 +23,7 @@ impl Course {
         function: &'static Function,
         arguments: &Value,
         origin: Origin,
-        call: &Call,
+        call: &mut Call,
     ) -> Result<Result<Value, Fault>, Stop> {
         let witness =
             match tokio::time::timeout(LOOK_DEADLINE, provider.witness(call, function, arguments))
@@ -38,6 +38,8 @@ impl Course {
             return Ok(Err(fault));
         }
         self.announce(function, arguments, origin, call, Some(witness.clone()))?;
+        call.witness = Some(witness.clone());
+        let call = &*call;
         loop {
             let fault = match self
                 .perform(provider.as_ref(), function, arguments, call)

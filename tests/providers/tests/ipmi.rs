@@ -9,9 +9,9 @@
 use serde_json::json;
 use std::time::{Duration, Instant};
 use wreimage_capability::ipmi::{BootDevice, BootFlags, DeviceInfo, PowerState};
-use wreimage_capability::{FaultKind, Providers, Reconciled};
+use wreimage_capability::{Call, FaultKind, Providers, Reconciled};
 use wreimage_provider_tests::bmc::{PASSWORD, TestBmc, table};
-use wreimage_provider_tests::call::{ask, reconcile, witness};
+use wreimage_provider_tests::call::{ask, reconcile, with, witness};
 use wreimage_provider_tests::site::{SERIAL, TestSite, UUID};
 use wreimage_provider_tests::sshd::{BOOT_ID, OTHER_BOOT_ID, Sshd};
 use wreimage_provider_tests::tools::{script, udp_port};
@@ -317,14 +317,18 @@ async fn a_cycle_that_the_machine_does_not_notice_is_a_fault() {
     let mut sshd = Sshd::start(&site);
     let providers = site.open(&format!("{}{}", bmc.table(""), sshd.table("")));
     bmc.set("ignores-power", "");
-    let fault = set_power(&providers, "Cycle").await.unwrap_err();
+    let cycle = json!({ "action": "Cycle" });
+    let mut call = Call::alone();
+    call.witness = Some(witness(&providers, "ipmi.set-power", &cycle).await);
+    let told = |cycle| with::<()>(&call, &providers, "ipmi.set-power", cycle);
+    let fault = told(cycle.clone()).await.unwrap_err();
     assert_eq!(fault.code, "ipmi.power-not-changed");
     assert!(fault.message.contains(BOOT_ID), "{}", fault.message);
     assert_eq!(bmc.changes().len(), 1, "told once: {:?}", bmc.changes());
 
-    // One that goes down, or does not answer at all, was cycled as far as anybody can tell.
+    // One that goes down was cycled as far as anybody can tell.
     sshd.down();
-    set_power(&providers, "Cycle").await.unwrap();
+    told(cycle).await.unwrap();
 }
 
 /// An ipmitool that hangs over power commands: the real one under it, the answer lost.
@@ -410,6 +414,23 @@ async fn the_boot_id_tells_whether_a_lost_cycle_happened() {
     let verdict = reconcile(&providers, "ipmi.set-power", &cycle, &before).await;
     assert_eq!(verdict, Reconciled::happened());
     assert!(bmc.changes().is_empty());
+}
+
+/// The identities are two ways to the same boot id; a site may have only one.
+#[tokio::test]
+async fn a_site_with_one_identity_has_boot_ids_too() {
+    let site = TestSite::new();
+    let bmc = TestBmc::ipmi_sim(&site);
+    let sshd = Sshd::start(&site);
+    let table = sshd.table("");
+    let (both, production) = table.split_once("[remote.production]").unwrap();
+    let (_, installer) = both.split_once("[remote.installer]").unwrap();
+    let without = table.replace(&format!("[remote.installer]{installer}"), "");
+    assert!(without.contains(production) && !without.contains("[remote.installer]"));
+    let providers = site.open(&format!("{}{without}", bmc.table("")));
+    let cycle = json!({ "action": "Cycle" });
+    let seen = witness(&providers, "ipmi.set-power", &cycle).await;
+    assert_eq!(seen["boot-id"], BOOT_ID);
 }
 
 #[tokio::test]

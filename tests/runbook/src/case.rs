@@ -137,7 +137,7 @@ impl Case {
     }
 
     /// In a world with these tables laid over the built-in one.
-    pub fn where_(mut self, changes: &str) -> Self {
+    pub fn in_world(mut self, changes: &str) -> Self {
         self.changes.push_str(changes);
         self.changes.push('\n');
         self
@@ -146,7 +146,7 @@ impl Case {
     /// In a world where this is so of the host: `part` is a table of the machine, such as `puppet`.
     pub fn whose(self, part: &str, change: &str) -> Self {
         let host = self.host.clone();
-        self.where_(&format!("[machine.{host}.{part}]\n{change}"))
+        self.in_world(&format!("[machine.{host}.{part}]\n{change}"))
     }
 
     /// With an operator who answers so.

@@ -27,7 +27,7 @@ fn a_puppet_agent_that_cannot_be_disabled_is_a_warning() {
 #[test]
 fn debmonitor_that_fails_twice_is_asked_a_third_time() {
     let done = host1001()
-        .where_("[services]\nerrors = { debmonitor = 2 }")
+        .in_world("[services]\nerrors = { debmonitor = 2 }")
         .run();
     done.ends("success", 0).has(DEBMONITOR, Level::Success, &[]);
     assert_eq!(done.calls("debmonitor.remove"), 3);
@@ -36,7 +36,7 @@ fn debmonitor_that_fails_twice_is_asked_a_third_time() {
 #[test]
 fn debmonitor_that_denies_is_asked_once_and_stops_the_run() {
     let done = host1001()
-        .where_("[services]\ndenied = [\"debmonitor\"]")
+        .in_world("[services]\ndenied = [\"debmonitor\"]")
         .run();
     done.ends("failed", 21).because(&["403", "--new"]).is_safe();
     assert_eq!(done.calls("debmonitor.remove"), 1);
@@ -44,7 +44,9 @@ fn debmonitor_that_denies_is_asked_once_and_stops_the_run() {
 
 #[test]
 fn a_dhcp_server_that_refuses_the_entry_stops_the_run_before_the_machine_is_touched() {
-    let done = host1001().where_("[install-server]\nrejects = 1000").run();
+    let done = host1001()
+        .in_world("[install-server]\nrejects = 1000")
+        .run();
     done.ends("failed", 21).is_safe();
     assert_eq!(done.calls("ipmi.set-power"), 0);
     assert_eq!(done.machine().release(), Some("buster"));
@@ -84,7 +86,9 @@ fn a_machine_that_finds_no_entry_comes_back_with_its_data() {
 
 #[test]
 fn an_installer_that_never_comes_is_waited_for_and_its_console_named() {
-    let done = host1001().where_("[times]\ninstaller-boot = \"24h\"").run();
+    let done = host1001()
+        .in_world("[times]\ninstaller-boot = \"24h\"")
+        .run();
     // The agent of the old system could not be enabled again: nothing answers.
     done.ends("failed", 21).because(&["console"]).is_safe();
     assert!(done.report.ending.left[0].contains("Puppet agent"));
@@ -93,7 +97,7 @@ fn an_installer_that_never_comes_is_waited_for_and_its_console_named() {
 #[test]
 fn at_a_deadline_the_operator_may_wait_on() {
     let done = host1001()
-        .where_("[times]\ninstallation = \"60min\"")
+        .in_world("[times]\ninstallation = \"60min\"")
         .answered(&["wait"])
         .run();
     done.ends("warnings", 0).is_safe();
@@ -153,7 +157,7 @@ fn a_stale_certificate_is_removed_before_the_new_one_is_asked_for() {
 fn names_that_look_like_the_host_keep_their_certificates() {
     let text = "[services]\ncertificates = [\"xhost1001.lab1.test\", \"host1001.lab1.test.example.test\"]\n\
                 requests = [\"host1001xlab1.test\", \"host1001.lab1.test2\"]";
-    let done = host1001().where_(text).run();
+    let done = host1001().in_world(text).run();
     done.ends("success", 0);
     let state = done.lab.save();
     for name in [
@@ -299,7 +303,7 @@ fn a_ticket_system_that_does_not_answer_stops_nothing() {
     ] {
         let done = host1001()
             .with("task", "T12345")
-            .where_(&format!("[services]\n{trouble}"))
+            .in_world(&format!("[services]\n{trouble}"))
             .run();
         done.ends("warnings", 0).is_safe();
         assert!(done.comments().is_empty());
@@ -319,7 +323,7 @@ fn a_host_without_services_in_conftool_is_refused() {
 fn a_service_of_weight_zero_gets_a_reminder_that_says_so() {
     let text =
         "[[machine.host1001.conftool]]\ncluster = \"appserver\"\nservice = \"apache2\"\nweight = 0";
-    let done = host1001().and("conftool").where_(text).run();
+    let done = host1001().and("conftool").in_world(text).run();
     assert_eq!(done.report.ending.exit_code, 0, "{}", done.told());
     assert!(done.told().contains("weight 0"), "{}", done.told());
     done.is_safe();
@@ -373,7 +377,7 @@ fn hostile_words_change_no_command_and_no_comment_line() {
 #[test]
 fn another_release_than_the_one_asked_for_is_not_enrolled() {
     let done = host1001()
-        .where_("[install-server]\ninstalls = { bullseye = \"bookworm\" }")
+        .in_world("[install-server]\ninstalls = { bullseye = \"bookworm\" }")
         .run();
     done.ends("failed", 21)
         .because(&["bookworm", "bullseye"])
@@ -385,7 +389,7 @@ fn another_release_than_the_one_asked_for_is_not_enrolled() {
 #[test]
 fn a_run_that_fails_half_way_says_how_to_go_on() {
     let done = host1001()
-        .where_("[install-server]\nrejects = 1000")
+        .in_world("[install-server]\nrejects = 1000")
         .with("task", "T12345")
         .run();
     let commands = done.commands();
@@ -410,7 +414,7 @@ fn a_run_that_fails_half_way_says_how_to_go_on() {
 fn what_an_earlier_run_has_depooled_is_not_forgotten() {
     let case = host1001()
         .and("conftool")
-        .where_("[install-server]\nrejects = 1");
+        .in_world("[install-server]\nrejects = 1");
     let lab = case.lab();
     case.run_in(&lab).ends("failed", 21);
     let again = case.and("new").run_in(&lab);

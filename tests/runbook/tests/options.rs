@@ -36,7 +36,7 @@ fn option_sets() -> Vec<(&'static str, Case)> {
         (
             "pxe-media",
             host1001()
-                .where_("media = [\"installer\", \"rescue\"]")
+                .in_world("media = [\"installer\", \"rescue\"]")
                 .with("pxe-media", "rescue"),
         ),
         ("force", host1001().and("force")),

@@ -42,10 +42,6 @@ impl Ipmitool {
             (PowerAction::On, _) => ("0x01", PowerState::On),
             (PowerAction::Cycle, _) => ("0x02", PowerState::On),
         };
-        let before = match action {
-            PowerAction::Cycle => self.boot_id().await,
-            _ => None,
-        };
         match bmc
             .request(&["raw", "0x00", "0x02", code], Repeat::Never)
             .await
@@ -76,7 +72,8 @@ impl Ipmitool {
             Err(refused) => return Err(bmc.fault(refused)),
         }
         match self.settle(&wanted).await {
-            Ok(()) => self.left_boot(before.as_deref()).await,
+            Ok(()) if action == PowerAction::Cycle => self.left_boot(call).await,
+            Ok(()) => Ok(()),
             // It is between off and on: BMCs stay there for up to 255 s (28.9). That it comes up is said by its boot.
             Err(Ok(PowerState::Off)) if action == PowerAction::Cycle => {
                 call.progress("the power is off; the BMC takes its time to switch it on again");
@@ -106,7 +103,8 @@ impl Ipmitool {
 
     /// A cycle takes the machine down at once. It is on before and after, so only the boot tells whether it was cycled; a
     /// machine that did not answer before cannot tell, and its next boot will.
-    async fn left_boot(&self, before: Option<&str>) -> Result<(), Fault> {
+    async fn left_boot(&self, call: &Call) -> Result<(), Fault> {
+        let before = call.witness.as_ref().and_then(boot_id_of);
         let end = Instant::now() + SETTLE;
         while let (Some(before), Some(now)) = (before, self.boot_id().await) {
             if now != before {
@@ -189,7 +187,7 @@ impl Ipmitool {
 
     /// Whether a machine that is on was cycled: by its boot id, else by the restart cause. `None`: look again.
     async fn judge_cycle(&self, witness: &Value, last: bool) -> Option<Reconciled> {
-        let before = witness.get("boot-id").and_then(Value::as_str);
+        let before = boot_id_of(witness);
         let now = self.boot_id().await;
         match (before, now.as_deref()) {
             (Some(before), Some(now)) if before != now => return Some(Reconciled::happened()),
@@ -244,6 +242,11 @@ impl Ipmitool {
             None => None,
         }
     }
+}
+
+/// The boot in which the witness saw the machine.
+fn boot_id_of(witness: &Value) -> Option<&str> {
+    witness.get("boot-id").and_then(Value::as_str)
 }
 
 /// The state as a word.

@@ -26,6 +26,16 @@ pub(crate) struct Machine {
     pub(crate) trusted: Mutex<BTreeMap<String, String>>,
 }
 
+/// What one look at a boot has seen.
+pub(crate) struct SeenBoot {
+    pub(crate) at: Identity,
+    pub(crate) boot_id: String,
+    pub(crate) uptime_ms: u64,
+    pub(crate) kernel_command_line: String,
+    /// Fingerprint of the host key.
+    pub(crate) host_key: String,
+}
+
 /// The identity as a word.
 pub(crate) fn word(at: Identity) -> &'static str {
     match at {
@@ -84,12 +94,43 @@ impl Machine {
         })
     }
 
-    /// Connects once and logs in at the first of these identities that is let in. The host key of an installer is not
-    /// judged: whoever reads the boot id passes it to [`Machine::trust`].
+    /// Whether the site has this identity.
+    pub(crate) fn has(&self, at: Identity) -> bool {
+        self.way_in(at).is_ok()
+    }
+
+    /// The boot that the machine is in, over one connection, at the first of these identities that is let in.
     ///
     /// # Errors
-    /// The fault at each identity.
-    pub(crate) async fn enter(
+    /// The fault at each identity that was tried.
+    pub(crate) async fn boot(
+        &self,
+        identities: &[Identity],
+    ) -> Result<SeenBoot, Vec<(Identity, Fault)>> {
+        let (at, connection) = self.enter(identities).await?;
+        let answer = self.ask(&connection, answers::BOOT).await;
+        let host_key = connection.fingerprint.clone();
+        connection.close().await;
+        let seen = answer.and_then(|text| {
+            let (boot_id, uptime_ms, kernel_command_line) =
+                answers::boot(&text).ok_or_else(|| self.garbage("boot", &text))?;
+            if at == Identity::Installer {
+                self.trust(&boot_id, &host_key)?;
+            }
+            Ok(SeenBoot {
+                at,
+                boot_id,
+                uptime_ms,
+                kernel_command_line,
+                host_key,
+            })
+        });
+        seen.map_err(|fault| vec![(at, fault)])
+    }
+
+    /// Connects once and logs in at the first of these identities that is let in. The host key of an installer is not
+    /// judged yet.
+    async fn enter(
         &self,
         identities: &[Identity],
     ) -> Result<(Identity, Connection), Vec<(Identity, Fault)>> {
@@ -138,7 +179,7 @@ impl Machine {
     }
 
     /// First use: the key is trusted for this boot. Afterwards another one is a fault.
-    pub(crate) fn trust(&self, boot_id: &str, fingerprint: &str) -> Result<(), Fault> {
+    fn trust(&self, boot_id: &str, fingerprint: &str) -> Result<(), Fault> {
         let mut trusted = self.trusted.lock().unwrap_or_else(PoisonError::into_inner);
         let first = trusted
             .entry(boot_id.to_owned())

@@ -60,41 +60,28 @@ impl Remote {
         identities: &[Identity],
         since: &Before,
     ) -> Result<Result<Boot, String>, Fault> {
-        let (at, connection) = match self.machine.enter(identities).await {
-            Ok(entered) => entered,
+        let seen = match self.machine.boot(identities).await {
+            Ok(seen) => seen,
             Err(faults) => return pending(faults),
         };
-        let answer = self.machine.ask(&connection, answers::BOOT).await;
-        let host_key = connection.fingerprint.clone();
-        connection.close().await;
-        let boot = answer.and_then(|text| {
-            let boot = answers::boot(&text).ok_or_else(|| self.machine.garbage("boot", &text))?;
-            if at == Identity::Installer {
-                self.machine.trust(&boot.0, &host_key)?;
-            }
-            Ok(boot)
-        });
-        let (boot_id, uptime_ms, kernel_command_line) = match boot {
-            Ok(boot) => boot,
-            Err(fault) => return pending(vec![(at, fault)]),
-        };
         let new = match &since.boot_id {
-            Some(before) => *before != boot_id,
-            None => uptime_ms < to_millis(SystemClock.now()).saturating_sub(since.time_ms),
+            Some(before) => *before != seen.boot_id,
+            None => seen.uptime_ms < to_millis(SystemClock.now()).saturating_sub(since.time_ms),
         };
         if !new {
             return Ok(Err(format!(
-                "{}: still the boot {boot_id}, up for {} s",
-                word(at),
-                uptime_ms / 1000
+                "{}: still the boot {}, up for {} s",
+                word(seen.at),
+                seen.boot_id,
+                seen.uptime_ms / 1000
             )));
         }
         Ok(Ok(Boot {
-            identity: at,
-            boot_id,
-            kernel_command_line,
-            uptime_ms,
-            extra: vec![("host-key".to_owned(), host_key)],
+            identity: seen.at,
+            boot_id: seen.boot_id,
+            kernel_command_line: seen.kernel_command_line,
+            uptime_ms: seen.uptime_ms,
+            extra: vec![("host-key".to_owned(), seen.host_key)],
         }))
     }
 
