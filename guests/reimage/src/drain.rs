@@ -3,6 +3,7 @@
 use crate::machine::Machine;
 use crate::options::Asked;
 use crate::policy;
+use crate::quiet::{Quiet, silenced};
 use crate::repool::{Todo, idle, todos};
 use crate::steps::drain as steps;
 use wreimage_sdk::conftool::{self, PoolObject};
@@ -13,10 +14,8 @@ use wreimage_sdk::{
 /// What the drain leaves for later.
 #[derive(Debug, Clone, Default)]
 pub struct Drained {
-    /// A downtime was set.
-    pub downtimed: bool,
-    /// A silence was made.
-    pub silenced: bool,
+    /// What keeps monitoring quiet.
+    pub quiet: Quiet,
     /// How to put the host back into its services.
     pub repool: Vec<Todo>,
 }
@@ -33,10 +32,10 @@ pub fn run(asked: &Asked, machine: &Machine, actions: &mut Actions) -> Result<Dr
         steps::DOWNTIME,
         |step| downtime(asked, step),
     )?;
-    let silenced = phase.step_unless(
+    let silence = phase.step_unless(
         no_downtime(asked, machine).or_else(|| asked.lacks(&["alertmanager"])),
         steps::SILENCE,
-        |step| silence(asked, step),
+        |step| make_silence(asked, step),
     )?;
     let repool = phase.step_unless(no_depool(asked), steps::DEPOOL, |step| {
         if machine.is_new {
@@ -63,8 +62,10 @@ pub fn run(asked: &Asked, machine: &Machine, actions: &mut Actions) -> Result<Dr
     )?;
 
     Ok(Drained {
-        downtimed: downtimed == Some(true),
-        silenced: silenced == Some(true),
+        quiet: Quiet {
+            downtimed: downtimed == Some(true),
+            silence: silence.flatten(),
+        },
         repool: repool.unwrap_or_default(),
     })
 }
@@ -111,16 +112,15 @@ fn downtime(asked: &Asked, step: &mut Step) -> Result<bool, Fault> {
     Ok(set.is_some())
 }
 
-fn silence(asked: &Asked, step: &mut Step) -> Result<bool, Fault> {
+fn make_silence(asked: &Asked, step: &mut Step) -> Result<Option<String>, Fault> {
     let hours = policy::OLD_DOWNTIME.as_secs() / 3600;
     let id = attempt(&offers("silence"), step, |_| {
         alertmanager::silence(policy::millis(policy::OLD_DOWNTIME), &asked.reason())
     })?;
     if let Some(id) = &id {
-        step.says(format!("for {hours} hours"));
-        step.evidence("silence", id);
+        step.says(silenced(hours, id));
     }
-    Ok(id.is_some())
+    Ok(id)
 }
 
 fn offers(what: &str) -> Offers<'static> {

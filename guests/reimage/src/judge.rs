@@ -3,8 +3,7 @@
 use crate::machine::Machine;
 use crate::options::Asked;
 use crate::policy;
-use crate::populate::Quiet;
-use crate::repool::Todo;
+use crate::quiet::Quiet;
 use crate::steps::settle as steps;
 use wreimage_sdk::{Fault, Phase, Step, alertmanager, icinga, leave};
 
@@ -15,7 +14,7 @@ use wreimage_sdk::{Fault, Phase, Step, alertmanager, icinga, leave};
 pub fn run(
     asked: &Asked,
     machine: &Machine,
-    quiet: Quiet,
+    quiet: &Quiet,
     phase: &mut Phase<'_>,
 ) -> Result<(), Fault> {
     let unchecked = || {
@@ -55,88 +54,63 @@ fn wait_until_optimal(step: &mut Step) -> Result<bool, Fault> {
     Ok(status.is_some())
 }
 
-fn speak_again(asked: &Asked, quiet: Quiet, step: &mut Step) -> Result<(), Fault> {
+fn speak_again(asked: &Asked, quiet: &Quiet, step: &mut Step) -> Result<(), Fault> {
+    if quiet.words().is_none() {
+        step.skips("there is none");
+    }
+    let mut left = quiet.clone();
     if quiet.downtimed {
-        let removed = icinga::remove_downtime();
-        match step.tolerates("the downtime could not be removed", removed)? {
+        let failed = "the downtime could not be removed";
+        let removed = step.tolerates(failed, icinga::remove_downtime())?;
+        match removed {
             Some(true) => step.says("the downtime is removed"),
             Some(false) => step.says("the downtime had run out"),
-            None => leave_downtime(asked)?,
+            None => {}
         }
+        left.downtimed = removed.is_none();
     }
-    if quiet.silenced {
-        let expired = alertmanager::expire();
-        match step.tolerates("the silence could not be ended", expired)? {
+    if quiet.silence.is_some() {
+        let failed = "the silence could not be ended";
+        let expired = step.tolerates(failed, alertmanager::expire())?;
+        match expired {
             Some(true) => step.says("the silence is ended"),
             Some(false) => step.says("the silence had run out"),
             None => {}
         }
+        if expired.is_some() {
+            left.silence = None;
+        }
     }
-    if !quiet.downtimed && !quiet.silenced {
-        step.skips("there is none");
-    }
-    Ok(())
+    leave_all(asked, &left)
 }
 
 /// Nobody is alarmed about a host that is known not to be well, until somebody has looked at it.
 fn keep_quiet(
     asked: &Asked,
     machine: &Machine,
-    quiet: Quiet,
+    quiet: &Quiet,
     step: &mut Step,
 ) -> Result<(), Fault> {
-    let hours = policy::NEW_DOWNTIME.as_secs() / 3600;
-    if !quiet.downtimed && !quiet.silenced {
+    let Some(words) = quiet.words() else {
         step.skips("there is none");
         return Ok(());
-    }
+    };
+    let hours = policy::NEW_DOWNTIME.as_secs() / 3600;
     let why = if asked.no_check_icinga {
         "the status in Icinga was not checked (--no-check-icinga)"
     } else {
         "the status in Icinga is not optimal"
     };
     step.warns(format!(
-        "{why}: downtime and silence of {} have not been removed, and run out by themselves after {hours} hours",
+        "{why}: not removed, and ends by itself after {hours} hours: {words} of {}",
         machine.device.fqdn
     ));
-    if quiet.downtimed {
-        leave_downtime(asked)?;
+    leave_all(asked, quiet)
+}
+
+fn leave_all(asked: &Asked, quiet: &Quiet) -> Result<(), Fault> {
+    for todo in quiet.todos(asked) {
+        leave(&todo.text, &todo.command)?;
     }
     Ok(())
-}
-
-fn leave_downtime(asked: &Asked) -> Result<(), Fault> {
-    let todo = downtime_left(&asked.host);
-    leave(&todo.text, &todo.command)
-}
-
-/// A downtime that nobody has removed.
-pub fn downtime_left(host: &str) -> Todo {
-    Todo {
-        text: format!(
-            "{host} is in downtime; the command is for the Icinga server, once its checks are green"
-        ),
-        command: remove_command(host),
-    }
-}
-
-/// For the command file, which Icinga 1 has and Icinga 2 can have.
-fn remove_command(host: &str) -> String {
-    format!(
-        "printf '[%s] DEL_DOWNTIME_BY_HOST_NAME;{host}\\n' \"$(date +%s)\" | sudo tee -a {}",
-        policy::ICINGA_COMMAND_FILE
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_command_is_a_line_for_the_command_file() {
-        assert_eq!(
-            remove_command("host1001"),
-            "printf '[%s] DEL_DOWNTIME_BY_HOST_NAME;host1001\\n' \"$(date +%s)\" | sudo tee -a /var/lib/icinga/rw/icinga.cmd"
-        );
-    }
 }

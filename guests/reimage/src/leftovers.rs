@@ -1,28 +1,35 @@
 //! What a run that has failed leaves in the systems around the machine, and what ends it.
 
-use crate::judge;
 use crate::options::Asked;
+use crate::quiet::{Quiet, silence_of};
 use crate::repool::Todo;
 use crate::steps;
-use wreimage_sdk::{Cause, Ending, Verdict};
+use wreimage_sdk::{Cause, Ending};
 
-/// None after a run that went through: it has registered what it leaves.
+/// None after a run that came to its end: it has registered what it leaves.
 pub fn of(asked: &Asked, ending: &Ending) -> Vec<Todo> {
-    if matches!(&ending.cause, Cause::Finished(outcome) if outcome.verdict != Verdict::Failed) {
+    if matches!(&ending.cause, Cause::Finished(_)) {
         return Vec::new();
     }
-    let done = |phase: &str, name: &str| {
-        ending.steps.iter().any(|step| {
+    let find = |phase: &str, name: &str| {
+        ending.steps.iter().find(|step| {
             step.phase == phase
                 && step.name == name
                 && matches!(step.level.as_str(), "success" | "warning")
         })
     };
+    let done = |phase: &str, name: &str| find(phase, name).is_some();
+    let silence = |phase: &str, name: &str| find(phase, name).and_then(|it| silence_of(&it.text));
     let mut left = Vec::new();
-    let downtimed = done(steps::drain::PHASE, steps::drain::DOWNTIME)
-        || done(steps::populate::PHASE, steps::populate::DOWNTIME);
-    if downtimed && !done(steps::settle::PHASE, steps::settle::REMOVE_DOWNTIME) {
-        left.push(judge::downtime_left(&asked.host));
+    if !done(steps::settle::PHASE, steps::settle::REMOVE_DOWNTIME) {
+        let quiet = Quiet {
+            downtimed: done(steps::drain::PHASE, steps::drain::DOWNTIME)
+                || done(steps::populate::PHASE, steps::populate::DOWNTIME),
+            // The second takes the place of the first.
+            silence: silence(steps::populate::PHASE, steps::populate::SILENCE)
+                .or_else(|| silence(steps::drain::PHASE, steps::drain::SILENCE)),
+        };
+        left.extend(quiet.todos(asked));
     }
     let forgotten = done(steps::forget::PHASE, steps::forget::PUPPETDB)
         && !done(steps::populate::PHASE, steps::populate::RESOURCE);
@@ -52,7 +59,7 @@ pub fn of(asked: &Asked, ending: &Ending) -> Vec<Todo> {
 mod tests {
     use super::*;
     use crate::options::tests::request;
-    use wreimage_sdk::{Fault, FaultKind, Outcome, PastStep};
+    use wreimage_sdk::{Fault, FaultKind, Outcome, PastStep, Verdict};
 
     fn left(cause: Cause, steps: &[(&str, &str)]) -> Vec<String> {
         let asked = Asked::from_request(&request(&[("os", "bullseye")])).unwrap();
@@ -96,9 +103,9 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_went_through_has_said_what_it_leaves() {
+    fn a_run_that_came_to_its_end_has_said_what_it_leaves() {
         let done = Cause::Finished(Outcome {
-            verdict: Verdict::Warnings,
+            verdict: Verdict::Failed,
             summary: String::new(),
             extra: Vec::new(),
         });

@@ -25,6 +25,7 @@ mod options;
 mod page;
 mod policy;
 mod populate;
+mod quiet;
 mod release;
 mod repool;
 mod settle;
@@ -62,7 +63,7 @@ impl Guest for Reimage {
         let configured = first_run::run(&asked, &mut actions)?;
         let left = Left {
             drained: &drained,
-            quiet,
+            quiet: &quiet,
             configured,
         };
         settle::run(&asked, &machine, &left, &mut actions)?;

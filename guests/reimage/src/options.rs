@@ -163,14 +163,25 @@ impl Asked {
     /// Whose doing this is, for systems that ask for a reason.
     pub fn reason(&self) -> String {
         let task = self.task.as_ref().map(|task| format!(" - {task}"));
-        text::reason(
-            &format!(
-                "Host reimage - {}{}",
-                self.request.actor,
-                task.unwrap_or_default()
-            ),
-            policy::REASON_LIMIT,
+        format!(
+            "Host reimage - {}{}",
+            self.whose(),
+            task.unwrap_or_default()
         )
+    }
+
+    /// Who started the run, and where: `actor@controller`, of characters that mean nothing to any system.
+    pub fn whose(&self) -> String {
+        let word = |text: &str| text::reason(text, policy::NAME_LIMIT);
+        let controller = self
+            .request
+            .extra
+            .iter()
+            .find(|(key, _)| key == "controller");
+        match controller {
+            Some((_, controller)) => format!("{}@{}", word(self.actor()), word(controller)),
+            None => word(self.actor()),
+        }
     }
 }
 
@@ -376,8 +387,11 @@ pub mod tests {
     fn the_reason_names_who_and_why_and_means_nothing_to_a_shell() {
         let mut asked = asked(&[("task", "T1")]).unwrap();
         assert_eq!(asked.reason(), "Host reimage - tester - T1");
+        asked.request.extra = vec![("controller".to_owned(), "c1001.example".to_owned())];
+        assert_eq!(asked.reason(), "Host reimage - tester@c1001.example - T1");
         asked.request.actor = format!("a'; reboot #{}", "x".repeat(10_000));
         assert!(!asked.reason().contains(['\'', ';', '#']));
-        assert!(asked.reason().len() <= policy::REASON_LIMIT);
+        assert!(asked.reason().ends_with(" - T1"));
+        assert!(asked.reason().len() <= 120);
     }
 }

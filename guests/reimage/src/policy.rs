@@ -44,6 +44,12 @@ pub const ASK_SERVICE: Tries = Tries {
     pause: seconds(5),
 };
 
+/// Asking a BMC: many forget a packet now and then.
+pub const ASK_BMC: Tries = Tries {
+    tries: 3,
+    pause: seconds(5),
+};
+
 /// Removing the host from a service, where its fault says that another try is worth it: as often as the runbook's HTTP
 /// client does.
 pub const REMOVE: Tries = Tries {
@@ -159,8 +165,9 @@ pub const IMPORT_TIMEOUT: ScriptTimeout = ScriptTimeout {
 /// How many lines of the script's log are shown; the rest is at the job.
 pub const IMPORT_LINES_SHOWN: usize = 40;
 
-/// Bytes of a reason that other systems keep in a field.
-pub const REASON_LIMIT: usize = 120;
+/// Bytes of the name of a person or of a machine in a reason: the whole then fits into the fields where other systems
+/// keep reasons.
+pub const NAME_LIMIT: usize = 48;
 
 /// Bytes of a line in a comment.
 pub const LINE_LIMIT: usize = 400;

@@ -3,19 +3,11 @@
 use crate::drain::Drained;
 use crate::options::Asked;
 use crate::policy;
+use crate::quiet::{Quiet, silenced};
 use crate::steps::populate as steps;
 use wreimage_sdk::{
     Actions, Fault, Offers, Step, alertmanager, attempt, icinga, puppet, puppetdb, text,
 };
-
-/// What keeps monitoring quiet about the new system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quiet {
-    /// Icinga has a downtime of this run.
-    pub downtimed: bool,
-    /// Alertmanager has a silence of this run.
-    pub silenced: bool,
-}
 
 /// Exports the host's resources and downtimes it. Always done, `--no-downtime` or not: that is about the old system.
 ///
@@ -53,13 +45,13 @@ pub fn run(asked: &Asked, drained: &Drained, actions: &mut Actions) -> Result<Qu
         steps::DOWNTIME,
         |step| downtime(asked, step),
     )?;
-    let silenced = phase.step_unless(asked.lacks(&["alertmanager"]), steps::SILENCE, |step| {
-        silence(asked, drained, step)
+    let silence = phase.step_unless(asked.lacks(&["alertmanager"]), steps::SILENCE, |step| {
+        make_silence(asked, drained, step)
     })?;
 
     Ok(Quiet {
-        downtimed: downtimed == Some(true) || drained.downtimed,
-        silenced: silenced == Some(true) || drained.silenced,
+        downtimed: downtimed == Some(true) || drained.quiet.downtimed,
+        silence: silence.flatten().or_else(|| drained.quiet.silence.clone()),
     })
 }
 
@@ -123,17 +115,20 @@ fn downtime(asked: &Asked, step: &mut Step) -> Result<bool, Fault> {
 }
 
 /// Takes the place of the silence for the old system.
-fn silence(asked: &Asked, drained: &Drained, step: &mut Step) -> Result<bool, Fault> {
+fn make_silence(
+    asked: &Asked,
+    drained: &Drained,
+    step: &mut Step,
+) -> Result<Option<String>, Fault> {
     let hours = policy::NEW_DOWNTIME.as_secs() / 3600;
     let made = alertmanager::silence(policy::millis(policy::NEW_DOWNTIME), &asked.reason());
     let failed = "Unable to silence the alerts of the new host on Alertmanager";
     let id = step.tolerates(failed, made)?;
     if let Some(id) = &id {
-        step.says(format!("for {hours} hours"));
-        if drained.silenced {
+        step.says(silenced(hours, id));
+        if drained.quiet.silence.is_some() {
             step.says("removed the silence of the old OS");
         }
-        step.evidence("silence", id);
     }
-    Ok(id.is_some())
+    Ok(id)
 }

@@ -4,7 +4,7 @@ use crate::boot::{self, identity_name};
 use crate::drain::Drained;
 use crate::machine::Machine;
 use crate::options::Asked;
-use crate::populate::Quiet;
+use crate::quiet::Quiet;
 use crate::steps::settle as steps;
 use crate::{boot_override, judge, mask, policy};
 use wreimage_sdk::remote::{self, Answering, Before, Identity};
@@ -18,7 +18,7 @@ pub struct Left<'a> {
     /// What the drain has changed.
     pub drained: &'a Drained,
     /// What keeps monitoring quiet.
-    pub quiet: Quiet,
+    pub quiet: &'a Quiet,
     /// Whether the first Puppet run was done.
     pub configured: bool,
 }

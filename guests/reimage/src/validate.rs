@@ -61,7 +61,8 @@ pub fn run(asked: &Asked, actions: &mut Actions) -> Result<Machine, Fault> {
 }
 
 fn physical_device(step: &mut Step) -> Result<Device, Fault> {
-    let device = netbox::get_device().map_err(|fault| fault.and(UNTOUCHED))?;
+    let device = retry_if_worth(policy::ASK_SERVICE, |_| netbox::get_device())
+        .map_err(|fault| fault.and(UNTOUCHED))?;
     step.evidence("name", &device.fqdn);
     step.evidence("serial", device.serial.as_deref().unwrap_or("unknown"));
     step.evidence("vendor", device.vendor.as_deref().unwrap_or("unknown"));
@@ -256,7 +257,8 @@ fn same_address(one: &str, other: &str) -> bool {
 }
 
 fn bmc_answers(management: &str, step: &mut Step) -> Result<PowerState, Fault> {
-    let power = ipmi::get_power_state().map_err(|fault| fault.and(UNTOUCHED))?;
+    let power = retry_if_worth(policy::ASK_BMC, |_| ipmi::get_power_state())
+        .map_err(|fault| fault.and(UNTOUCHED))?;
     if let PowerState::Unknown(answer) = &power {
         return Err(Fault::new(
             FaultKind::Rejected,
@@ -268,7 +270,8 @@ fn bmc_answers(management: &str, step: &mut Step) -> Result<PowerState, Fault> {
             ),
         ));
     }
-    let flags = ipmi::get_boot_flags().map_err(|fault| fault.and(UNTOUCHED))?;
+    let flags = retry_if_worth(policy::ASK_BMC, |_| ipmi::get_boot_flags())
+        .map_err(|fault| fault.and(UNTOUCHED))?;
     step.says(format!("the machine is {power}"));
     step.evidence("boot flags", &flags);
     Ok(power)
@@ -279,7 +282,8 @@ fn dhcp_match(asked: &Asked, step: &mut Step) -> Result<(), Fault> {
         step.skips("--no-pxe: nothing is booted from the network");
         return Ok(());
     }
-    let port = netbox::get_switch_port().map_err(|fault| fault.and(UNTOUCHED))?;
+    let port = retry_if_worth(policy::ASK_SERVICE, |_| netbox::get_switch_port())
+        .map_err(|fault| fault.and(UNTOUCHED))?;
     step.says(format!(
         "by its switch port: {} of {}, VLAN {}",
         port.port, port.switch_name, port.vlan

@@ -32,6 +32,12 @@ impl Step {
         self.texts.push(text.into());
     }
 
+    /// Not done as it should be; the run goes on, and fails at its end.
+    pub fn fails(&mut self, text: impl Into<String>) {
+        self.level = Level::Failure;
+        self.texts.push(text.into());
+    }
+
     /// Not done, and why. Returns from the closure are up to the caller.
     pub fn skips(&mut self, why: impl Into<String>) {
         self.level = Level::Skipped;

@@ -84,8 +84,8 @@ impl Facts {
         }
     }
 
-    /// An override on UEFI must not be touched while an installer may be running, whether it has answered or not: clearing it makes some firmware forget the entry
-    /// that GRUB has just written.
+    /// An override on UEFI must not be touched while an installer may be running, whether it has answered or not: clearing
+    /// it makes some firmware forget the entry that GRUB has just written.
     pub fn boot_override_may_go(&self) -> Validity {
         if self.uefi && self.restarted && !self.system_up {
             Validity::Leave(
@@ -109,5 +109,25 @@ impl Facts {
     /// Taking back is right at any time.
     pub fn always(&self) -> Validity {
         Validity::Now
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::INSTALLER_MARKS;
+
+    /// The default guest has no way to ask the host: what it calls an installer must be one here.
+    #[test]
+    fn the_default_guest_knows_an_installer_by_the_same_marks() {
+        let guest = include_str!("../../../guests/reimage/src/boot.rs");
+        let listed = guest
+            .split_once("const INSTALLER_MARKS")
+            .and_then(|(_, rest)| rest.split_once(" = ["))
+            .and_then(|(_, rest)| rest.split_once(']'))
+            .map(|(list, _)| list);
+        let marks: Vec<&str> = listed.unwrap().split('"').skip(1).step_by(2).collect();
+        assert_eq!(marks, INSTALLER_MARKS);
     }
 }

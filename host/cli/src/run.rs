@@ -44,12 +44,10 @@ pub async fn run(guest_name: &str, words: Vec<OsString>) -> Result<Exit, Failure
     let host = host_name(arguments.host.as_deref())?;
     let pace = pace(&arguments)?;
     let given = guest_options::given(guest.description(), run_matches);
+    let task = given.iter().find(|(name, _)| *name == TASK);
     let binding = Binding {
         host: host.clone(),
-        task: given
-            .iter()
-            .find(|(name, _)| *name == TASK)
-            .map(|(_, task)| task.clone()),
+        task: task.map(|(_, task)| task_id(task)).transpose()?,
     };
     let mut place = surroundings::choose(&arguments.place, &guest, &binding, pace).await?;
     if arguments.speed.is_some() && place.pace == Pace::Real {
@@ -163,6 +161,19 @@ fn pace(arguments: &Run) -> Result<Pace, Failure> {
         }
         None => Ok(Pace::Full),
     }
+}
+
+/// `phabricator` is bound to nothing but the id of a task.
+fn task_id(given: &str) -> Result<String, Failure> {
+    let digits = given.strip_prefix('T').unwrap_or_default();
+    let is_task = (1..=9).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+    if is_task {
+        return Ok(given.to_owned());
+    }
+    let shown: String = given.chars().take(80).collect();
+    Err(Failure::usage(format!(
+        "--{TASK} takes the id of a task such as T12345, not {shown:?}; nothing was touched"
+    )))
 }
 
 /// The person, also behind sudo.

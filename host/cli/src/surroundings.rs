@@ -60,10 +60,15 @@ pub struct Surroundings {
     pub services: Services,
 }
 
+/// Without this capability, whoever asks for a certificate gets it.
+const PUPPET_CA: &str = "puppet-ca";
+
 /// Makes the twin of a rehearsal in a lab of its own.
 struct LabTwin {
     site: String,
     task: Option<String>,
+    /// There is no `puppet-ca` to sign a request.
+    autosign: bool,
 }
 
 impl TwinMaker for LabTwin {
@@ -73,6 +78,9 @@ impl TwinMaker for LabTwin {
             .map(|seen| (seen.function, seen.arguments.clone(), seen.outcome.clone()))
             .collect();
         let lab = Lab::twin(&self.site, host, &reads, clock.now());
+        if self.autosign {
+            lab.autosign();
+        }
         Ok(Twin {
             providers: lab.providers_for(host, self.task.as_deref()),
             clock: lab.clock(),
@@ -81,10 +89,11 @@ impl TwinMaker for LabTwin {
 }
 
 /// A twin of a host on a site without any other part of a lab.
-fn twin_maker(site: &str, binding: &Binding) -> Arc<dyn TwinMaker> {
+fn twin_maker(site: &str, binding: &Binding, absent: &Absent) -> Arc<dyn TwinMaker> {
     Arc::new(LabTwin {
         site: site.to_owned(),
         task: binding.task.clone(),
+        autosign: absent.contains(PUPPET_CA),
     })
 }
 
@@ -135,7 +144,7 @@ fn lab(
     let providers = lab.providers_for(&binding.host, binding.task.as_deref());
     let mut services = Services::new(providers);
     services.clock = lab.clock();
-    services.twin = Some(twin_maker(&site, binding));
+    services.twin = Some(twin_maker(&site, binding, &Absent::new()));
     Ok(Surroundings {
         grants: Grants::all("the lab"),
         site,
@@ -180,7 +189,11 @@ async fn site(path: &Path, guest: &Guest, binding: &Binding) -> Result<Surroundi
             Some(path) => world(Some(&path))?,
             None => World::bare(site.name()),
         };
-        observer = Some(mix(around, binding, &from_lab, &mut providers).await);
+        let lab = Lab::new(around, Pace::Real);
+        if absent.contains(PUPPET_CA) {
+            lab.autosign();
+        }
+        observer = Some(mix(lab, binding, &from_lab, &mut providers).await);
         notice = Some(format!(
             "from the lab on site {}: {}; the rest is real",
             site.name(),
@@ -194,7 +207,7 @@ async fn site(path: &Path, guest: &Guest, binding: &Binding) -> Result<Surroundi
     };
     let mut services = Services::new(providers);
     services.clock = Arc::new(SystemClock);
-    services.twin = Some(twin_maker(site.name(), binding));
+    services.twin = Some(twin_maker(site.name(), binding, &absent));
     services.observer = observer;
     services.redactor = Some(site.redactor());
     let waits = site.waits().clone();
@@ -222,13 +235,12 @@ async fn site(path: &Path, guest: &Guest, binding: &Binding) -> Result<Surroundi
 
 /// Serves some capabilities from a lab whose copy of the host follows the live ones.
 async fn mix(
-    world: World,
+    lab: Lab,
     binding: &Binding,
     from_lab: &[&'static str],
     providers: &mut Providers,
 ) -> Observer {
     let host = binding.host.as_str();
-    let lab = Lab::new(world, Pace::Real);
     // The lab's copy of the machine begins with what the live inventory says of it.
     let call = Call::alone();
     for function in [

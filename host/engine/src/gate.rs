@@ -30,6 +30,7 @@ pub(crate) struct Course {
     pub(crate) host: String,
     pub(crate) site: String,
     pub(crate) actor: String,
+    pub(crate) controller: String,
     pub(crate) options: Vec<(String, String)>,
     pub(crate) guest: String,
     pub(crate) digest: String,

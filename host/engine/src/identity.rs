@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
+use wreimage_capability::conftool::{self, PoolObject};
 use wreimage_capability::ipmi::{self, DeviceInfo};
 use wreimage_capability::netbox::{self, Device, DeviceStatus};
 use wreimage_capability::remote::{self, Dmi};
@@ -18,8 +19,14 @@ use wreimage_journal::{Origin, Record};
 #[derive(Default)]
 pub(crate) struct Known {
     facts: Vec<(String, String)>,
+    /// What somebody has to weigh before they agree; having agreed, nothing is wrong with the run.
+    cautions: Vec<String>,
+    /// What is not as it should be.
     warnings: Vec<String>,
 }
+
+/// The toggle by which a guest takes the host out of its services.
+const DEPOOLING: &str = "conftool";
 
 /// How often an installer that has just come up is asked for its identity, and the pause between.
 const INSTALLER_TRIES: u32 = 5;
@@ -63,6 +70,7 @@ impl Course {
             )));
         }
         known.describe(&device);
+        self.warn_of_pooled(&mut known).await?;
         let has_bmc = self.state().providers.has("ipmi") && !self.absent.contains("ipmi");
         if !has_bmc {
             known.warnings.push(
@@ -94,6 +102,41 @@ impl Course {
             }
         }
         Ok(known)
+    }
+
+    /// A host that serves users and is not going to be depooled.
+    async fn warn_of_pooled(self: &Arc<Self>, known: &mut Known) -> Result<(), Stop> {
+        let depools = self
+            .options
+            .iter()
+            .any(|(name, value)| name == DEPOOLING && value == "true");
+        if depools || !self.state().providers.has("conftool") || self.absent.contains("conftool") {
+            return Ok(());
+        }
+        let objects = self
+            .own_call::<Vec<PoolObject>>(&conftool::functions::get_objects, json!({}))
+            .await?;
+        match objects {
+            Ok(objects) => {
+                let pooled: Vec<String> = objects
+                    .into_iter()
+                    .filter(|object| object.pooled == "yes")
+                    .map(|object| format!("{} of {}", object.service, object.cluster))
+                    .collect();
+                if !pooled.is_empty() {
+                    known.cautions.push(format!(
+                        "{} is pooled and will not be depooled: it serves {}",
+                        self.host,
+                        pooled.join(", ")
+                    ));
+                }
+            }
+            Err(fault) => known.cautions.push(format!(
+                "whether {} is pooled is not known: {}",
+                self.host, fault.message
+            )),
+        }
+        Ok(())
     }
 
     async fn inventory_device(self: &Arc<Self>) -> Result<Option<Device>, Stop> {
@@ -207,15 +250,20 @@ impl Course {
     }
 
     /// Shows what is about to happen and asks for leave.
-    pub(crate) async fn ask_consent(&self, function: &Function, known: Known) -> Result<(), Stop> {
+    pub(crate) async fn ask_consent(&self, function: &Function, known: &Known) -> Result<(), Stop> {
         let request = ConsentRequest {
             host: self.host.clone(),
             site: self.site.clone(),
             guest: self.guest.clone(),
             digest: self.digest.clone(),
             capabilities: self.capabilities.clone(),
-            known: known.facts,
-            warnings: known.warnings,
+            known: known.facts.clone(),
+            warnings: known
+                .cautions
+                .iter()
+                .chain(&known.warnings)
+                .cloned()
+                .collect(),
             first: function.to_string(),
         };
         let answer = tokio::select! {
@@ -228,7 +276,18 @@ impl Course {
             first: request.first,
             known: request.known,
         })?;
-        for warning in request.warnings {
+        Ok(())
+    }
+
+    /// Writes down what speaks against it.
+    pub(crate) fn tell(&self, known: Known) -> Result<(), Stop> {
+        for text in known.cautions {
+            self.recorder.record(Record::Log {
+                severity: "warn".to_owned(),
+                text,
+            })?;
+        }
+        for warning in known.warnings {
             self.warn(warning)?;
         }
         Ok(())

@@ -273,7 +273,7 @@ impl Course {
                 })
                 .collect(),
             absent: self.absent.iter().cloned().collect(),
-            extra: Vec::new(),
+            extra: vec![("controller".to_owned(), self.controller.clone())],
         }
     }
 }

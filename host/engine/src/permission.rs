@@ -67,8 +67,9 @@ impl Course {
         if self.dry_run {
             self.enter_twin(function)?;
         } else {
-            self.ask_consent(function, known).await?;
+            self.ask_consent(function, &known).await?;
         }
+        self.tell(known)?;
         self.state().allowed = true;
         Ok(())
     }

@@ -126,9 +126,8 @@ pub async fn run(
     }
     let began = services.clock.now();
     let limits = request.limits;
-    let controller = request.controller.clone();
     let course = Arc::new(course(guest, request, services));
-    let header = header(guest, &course, controller);
+    let header = header(guest, &course);
     course
         .recorder
         .record_durably(Record::Header(Box::new(header)))?;
@@ -176,6 +175,7 @@ fn course(guest: &Guest, request: RunRequest, services: Services) -> Course {
         host: request.host,
         site: request.site,
         actor: request.actor,
+        controller: request.controller,
         options: request.options.pairs(),
         guest: format!("{} {}", description.name, description.version),
         digest: guest.digest().to_owned(),
@@ -224,7 +224,7 @@ fn redacted(providers: Providers, redaction: &Redaction) -> Providers {
     all
 }
 
-fn header(guest: &Guest, course: &Course, controller: String) -> Header {
+fn header(guest: &Guest, course: &Course) -> Header {
     let description = guest.description();
     Header {
         format: FORMAT,
@@ -237,7 +237,7 @@ fn header(guest: &Guest, course: &Course, controller: String) -> Header {
         guest_digest: course.digest.clone(),
         options: course.options.clone(),
         actor: course.actor.clone(),
-        controller,
+        controller: course.controller.clone(),
         wreimage: env!("CARGO_PKG_VERSION").to_owned(),
     }
 }

@@ -99,6 +99,10 @@ pub struct Quirks {
     pub forgets_override_after: Option<Millis>,
     /// So many more times it acknowledges a forced network boot and does not keep it.
     pub pxe_does_not_stick: u32,
+    /// So many more times it acknowledges the end of an override and keeps it.
+    pub does_not_clear: u32,
+    /// So many more times a forced network boot is there again when a system has started.
+    pub override_returns: u32,
     /// Writing the override while an installer runs on UEFI makes the firmware lose the boot entry that is being written.
     pub loses_boot_entry: bool,
 }

@@ -9,6 +9,7 @@ use crate::machine::{
 };
 use crate::release;
 use crate::service::agent::Agent;
+use crate::services_file::count_down;
 use crate::snippet::hex;
 use crate::time::{Millis, Times};
 use sha2::{Digest, Sha256};
@@ -107,6 +108,10 @@ impl Machine {
 
     /// The running system goes down for a restart.
     pub(crate) fn reboot(&mut self, turn: &mut Turn<'_>, why: &str) {
+        if self.stage == Stage::OsUp && count_down(&mut self.ignores_restarts) {
+            turn.tell(self, format!("does not go down for a restart: {why}"));
+            return;
+        }
         turn.tell(self, format!("goes down for a restart: {why}"));
         self.counters.reboots += 1;
         self.enter(turn, Stage::Stopping, Some(turn.times.shutdown));
@@ -156,6 +161,7 @@ impl Machine {
             Stage::OsBooting => {
                 let release = self.release().unwrap_or("nothing").to_owned();
                 turn.tell(self, format!("{release} is up"));
+                self.override_returns(turn);
                 self.enter(turn, Stage::OsUp, None);
                 turn.events.add(
                     turn.now,
@@ -166,6 +172,22 @@ impl Machine {
                 );
             }
             Stage::Off | Stage::OsUp | Stage::NothingBootable => {}
+        }
+    }
+
+    /// Some BMCs have a forced network boot again that was used and cleared.
+    fn override_returns(&mut self, turn: &mut Turn<'_>) {
+        let efi = self.hardware.firmware == Starts::Uefi;
+        if let Some(bmc) = &mut self.bmc
+            && count_down(&mut bmc.quirks.override_returns)
+        {
+            bmc.set_override(Override {
+                valid: true,
+                persistent: false,
+                efi,
+                device: BootDevice::Pxe,
+            });
+            turn.tell(self, "BMC has the forced network boot again");
         }
     }
 

@@ -161,6 +161,11 @@ impl Lab {
         Lab::new(World::twin(site, host, reads, start), Pace::Full)
     }
 
+    /// Has the certificate authority sign every request at once: what a site without a `puppet-ca` does.
+    pub fn autosign(&self) {
+        self.shared.lock().world.services.puppet_ca.autosign = true;
+    }
+
     /// Every capability of the lab, bound to this host. For a host that the world does not have, each function answers
     /// `not-found` (code `netbox.no-device`) and names those that are meant, perhaps.
     pub fn providers(&self, host: &str) -> Providers {

@@ -235,6 +235,8 @@ pub struct Machine {
     pub restarted: Option<Restart>,
     /// Raised with every change of stage: an event made for an older one is void.
     pub generation: u64,
+    /// So many more times its system takes an order to restart and goes on.
+    pub ignores_restarts: u32,
     /// How often things happened.
     pub counters: Counters,
     /// The functions that real systems have answered for it. In a twin, the answers of others are mere assumptions.

@@ -2,7 +2,7 @@
 
 use crate::machine::Machine;
 use crate::pace::{LabClock, Shared};
-use crate::service::job::Kind;
+use crate::service::job::{Job, Kind};
 use crate::time::Millis;
 use crate::world::World;
 use serde::de::DeserializeOwned;
@@ -72,7 +72,10 @@ impl Seat {
     ) -> Result<T, Fault> {
         let key = self.job_key(call, function);
         let until = self.change(|world, host| {
-            let ends = match world.services.jobs.get(&key) {
+            // One whose fate nobody knows is done again: somebody has decided that it shall be.
+            let lost =
+                |job: &&Job| !matches!(&job.result, Some(Err(fault)) if fault.leaves_doubt());
+            let ends = match world.services.jobs.get(&key).filter(lost) {
                 Some(job) => job.ends,
                 None => {
                     let lasts = start(world, host)?;
@@ -133,7 +136,7 @@ impl Seat {
     }
 }
 
-fn unknown(world: &World, host: &str) -> Fault {
+pub(crate) fn unknown(world: &World, host: &str) -> Fault {
     let near = world.near(host);
     let hint = if near.is_empty() {
         let all: Vec<&str> = world.machines().map(|m| m.name.as_str()).take(20).collect();

@@ -5,7 +5,7 @@ use crate::place::{Place, word};
 use crate::service::agent::{Agent, Disabled};
 use crate::service::conftool::VALUES;
 use crate::service::phabricator::Ticket;
-use crate::service::puppet::Odd as OddAgent;
+use crate::service::puppet::{Agents, Odd as OddAgent};
 use crate::service::puppet_ca::{Held, fingerprint};
 use crate::service::puppetdb::Exported;
 use crate::service::{SERVICES, Settled, http, icinga, netbox::Script};
@@ -24,6 +24,9 @@ pub(crate) struct ServicesFile {
     errors: BTreeMap<Spanned<String>, u32>,
     certificates: Vec<Spanned<String>>,
     requests: Vec<Spanned<String>>,
+    autosign: bool,
+    controller_puppet: Agents,
+    monitoring_puppet: Agents,
     suites: Vec<Spanned<String>>,
     endpoints: Vec<Spanned<String>>,
 }
@@ -40,15 +43,40 @@ pub(crate) struct TaskFile {
 /// How often something goes wrong.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(untagged, expecting = "neither a number of times nor \"always\"")]
-enum Times {
+pub(crate) enum Times {
     So(u32),
     Word(Always),
 }
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Always {
+pub(crate) enum Always {
     Always,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Times::So(0)
+    }
+}
+
+impl Times {
+    /// As a number that counts down, which `u32::MAX` never does.
+    pub(crate) fn count(self) -> u32 {
+        match self {
+            Times::So(times) => times,
+            Times::Word(Always::Always) => u32::MAX,
+        }
+    }
+}
+
+/// Whether it goes wrong once more.
+pub(crate) fn count_down(times: &mut u32) -> bool {
+    let wrong = *times > 0;
+    if wrong && *times < u32::MAX {
+        *times -= 1;
+    }
+    wrong
 }
 
 #[derive(Clone, Copy, PartialEq, Deserialize)]
@@ -65,7 +93,7 @@ enum CertificateFile {
 pub(crate) struct PuppetFile {
     certificate: Option<CertificateFile>,
     disabled: Option<String>,
-    first_run_fails: Option<Times>,
+    first_run_fails: Times,
     cannot_be_disabled: bool,
     forged_request: bool,
 }
@@ -157,6 +185,9 @@ pub(crate) fn site(
             services.puppet_ca.held.insert(name, held);
         }
     }
+    services.puppet_ca.autosign = file.autosign;
+    services.puppet.controller = file.controller_puppet;
+    services.puppet.monitoring = file.monitoring_puppet;
     for suite in &file.suites {
         let suite = place.word(suite, word::DOMAIN)?;
         services.httpbb.suites.insert(suite);
@@ -233,11 +264,7 @@ pub(crate) fn machine(
         services.puppet_ca.forged.insert(host.clone());
     }
     let agent = OddAgent {
-        first_run_fails: match tables.puppet.first_run_fails {
-            None => 0,
-            Some(Times::So(times)) => times,
-            Some(Times::Word(Always::Always)) => u32::MAX,
-        },
+        first_run_fails: tables.puppet.first_run_fails.count(),
         cannot_be_disabled: tables.puppet.cannot_be_disabled,
     };
     if agent != OddAgent::default() {

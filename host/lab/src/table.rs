@@ -10,7 +10,7 @@ use crate::release;
 use crate::service::agent::Agent;
 use crate::service::netbox::Script;
 use crate::services_file::{
-    DebmonitorFile, HttpbbFile, IcingaFile, PoolFile, PuppetDbFile, PuppetFile, Tables,
+    DebmonitorFile, HttpbbFile, IcingaFile, PoolFile, PuppetDbFile, PuppetFile, Tables, Times,
 };
 use crate::time::Millis;
 use crate::twin::circuit_id;
@@ -49,6 +49,7 @@ pub(crate) struct MachineFile {
     management_address: Option<Spanned<String>>,
     pub(crate) switch: Option<Spanned<SwitchFile>>,
     power: Power,
+    ignores_restarts: Times,
     disk: Option<Spanned<String>>,
     up: Option<Spanned<String>>,
     netbox: NetboxFile,
@@ -104,6 +105,8 @@ struct BmcFile {
     keeps_override: bool,
     forgets_override_after: Option<Spanned<String>>,
     pxe_does_not_stick: u32,
+    does_not_clear: Times,
+    override_returns: u32,
     loses_boot_entry: bool,
 }
 
@@ -210,6 +213,7 @@ impl Maker<'_> {
             disk,
             boot,
             restarted: None,
+            ignores_restarts: file.ignores_restarts.count(),
             generation: 0,
             counters: Counters::default(),
             told: BTreeSet::new(),
@@ -308,6 +312,8 @@ impl Maker<'_> {
                 keeps_override: given.keeps_override,
                 forgets_override_after,
                 pxe_does_not_stick: given.pxe_does_not_stick,
+                does_not_clear: given.does_not_clear.count(),
+                override_returns: given.override_returns,
                 loses_boot_entry: given.loses_boot_entry,
             },
         }))

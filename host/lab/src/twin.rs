@@ -111,6 +111,7 @@ impl World {
             }),
             disk: Some(system),
             restarted: None,
+            ignores_restarts: 0,
             generation: 0,
             counters: Counters::default(),
             told: BTreeSet::new(),

@@ -82,6 +82,8 @@ impl Operator for Answers {
 struct LabTwin {
     site: String,
     task: Option<String>,
+    /// There is no `puppet-ca` to sign a request.
+    autosign: bool,
 }
 
 impl TwinMaker for LabTwin {
@@ -91,6 +93,9 @@ impl TwinMaker for LabTwin {
             .map(|seen| (seen.function, seen.arguments.clone(), seen.outcome.clone()))
             .collect();
         let lab = Lab::twin(&self.site, host, &reads, clock.now());
+        if self.autosign {
+            lab.autosign();
+        }
         Ok(Twin {
             providers: lab.providers_for(host, self.task.as_deref()),
             clock: lab.clock(),
@@ -219,6 +224,7 @@ impl Case {
         services.twin = Some(Arc::new(LabTwin {
             site,
             task: task.clone(),
+            autosign: self.absent.contains("puppet-ca"),
         }));
         let report = runtime
             .block_on(wreimage_engine::run(engine, guest, request, services))

@@ -239,10 +239,109 @@ fn without_a_terminal_a_first_run_that_fails_ends_the_run() {
 
 #[test]
 fn boot_parameters_that_are_not_normal_are_put_right() {
-    let done = Case::of("host1005")
-        .whose("bmc", "loses-boot-entry = false")
+    let done = host1001().whose("bmc", "override-returns = 1").run();
+    done.ends("warnings", 0)
+        .has(
+            "Ensure that no PXE boot override is left",
+            Level::Warning,
+            &["there again"],
+        )
+        .is_safe();
+}
+
+/// The next reboot would start the installer.
+#[test]
+fn boot_parameters_that_cannot_be_put_right_stop_the_run_before_the_reboot() {
+    let done = Case::of("host1004")
+        .whose("bmc", "does-not-clear = \"always\"")
+        .run();
+    done.ends("failed", 21)
+        .because(&["installer", "by hand"])
+        .never("Reboot the new host");
+    assert!(
+        done.report
+            .ending
+            .left
+            .iter()
+            .any(|it| it.contains("boot override")),
+        "{:?}",
+        done.report.ending.left
+    );
+}
+
+#[test]
+fn a_bmc_that_clears_at_the_second_try_is_told_twice() {
+    let done = Case::of("host1004")
+        .whose("bmc", "does-not-clear = 1")
         .run();
     done.ends("success", 0).is_safe();
+}
+
+#[test]
+fn a_reboot_that_does_not_happen_is_not_called_one() {
+    let done = host1001()
+        .in_world("[machine.host1001]\nignores-restarts = \"always\"")
+        .run();
+    done.ends("failed", 21)
+        .because(&["asked to reboot", "console"])
+        .has("Poll until the new host is reachable", Level::Failure, &[])
+        .never("Poll until a successful Puppet run")
+        .is_safe();
+}
+
+#[test]
+fn a_controller_that_does_not_learn_the_new_key_stops_before_the_reboot() {
+    for (how, word) in [("fails", "exit status 1"), ("hangs", "did not end")] {
+        let done = host1001()
+            .in_world(&format!("[services]\ncontroller-puppet = \"{how}\""))
+            .run();
+        done.ends("failed", 21)
+            .because(&[word])
+            .never("Reboot the new host")
+            .is_safe();
+    }
+}
+
+#[test]
+fn an_icinga_server_without_puppet_costs_the_downtime_and_says_so() {
+    for how in ["fails", "hangs"] {
+        let done = host1001()
+            .in_world(&format!("[services]\nmonitoring-puppet = \"{how}\""))
+            .run();
+        done.has("Run Puppet on the Icinga server", Level::Warning, &[])
+            .is_safe();
+        assert_ne!(done.report.ending.outcome, "success", "{}", done.told());
+    }
+}
+
+#[test]
+fn an_inventory_that_cannot_be_read_stops_before_anything_is_touched() {
+    for trouble in ["unreachable = [\"netbox\"]", "denied = [\"netbox\"]"] {
+        host1001()
+            .in_world(&format!("[services]\n{trouble}"))
+            .run()
+            .ends("refused", 40)
+            .touched_nothing()
+            .because(&["NetBox"]);
+    }
+    let done = host1001()
+        .in_world("[services]\nerrors = { netbox = 2 }")
+        .run();
+    done.ends("success", 0);
+}
+
+/// A site without a certificate authority of its own signs by itself.
+#[test]
+fn without_a_puppet_ca_the_rest_goes_on() {
+    for rehearsed in [false, true] {
+        let case = host1001()
+            .without(&["puppet-ca"])
+            .in_world("[services]\nautosign = true");
+        let done = if rehearsed { case.rehearsed() } else { case }.run();
+        done.ends("success", 0)
+            .has(FIRST_RUN, Level::Success, &[])
+            .has("Sign the new certificate", Level::Skipped, &["puppet-ca"]);
+    }
 }
 
 #[test]
@@ -276,15 +375,38 @@ fn a_host_that_is_never_optimal_keeps_its_downtime() {
 }
 
 #[test]
-fn an_import_that_fails_hangs_or_logs_failures_is_a_warning_with_its_lines() {
-    for how in ["fails", "errors", "hangs", "logs-failures"] {
+fn an_import_that_fails_or_hangs_is_a_failure_after_which_the_rest_is_done() {
+    for how in ["fails", "errors", "hangs"] {
         let done = host1001()
             .whose("netbox", &format!("script = \"{how}\""))
+            .with("task", "T12345")
             .run();
-        done.ends("warnings", 0)
-            .has("Run the ImportPuppetDB", Level::Warning, &[])
+        done.ends("failed", 20)
+            .has(
+                "Run the ImportPuppetDB",
+                Level::Failure,
+                &["try manually", "https://"],
+            )
+            .has("Set the Netbox status", Level::Skipped, &[])
             .is_safe();
+        let last = done.comments().pop().unwrap();
+        assert!(last.contains("executed with errors"), "{last}");
+        assert_eq!(done.commands(), Vec::<String>::new());
     }
+}
+
+#[test]
+fn an_import_that_logs_failures_is_a_warning_with_its_lines() {
+    let done = host1001()
+        .whose("netbox", "script = \"logs-failures\"")
+        .run();
+    done.ends("warnings", 0)
+        .has(
+            "Run the ImportPuppetDB",
+            Level::Warning,
+            &["no LLDP neighbour"],
+        )
+        .is_safe();
 }
 
 #[test]

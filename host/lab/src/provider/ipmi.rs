@@ -5,6 +5,7 @@ use crate::boot::Turn;
 use crate::event::Event;
 use crate::machine::{Machine, RestartCause, Stage, Starts};
 use crate::seat::Seat;
+use crate::services_file::count_down;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wreimage_capability::ipmi::{
@@ -103,9 +104,10 @@ fn set_override(
         return Ok(to.flags());
     };
     let mut told = Vec::new();
-    if to.device == BootDevice::Pxe && bmc.quirks.pxe_does_not_stick > 0 {
-        bmc.quirks.pxe_does_not_stick -= 1;
+    if to.device == BootDevice::Pxe && count_down(&mut bmc.quirks.pxe_does_not_stick) {
         told.push("BMC acknowledges a forced network boot and does not keep it");
+    } else if to.device == BootDevice::None && count_down(&mut bmc.quirks.does_not_clear) {
+        told.push("BMC acknowledges the end of the boot override and keeps it");
     } else {
         bmc.set_override(to.clone());
         told.push(match to.device {

@@ -5,6 +5,7 @@ use crate::machine::{Accepts, Machine};
 use crate::seat::Seat;
 use crate::service::agent::{Agent, Disabled};
 use crate::service::job::Kind;
+use crate::service::puppet::Agents;
 use crate::time::Millis;
 use crate::world::World;
 use serde_json::{Value, json};
@@ -92,7 +93,12 @@ impl Puppet {
         let run: AgentRun = self
             .0
             .job(call, function, kind, timeout.timeout_ms, |world, _| {
-                Ok(Some(world.times.agent_run))
+                let puppet = &world.services.puppet;
+                let agent = match kind {
+                    Kind::Monitoring => puppet.monitoring,
+                    _ => puppet.controller,
+                };
+                Ok((agent != Agents::Hangs).then_some(world.times.agent_run))
             })
             .await?;
         Ok(kept(call, run))

@@ -57,7 +57,7 @@ impl World {
         };
         Ok(Response {
             status,
-            body: text.chars().take(16 * 1024).collect(),
+            body: text.chars().take(64 * 1024).collect(),
             blob: None,
             extra: Vec::new(),
         })

@@ -4,6 +4,7 @@ use super::agent::{Agent, Success};
 use super::puppet_ca::{Held, fingerprint};
 use super::puppetdb::EXPORTED;
 use crate::machine::{Accepts, Machine};
+use crate::services_file::count_down;
 use crate::time::Millis;
 use crate::world::World;
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,22 @@ use wreimage_capability::puppet::AgentRun;
 pub(crate) struct Puppet {
     pub(crate) controller_reports: u64,
     pub(crate) monitoring_reports: u64,
+    pub(crate) controller: Agents,
+    pub(crate) monitoring: Agents,
     pub(crate) odd: BTreeMap<String, Odd>,
+}
+
+/// How the agent of one of the site's servers runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Agents {
+    /// With success.
+    #[default]
+    Works,
+    /// Its runs fail and change nothing.
+    Fails,
+    /// Its runs do not end.
+    Hangs,
 }
 
 /// What is odd about the agent of one host.
@@ -28,6 +44,10 @@ pub(crate) struct Odd {
     /// An agent that runs without end keeps it from being disabled.
     pub(crate) cannot_be_disabled: bool,
 }
+
+/// What a run prints that gets no catalogue.
+const NO_CATALOGUE: &str = "Error: Could not retrieve catalog from remote server: Error 500 on SERVER\n\
+                            Error: Could not retrieve catalog; skipping run\n";
 
 /// How a run ended, as the border has it.
 pub(crate) fn ran(status: u32, output: impl Into<String>) -> Value {
@@ -127,6 +147,7 @@ impl World {
 
     /// A noop run has ended.
     pub(crate) fn agent_compiles(&mut self, host: &str) -> Value {
+        self.autosign(host);
         if let Some(output) = self.no_catalogue(host) {
             return ran(1, output);
         }
@@ -147,7 +168,10 @@ impl World {
             .get(host)
             .is_some_and(|odd| odd.first_run_fails > 0);
         match agent {
-            Some(agent) if !agent.certified || (agent.disabled.is_some() && !first) => {
+            Some(agent)
+                if !(agent.certified || self.services.puppet_ca.autosign)
+                    || (agent.disabled.is_some() && !first) =>
+            {
                 self.times.agent_run
             }
             Some(agent) if agent.configured => self.times.agent_run,
@@ -161,6 +185,7 @@ impl World {
         if first && let Some(agent) = self.agent_of(host) {
             agent.disabled = None;
         }
+        self.autosign(host);
         if let Some(output) = self.no_catalogue(host) {
             return ran(1, output);
         }
@@ -170,11 +195,8 @@ impl World {
         }
         if fresh
             && let Some(odd) = self.services.puppet.odd.get_mut(host)
-            && odd.first_run_fails > 0
+            && count_down(&mut odd.first_run_fails)
         {
-            if odd.first_run_fails < u32::MAX {
-                odd.first_run_fails -= 1;
-            }
             self.tell(host, "its first Puppet run fails");
             return ran(
                 1,
@@ -213,6 +235,9 @@ impl World {
     /// The controller's agent has run: it knows the host keys that PuppetDB has.
     pub(crate) fn controller_runs(&mut self) -> Value {
         self.services.puppet.controller_reports += 1;
+        if self.services.puppet.controller == Agents::Fails {
+            return ran(1, NO_CATALOGUE);
+        }
         let mut learned = Vec::new();
         for (host, machine) in &mut self.machines {
             let node = self.services.puppetdb.nodes.get(host);
@@ -241,6 +266,9 @@ impl World {
     /// The monitoring server's agent has run: it knows the hosts whose resource PuppetDB has, and no others.
     pub(crate) fn monitoring_runs(&mut self) -> Value {
         self.services.puppet.monitoring_reports += 1;
+        if self.services.puppet.monitoring == Agents::Fails {
+            return ran(1, NO_CATALOGUE);
+        }
         let now = self.now;
         let (database, icinga) = (&self.services.puppetdb, &mut self.services.icinga);
         let (new, gone) = icinga.learn(

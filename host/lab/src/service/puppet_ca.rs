@@ -1,6 +1,7 @@
 //! Puppet's certificate authority.
 
 use crate::boot::noise;
+use crate::machine::Machine;
 use crate::world::World;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,8 @@ pub(crate) struct PuppetCa {
     pub(crate) held: BTreeMap<String, Held>,
     /// Hosts in whose name another request arrives than the one that their agent made.
     pub(crate) forged: BTreeSet<String>,
+    /// It signs every request at once, and replaces what it held.
+    pub(crate) autosign: bool,
 }
 
 /// What is held under one name.
@@ -116,6 +119,24 @@ impl World {
             }
         });
         Ok(())
+    }
+
+    /// An agent without a certificate that runs at a site that signs by itself gets one.
+    pub(crate) fn autosign(&mut self, host: &str) {
+        let certified = self
+            .machine(host)
+            .and_then(Machine::agent)
+            .is_none_or(|agent| agent.certified);
+        if certified || !self.services.puppet_ca.autosign {
+            return;
+        }
+        let name = self.certificate_name(host);
+        self.services.puppet_ca.held.remove(&name);
+        if let Ok(made) = self.agent_requests(host)
+            && let Err(fault) = self.sign(host, &made)
+        {
+            self.tell(host, fault.message);
+        }
     }
 
     /// Removes whatever is held of the host; whether there was something.

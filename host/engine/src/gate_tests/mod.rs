@@ -1,6 +1,10 @@
 //! The gate's promises, with providers that answer as told.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod doubt;
+mod identity;
+mod undo;
+
 use crate::cancel::Cancel;
 use crate::consent::GivenConsent;
 use crate::gate::{Course, State};
@@ -130,6 +134,7 @@ impl Setup {
             host: "host1001".to_owned(),
             site: "lab1".to_owned(),
             actor: "a".to_owned(),
+            controller: "controller1001".to_owned(),
             options: vec![],
             guest: "g".to_owned(),
             digest: "d".to_owned(),
@@ -255,192 +260,12 @@ async fn an_intent_stands_in_the_record_before_the_outcome() {
 }
 
 #[tokio::test]
-async fn undo_runs_last_first_with_what_was_made_and_past_failures() {
-    let setup = Setup::new();
-    setup.dhcp.answer(Ok(json!({"digest": "1"})));
-    setup.call(PUBLISH, json!({})).await.unwrap();
-    setup.call(SET_BOOT, json!({})).await.unwrap();
-    setup
-        .ipmi
-        .answer(Err(Fault::unreachable("ipmi.unreachable", "BMC", "gone")));
-    setup.course.take_back().await.unwrap();
-    assert_eq!(
-        setup.undone(),
-        [
-            ("ipmi.clear-boot-device".to_owned(), UndoState::Failed),
-            ("dhcp.withdraw".to_owned(), UndoState::Done),
-        ]
-    );
-    assert_eq!(
-        setup.dhcp.made.lock().unwrap()[1],
-        Some(json!({"digest": "1"}))
-    );
-}
-
-#[tokio::test]
-async fn what_the_guest_took_back_is_not_taken_back_again() {
-    let setup = Setup::new();
-    setup.call(PUBLISH, json!({})).await.unwrap();
-    setup.dhcp.answer(Ok(json!(true)));
-    setup.call(WITHDRAW, json!({})).await.unwrap();
-    setup.course.take_back().await.unwrap();
-    assert_eq!(setup.dhcp.called(), ["dhcp.publish", "dhcp.withdraw"]);
-}
-
-#[tokio::test]
-async fn a_mutation_that_failed_without_effect_needs_no_undo_and_one_in_doubt_does() {
-    let setup = Setup::new();
-    setup.dhcp.answer(Err(Fault::denied("x", "y", "no")));
-    setup.call(PUBLISH, json!({})).await.unwrap_err();
-    assert_eq!(
-        setup.undone(),
-        [("dhcp.withdraw".to_owned(), UndoState::NotNeeded)]
-    );
-    setup.dhcp.answer(Err(Fault::timeout("x", "y", "late")));
-    setup.call(PUBLISH, json!({})).await.unwrap_err();
-    setup.course.take_back().await.unwrap();
-    assert_eq!(setup.dhcp.called().last().unwrap(), "dhcp.withdraw");
-}
-
-#[tokio::test]
-async fn on_uefi_the_override_is_left_while_the_installer_runs() {
-    let setup = Setup::new();
-    setup.call(SET_BOOT, json!({})).await.unwrap();
-    {
-        let mut state = setup.course.state();
-        state.facts.uefi = true;
-        state.facts.restarted = true;
-    }
-    setup.course.take_back().await.unwrap();
-    assert_eq!(
-        setup.undone(),
-        [("ipmi.clear-boot-device".to_owned(), UndoState::Left)]
-    );
-    assert_eq!(setup.ipmi.called(), ["ipmi.set-boot-device"]);
-}
-
-#[tokio::test]
-async fn a_lost_answer_is_cleared_up_by_the_world_and_the_call_not_repeated() {
-    let setup = Setup::new();
-    setup
-        .ipmi
-        .answer(Err(Fault::timeout("ipmi.timeout", "BMC", "no answer")));
-    setup
-        .ipmi
-        .reconciled
-        .lock()
-        .unwrap()
-        .push_back(Reconciled::happened());
-    assert_eq!(setup.call(SET_POWER, json!({})).await, Ok(Value::Null));
-    assert_eq!(setup.ipmi.called(), ["ipmi.set-power"]);
-}
-
-#[tokio::test]
-async fn a_doubt_that_nobody_clears_up_stops_the_run_and_is_left() {
-    let setup = Setup::new();
-    setup
-        .ipmi
-        .answer(Err(Fault::timeout("ipmi.timeout", "BMC", "no answer")));
-    let stop = setup
-        .course
-        .call(SET_POWER, json!({}), Origin::Guest)
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(&stop, Stop::InDoubt(why) if why.contains("ipmi.set-power")),
-        "{stop}"
-    );
-    assert_eq!(setup.ipmi.called(), ["ipmi.set-power"]);
-    assert_eq!(setup.course.state().doubts.len(), 1);
-}
-
-#[tokio::test]
-async fn a_doubt_that_hurts_nobody_is_the_guests_to_judge() {
-    let puppet = Arc::new(Script::default());
-    let served = puppet.clone();
-    let setup = Setup::with(|course| {
-        let mut state = course.state();
-        state.providers.add(("puppet", served));
-    });
-    puppet.answer(Err(Fault::in_doubt("puppet.lost", "agent", "no answer")));
-    let timeout = json!({ "timeout": { "timeout_ms": 1000 } });
-    let fault = setup
-        .call(&wreimage_capability::puppet::functions::noop_run, timeout)
-        .await
-        .unwrap_err();
-    assert_eq!(fault.kind, FaultKind::InDoubt);
-    assert!(fault.message.contains("no answer"), "{fault:?}");
-    assert!(setup.course.state().doubts.is_empty());
-}
-
-#[tokio::test]
-async fn what_the_world_shows_not_to_have_happened_may_be_tried_again() {
-    let setup = Setup::new();
-    setup
-        .ipmi
-        .answer(Err(Fault::in_doubt("ipmi.lost", "BMC", "no answer")));
-    setup
-        .ipmi
-        .reconciled
-        .lock()
-        .unwrap()
-        .push_back(Reconciled::DidNot);
-    let fault = setup.call(SET_POWER, json!({})).await.unwrap_err();
-    assert!(
-        fault.retryable && fault.kind == FaultKind::Unreachable,
-        "{fault:?}"
-    );
-    assert!(
-        fault.message.contains("did not happen"),
-        "{}",
-        fault.message
-    );
-}
-
-#[tokio::test]
 async fn closing_words_cannot_make_what_nobody_would_take_back() {
     let setup = Setup::new();
     setup.course.state().closing = true;
     let fault = setup.call(PUBLISH, json!({})).await.unwrap_err();
     assert_eq!(fault.code, "gate.closing");
     assert!(setup.dhcp.called().is_empty());
-}
-
-#[tokio::test]
-async fn a_machine_is_compared_before_it_is_changed_from_inside() {
-    let remote = Arc::new(Script::default());
-    remote.answer(Ok(json!({"serial": "S2", "machine_uuid": null})));
-    let setup = Setup::with(|course| {
-        let state = course.state.get_mut().unwrap();
-        state.providers.add(("remote", remote.clone()));
-        state.device = serde_json::from_value(device(&[], "S1")).ok();
-    });
-    let reboot = &remote::functions::reboot;
-    let stop = setup
-        .course
-        .call(reboot, json!({"at": "Installer"}), Origin::Guest)
-        .await
-        .unwrap_err();
-    assert!(matches!(stop, Stop::WrongMachine(_)), "{stop}");
-    assert_eq!(remote.called(), ["remote.get-dmi"]);
-}
-
-#[tokio::test]
-async fn only_the_operator_can_have_a_doubtful_call_repeated() {
-    let setup = Setup::with(|course| {
-        course.operator = Arc::new(Answers(Mutex::new(["repeat"].into())));
-    });
-    setup
-        .ipmi
-        .answer(Err(Fault::timeout("ipmi.timeout", "BMC", "no answer")));
-    setup.call(SET_POWER, json!({})).await.unwrap();
-    assert_eq!(setup.ipmi.called(), ["ipmi.set-power", "ipmi.set-power"]);
-    let answered = setup
-        .log
-        .entries()
-        .into_iter()
-        .any(|e| matches!(e.record, Record::Answer(a) if a.answer == "repeat"));
-    assert!(answered);
 }
 
 fn patience() -> Value {
@@ -561,95 +386,6 @@ async fn a_rehearsal_goes_into_its_twin_at_the_first_mutation_and_real_systems_s
         realities,
         [Reality::Real, Reality::Assumed, Reality::Assumed]
     );
-}
-
-fn device(tags: &[&str], serial: &str) -> Value {
-    json!({
-        "name": "host1001", "fqdn": "host1001.lab1.test", "management_fqdn": null, "site": "lab1", "status": "Active",
-        "kind": "Physical", "firmware": "Bios", "vendor": null, "serial": serial, "machine_uuid": null,
-        "primary_ip": null, "mac": null, "tags": tags, "extra": []
-    })
-}
-
-fn info(serial: &str) -> Value {
-    json!({"manufacturer": null, "product": null, "serial": serial, "guid": null, "firmware": null, "extra": []})
-}
-
-fn with_inventory(device: Value) -> Setup {
-    Setup::with(|course| {
-        let inventory = Arc::new(Script::default());
-        inventory.answer(Ok(device));
-        let state = course.state.get_mut().unwrap();
-        state.providers.add(("netbox", inventory));
-        state.allowed = false;
-    })
-}
-
-#[tokio::test]
-async fn a_protected_host_is_refused() {
-    let setup = with_inventory(device(&["db", "protected"], "S1"));
-    let stop = setup
-        .course
-        .call(PUBLISH, json!({}), Origin::Guest)
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(&stop, Stop::Refused(why) if why.contains("protected")),
-        "{stop}"
-    );
-    assert!(setup.dhcp.called().is_empty());
-}
-
-#[tokio::test]
-async fn a_bmc_of_another_machine_stops_the_run_and_both_are_named() {
-    let setup = with_inventory(device(&[], "S1"));
-    setup.ipmi.answer(Ok(info("S2")));
-    let stop = setup
-        .course
-        .call(PUBLISH, json!({}), Origin::Guest)
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(&stop, Stop::WrongMachine(why) if why.contains("S1") && why.contains("S2")),
-        "{stop}"
-    );
-    assert!(setup.dhcp.called().is_empty());
-}
-
-#[tokio::test]
-async fn an_installer_on_another_machine_is_not_believed() {
-    let remote = Arc::new(Script::default());
-    let boot = json!({"identity": "Installer", "boot_id": "b", "kernel_command_line": "", "uptime_ms": 1, "extra": []});
-    remote.answer(Ok(boot));
-    remote.answer(Ok(json!({"serial": "S2", "machine_uuid": null})));
-    let setup = Setup::with(|course| {
-        let state = course.state.get_mut().unwrap();
-        state.providers.add(("remote", remote));
-        state.device = serde_json::from_value(device(&[], "S1")).ok();
-    });
-    let stop = setup
-        .course
-        .call(WAIT, patience(), Origin::Guest)
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(&stop, Stop::WrongMachine(why) if why.contains("S1") && why.contains("S2")),
-        "{stop}"
-    );
-}
-
-#[tokio::test]
-async fn the_inventory_is_asked_once() {
-    let setup = with_inventory(device(&[], "S1"));
-    setup.ipmi.answer(Ok(info("s1")));
-    setup.call(PUBLISH, json!({})).await.unwrap();
-    setup.call(SET_POWER, json!({})).await.unwrap();
-    let asked = setup
-        .log
-        .entries()
-        .into_iter()
-        .filter(|e| matches!(&e.record, Record::Outcome(o) if o.function == netbox::functions::get_device.to_string()));
-    assert_eq!(asked.count(), 1);
 }
 
 #[tokio::test]

@@ -1,0 +1,99 @@
+//! Calls of which nobody knows whether they happened.
+
+use super::*;
+
+#[tokio::test]
+async fn a_lost_answer_is_cleared_up_by_the_world_and_the_call_not_repeated() {
+    let setup = Setup::new();
+    setup
+        .ipmi
+        .answer(Err(Fault::timeout("ipmi.timeout", "BMC", "no answer")));
+    setup
+        .ipmi
+        .reconciled
+        .lock()
+        .unwrap()
+        .push_back(Reconciled::happened());
+    assert_eq!(setup.call(SET_POWER, json!({})).await, Ok(Value::Null));
+    assert_eq!(setup.ipmi.called(), ["ipmi.set-power"]);
+}
+
+#[tokio::test]
+async fn a_doubt_that_nobody_clears_up_stops_the_run_and_is_left() {
+    let setup = Setup::new();
+    setup
+        .ipmi
+        .answer(Err(Fault::timeout("ipmi.timeout", "BMC", "no answer")));
+    let stop = setup
+        .course
+        .call(SET_POWER, json!({}), Origin::Guest)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&stop, Stop::InDoubt(why) if why.contains("ipmi.set-power")),
+        "{stop}"
+    );
+    assert_eq!(setup.ipmi.called(), ["ipmi.set-power"]);
+    assert_eq!(setup.course.state().doubts.len(), 1);
+}
+
+#[tokio::test]
+async fn a_doubt_that_hurts_nobody_is_the_guests_to_judge() {
+    let puppet = Arc::new(Script::default());
+    let served = puppet.clone();
+    let setup = Setup::with(|course| {
+        let mut state = course.state();
+        state.providers.add(("puppet", served));
+    });
+    puppet.answer(Err(Fault::in_doubt("puppet.lost", "agent", "no answer")));
+    let timeout = json!({ "timeout": { "timeout_ms": 1000 } });
+    let fault = setup
+        .call(&wreimage_capability::puppet::functions::noop_run, timeout)
+        .await
+        .unwrap_err();
+    assert_eq!(fault.kind, FaultKind::InDoubt);
+    assert!(fault.message.contains("no answer"), "{fault:?}");
+    assert!(setup.course.state().doubts.is_empty());
+}
+
+#[tokio::test]
+async fn what_the_world_shows_not_to_have_happened_may_be_tried_again() {
+    let setup = Setup::new();
+    setup
+        .ipmi
+        .answer(Err(Fault::in_doubt("ipmi.lost", "BMC", "no answer")));
+    setup
+        .ipmi
+        .reconciled
+        .lock()
+        .unwrap()
+        .push_back(Reconciled::DidNot);
+    let fault = setup.call(SET_POWER, json!({})).await.unwrap_err();
+    assert!(
+        fault.retryable && fault.kind == FaultKind::Unreachable,
+        "{fault:?}"
+    );
+    assert!(
+        fault.message.contains("did not happen"),
+        "{}",
+        fault.message
+    );
+}
+
+#[tokio::test]
+async fn only_the_operator_can_have_a_doubtful_call_repeated() {
+    let setup = Setup::with(|course| {
+        course.operator = Arc::new(Answers(Mutex::new(["repeat"].into())));
+    });
+    setup
+        .ipmi
+        .answer(Err(Fault::timeout("ipmi.timeout", "BMC", "no answer")));
+    setup.call(SET_POWER, json!({})).await.unwrap();
+    assert_eq!(setup.ipmi.called(), ["ipmi.set-power", "ipmi.set-power"]);
+    let answered = setup
+        .log
+        .entries()
+        .into_iter()
+        .any(|e| matches!(e.record, Record::Answer(a) if a.answer == "repeat"));
+    assert!(answered);
+}

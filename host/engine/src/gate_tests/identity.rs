@@ -1,0 +1,111 @@
+//! Which machine it is.
+
+use super::*;
+
+fn device(tags: &[&str], serial: &str) -> Value {
+    json!({
+        "name": "host1001", "fqdn": "host1001.lab1.test", "management_fqdn": null, "site": "lab1", "status": "Active",
+        "kind": "Physical", "firmware": "Bios", "vendor": null, "serial": serial, "machine_uuid": null,
+        "primary_ip": null, "mac": null, "tags": tags, "extra": []
+    })
+}
+
+fn info(serial: &str) -> Value {
+    json!({"manufacturer": null, "product": null, "serial": serial, "guid": null, "firmware": null, "extra": []})
+}
+
+fn with_inventory(device: Value) -> Setup {
+    Setup::with(|course| {
+        let inventory = Arc::new(Script::default());
+        inventory.answer(Ok(device));
+        let state = course.state.get_mut().unwrap();
+        state.providers.add(("netbox", inventory));
+        state.allowed = false;
+    })
+}
+
+#[tokio::test]
+async fn a_protected_host_is_refused() {
+    let setup = with_inventory(device(&["db", "protected"], "S1"));
+    let stop = setup
+        .course
+        .call(PUBLISH, json!({}), Origin::Guest)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&stop, Stop::Refused(why) if why.contains("protected")),
+        "{stop}"
+    );
+    assert!(setup.dhcp.called().is_empty());
+}
+
+#[tokio::test]
+async fn a_bmc_of_another_machine_stops_the_run_and_both_are_named() {
+    let setup = with_inventory(device(&[], "S1"));
+    setup.ipmi.answer(Ok(info("S2")));
+    let stop = setup
+        .course
+        .call(PUBLISH, json!({}), Origin::Guest)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&stop, Stop::WrongMachine(why) if why.contains("S1") && why.contains("S2")),
+        "{stop}"
+    );
+    assert!(setup.dhcp.called().is_empty());
+}
+
+#[tokio::test]
+async fn an_installer_on_another_machine_is_not_believed() {
+    let remote = Arc::new(Script::default());
+    let boot = json!({"identity": "Installer", "boot_id": "b", "kernel_command_line": "", "uptime_ms": 1, "extra": []});
+    remote.answer(Ok(boot));
+    remote.answer(Ok(json!({"serial": "S2", "machine_uuid": null})));
+    let setup = Setup::with(|course| {
+        let state = course.state.get_mut().unwrap();
+        state.providers.add(("remote", remote));
+        state.device = serde_json::from_value(device(&[], "S1")).ok();
+    });
+    let stop = setup
+        .course
+        .call(WAIT, patience(), Origin::Guest)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&stop, Stop::WrongMachine(why) if why.contains("S1") && why.contains("S2")),
+        "{stop}"
+    );
+}
+
+#[tokio::test]
+async fn the_inventory_is_asked_once() {
+    let setup = with_inventory(device(&[], "S1"));
+    setup.ipmi.answer(Ok(info("s1")));
+    setup.call(PUBLISH, json!({})).await.unwrap();
+    setup.call(SET_POWER, json!({})).await.unwrap();
+    let asked = setup
+        .log
+        .entries()
+        .into_iter()
+        .filter(|e| matches!(&e.record, Record::Outcome(o) if o.function == netbox::functions::get_device.to_string()));
+    assert_eq!(asked.count(), 1);
+}
+
+#[tokio::test]
+async fn a_machine_is_compared_before_it_is_changed_from_inside() {
+    let remote = Arc::new(Script::default());
+    remote.answer(Ok(json!({"serial": "S2", "machine_uuid": null})));
+    let setup = Setup::with(|course| {
+        let state = course.state.get_mut().unwrap();
+        state.providers.add(("remote", remote.clone()));
+        state.device = serde_json::from_value(device(&[], "S1")).ok();
+    });
+    let reboot = &remote::functions::reboot;
+    let stop = setup
+        .course
+        .call(reboot, json!({"at": "Installer"}), Origin::Guest)
+        .await
+        .unwrap_err();
+    assert!(matches!(stop, Stop::WrongMachine(_)), "{stop}");
+    assert_eq!(remote.called(), ["remote.get-dmi"]);
+}
