@@ -42,6 +42,8 @@ enum Task {
         /// One part; all of them when none is named
         part: Option<test::Part>,
     },
+    /// Kill a reimage at every point and resume it; the tests do so at every seventh
+    Sweep,
     /// What has to pass: format, lints, documentation, all tests
     Ci,
 }
@@ -61,6 +63,7 @@ fn run(task: Task) -> Result<()> {
         Task::Guests { fixtures } => guests::build(fixtures),
         Task::Demo => demo::run(),
         Task::Test { part } => test::run(part),
+        Task::Sweep => test::sweep(),
         Task::Ci => ci::run(),
     }
 }

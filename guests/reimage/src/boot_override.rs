@@ -82,7 +82,12 @@ pub fn ensure_normal(machine: &Machine, step: &mut Step) -> Result<(), Fault> {
     }
     let cleared = clear(machine)?;
     step.evidence("boot flags after clearing", &cleared.raw);
-    if machine.is_uefi() {
+    if machine.present.is_some() {
+        // Nothing was installed, so this run has neither set nor cleared one before.
+        step.warns(format!(
+            "an override was set ({found}); cleared, now {cleared}"
+        ));
+    } else if machine.is_uefi() {
         step.says(format!("was {found}, now {cleared}"));
     } else {
         step.warns(format!(

@@ -1,7 +1,7 @@
 //! The closing words. By now the host has taken back what had to be; nothing is changed here.
 
 use crate::options::Asked;
-use crate::steps::close as steps;
+use crate::steps::{close as steps, validate};
 use crate::{comment, leftovers};
 use wreimage_sdk::{
     Actions, Cause, Ending, Fault, Reminder, Request, Severity, Verdict, leave, log, phabricator,
@@ -24,7 +24,8 @@ pub fn words(request: &Request, ending: &Ending) -> Result<(), Fault> {
             });
         }
     }
-    for (severity, line) in lines(&request.host, &ending) {
+    let not_installed = asked.as_ref().map_or("", comment::not_installed);
+    for (severity, line) in lines(&request.host, not_installed, &ending) {
         log(severity, &line)?;
     }
     // A run whose options were refused has touched nothing, and told nobody.
@@ -46,8 +47,8 @@ pub fn words(request: &Request, ending: &Ending) -> Result<(), Fault> {
         })
 }
 
-fn lines(host: &str, ending: &Ending) -> Vec<(Severity, String)> {
-    let mut lines = vec![headline(host, &ending.cause)];
+fn lines(host: &str, not_installed: &str, ending: &Ending) -> Vec<(Severity, String)> {
+    let mut lines = vec![headline(host, not_installed, ending)];
     if !came_through(&ending.cause)
         && let Some(step) = ending
             .steps
@@ -62,13 +63,13 @@ fn lines(host: &str, ending: &Ending) -> Vec<(Severity, String)> {
         lines.push(match undone.state.as_str() {
             // In a good run the guest has done it itself.
             "done" if came_through(&ending.cause) => continue,
-            "done" => (Severity::Info, format!("Taken back: {}.", undone.function)),
+            "done" => (Severity::Info, format!("Taken back: {}.", undone.thing)),
             "not-needed" => continue,
             _ => (
                 Severity::Warn,
                 format!(
                     "Not taken back: {} ({}): {}",
-                    undone.function, undone.state, undone.text
+                    undone.thing, undone.state, undone.text
                 ),
             ),
         });
@@ -85,20 +86,33 @@ fn came_through(cause: &Cause) -> bool {
     matches!(cause, Cause::Finished(_))
 }
 
-fn headline(host: &str, cause: &Cause) -> (Severity, String) {
-    match cause {
+/// Whether it ended before anything but the validation had begun: that only looks.
+fn only_looked(ending: &Ending) -> bool {
+    let mut steps = ending.steps.iter();
+    steps.all(|step| step.phase == validate::PHASE)
+}
+
+fn headline(host: &str, not_installed: &str, ending: &Ending) -> (Severity, String) {
+    match &ending.cause {
         Cause::Finished(outcome) if outcome.verdict == Verdict::Success => (
             Severity::Info,
-            format!("The reimage of {host} has succeeded."),
+            format!("The reimage of {host} has succeeded{not_installed}."),
         ),
         Cause::Finished(outcome) => (
             Severity::Warn,
-            format!("The reimage of {host} has ended: {}.", outcome.verdict),
+            format!(
+                "The reimage of {host} has ended: {}{not_installed}.",
+                outcome.verdict
+            ),
         ),
         // The host shows the fault's message itself.
+        Cause::Faulted(_) if only_looked(ending) => (
+            Severity::Error,
+            format!("The reimage of {host} was refused; nothing was touched."),
+        ),
         Cause::Faulted(_) => (
             Severity::Error,
-            format!("The reimage of {host} has failed."),
+            format!("The reimage of {host} has failed{not_installed}."),
         ),
         Cause::Trapped(place) => (
             Severity::Error,
@@ -120,10 +134,48 @@ mod tests {
     use super::*;
     use wreimage_sdk::{FaultKind, PastStep, Undone};
 
+    fn told(ending: &Ending) -> Vec<String> {
+        lines("host1001", "", ending)
+            .into_iter()
+            .map(|(severity, line)| format!("{severity}: {line}"))
+            .collect()
+    }
+
+    #[test]
+    fn a_fault_of_the_validation_is_a_refusal() {
+        let mut ending = Ending {
+            cause: Cause::Faulted(Fault::new(FaultKind::Conflict, "c", "s", "It is not new.")),
+            steps: Vec::new(),
+            reminders: Vec::new(),
+            undone: Vec::new(),
+            extra: Vec::new(),
+        };
+        let refused = "error: The reimage of host1001 was refused; nothing was touched.";
+        // The options were wrong.
+        assert_eq!(told(&ending), [refused]);
+        ending.steps.push(PastStep {
+            phase: validate::PHASE.to_owned(),
+            name: "Look".to_owned(),
+            level: "failure".to_owned(),
+            text: String::new(),
+        });
+        assert_eq!(
+            told(&ending),
+            [refused, "error: It stopped in the phase validate: Look."]
+        );
+        let no_pxe = " (--no-pxe: nothing was installed)";
+        ending.steps[0].phase = "drain".to_owned();
+        assert_eq!(
+            headline("host1001", no_pxe, &ending).1,
+            "The reimage of host1001 has failed (--no-pxe: nothing was installed)."
+        );
+    }
+
     #[test]
     fn a_failure_names_the_step_and_what_is_left() {
-        let undone = |function: &str, state: &str| Undone {
-            function: function.to_owned(),
+        let undone = |thing: &str, state: &str| Undone {
+            function: "f".to_owned(),
+            thing: thing.to_owned(),
             state: state.to_owned(),
             text: "no answer".to_owned(),
         };
@@ -140,22 +192,18 @@ mod tests {
                 command: "systemctl unmask a".to_owned(),
             }],
             undone: vec![
-                undone("dhcp.withdraw", "done"),
-                undone("ipmi.clear-boot-device", "failed"),
+                undone("the DHCP entry", "done"),
+                undone("the boot override", "failed"),
             ],
             extra: Vec::new(),
         };
-        let told: Vec<String> = lines("host1001", &ending)
-            .into_iter()
-            .map(|(severity, line)| format!("{severity}: {line}"))
-            .collect();
         assert_eq!(
-            told,
+            told(&ending),
             [
                 "error: The reimage of host1001 has failed.",
                 "error: It stopped in the phase install: Poll.",
-                "info: Taken back: dhcp.withdraw.",
-                "warn: Not taken back: ipmi.clear-boot-device (failed): no answer",
+                "info: Taken back: the DHCP entry.",
+                "warn: Not taken back: the boot override (failed): no answer",
                 "warn: Left: units are masked. To end it: systemctl unmask a",
             ]
         );

@@ -15,8 +15,22 @@ pub fn no_task(asked: &Asked) -> Option<String> {
 
 /// The first comment.
 pub fn started(asked: &Asked, fqdn: &str) -> String {
-    let what = format!("{} was started for {fqdn}.", run(asked));
+    let installs = if asked.no_pxe {
+        " (--no-pxe: nothing is installed)"
+    } else {
+        ""
+    };
+    let what = format!("{} was started for {fqdn}{installs}.", run(asked));
     text::bounded(&what, policy::COMMENT_LIMIT)
+}
+
+/// What stands behind the news that a run has ended which installed nothing because of `--no-pxe`.
+pub fn not_installed(asked: &Asked) -> &'static str {
+    if asked.no_pxe {
+        " (--no-pxe: nothing was installed)"
+    } else {
+        ""
+    }
 }
 
 /// The last comment; none when the run was refused before its first one, or has no task.
@@ -31,7 +45,7 @@ pub fn ended(asked: &Asked, ending: &Ending) -> Option<String> {
     }
     let (how, mark) = how(&ending.cause);
     let mut lines = vec![
-        format!("{} {how}:", run(asked)),
+        format!("{} {how}{}:", run(asked), not_installed(asked)),
         format!("- {} (**{mark}**)", asked.host),
     ];
     lines.extend(ending.steps.iter().filter_map(action));
@@ -41,10 +55,7 @@ pub fn ended(asked: &Asked, ending: &Ending) -> Option<String> {
     for undone in &ending.undone {
         if undone.state == "failed" || undone.state == "left" {
             let told = plain(&undone.text);
-            lines.push(format!(
-                "  - **Not taken back: {}**: {told}",
-                undone.function
-            ));
+            lines.push(format!("  - **Not taken back: {}**: {told}", undone.thing));
         }
     }
     if !ending.reminders.is_empty() {
@@ -201,6 +212,20 @@ mod tests {
                - **Poll for the CSR on the active Puppet CA server**: `never`\n\
              - Left to do\n  \
                - `a.service is masked`: `sudo systemctl unmask a.service`"
+        );
+    }
+
+    #[test]
+    fn without_an_installation_both_comments_say_so() {
+        let options = [("os", "bullseye"), ("task", "T1"), ("no-pxe", "true")];
+        let asked = Asked::from_request(&request(&options)).unwrap();
+        let first = started(&asked, "host1001.lab1.test");
+        assert!(first.ends_with("lab1.test (--no-pxe: nothing is installed)."));
+        let done = ending(finished(Verdict::Success), vec![started_as("success")]);
+        let last = ended(&asked, &done).unwrap();
+        assert!(
+            last.contains("completed (--no-pxe: nothing was installed):"),
+            "{last}"
         );
     }
 

@@ -4,9 +4,11 @@ use wreimage_sdk::{Fault, Step, prompt};
 
 /// Goes on in spite of a doubt, with a warning: because of `--force`, or because the operator says so.
 ///
+/// `instead` says in a sentence what is safe to do when the run does not go on.
+///
 /// # Errors
 /// The doubt itself when the operator says no or nobody can be asked.
-pub fn settle(doubt: Fault, force: bool, step: &mut Step) -> Result<(), Fault> {
+pub fn settle(doubt: Fault, instead: &str, force: bool, step: &mut Step) -> Result<(), Fault> {
     if force {
         step.warns(doubt.and("Went on because of --force.").message);
         return Ok(());
@@ -16,10 +18,10 @@ pub fn settle(doubt: Fault, force: bool, step: &mut Step) -> Result<(), Fault> {
             step.warns(doubt.and("The operator decided to go on.").message);
             Ok(())
         }
-        Ok(false) => Err(doubt.and("The operator decided to stop.")),
-        Err(fault) if fault.code == prompt::NOBODY => {
-            Err(doubt.and("Nobody could be asked; --force goes on in spite of such a doubt."))
-        }
+        Ok(false) => Err(doubt.and("The operator decided to stop.").and(instead)),
+        Err(fault) if fault.code == prompt::NOBODY => Err(doubt
+            .and("Nobody could be asked; a person at a terminal can decide to go on.")
+            .and(instead)),
         Err(fault) => Err(fault),
     }
 }

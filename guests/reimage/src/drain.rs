@@ -3,7 +3,7 @@
 use crate::machine::Machine;
 use crate::options::Asked;
 use crate::policy;
-use crate::quiet::{Quiet, silenced};
+use crate::quiet::{Quiet, Silence, end_of, silenced, time_of_day};
 use crate::repool::{Todo, idle, todos};
 use crate::steps::drain as steps;
 use wreimage_sdk::conftool::{self, PoolObject};
@@ -27,10 +27,10 @@ pub struct Drained {
 pub fn run(asked: &Asked, machine: &Machine, actions: &mut Actions) -> Result<Drained, Fault> {
     let mut phase = actions.phase(steps::PHASE);
 
-    let downtimed = phase.step_unless(
+    let downtime = phase.step_unless(
         no_downtime(asked, machine).or_else(|| asked.lacks(&["icinga"])),
         steps::DOWNTIME,
-        |step| downtime(asked, step),
+        |step| set_downtime(asked, step),
     )?;
     let silence = phase.step_unless(
         no_downtime(asked, machine).or_else(|| asked.lacks(&["alertmanager"])),
@@ -63,7 +63,7 @@ pub fn run(asked: &Asked, machine: &Machine, actions: &mut Actions) -> Result<Dr
 
     Ok(Drained {
         quiet: Quiet {
-            downtimed: downtimed == Some(true),
+            downtime: downtime.flatten(),
             silence: silence.flatten(),
         },
         repool: repool.unwrap_or_default(),
@@ -81,7 +81,8 @@ fn no_downtime(asked: &Asked, machine: &Machine) -> Option<String> {
     }
 }
 
-fn no_depool(asked: &Asked) -> Option<String> {
+/// Why conftool is not asked, if it is not.
+pub fn no_depool(asked: &Asked) -> Option<String> {
     match asked.depool_to {
         None => Some("no --conftool".to_owned()),
         Some(_) => asked.lacks(&["conftool"]),
@@ -100,27 +101,30 @@ fn not_disabled(asked: &Asked, machine: &Machine) -> Option<String> {
     }
 }
 
-/// Whether there is a downtime: not when the operator went on without.
-fn downtime(asked: &Asked, step: &mut Step) -> Result<bool, Fault> {
-    let hours = policy::OLD_DOWNTIME.as_secs() / 3600;
+/// When the downtime ends; none when the operator went on without.
+fn set_downtime(asked: &Asked, step: &mut Step) -> Result<Option<u64>, Fault> {
     let set = attempt(&offers("downtime"), step, |_| {
-        icinga::set_downtime(policy::millis(policy::OLD_DOWNTIME), &asked.reason())
+        // Before it is set: what is set must not be forgotten because of what comes after.
+        let ends_ms = end_of(policy::OLD_DOWNTIME)?;
+        icinga::set_downtime(policy::millis(policy::OLD_DOWNTIME), &asked.reason())?;
+        Ok(ends_ms)
     })?;
-    if set.is_some() {
-        step.says(format!("for {hours} hours"));
+    if let Some(ends_ms) = set {
+        step.says(format!("until {}", time_of_day(ends_ms)));
     }
-    Ok(set.is_some())
+    Ok(set)
 }
 
-fn make_silence(asked: &Asked, step: &mut Step) -> Result<Option<String>, Fault> {
-    let hours = policy::OLD_DOWNTIME.as_secs() / 3600;
-    let id = attempt(&offers("silence"), step, |_| {
-        alertmanager::silence(policy::millis(policy::OLD_DOWNTIME), &asked.reason())
+fn make_silence(asked: &Asked, step: &mut Step) -> Result<Option<Silence>, Fault> {
+    let made = attempt(&offers("silence"), step, |_| {
+        let ends_ms = end_of(policy::OLD_DOWNTIME)?;
+        let id = alertmanager::silence(policy::millis(policy::OLD_DOWNTIME), &asked.reason())?;
+        Ok(Silence { id, ends_ms })
     })?;
-    if let Some(id) = &id {
-        step.says(silenced(hours, id));
+    if let Some(silence) = &made {
+        step.says(silenced(silence));
     }
-    Ok(id)
+    Ok(made)
 }
 
 fn offers(what: &str) -> Offers<'static> {
@@ -145,7 +149,12 @@ fn depool(asked: &Asked, machine: &Machine, step: &mut Step) -> Result<Vec<Todo>
     }
     let set = conftool::set_pooled(value);
     let changed = match &set {
-        Ok(previous) => previous.clone(),
+        // Not what the call has told: made again after a crash, it tells what it has set itself.
+        Ok(_) => before
+            .iter()
+            .filter(|object| object.pooled != value)
+            .cloned()
+            .collect(),
         // Some may have been set before it failed, and the host is taken out of them.
         Err(fault) if fault.is(FaultKind::Cancelled) => Vec::new(),
         // When nobody can tell what they are now, the operator has to look at each.

@@ -18,10 +18,15 @@ const NOT_RESTARTED: &str =
 /// # Errors
 /// What stopped it, and in which state it left the machine. The host takes the DHCP entry and the boot override back.
 pub fn run(asked: &Asked, machine: &Machine, actions: &mut Actions) -> Result<System, Fault> {
+    let mut phase = actions.phase(steps::PHASE);
     if let Some(system) = machine.present {
+        // One line says it for the whole phase.
+        phase.step(steps::DHCP, |step| {
+            step.skips("--no-pxe: nothing is installed");
+            Ok(())
+        })?;
         return Ok(system);
     }
-    let mut phase = actions.phase(steps::PHASE);
 
     let entry = phase.step(steps::DHCP, |step| publish(asked, machine, step))?;
     phase.step(steps::PXE, |step| {
@@ -175,6 +180,7 @@ fn verify_installer(
                         asked.host, boot.kernel_command_line, boot.boot_id
                     ),
                 ),
+                "If the installer runs there, let it finish and go on with --no-pxe; if not, run again.",
                 asked.force,
                 step,
             ),
@@ -277,7 +283,8 @@ fn verify_not_installer(
                     asked.host, release.pretty_name
                 ),
             );
-            return doubt::settle(doubt, asked.force, step);
+            let instead = "Look at its console; if it is the new OS, go on with --no-pxe.";
+            return doubt::settle(doubt, instead, asked.force, step);
         }
         Err(fault) if fault.is(FaultKind::Cancelled) => return Err(fault),
         Err(_) => {}

@@ -5,7 +5,7 @@ use crate::options::Asked;
 use crate::policy;
 use crate::quiet::Quiet;
 use crate::steps::settle as steps;
-use wreimage_sdk::{Fault, Phase, Step, alertmanager, icinga, leave};
+use wreimage_sdk::{Fault, FaultKind, Phase, Step, alertmanager, icinga, leave};
 
 /// Has everything checked, waits for a good result, and ends downtime and silence if there is one.
 ///
@@ -17,49 +17,60 @@ pub fn run(
     quiet: &Quiet,
     phase: &mut Phase<'_>,
 ) -> Result<(), Fault> {
-    let unchecked = || {
-        asked.lacks(&["icinga"]).or_else(|| {
-            asked
-                .no_check_icinga
-                .then(|| "--no-check-icinga".to_owned())
-        })
-    };
-    phase.step_unless(unchecked(), steps::RECHECK, |step| {
+    // Without waiting for the checks, too: whoever looks later sees the new system.
+    phase.step_unless(asked.lacks(&["icinga"]), steps::RECHECK, |step| {
         let failed = "the checks could not be forced";
         if step.tolerates(failed, icinga::recheck())?.is_some() {
             step.says("of the host and all its services");
         }
         Ok(())
     })?;
-    let optimal = phase.long_step_unless(
-        unchecked(),
+    let not_awaited = || {
+        asked
+            .no_check_icinga
+            .then(|| "--no-check-icinga".to_owned())
+    };
+    let awaited = phase.long_step_unless(
+        asked.lacks(&["icinga"]).or_else(not_awaited),
         steps::OPTIMAL,
         policy::OPTIMAL_USUALLY,
         wait_until_optimal,
     )?;
-    phase.step(steps::REMOVE_DOWNTIME, |step| match optimal {
-        Some(true) => speak_again(asked, quiet, step),
+    let unwell = match awaited {
+        Some(unwell) => unwell,
         // Without Icinga nothing else will ever judge the host.
-        None if asked.lacks(&["icinga"]).is_some() => speak_again(asked, quiet, step),
-        _ => keep_quiet(asked, machine, quiet, step),
+        None if asked.lacks(&["icinga"]).is_some() => None,
+        None => Some("the status in Icinga was not checked (--no-check-icinga)"),
+    };
+    phase.step(steps::REMOVE_DOWNTIME, |step| match unwell {
+        None => speak_again(asked, quiet, step),
+        Some(why) => keep_quiet(why, asked, machine, quiet, step),
     })
 }
 
-fn wait_until_optimal(step: &mut Step) -> Result<bool, Fault> {
+/// Why monitoring has to stay quiet about the host; none when all is well.
+fn wait_until_optimal(step: &mut Step) -> Result<Option<&'static str>, Fault> {
     let reached = icinga::wait_until_optimal(policy::OPTIMAL);
-    let status = step.tolerates("Icinga status is not optimal", reached)?;
-    if let Some(status) = &status {
+    let unwell = match &reached {
+        Ok(_) => None,
+        // One that does not answer is waited for as long as one that says no: only to ask once more tells them apart.
+        Err(fault) if fault.is(FaultKind::Timeout) && icinga::get_status().is_ok() => {
+            Some("the status in Icinga is not optimal")
+        }
+        Err(_) => Some("the status in Icinga could not be asked"),
+    };
+    if let Some(status) = step.tolerates(unwell.unwrap_or_default(), reached)? {
         step.says(status.to_string());
     }
-    Ok(status.is_some())
+    Ok(unwell)
 }
 
 fn speak_again(asked: &Asked, quiet: &Quiet, step: &mut Step) -> Result<(), Fault> {
-    if quiet.words().is_none() {
+    if *quiet == Quiet::default() {
         step.skips("there is none");
     }
     let mut left = quiet.clone();
-    if quiet.downtimed {
+    if quiet.downtime.is_some() {
         let failed = "the downtime could not be removed";
         let removed = step.tolerates(failed, icinga::remove_downtime())?;
         match removed {
@@ -67,7 +78,10 @@ fn speak_again(asked: &Asked, quiet: &Quiet, step: &mut Step) -> Result<(), Faul
             Some(false) => step.says("the downtime had run out"),
             None => {}
         }
-        left.downtimed = removed.is_none();
+        if removed.is_some() {
+            left.downtime = None;
+            look_for_others(step)?;
+        }
     }
     if quiet.silence.is_some() {
         let failed = "the silence could not be ended";
@@ -84,27 +98,29 @@ fn speak_again(asked: &Asked, quiet: &Quiet, step: &mut Step) -> Result<(), Faul
     leave_all(asked, &left)
 }
 
-/// Nobody is alarmed about a host that is known not to be well, until somebody has looked at it.
+/// Only this run's downtime is removed, and what is left of another hides the new system's alarms.
+fn look_for_others(step: &mut Step) -> Result<(), Fault> {
+    let failed = "whether another downtime of the host holds is not known";
+    let status = step.tolerates(failed, icinga::get_status())?;
+    if status.is_some_and(|status| status.downtimed) {
+        step.warns("another downtime of the host holds, perhaps an earlier run's");
+    }
+    Ok(())
+}
+
+/// Nobody is alarmed about a host that is not known to be well, until somebody has looked at it.
 fn keep_quiet(
+    why: &str,
     asked: &Asked,
     machine: &Machine,
     quiet: &Quiet,
     step: &mut Step,
 ) -> Result<(), Fault> {
-    let Some(words) = quiet.words() else {
+    let Some(stays) = quiet.stays(&machine.device.fqdn) else {
         step.skips("there is none");
         return Ok(());
     };
-    let hours = policy::NEW_DOWNTIME.as_secs() / 3600;
-    let why = if asked.no_check_icinga {
-        "the status in Icinga was not checked (--no-check-icinga)"
-    } else {
-        "the status in Icinga is not optimal"
-    };
-    step.warns(format!(
-        "{why}: not removed, and ends by itself after {hours} hours: {words} of {}",
-        machine.device.fqdn
-    ));
+    step.warns(format!("{why}; {stays}"));
     leave_all(asked, quiet)
 }
 

@@ -64,6 +64,7 @@ impl Guest for Reimage {
         let left = Left {
             drained: &drained,
             quiet: &quiet,
+            installed: system.identity,
             configured,
         };
         settle::run(&asked, &machine, &left, &mut actions)?;

@@ -56,7 +56,10 @@ fn mask(asked: &Asked, system: &System, step: &mut Step) -> Result<(), Fault> {
             ));
         }
         leave(
-            &format!("{unit} is masked on {}", asked.host),
+            &format!(
+                "{unit} is masked on {host}; the command is for {host}, unless Puppet has unmasked it",
+                host = asked.host
+            ),
             &unmask(unit),
         )?;
         step.says(format!("masked {unit}"));

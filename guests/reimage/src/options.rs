@@ -2,7 +2,7 @@
 
 use crate::mask::unit_name;
 use crate::policy;
-use wreimage_sdk::{Fault, FaultKind, OptionSpec, Options, Request, text};
+use wreimage_sdk::{Fault, FaultKind, OptionKind, OptionSpec, Options, Request, text};
 
 /// The values of `--conftool-value` that take a host out of service.
 const DEPOOLED: [&str; 2] = ["inactive", "no"];
@@ -153,6 +153,21 @@ impl Asked {
     /// Id of the run.
     pub fn run_id(&self) -> &str {
         &self.request.run_id
+    }
+
+    /// The options that were given: names without the dashes, and values where they have one. An option that says what
+    /// is so without it counts as not given. Each value was looked at when it was read, and is a word to a shell.
+    pub fn given(&self) -> Vec<(String, Option<String>)> {
+        let options = Options::from(&self.request);
+        let given = |spec: OptionSpec| {
+            if spec.kind == OptionKind::Toggle {
+                return options.toggle(&spec.name).then_some((spec.name, None));
+            }
+            let value = options.text(&spec.name)?;
+            let says_something = !value.is_empty() && spec.default.as_deref() != Some(value);
+            says_something.then(|| (spec.name.clone(), Some(value.to_owned())))
+        };
+        all().into_iter().filter_map(given).collect()
     }
 
     /// Why a step that needs these capabilities is not done, if it is not.

@@ -32,7 +32,8 @@ const fn agent(timeout: Duration) -> RunTimeout {
 /// The downtime of the old system: the runbook's tools set four hours, in which most reimages end.
 pub const OLD_DOWNTIME: Duration = hours(4);
 
-/// The downtime of the new system, from before its first Puppet run: two hours in the runbook's tools.
+/// The downtime of the new system, from before its first Puppet run: two hours in the runbook's tools. It never ends
+/// earlier than that of the old system would have.
 pub const NEW_DOWNTIME: Duration = hours(2);
 
 /// For open connections to end after a depool: what the runbook's tools sleep.

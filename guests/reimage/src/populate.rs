@@ -3,7 +3,7 @@
 use crate::drain::Drained;
 use crate::options::Asked;
 use crate::policy;
-use crate::quiet::{Quiet, silenced};
+use crate::quiet::{Quiet, Silence, end_of, silenced, time_of_day};
 use crate::steps::populate as steps;
 use wreimage_sdk::{
     Actions, Fault, Offers, Step, alertmanager, attempt, icinga, puppet, puppetdb, text,
@@ -40,17 +40,17 @@ pub fn run(asked: &Asked, drained: &Drained, actions: &mut Actions) -> Result<Qu
                 .to_owned()
         })
     };
-    let downtimed = phase.step_unless(
+    let downtime = phase.step_unless(
         asked.lacks(&["icinga"]).or_else(unknown),
         steps::DOWNTIME,
-        |step| downtime(asked, step),
+        |step| set_downtime(asked, drained, step),
     )?;
     let silence = phase.step_unless(asked.lacks(&["alertmanager"]), steps::SILENCE, |step| {
         make_silence(asked, drained, step)
     })?;
 
     Ok(Quiet {
-        downtimed: downtimed == Some(true) || drained.quiet.downtimed,
+        downtime: downtime.flatten().or(drained.quiet.downtime),
         silence: silence.flatten().or_else(|| drained.quiet.silence.clone()),
     })
 }
@@ -103,32 +103,36 @@ fn icinga_knows(step: &mut Step) -> Result<bool, Fault> {
     Ok(status.is_some())
 }
 
-fn downtime(asked: &Asked, step: &mut Step) -> Result<bool, Fault> {
-    let hours = policy::NEW_DOWNTIME.as_secs() / 3600;
+/// When the downtime ends: that of the old system is replaced, and not shortened.
+fn set_downtime(asked: &Asked, drained: &Drained, step: &mut Step) -> Result<Option<u64>, Fault> {
+    let ends_ms = end_of(policy::NEW_DOWNTIME)?.max(drained.quiet.downtime.unwrap_or_default());
     let set = icinga::set_downtime(policy::millis(policy::NEW_DOWNTIME), &asked.reason());
     let failed = "Unable to downtime the new host on Icinga";
-    let set = step.tolerates(failed, set)?.is_some();
-    if set {
-        step.says(format!("for {hours} hours"));
+    if step.tolerates(failed, set)?.is_none() {
+        return Ok(None);
     }
-    Ok(set)
+    step.says(format!("until {}", time_of_day(ends_ms)));
+    Ok(Some(ends_ms))
 }
 
-/// Takes the place of the silence for the old system.
+/// Takes the place of the silence for the old system, and does not shorten it.
 fn make_silence(
     asked: &Asked,
     drained: &Drained,
     step: &mut Step,
-) -> Result<Option<String>, Fault> {
-    let hours = policy::NEW_DOWNTIME.as_secs() / 3600;
+) -> Result<Option<Silence>, Fault> {
+    let old = drained.quiet.silence.as_ref();
+    let old_ends_ms = old.map_or(0, |silence| silence.ends_ms);
+    let ends_ms = end_of(policy::NEW_DOWNTIME)?.max(old_ends_ms);
     let made = alertmanager::silence(policy::millis(policy::NEW_DOWNTIME), &asked.reason());
     let failed = "Unable to silence the alerts of the new host on Alertmanager";
-    let id = step.tolerates(failed, made)?;
-    if let Some(id) = &id {
-        step.says(silenced(hours, id));
-        if drained.quiet.silence.is_some() {
-            step.says("removed the silence of the old OS");
-        }
+    let Some(id) = step.tolerates(failed, made)? else {
+        return Ok(None);
+    };
+    let silence = Silence { id, ends_ms };
+    step.says(silenced(&silence));
+    if old.is_some() {
+        step.says("removed the silence of the old OS");
     }
-    Ok(id)
+    Ok(Some(silence))
 }

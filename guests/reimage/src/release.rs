@@ -95,7 +95,8 @@ fn verify(asked: &Asked, found: &OsRelease, advice: &str, step: &mut Step) -> Re
                 asked.host, found.pretty_name, asked.os
             ),
         );
-        return doubt::settle(doubt, asked.force, step);
+        let instead = "Look at its /etc/os-release; if it is the right one, go on with --no-pxe at a terminal.";
+        return doubt::settle(doubt, instead, asked.force, step);
     }
     Err(Fault::new(
         FaultKind::Rejected,

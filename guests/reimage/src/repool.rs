@@ -1,4 +1,4 @@
-//! The commands that put a host back into its services: for this host and no other.
+//! The commands that put a host back into its services, or take it out of them: for this host and no other.
 
 use wreimage_sdk::conftool::PoolObject;
 
@@ -35,6 +35,12 @@ pub fn idle(fqdn: &str, objects: &[PoolObject]) -> Vec<Todo> {
         ),
     };
     idle.map(todo).collect()
+}
+
+/// The command that takes the host out of all its services.
+pub fn depool(fqdn: &str, value: &str) -> String {
+    let set = quoted(&format!("set/pooled={value}"));
+    format!("sudo confctl select 'name={}' {set}", literal(fqdn))
 }
 
 fn repool(fqdn: &str, object: &PoolObject, now: &str) -> Vec<Todo> {
@@ -127,6 +133,14 @@ mod tests {
                 r"sudo confctl select 'name=host1001\.eqiad\.wmnet,dc=eqiad,cluster=appserver,service=nginx' set/pooled=yes",
                 r"sudo confctl select 'name=host1001\.eqiad\.wmnet,dc=eqiad,cluster=appserver,service=apache2' set/pooled=no",
             ]
+        );
+    }
+
+    #[test]
+    fn a_depool_is_for_this_host_only() {
+        assert_eq!(
+            depool("host1001.eqiad.wmnet", "inactive"),
+            r"sudo confctl select 'name=host1001\.eqiad\.wmnet' set/pooled=inactive"
         );
     }
 

@@ -19,6 +19,8 @@ pub struct Left<'a> {
     pub drained: &'a Drained,
     /// What keeps monitoring quiet.
     pub quiet: &'a Quiet,
+    /// Where the new system answered after the installation.
+    pub installed: Identity,
     /// Whether the first Puppet run was done.
     pub configured: bool,
 }
@@ -62,7 +64,11 @@ pub fn run(
         unmasked.then(|| "no units were masked".to_owned()),
         steps::UNMASK,
         |step| {
-            step.warns(mask::unmask(&asked.mask.join(" ")));
+            step.warns(format!(
+                "on {}, unless Puppet has done it: {}",
+                asked.host,
+                mask::unmask(&asked.mask.join(" "))
+            ));
             Ok(())
         },
     )?;
@@ -75,9 +81,8 @@ pub fn run(
             todos.is_empty().then(|| "nothing to repool".to_owned()),
             steps::REPOOL,
             |step| {
-                for todo in todos {
-                    step.says(&todo.command);
-                }
+                let commands: Vec<&str> = todos.iter().map(|todo| todo.command.as_str()).collect();
+                step.warns(format!("not repooled; run: {}", commands.join("; ")));
                 Ok(())
             },
         )
@@ -136,22 +141,34 @@ fn reboot(asked: &Asked, left: &Left<'_>, step: &mut Step) -> Result<Before, Fau
     Ok(before)
 }
 
-/// Where the system answers, and its boot id. Without a first Puppet run it may know the installer's key only.
+/// Where the system answers, and its boot id. Without a first Puppet run it may know the installer's key only; at a
+/// site without Puppet nothing has changed its keys since the installation.
 fn running(asked: &Asked, left: &Left<'_>, step: &mut Step) -> Result<(Identity, String), Fault> {
     let read = |identity| {
         retry(policy::READ_FROM_NEW_SYSTEM, |_| {
             remote::get_boot_id(identity)
         })
     };
-    match read(Identity::Production) {
-        Ok(boot_id) => Ok((Identity::Production, boot_id)),
+    let expected = if asked.lacks(&["puppet"]).is_some() {
+        left.installed
+    } else {
+        Identity::Production
+    };
+    match read(expected) {
+        Ok(boot_id) => Ok((expected, boot_id)),
         Err(fault) if !left.configured && !fault.is(FaultKind::Cancelled) => {
-            let boot_id = read(Identity::Installer)?;
+            let other = match expected {
+                Identity::Production => Identity::Installer,
+                Identity::Installer => Identity::Production,
+            };
+            let boot_id = read(other)?;
             step.warns(format!(
-                "{} lets in the installer's key only: {}",
-                asked.host, fault.message
+                "{} answers at the {} identity only: {}",
+                asked.host,
+                identity_name(other),
+                fault.message
             ));
-            Ok((Identity::Installer, boot_id))
+            Ok((other, boot_id))
         }
         Err(fault) => Err(fault),
     }

@@ -4,7 +4,7 @@ use crate::boot::identity_name;
 use crate::machine::Machine;
 use crate::options::Asked;
 use crate::steps::validate as steps;
-use crate::{comment, doubt, drain, policy, release};
+use crate::{comment, doubt, drain, policy, release, repool};
 use std::net::IpAddr;
 use wreimage_sdk::dns::{self, HostName};
 use wreimage_sdk::ipmi::{self, PowerState};
@@ -41,8 +41,12 @@ pub fn run(asked: &Asked, actions: &mut Actions) -> Result<Machine, Fault> {
     })?;
     // Without PuppetDB the operator's word is all there is.
     let is_new = found.map_or(asked.new, |is_known| !is_known);
-    phase.step_unless(not_pooled(asked, is_new), steps::SERVICES, |step| {
-        has_services(&device, step)
+    phase.step_unless(drain::no_depool(asked), steps::SERVICES, |step| {
+        if is_new {
+            serves_nobody(asked, &device, step)
+        } else {
+            has_services(&device, step)
+        }
     })?;
     phase.step(steps::DHCP_MATCH, |step| dhcp_match(asked, step))?;
     let boot_id = phase.step(steps::PRESENT_BOOT, |step| present_boot(&power, step))?;
@@ -158,10 +162,12 @@ fn known(asked: &Asked, device: &Device, step: &mut Step) -> Result<bool, Fault>
         (false, true) => step.says(format!("PuppetDB does not know {fqdn}: it is new")),
         (true, true) => {
             let doubt = differs(format!(
-                "--new was set, but PuppetDB knows {fqdn}: it is not new. To go on means to go on without --new: with downtime, \
-                 depool and Puppet disabled as for any host."
+                "--new was set, but PuppetDB knows {fqdn}: it is not new. To go on means to go on without \
+                 --new{}.",
+                without_new(asked)
             ));
-            doubt::settle(doubt, asked.force, step).map_err(|fault| fault.and(UNTOUCHED))?;
+            doubt::settle(doubt, "Run again without --new.", asked.force, step)
+                .map_err(|fault| fault.and(UNTOUCHED))?;
             step.says("--new is unset");
         }
         (false, false) => {
@@ -174,14 +180,64 @@ fn known(asked: &Asked, device: &Device, step: &mut Step) -> Result<bool, Fault>
     Ok(is_known)
 }
 
-fn not_pooled(asked: &Asked, is_new: bool) -> Option<String> {
-    if asked.depool_to.is_none() {
-        Some("no --conftool".to_owned())
-    } else if is_new {
-        Some("a new host is not depooled".to_owned())
-    } else {
-        asked.lacks(&["conftool"])
+/// What is done to a host that is not new, with these options and at this site.
+fn without_new(asked: &Asked) -> String {
+    let downtime = !asked.no_downtime && asked.lacks(&["icinga"]).is_none();
+    let silence = !asked.no_downtime && asked.lacks(&["alertmanager"]).is_none();
+    let depool = drain::no_depool(asked).is_none();
+    let disable = !asked.no_pxe && asked.lacks(&["puppet"]).is_none();
+    let done: Vec<&str> = [
+        (downtime, "a downtime"),
+        (silence, "a silence"),
+        (depool, "a depool"),
+        (disable, "Puppet disabled"),
+    ]
+    .into_iter()
+    .filter_map(|(is_done, what)| is_done.then_some(what))
+    .collect();
+    match done.split_last() {
+        None => String::new(),
+        Some((last, [])) => format!(", with {last}"),
+        Some((last, before)) => format!(", with {} and {last}", before.join(", ")),
     }
+}
+
+/// A new host is not depooled: one that serves would be taken down while it does.
+fn serves_nobody(asked: &Asked, device: &Device, step: &mut Step) -> Result<(), Fault> {
+    let objects = retry_if_worth(policy::ASK_SERVICE, |_| conftool::get_objects())
+        .map_err(|fault| fault.and(UNTOUCHED))?;
+    for object in &objects {
+        step.evidence("service", object);
+    }
+    let pooled: Vec<String> = objects
+        .iter()
+        .filter(|object| object.pooled == "yes")
+        .map(|object| format!("{} ({}, {})", object.service, object.cluster, object.dc))
+        .collect();
+    if objects.is_empty() {
+        step.says("it is in no service, and as a new host need not be");
+        return Ok(());
+    }
+    if pooled.is_empty() {
+        step.says("pooled in none of its services");
+        return Ok(());
+    }
+    let doubt = Fault::new(
+        FaultKind::Conflict,
+        "reimage.new-but-pooled",
+        "conftool",
+        format!(
+            "conftool has {} pooled in {}, and --new does not depool: it would be taken down while it serves.",
+            device.fqdn,
+            pooled.join(", ")
+        ),
+    );
+    let value = asked.depool_to.as_deref().unwrap_or_default();
+    let instead = format!(
+        "Depool it by hand with `{}`, then run again.",
+        repool::depool(&device.fqdn, value)
+    );
+    doubt::settle(doubt, &instead, asked.force, step).map_err(|fault| fault.and(UNTOUCHED))
 }
 
 fn has_services(device: &Device, step: &mut Step) -> Result<(), Fault> {
@@ -246,7 +302,8 @@ fn names_resolve(
             host.join(" ")
         ),
     );
-    doubt::settle(doubt, asked.force, step).map_err(|fault| fault.and(UNTOUCHED))
+    let instead = "Correct DNS or the inventory, then run again.";
+    doubt::settle(doubt, instead, asked.force, step).map_err(|fault| fault.and(UNTOUCHED))
 }
 
 fn same_address(one: &str, other: &str) -> bool {
@@ -328,6 +385,29 @@ fn inventory(kind: FaultKind, code: &str, message: String) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::tests::request;
+
+    #[test]
+    fn the_question_about_new_promises_what_will_be_done() {
+        let promises = |given: &[(&str, &str)], absent: &[&str]| {
+            let os = [("os", "bullseye")];
+            let mut request = request(&[&os, given].concat());
+            request.absent = absent.iter().map(|name| (*name).to_owned()).collect();
+            without_new(&Asked::from_request(&request).unwrap())
+        };
+        assert_eq!(
+            promises(&[], &[]),
+            ", with a downtime, a silence and Puppet disabled"
+        );
+        assert_eq!(
+            promises(&[("conftool", "true"), ("no-downtime", "true")], &[]),
+            ", with a depool and Puppet disabled"
+        );
+        let all = [("no-downtime", "true"), ("no-pxe", "true")];
+        assert_eq!(promises(&all, &[]), "");
+        let site = ["icinga", "alertmanager"];
+        assert_eq!(promises(&[], &site), ", with Puppet disabled");
+    }
 
     #[test]
     fn one_address_has_many_spellings() {

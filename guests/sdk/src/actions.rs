@@ -1,10 +1,13 @@
 //! The action log: what was done, how it went, and what follows for the verdict.
 
 use crate::bindings::wreimage::run::run;
-use crate::{Fault, Level, Outcome, Step, Verdict, note};
+use crate::{Fault, Level, Outcome, Step, Verdict, note, text};
 use std::time::Duration;
 
 use crate::patience::millis;
+
+/// Bytes of what a step has found, in the summary of a run: the whole is in the step.
+const FINDING_LIMIT: usize = 160;
 
 /// One line of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +20,19 @@ pub struct Action {
     pub level: Level,
     /// What is said of it.
     pub text: String,
+}
+
+impl Action {
+    /// What somebody should look at: the name alone would read as an order.
+    fn finding(&self) -> String {
+        let found = text::line(&self.text, FINDING_LIMIT);
+        let found = found.strip_suffix('.').unwrap_or(&found);
+        match (self.name.as_str(), found) {
+            ("", found) => found.to_owned(),
+            (name, "") => format!("\"{name}\""),
+            (name, found) => format!("\"{name}\": {found}"),
+        }
+    }
 }
 
 /// Everything that the guest has done so far.
@@ -66,17 +82,15 @@ impl Actions {
         }
     }
 
-    /// The outcome of a run that came to its end: the headline, and the steps that somebody should look at.
+    /// The outcome of a run that came to its end: the headline, and the steps that somebody should look at, with what
+    /// they found.
     pub fn outcome(&self, headline: &str) -> Outcome {
         let unwell = |action: &&Action| matches!(action.level, Level::Warning | Level::Failure);
-        let unwell: Vec<&str> = self
+        let unwell: Vec<String> = self
             .done
             .iter()
             .filter(unwell)
-            .map(|action| match action.name.as_str() {
-                "" => action.text.as_str(),
-                name => name,
-            })
+            .map(Action::finding)
             .collect();
         let mut summary = headline.to_owned();
         if !unwell.is_empty() {
@@ -212,5 +226,24 @@ mod tests {
         assert_eq!(actions.verdict(), Verdict::Warnings);
         actions.remember("p", "c", Level::Failure, String::new());
         assert_eq!(actions.verdict(), Verdict::Failed);
+    }
+
+    #[test]
+    fn the_summary_says_what_was_found_and_gives_no_orders() {
+        let mut actions = Actions::new();
+        assert_eq!(actions.outcome("Done.").summary, "Done.");
+        let mut add = |name: &str, level, text: &str| {
+            actions.remember("p", name, level, text.to_owned());
+        };
+        add("Ping it", Level::Success, "it answers");
+        add("Remove it", Level::Warning, "it is\nstill there.");
+        add("Look at it", Level::Failure, "");
+        add("", Level::Warning, "the moon is full");
+        assert_eq!(
+            actions.outcome("Done.").summary,
+            "Done. Look at: \"Remove it\": it is still there; \"Look at it\"; the moon is full."
+        );
+        actions.remember("p", "Long", Level::Warning, "x".repeat(10_000));
+        assert!(actions.outcome("Done.").summary.len() < 300);
     }
 }

@@ -1,6 +1,7 @@
 //! What a run has seen that decides whether taking something back is still right.
 
 use crate::Function;
+use crate::ipmi::{BootDevice, BootFlags};
 use crate::netbox::{Device, Firmware};
 use crate::remote::{Boot, Identity};
 use serde_json::Value;
@@ -29,6 +30,8 @@ pub struct Facts {
     pub system_up: bool,
     /// An installer has answered at some time: the system that was there before is gone.
     pub wiped: bool,
+    /// The BMC has told since the last restart that it holds no boot override.
+    pub override_gone: bool,
 }
 
 /// The text on an installer's kernel command line by which it is told from an installed system: PXELINUX names the boot
@@ -52,6 +55,10 @@ impl Facts {
             self.restarted = true;
             self.installer = None;
             self.system_up = false;
+            self.override_gone = false;
+        }
+        if (function.capability, function.name) == ("ipmi", "set-boot-device") {
+            self.override_gone = false;
         }
     }
 
@@ -61,6 +68,11 @@ impl Facts {
             ("netbox", "get-device") => {
                 if let Ok(device) = serde_json::from_value::<Device>(outcome.clone()) {
                     self.uefi = device.firmware == Firmware::Uefi;
+                }
+            }
+            ("ipmi", "get-boot-flags") => {
+                if let Ok(flags) = serde_json::from_value::<BootFlags>(outcome.clone()) {
+                    self.override_gone = self.system_up && flags.device == BootDevice::None;
                 }
             }
             ("remote", "wait-for-boot") => {
@@ -87,7 +99,9 @@ impl Facts {
     /// An override on UEFI must not be touched while an installer may be running, whether it has answered or not: clearing
     /// it makes some firmware forget the entry that GRUB has just written.
     pub fn boot_override_may_go(&self) -> Validity {
-        if self.uefi && self.restarted && !self.system_up {
+        if self.override_gone {
+            Validity::Gone("the BMC holds none any more")
+        } else if self.uefi && self.restarted && !self.system_up {
             Validity::Leave(
                 "the installer may still be running and clearing the override on UEFI can lose the boot entry of the new \
                  system; clear it when the system is up",

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
 use wreimage_engine::{Absent, Engine, GivenConsent, Guest, OptionValues, RunRequest, Services};
-use wreimage_journal::RunDirectory;
+use wreimage_journal::RunDatabase;
 use wreimage_lab::{Lab, Pace, World};
 
 const READS: u64 = 10_000;
@@ -42,7 +42,7 @@ fn run(runtime: &Runtime, engine: &Engine, guest: &Guest, options: OptionValues,
     services.clock = lab.clock();
     services.consent = Arc::new(GivenConsent("host1001".to_owned()));
     let folder = tempfile::tempdir_in(state).unwrap();
-    services.log = Arc::new(RunDirectory::create(folder.path(), &request.run).unwrap());
+    services.log = Arc::new(RunDatabase::create(folder.path(), &request.run).unwrap());
     let report = runtime
         .block_on(wreimage_engine::run(engine, guest, request, services))
         .unwrap();

@@ -18,6 +18,20 @@ pub enum Command {
     /// Run a guest for one host
     #[command(after_help = crate::exit::HELP)]
     Run(Run),
+    /// Go on with a run that was interrupted or waits for an answer
+    #[command(after_help = crate::exit::HELP)]
+    Resume(Resume),
+    /// End a run that nobody will resume: takes back what it has set, and says what is left
+    #[command(after_help = crate::exit::HELP)]
+    Cleanup(Cleanup),
+    /// Answer the question that a run waits for, from any terminal
+    Answer(Answer),
+    /// List the runs
+    Runs(Runs),
+    /// Show a run: its steps with durations and evidence, and what is left
+    Show(Show),
+    /// Print the events of a run
+    Logs(Logs),
     /// Show what a guest is and what it can do, without running it
     Inspect(Inspect),
     /// The simulated data centre
@@ -63,6 +77,106 @@ pub struct Run {
     /// Exit with 10 when there were warnings
     #[arg(long, help_heading = HOST_OPTIONS)]
     pub strict: bool,
+    /// Why it is started; kept in the journal
+    #[arg(long, value_name = "TEXT", help_heading = HOST_OPTIONS)]
+    pub reason: Option<String>,
+}
+
+/// A run, and how to go on with it.
+#[derive(Debug, Clone, Args)]
+pub struct Going {
+    /// The run's id, or so much of its end or begin that only one run has it
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    #[command(flatten)]
+    pub place: Place,
+    /// How to tell what happens: text for people, json for one event per line on stdout
+    #[arg(long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+    pub output: Output,
+    /// Play a lab run at this many virtual seconds a second; 0 is at once
+    #[arg(long, value_name = "FACTOR")]
+    pub speed: Option<f64>,
+    /// Give consent for this host in advance, should the run not have it yet
+    #[arg(long, value_name = "HOST")]
+    pub yes: Option<String>,
+    /// Exit with 10 when there were warnings
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// `wreimage resume`.
+#[derive(Debug, Clone, Args)]
+pub struct Resume {
+    #[command(flatten)]
+    pub going: Going,
+    /// The answer to the question that the run waits for
+    #[arg(long, value_name = "CHOICE")]
+    pub answer: Option<String>,
+    /// Go on with another guest file, if it does what the journal says
+    #[arg(long, value_name = "FILE")]
+    pub guest: Option<String>,
+}
+
+/// `wreimage cleanup`.
+#[derive(Debug, Clone, Args)]
+pub struct Cleanup {
+    #[command(flatten)]
+    pub going: Going,
+}
+
+/// `wreimage answer`.
+#[derive(Debug, Clone, Args)]
+pub struct Answer {
+    /// The run's id, or a part that only one run has
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// One of the answers that the question offers
+    #[arg(value_name = "CHOICE")]
+    pub choice: String,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// `wreimage runs`.
+#[derive(Debug, Clone, Args)]
+pub struct Runs {
+    #[command(flatten)]
+    pub place: Place,
+    /// The format
+    #[arg(long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+    pub output: Output,
+}
+
+/// `wreimage show`.
+#[derive(Debug, Clone, Args)]
+pub struct Show {
+    /// The run's id, or a part that only one run has
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// Show every call as well
+    #[arg(long)]
+    pub calls: bool,
+    #[command(flatten)]
+    pub place: Place,
+    /// The format
+    #[arg(long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+    pub output: Output,
+}
+
+/// `wreimage logs`.
+#[derive(Debug, Clone, Args)]
+pub struct Logs {
+    /// The run's id, or a part that only one run has
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// Go on until the run ends
+    #[arg(short, long)]
+    pub follow: bool,
+    #[command(flatten)]
+    pub place: Place,
+    /// The format
+    #[arg(long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+    pub output: Output,
 }
 
 /// The heading under which the host's own options stand.
@@ -75,6 +189,9 @@ pub struct Place {
     /// begin with
     #[arg(long, value_name = "FILE", require_equals = true, conflicts_with = "site", help_heading = HOST_OPTIONS)]
     pub lab: Option<Option<PathBuf>>,
+    /// Keep the lab's world in this directory: it goes on there with the next run, and outlives a process that is killed
+    #[arg(long, value_name = "DIR", conflicts_with = "site", help_heading = HOST_OPTIONS)]
+    pub world: Option<PathBuf>,
     /// The site file. Without it $WREIMAGE_SITE, then wreimage/site.toml in the user's configuration, then
     /// /etc/wreimage/site.toml; with none of them the lab is used
     #[arg(long, value_name = "FILE", help_heading = HOST_OPTIONS)]

@@ -17,6 +17,8 @@ pub enum Exit {
     Cancelled,
     /// Refused before anything was touched.
     Refused,
+    /// Waits for somebody; it can be resumed.
+    Paused,
     /// The call was wrong.
     Usage,
     /// The host failed.
@@ -32,6 +34,7 @@ impl Exit {
             Exit::Left => 21,
             Exit::Cancelled => 30,
             Exit::Refused => 40,
+            Exit::Paused => 50,
             Exit::Usage => 64,
             Exit::Internal => 70,
         }
@@ -46,6 +49,7 @@ impl Exit {
             21 => Exit::Left,
             30 => Exit::Cancelled,
             40 => Exit::Refused,
+            50 => Exit::Paused,
             _ => Exit::Internal,
         }
     }
@@ -66,6 +70,7 @@ Exit codes:
   21  failed, and something is left: the report says what
   30  cancelled
   40  refused before anything was touched
+  50  paused: it waits for an answer, or can be resumed
   64  the call, the guest's options, the site file or the world file are wrong
   70  wreimage itself failed";
 

@@ -80,3 +80,27 @@ pub fn guest(name: &str) -> Result<PathBuf, Failure> {
             ))
         })
 }
+
+/// The file of the guest with this digest, which a run has kept.
+pub fn pinned_guest(state: &Path, digest: &str) -> PathBuf {
+    state.join("guests").join(format!("{digest}.wasm"))
+}
+
+/// Keeps a guest by its digest, so that a run can be gone on with whatever becomes of the file that it was started with.
+pub fn pin_guest(state: &Path, digest: &str, bytes: &[u8]) -> Result<(), Failure> {
+    let path = pinned_guest(state, digest);
+    if path.is_file() {
+        return Ok(());
+    }
+    let folder = state.join("guests");
+    let new = folder.join(format!("{digest}.{}", std::process::id()));
+    std::fs::create_dir_all(&folder)
+        .and_then(|()| std::fs::write(&new, bytes))
+        .and_then(|()| std::fs::rename(&new, &path))
+        .map_err(|error| {
+            Failure::usage(format!(
+                "the guest cannot be kept in {}: {error}",
+                folder.display()
+            ))
+        })
+}

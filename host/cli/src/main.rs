@@ -1,12 +1,15 @@
 //! `wreimage`: reimages servers by sandboxed WebAssembly guests.
 
 mod arguments;
+mod drive;
 mod exit;
 mod face;
 mod files;
 mod guest_options;
 mod inspect;
+mod look;
 mod prompt;
+mod resume;
 mod run;
 mod site_check;
 mod surroundings;
@@ -57,6 +60,12 @@ async fn dispatch(arguments: Vec<OsString>) -> Result<Exit, Failure> {
         Command::Run(_) => Err(Failure::usage(
             "no guest is named; `wreimage run GUEST --host HOST`, such as `wreimage run reimage --host host1001 --os bookworm`",
         )),
+        Command::Resume(resume) => resume::resume(&resume).await,
+        Command::Cleanup(cleanup) => resume::cleanup(&cleanup.going).await,
+        Command::Answer(answer) => look::answer(&answer),
+        Command::Runs(runs) => look::runs(&runs),
+        Command::Show(show) => look::show(&show),
+        Command::Logs(logs) => look::logs(&logs).await,
         Command::Inspect(inspect) => inspect::inspect(&inspect).await,
         Command::Lab(LabCommand::Show) => {
             print(wreimage_lab::BUILTIN)?;

@@ -4,24 +4,87 @@ use crate::face::Face;
 use crate::tell::{one_line, plain};
 use std::io::{BufRead, IsTerminal, Write};
 use std::sync::Arc;
+use std::time::Duration;
 use wreimage_capability::{BoxFuture, Fault};
-use wreimage_engine::{Consent, ConsentRequest, Operator};
-use wreimage_journal::Question;
+use wreimage_engine::{Consent, ConsentRequest, LATER, Operator};
+use wreimage_journal::{Question, RunDatabase};
 
 /// How often a wrong answer is asked again.
 const TRIES: u32 = 3;
+
+/// How often an answer from another terminal is looked for.
+const LOOK: Duration = Duration::from_millis(300);
 
 /// Asks on stderr and reads stdin, when both are terminals.
 pub struct Terminal {
     face: Arc<dyn Face>,
     /// The host for which consent was given on the command line.
     consented: Option<String>,
+    /// Where answers from other terminals come in.
+    journal: Arc<RunDatabase>,
+    /// Whether a question can wait for another process.
+    resumable: bool,
 }
 
 impl Terminal {
     /// A person behind this face.
-    pub fn new(face: Arc<dyn Face>, consented: Option<String>) -> Self {
-        Terminal { face, consented }
+    pub fn new(
+        face: Arc<dyn Face>,
+        consented: Option<String>,
+        journal: Arc<RunDatabase>,
+        resumable: bool,
+    ) -> Self {
+        Terminal {
+            face,
+            consented,
+            journal,
+            resumable,
+        }
+    }
+
+    /// The answer that comes from another terminal.
+    async fn answer_from_elsewhere(&self, question: &Question) -> String {
+        loop {
+            if let Ok(Some((choice, actor))) = self.journal.given_answer(question.call)
+                && question.choices.iter().any(|(key, _)| *key == choice)
+            {
+                self.face.line(&format!("{actor} has answered: {choice}"));
+                return choice;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// The answer that is typed here.
+    async fn answer_here(&self, question: &Question) -> Option<String> {
+        let mut prompt = format!("\n{}\n", plain(&question.question));
+        for (key, label) in &question.choices {
+            prompt.push_str(&format!("  {:<10} {}\n", one_line(key), one_line(label)));
+        }
+        prompt.push_str("> ");
+        for _ in 0..TRIES {
+            let answer = self.read_line(prompt.clone()).await?;
+            if question.choices.iter().any(|(key, _)| *key == answer) {
+                return Some(answer);
+            }
+            let keys: Vec<&str> = question
+                .choices
+                .iter()
+                .map(|(key, _)| key.as_str())
+                .collect();
+            prompt = format!("Answer one of: {}\n> ", keys.join(", "));
+        }
+        None
+    }
+
+    /// Nobody has answered: the run waits for somebody, or the guest is told.
+    fn nobody(&self, why: &str, question: &Question) -> Fault {
+        let code = if self.resumable {
+            LATER
+        } else {
+            "operator.nobody"
+        };
+        Fault::denied(code, "wreimage", format!("{why}: {}", question.question))
     }
 
     /// Prints, and reads a line without holding the executor or the terminal: records and signals go on meanwhile.
@@ -123,42 +186,20 @@ impl Consent for Terminal {
 impl Operator for Terminal {
     fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<String, Fault>> {
         Box::pin(async move {
+            // One that was left before anybody asked here.
+            let given = self.answer_from_elsewhere(question);
+            if let Ok(answer) = tokio::time::timeout(Duration::ZERO, given).await {
+                return Ok(answer);
+            }
             if !somebody() {
-                return Err(Fault::denied(
-                    "operator.nobody",
-                    "wreimage",
-                    format!(
-                        "nobody can be asked, this is not a terminal; the question was: {}",
-                        question.question
-                    ),
-                ));
+                let why = "nobody can be asked, this is not a terminal; the question was";
+                return Err(self.nobody(why, question));
             }
-            let mut prompt = format!("\n{}\n", plain(&question.question));
-            for (key, label) in &question.choices {
-                prompt.push_str(&format!("  {:<10} {}\n", one_line(key), one_line(label)));
-            }
-            prompt.push_str("> ");
-            for _ in 0..TRIES {
-                match self.read_line(prompt.clone()).await {
-                    Some(answer) if question.choices.iter().any(|(key, _)| *key == answer) => {
-                        return Ok(answer);
-                    }
-                    Some(_) => {
-                        let keys: Vec<&str> = question
-                            .choices
-                            .iter()
-                            .map(|(key, _)| key.as_str())
-                            .collect();
-                        prompt = format!("Answer one of: {}\n> ", keys.join(", "));
-                    }
-                    None => break,
-                }
-            }
-            Err(Fault::denied(
-                "operator.nobody",
-                "wreimage",
-                format!("there was no answer to: {}", question.question),
-            ))
+            let typed = tokio::select! {
+                typed = self.answer_here(question) => typed,
+                answer = self.answer_from_elsewhere(question) => Some(answer),
+            };
+            typed.ok_or_else(|| self.nobody("there was no answer to", question))
         })
     }
 }

@@ -1,30 +1,29 @@
 //! `wreimage run`.
 
-use crate::arguments::{Cli, Command, Output, Run};
+use crate::arguments::{Cli, Command, Output};
+use crate::drive::{self, Manner};
 use crate::exit::{self, Exit, Failure};
-use crate::face::{self, Face};
+use crate::files;
 use crate::guest_options;
-use crate::prompt::Terminal;
-use crate::surroundings::{self, Binding, Surroundings, load_guest};
+use crate::surroundings::{self, Binding, load_guest};
 use crate::tell;
 use clap::FromArgMatches;
 use std::ffi::OsString;
 use std::io::IsTerminal;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use wreimage_engine::{Cancel, OptionValues, Report, RunError, RunRequest};
-use wreimage_journal::{Record, RunDirectory};
+use std::path::Path;
+use wreimage_engine::{OptionValues, RunRequest};
+use wreimage_journal::RunDatabase;
 use wreimage_lab::Pace;
 
 /// Virtual seconds a second at which a lab run on a terminal takes about 15 s.
 const TERMINAL_SPEED: f64 = 270.0;
 
 /// The option by which a guest names the run's task; the host binds `phabricator` to it.
-const TASK: &str = "task";
+pub const TASK: &str = "task";
 
 /// Runs a guest for one host.
 pub async fn run(guest_name: &str, words: Vec<OsString>) -> Result<Exit, Failure> {
-    let (engine, guest) = load_guest(guest_name).await?;
+    let (engine, guest, bytes) = load_guest(guest_name).await?;
     let mut command = guest_options::with_guest(guest.description())?;
     let matches = match command.try_get_matches_from_mut(words) {
         Ok(matches) => matches,
@@ -42,7 +41,11 @@ pub async fn run(guest_name: &str, words: Vec<OsString>) -> Result<Exit, Failure
         ));
     };
     let host = host_name(arguments.host.as_deref())?;
-    let pace = pace(&arguments)?;
+    let pace = pace(arguments.speed, arguments.output)?;
+    let world = match &arguments.place.world {
+        None => None,
+        Some(folder) => Some(absolute(folder)?),
+    };
     let given = guest_options::given(guest.description(), run_matches);
     let task = given.iter().find(|(name, _)| *name == TASK);
     let binding = Binding {
@@ -63,8 +66,8 @@ pub async fn run(guest_name: &str, words: Vec<OsString>) -> Result<Exit, Failure
 
     let mut request = RunRequest::new(&host, &place.site);
     request.options = options;
-    request.actor = actor();
-    request.controller = controller();
+    request.actor = drive::actor();
+    request.controller = drive::controller();
     request.dry_run = arguments.dry_run;
     request.grants = place.grants.clone();
     request.absent = std::mem::take(&mut place.absent);
@@ -73,57 +76,18 @@ pub async fn run(guest_name: &str, words: Vec<OsString>) -> Result<Exit, Failure
     if let Some(tags) = place.protected_tags.take() {
         request.protected_tags = tags;
     }
-    let directory = RunDirectory::create(&place.state, &request.run)
+    request.reason = arguments.reason.clone();
+    request.world = world;
+    let journal = RunDatabase::create(&place.state, &request.run)
         .map_err(|error| Failure::usage(error.to_string()))?;
-    let recorded_at = directory.path().to_owned();
-
-    let face = face::choose(arguments.output, place.pace);
-    let touched = Arc::new(AtomicBool::new(false));
-    let services = services(place, directory, &face, &touched, &arguments);
-    listen_for_signals(services.cancel.clone(), face.clone(), touched);
-    let report = wreimage_engine::run(&engine, &guest, request, services).await;
-    face.finish();
-    let report = report.map_err(|error| match error {
-        RunError::NotGranted(why) => Failure::refused(why),
-        RunError::Types(why) => {
-            Failure::refused(format!("the guest does not fit this host: {why}"))
-        }
-        RunError::Record(error) => Failure::internal(error.to_string()),
-        RunError::Host(why) => Failure::internal(why),
-    })?;
-    if arguments.output == Output::Text {
-        crate::print(&tell::plain(&face::report(&report)))?;
-    }
-    tell_record(&report, &recorded_at);
-    Ok(Exit::of_run(
-        report.ending.exit_code,
-        &report.ending.outcome,
-        arguments.strict,
-    ))
-}
-
-fn services(
-    place: Surroundings,
-    directory: RunDirectory,
-    face: &Arc<dyn Face>,
-    touched: &Arc<AtomicBool>,
-    arguments: &Run,
-) -> wreimage_engine::Services {
-    let terminal = Arc::new(Terminal::new(face.clone(), arguments.yes.clone()));
-    let mut services = place.services;
-    services.log = Arc::new(directory);
-    let (listening, touched) = (face.clone(), touched.clone());
-    // What a rehearsal changes, it changes in its twin.
-    let rehearsal = arguments.dry_run;
-    services.listener = Some(Arc::new(move |entry| {
-        if !rehearsal && matches!(entry.record, Record::Intent(_)) {
-            touched.store(true, Ordering::SeqCst);
-        }
-        listening.entry(entry);
-    }));
-    services.operator = terminal.clone();
-    services.consent = terminal;
-    services
+    files::pin_guest(&place.state, guest.digest(), &bytes)?;
+    let manner = Manner {
+        output: arguments.output,
+        strict: arguments.strict,
+        yes: arguments.yes,
+        resumable: !arguments.dry_run && (place.pace == Pace::Real || request.world.is_some()),
+    };
+    drive::drive(&engine, &guest, request, place, journal, None, manner).await
 }
 
 /// A short name: letters, digits, dashes.
@@ -149,14 +113,24 @@ fn host_name(given: Option<&str>) -> Result<String, Failure> {
     }
 }
 
-fn pace(arguments: &Run) -> Result<Pace, Failure> {
-    match arguments.speed {
+/// As a path that means the same wherever the run is resumed.
+fn absolute(folder: &Path) -> Result<String, Failure> {
+    let path = std::path::absolute(folder)
+        .map_err(|error| Failure::usage(format!("{}: {error}", folder.display())))?;
+    path.into_os_string()
+        .into_string()
+        .map_err(|path| Failure::usage(format!("{path:?} is not text")))
+}
+
+/// How fast the time of a lab passes.
+pub fn pace(speed: Option<f64>, output: Output) -> Result<Pace, Failure> {
+    match speed {
         Some(speed) if !speed.is_finite() || speed < 0.0 => Err(Failure::usage(format!(
             "--speed {speed} is no speed: give a number above 0, or 0 for at once"
         ))),
         Some(0.0) => Ok(Pace::Full),
         Some(speed) => Ok(Pace::Speed(speed)),
-        None if arguments.output == Output::Text && std::io::stderr().is_terminal() => {
+        None if output == Output::Text && std::io::stderr().is_terminal() => {
             Ok(Pace::Speed(TERMINAL_SPEED))
         }
         None => Ok(Pace::Full),
@@ -174,58 +148,4 @@ fn task_id(given: &str) -> Result<String, Failure> {
     Err(Failure::usage(format!(
         "--{TASK} takes the id of a task such as T12345, not {shown:?}; nothing was touched"
     )))
-}
-
-/// The person, also behind sudo.
-fn actor() -> String {
-    ["SUDO_USER", "USER", "LOGNAME"]
-        .iter()
-        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
-        .unwrap_or_else(|| "unknown".to_owned())
-}
-
-fn controller() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
-}
-
-/// The first Ctrl-C, SIGTERM or hang-up cancels in order; the second ends the process where it stands.
-fn listen_for_signals(cancel: Cancel, face: Arc<dyn Face>, touched: Arc<AtomicBool>) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hang_up)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-        signal(SignalKind::hangup()),
-    ) else {
-        return;
-    };
-    tokio::spawn(async move {
-        for first in [true, false] {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-                _ = hang_up.recv() => {}
-            }
-            if first {
-                // Before anything is said: a terminal that is gone must not delay it.
-                cancel.cancel();
-                face.line(
-                    "cancelling: the call that is under way ends first, then what must not stay is taken back; again to \
-                     stop at once",
-                );
-            } else if touched.load(Ordering::SeqCst) {
-                tell::line(
-                    "stopped at once: nothing was taken back; the record of the run says what was done",
-                );
-                std::process::exit(21);
-            } else {
-                tell::line("stopped at once: nothing was touched");
-                std::process::exit(30);
-            }
-        }
-    });
-}
-
-fn tell_record(report: &Report, path: &std::path::Path) {
-    tell::line(&format!("record of {}: {}", report.run, path.display()));
 }

@@ -13,9 +13,14 @@ use wreimage_lab::{Lab, Pace, World};
 use wreimage_site::{Choice, Site};
 
 /// Loads a guest by path or name, with the compilation cache.
-pub async fn load_guest(name: &str) -> Result<(Engine, Guest), Failure> {
+pub async fn load_guest(name: &str) -> Result<(Engine, Guest, Vec<u8>), Failure> {
     let path = files::guest(name)?;
-    let bytes = std::fs::read(&path)
+    load_guest_file(&path).await
+}
+
+/// Loads a guest from this file.
+pub async fn load_guest_file(path: &Path) -> Result<(Engine, Guest, Vec<u8>), Failure> {
+    let bytes = std::fs::read(path)
         .map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display())))?;
     let cache = files::cache();
     let engine = Engine::new(cache.as_deref()).map_err(|error| {
@@ -24,7 +29,7 @@ pub async fn load_guest(name: &str) -> Result<(Engine, Guest), Failure> {
     let guest = Guest::load(&engine, &bytes)
         .await
         .map_err(|error| Failure::refused(format!("{}: {error}", path.display())))?;
-    Ok((engine, guest))
+    Ok((engine, guest, bytes))
 }
 
 /// What a run is bound to: no function takes any of it as an argument.
@@ -104,18 +109,37 @@ pub async fn choose(
     binding: &Binding,
     pace: Pace,
 ) -> Result<Surroundings, Failure> {
+    let kept = place.world.as_deref();
     if let Some(file) = &place.lab {
-        return lab(world(file.as_deref())?, binding, pace, None);
+        return lab(world(file.as_deref())?, kept, binding, pace, None);
+    }
+    if kept.is_some() {
+        return lab(world(None)?, kept, binding, pace, None);
     }
     match place.site.clone().or_else(files::site_file) {
         Some(path) => site(&path, guest, binding).await,
         None => lab(
             world(None)?,
+            None,
             binding,
             pace,
             Some("no site file was found: this is the lab, a simulated data centre; nothing real is touched".to_owned()),
         ),
     }
+}
+
+/// Where the runs of this place are recorded.
+pub fn state_of(place: &Place) -> Result<PathBuf, Failure> {
+    if place.lab.is_none()
+        && place.world.is_none()
+        && let Some(path) = place.site.clone().or_else(files::site_file)
+    {
+        let site = Site::load(&path).map_err(|error| Failure::usage(error.to_string()))?;
+        if let Some(state) = site.state() {
+            return Ok(state);
+        }
+    }
+    files::state()
 }
 
 /// The world of this file, or the built-in one.
@@ -135,12 +159,18 @@ fn world(file: Option<&Path>) -> Result<World, Failure> {
 
 fn lab(
     world: World,
+    kept: Option<&Path>,
     binding: &Binding,
     pace: Pace,
     notice: Option<String>,
 ) -> Result<Surroundings, Failure> {
-    let site = world.site().to_owned();
-    let lab = Lab::new(world, pace);
+    let lab = match kept {
+        None => Lab::new(world, pace),
+        Some(folder) => {
+            Lab::kept(folder, || world, pace).map_err(|error| Failure::usage(error.to_string()))?
+        }
+    };
+    let site = lab.look(|world| world.site().to_owned());
     let providers = lab.providers_for(&binding.host, binding.task.as_deref());
     let mut services = Services::new(providers);
     services.clock = lab.clock();

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{User, mutations};
-use wreimage_journal::{Record, Records};
+use wreimage_journal::Record;
 
 /// The part of the runbook that wipes the machine.
 const INSTALL: [&str; 5] = [
@@ -97,7 +97,7 @@ fn the_record_holds_the_events_that_were_printed() {
     let done = user.reimage("host1001", &["--output", "json"]);
     let runs = user.runs();
     assert_eq!(runs.len(), 1);
-    let entries = Records::read(&runs[0]).unwrap();
+    let entries = user.records(&runs[0]);
     let printed: Vec<_> = done
         .out
         .lines()

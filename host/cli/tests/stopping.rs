@@ -122,7 +122,7 @@ fn readers_that_go_away_do_not_stop_a_run() {
         assert_eq!(child.wait().unwrap().code(), Some(0), "{output}");
     }
     let newest = user.runs().pop().unwrap();
-    let entries = wreimage_journal::Records::read(&newest).unwrap();
+    let entries = user.records(&newest);
     let last = serde_json::to_value(entries.last().unwrap()).unwrap();
     assert_eq!(last["outcome"], "success");
 }

@@ -5,6 +5,7 @@ use crate::consent::Consent;
 use crate::grants::{Absent, Grants};
 use crate::notes::Notes;
 use crate::operator::Operator;
+use crate::past::{Open, Past, Recalled};
 use crate::recorder::{CallSink, Recorder};
 use crate::report::Mutation;
 use crate::services::{Observer, WaitPolicy};
@@ -23,6 +24,9 @@ use wreimage_journal::{Intent, Level, LogError, Origin, Outcome, Reality, Record
 /// How long a provider may take for one call, besides what the arguments ask for. Longer than any provider's own bound,
 /// so that the provider's more precise fault comes first.
 const CALL_DEADLINE: Duration = Duration::from_secs(300);
+
+/// Code of the fault of a call in the middle of which the host stopped the guest.
+const STOPPED: &str = "gate.stopped";
 
 /// One run while it goes on: what the gate needs to answer, and what it has learnt.
 pub(crate) struct Course {
@@ -50,6 +54,8 @@ pub(crate) struct Course {
     /// Held while a mutation is under way, so that a cancel can wait for its end.
     pub(crate) mutating: tokio::sync::Mutex<()>,
     pub(crate) recorder: Arc<Recorder>,
+    /// What earlier processes have recorded and this one has not passed yet.
+    pub(crate) past: Mutex<Option<Past>>,
     pub(crate) state: Mutex<State>,
 }
 
@@ -58,8 +64,16 @@ pub(crate) struct Course {
 pub(crate) struct State {
     pub(crate) providers: Providers,
     pub(crate) in_twin: bool,
+    /// Whether the run is a rehearsal.
+    pub(crate) rehearses: bool,
     /// Reads so far, for a twin. Empty unless the run is a rehearsal.
     pub(crate) seen: Vec<Seen>,
+    /// For how long nobody drove a resumed run, in milliseconds.
+    pub(crate) undriven_ms: u64,
+    /// Another guest is tried along the records: nothing may be done.
+    pub(crate) trial: bool,
+    /// A resumed run has just passed its last record: what it has set may be gone by now.
+    pub(crate) at_edge: bool,
     pub(crate) allowed: bool,
     pub(crate) touched: bool,
     pub(crate) facts: Facts,
@@ -103,6 +117,15 @@ impl Course {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Where a call leaves progress and output.
+    pub(crate) fn sink(&self, call: u64) -> Arc<CallSink> {
+        Arc::new(CallSink {
+            recorder: self.recorder.clone(),
+            call,
+            not_previewed: Mutex::new(None),
+        })
+    }
+
     /// The way of a call, from the cancel check to the recorded outcome.
     pub(crate) async fn call(
         self: &Arc<Self>,
@@ -113,22 +136,36 @@ impl Course {
         if function.effect == Effect::Note {
             return Ok(self.note(function, &arguments)?);
         }
-        let number = self.recorder.next_call();
+        let open = match self.recall(function, &arguments, origin)? {
+            Recalled::Answered(outcome) => return self.answered(function, origin, *outcome).await,
+            Recalled::Open(open) => Some(*open),
+            Recalled::Live => None,
+        };
+        if self.state().trial {
+            return Err(Stop::Edge);
+        }
+        self.mend_undo(origin).await?;
+        let number = match &open {
+            Some(open) => open.call,
+            None => self.recorder.next_call(),
+        };
         let began = self.recorder.clock().now();
-        let sink = Arc::new(CallSink {
-            recorder: self.recorder.clone(),
-            call: number,
-            not_previewed: Mutex::new(None),
-        });
+        let sink = self.sink(number);
         let mut call = Call::new(self.run.clone(), number, sink.clone());
         let (result, stop) = match self.refuse(function, origin) {
             Some(fault) => (Err(fault), None),
-            None => match self.begin(function, &arguments, origin, &mut call).await {
+            None => match self
+                .begin(function, &arguments, origin, &mut call, open)
+                .await
+            {
                 Ok(result) => (result, None),
                 // Nothing can be added to a record that cannot be kept.
                 Err(stop @ Stop::Record(_)) => return Err(stop),
+                // The call stays open: it is gone on with when the run is.
+                Err(stop) if stop.is_pause() => return Err(stop),
                 Err(stop) => {
-                    let fault = Fault::denied("gate.stopped", "wreimage", stop.to_string());
+                    let fault = Fault::denied(STOPPED, "wreimage", stop.to_string())
+                        .with("stop", stop.word());
                     (Err(fault), Some(stop))
                 }
             },
@@ -161,16 +198,46 @@ impl Course {
             reality,
             took_ms: u64::try_from(took.as_millis()).unwrap_or(0),
         };
-        self.settle(function, origin, &outcome)?;
+        self.settle(function, &outcome)?;
         if let Some(stop) = stop {
             return Err(stop);
         }
-        // Before anything that an installer says is believed, the machine must be the right one.
+        self.believe(function, origin, &outcome).await?;
+        Ok(outcome.result)
+    }
+
+    /// The answer of a call that was made before.
+    async fn answered(
+        self: &Arc<Self>,
+        function: &'static Function,
+        origin: Origin,
+        outcome: Outcome,
+    ) -> Result<Result<Value, Fault>, Stop> {
+        if let Err(fault) = &outcome.result
+            && fault.code == STOPPED
+        {
+            let word = fault.extra.iter().find(|(key, _)| key == "stop");
+            let word = word.map_or("", |(_, word)| word);
+            return Err(Stop::from_word(word, fault.message.clone()));
+        }
+        if self.state().at_edge {
+            self.believe(function, origin, &outcome).await?;
+        }
+        Ok(outcome.result)
+    }
+
+    /// Before anything that an installer says is believed, the machine must be the right one.
+    async fn believe(
+        self: &Arc<Self>,
+        function: &'static Function,
+        origin: Origin,
+        outcome: &Outcome,
+    ) -> Result<(), Stop> {
         if origin == Origin::Guest && !function.effect.mutates() && outcome.result.is_ok() {
             self.identify_installer(function, &outcome.arguments, outcome.result.as_ref().ok())
                 .await?;
         }
-        Ok(outcome.result)
+        Ok(())
     }
 
     /// Tries a call that is not refused; before a mutation, looks whether it is the right machine and whether it may.
@@ -180,27 +247,29 @@ impl Course {
         arguments: &Value,
         origin: Origin,
         call: &mut Call,
+        open: Option<Open>,
     ) -> Result<Result<Value, Fault>, Stop> {
         if function.effect.mutates() && origin == Origin::Guest {
             self.first_mutation(function).await?;
             // A machine that is changed from inside must be the right one.
             self.identify_installer(function, arguments, None).await?;
         }
-        self.attempt(function, arguments, origin, call).await
+        self.attempt(function, arguments, origin, call, open).await
     }
 
     /// Intent, performance, and for `once` calls the doubt about them.
-    async fn attempt(
+    pub(crate) async fn attempt(
         self: &Arc<Self>,
         function: &'static Function,
         arguments: &Value,
         origin: Origin,
         call: &mut Call,
+        open: Option<Open>,
     ) -> Result<Result<Value, Fault>, Stop> {
         if wreimage_capability::capability(function.capability)
             .is_some_and(|c| c.server == wreimage_capability::Server::Engine)
         {
-            return self.serve(function, arguments, call).await;
+            return self.serve(function, arguments, origin, call, open).await;
         }
         let Some(provider) = self.state().providers.get(function.capability) else {
             return Ok(Err(Fault::unsupported(
@@ -213,7 +282,8 @@ impl Course {
         match function.effect {
             Effect::Once => {
                 let _mutating = self.mutating.lock().await;
-                self.once(provider, function, arguments, origin, call).await
+                self.once(provider, function, arguments, origin, call, open)
+                    .await
             }
             Effect::Write => {
                 let _mutating = self.mutating.lock().await;
@@ -225,9 +295,11 @@ impl Course {
                     .perform(provider.as_ref(), function, arguments, call)
                     .await)
             }
-            Effect::Wait => Ok(self
-                .wait(provider.as_ref(), function, arguments, call)
-                .await),
+            Effect::Wait => {
+                let timer = open.and_then(|open| open.timer);
+                self.wait(provider.as_ref(), function, arguments, origin, call, timer)
+                    .await
+            }
             Effect::Read | Effect::Ask | Effect::Note => Ok(self
                 .perform(provider.as_ref(), function, arguments, call)
                 .await),
@@ -242,14 +314,10 @@ impl Course {
 
     /// Tells people of something that the host itself noticed.
     pub(crate) fn warn(&self, text: String) -> Result<(), LogError> {
-        {
-            let mut state = self.state();
-            state.warned = true;
-            state.notes.notes.push((Level::Warning, text.clone()));
-        }
-        self.recorder.record(Record::Note {
+        self.tell_note(Record::Note {
             level: Level::Warning,
             text,
+            by_host: true,
         })
     }
 
@@ -262,37 +330,28 @@ impl Course {
         call: &Call,
         witness: Option<Value>,
     ) -> Result<(), Stop> {
-        let record = Record::Intent(Intent {
+        let intent = Intent {
             call: call.sequence,
             function: function.to_string(),
             effect: function.effect,
             origin,
             arguments: arguments.clone(),
             witness,
-        });
+        };
+        let record = Record::Intent(intent.clone());
         if function.effect == Effect::Once && !self.state().in_twin {
             self.recorder.record_durably(record)?;
         } else {
             self.recorder.record(record)?;
         }
-        let mut state = self.state();
-        state.touched |= !state.in_twin;
-        state.facts.foresee(function);
-        if matches!(
-            (function.capability, function.name),
-            ("ipmi", "set-power") | ("remote", "reboot")
-        ) {
-            state.identified_boot = false;
-        }
-        if origin == Origin::Guest && state.undo.open(function, call.sequence) {
-            drop(state);
-            if let Some(inverse) = &function.inverse {
-                self.recorder.record(Record::UndoOpened {
-                    call: call.sequence,
-                    inverse: format!("{}.{}", function.capability, inverse.function),
-                    thing: inverse.thing.to_owned(),
-                })?;
-            }
+        if self.state().learn_intent(function, &intent)
+            && let Some(inverse) = &function.inverse
+        {
+            self.recorder.record(Record::UndoOpened {
+                call: call.sequence,
+                inverse: format!("{}.{}", function.capability, inverse.function),
+                thing: inverse.thing.to_owned(),
+            })?;
         }
         Ok(())
     }
@@ -334,10 +393,9 @@ impl Course {
     }
 
     /// Records an outcome, learns from it, and settles the undo list.
-    fn settle(
-        self: &Arc<Self>,
+    pub(crate) fn settle(
+        &self,
         function: &'static Function,
-        origin: Origin,
         outcome: &Outcome,
     ) -> Result<(), Stop> {
         let record = Record::Outcome(outcome.clone());
@@ -346,51 +404,7 @@ impl Course {
         } else {
             self.recorder.record(record)?;
         }
-        let closed = {
-            let mut state = self.state();
-            state.calls += 1;
-            if let Ok(value) = &outcome.result {
-                state.facts.observe(function, value);
-                if matches!(
-                    (function.capability, function.name),
-                    ("netbox", "get-device")
-                ) {
-                    state.device = serde_json::from_value(value.clone()).ok();
-                }
-                if matches!(
-                    (function.capability, function.name),
-                    ("remote", "wait-for-boot")
-                ) {
-                    // Another boot: what was compared before may have been another machine.
-                    state.identified_boot = false;
-                }
-                if self.dry_run && !state.in_twin && !function.effect.mutates() {
-                    state.seen.push(Seen {
-                        function,
-                        arguments: outcome.arguments.clone(),
-                        outcome: value.clone(),
-                    });
-                }
-            }
-            if function.effect.mutates() {
-                let step = state.notes.open_step_name();
-                state.mutations.push(Mutation {
-                    call: outcome.call,
-                    function: outcome.function.clone(),
-                    effect: outcome.effect,
-                    step,
-                    arguments: outcome.arguments.clone(),
-                    result: outcome
-                        .result
-                        .as_ref()
-                        .map(|_| ())
-                        .map_err(|fault| fault.message.clone()),
-                    reality: outcome.reality,
-                    undo: origin == Origin::Undo,
-                });
-            }
-            state.undo.settle(function, origin, outcome)
-        };
+        let closed = self.state().learn_outcome(function, outcome);
         for closed in closed {
             self.recorder.record(Record::UndoClosed(closed))?;
         }

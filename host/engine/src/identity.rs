@@ -28,13 +28,16 @@ pub(crate) struct Known {
 /// The toggle by which a guest takes the host out of its services.
 const DEPOOLING: &str = "conftool";
 
+/// The toggle by which a guest is told that the host is in no service yet.
+const NEW: &str = "new";
+
 /// How often an installer that has just come up is asked for its identity, and the pause between.
 const INSTALLER_TRIES: u32 = 5;
 const INSTALLER_PAUSE: Duration = Duration::from_secs(2);
 
 impl Course {
     /// A call of the host's own, recorded like any other.
-    fn own_call<T: DeserializeOwned>(
+    pub(crate) fn own_call<T: DeserializeOwned>(
         self: &Arc<Self>,
         function: &'static Function,
         arguments: Value,
@@ -106,10 +109,13 @@ impl Course {
 
     /// A host that serves users and is not going to be depooled.
     async fn warn_of_pooled(self: &Arc<Self>, known: &mut Known) -> Result<(), Stop> {
-        let depools = self
-            .options
-            .iter()
-            .any(|(name, value)| name == DEPOOLING && value == "true");
+        let given = |toggle: &str| {
+            self.options
+                .iter()
+                .any(|(name, value)| name == toggle && value == "true")
+        };
+        // What is called new is not depooled.
+        let depools = given(DEPOOLING) && !given(NEW);
         if depools || !self.state().providers.has("conftool") || self.absent.contains("conftool") {
             return Ok(());
         }
@@ -282,7 +288,7 @@ impl Course {
     /// Writes down what speaks against it.
     pub(crate) fn tell(&self, known: Known) -> Result<(), Stop> {
         for text in known.cautions {
-            self.recorder.record(Record::Log {
+            self.tell_note(Record::Log {
                 severity: "warn".to_owned(),
                 text,
             })?;

@@ -26,15 +26,18 @@ mod guest;
 mod identity;
 mod imports;
 mod judge;
+mod learn;
 mod limits;
 mod notes;
 mod once;
 mod operator;
 mod options;
+mod past;
 mod permission;
 mod recorder;
 mod redact;
 mod report;
+mod resume;
 mod run;
 mod services;
 mod stop;
@@ -49,12 +52,33 @@ pub use grants::{Absent, Grants};
 pub use guest::{Guest, GuestError};
 pub use imports::{Import, ImportError};
 pub use limits::Limits;
-pub use operator::{Nobody, Operator};
+pub use operator::{LATER, Nobody, Operator};
 pub use options::{OptionError, OptionValues};
 pub use redact::Redactor;
 pub use report::{Mutation, PastStep, Reminder, Report};
-pub use run::{RunError, RunRequest, run};
+pub use resume::{ResumeError, resumable};
+pub use run::{Going, RunError, RunRequest, resume, run};
 pub use services::{Listener, Observer, Services, WaitPolicy};
 pub use stop::Stop;
 pub use twin::{Seen, Twin, TwinMaker};
 pub use wreimage_capability::guest::{Description, OptionKind, OptionSpec};
+
+/// SHA-256 of the effect tables of this host: a journal is read by them.
+pub fn effects_digest() -> String {
+    use sha2::{Digest, Sha256};
+    let mut hash = Sha256::new();
+    for function in wreimage_capability::ALL
+        .iter()
+        .flat_map(|capability| capability.functions)
+    {
+        let inverse = function.inverse.as_ref().map(|it| it.function);
+        hash.update(format!(
+            "{function} {:?} {inverse:?} {:?}\n",
+            function.effect, function.doubt
+        ));
+    }
+    hash.finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

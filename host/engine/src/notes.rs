@@ -1,6 +1,7 @@
 //! What the engine itself answers: the run, the operator, the clock.
 
 use crate::gate::Course;
+use crate::past::Open;
 use crate::report::{PastStep, Reminder};
 use crate::stop::Stop;
 use jiff::Timestamp;
@@ -10,13 +11,13 @@ use std::sync::Arc;
 use wreimage_capability::operator::Choice;
 use wreimage_capability::run::{self, OptionValue, Request};
 use wreimage_capability::{Call, Fault, Function, from_millis, to_millis};
-use wreimage_journal::{Level, LogError, Question, Record};
+use wreimage_journal::{Level, LogError, Origin, Question, Record};
 
 /// Steps, notes and reminders so far.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     pub(crate) steps: Vec<PastStep>,
-    open: Option<(String, String, Timestamp)>,
+    pub(crate) open: Option<(String, String, Timestamp)>,
     pub(crate) notes: Vec<(Level, String)>,
     pub(crate) reminders: Vec<Reminder>,
     /// The last line that the guest logged as an error: the message of its panic, should it trap next.
@@ -30,36 +31,23 @@ impl Notes {
             .map(|(phase, name, _)| format!("{phase}: {name}"))
     }
 
-    /// Ends the open step.
+    /// The record that ends the open step.
     fn end(
-        &mut self,
+        &self,
         now: Timestamp,
         level: Level,
         text: String,
         evidence: Vec<(String, String)>,
-    ) -> Option<PastStep> {
-        let (phase, name, began) = self.open.take()?;
-        let step = PastStep {
+    ) -> Option<Record> {
+        let (phase, name, began) = self.open.clone()?;
+        Some(Record::StepEnded {
             phase,
             name,
             level,
             text,
             evidence,
             took_ms: u64::try_from(now.duration_since(began).as_millis()).unwrap_or(0),
-        };
-        self.steps.push(step.clone());
-        Some(step)
-    }
-}
-
-fn ended(step: PastStep) -> Record {
-    Record::StepEnded {
-        phase: step.phase,
-        name: step.name,
-        level: step.level,
-        text: step.text,
-        evidence: step.evidence,
-        took_ms: step.took_ms,
+        })
     }
 }
 
@@ -92,42 +80,54 @@ impl Course {
         arguments: &Value,
     ) -> Result<Result<Value, Fault>, LogError> {
         let now = self.recorder.clock().now();
-        let records = match self.take_note(function, arguments, now) {
+        let records = match self.read_note(function, arguments, now) {
             Ok(records) => records,
+            // A step that the record has ended already is ended once more.
+            Err(_) if self.is_replaying() => return Ok(Ok(Value::Null)),
             Err(fault) => return Ok(Err(fault)),
         };
         for record in records {
-            self.recorder.record(record)?;
+            self.tell_note(record)?;
         }
         Ok(Ok(Value::Null))
     }
 
-    fn take_note(
+    /// Records a note and learns it; one that a resumed run makes again is in the record already.
+    pub(crate) fn tell_note(&self, record: Record) -> Result<(), LogError> {
+        if self.recall_note(&record) {
+            return Ok(());
+        }
+        self.recorder.record(record.clone())?;
+        let now = self.recorder.clock().now();
+        self.state().learn_note(&record, now);
+        Ok(())
+    }
+
+    fn read_note(
         &self,
         function: &'static Function,
         arguments: &Value,
         now: Timestamp,
     ) -> Result<Vec<Record>, Fault> {
-        let mut state = self.state();
-        let notes = &mut state.notes;
+        let state = self.state();
+        let notes = &state.notes;
         let text = |name: &str| argument::<String>(arguments, name);
         Ok(match function.name {
             "step-begin" => {
                 let (phase, name) = (text("phase")?, text("name")?);
                 let open = notes.end(now, Level::Unfinished, String::new(), Vec::new());
-                notes.open = Some((phase.clone(), name.clone(), now));
                 let began = Record::StepBegan {
                     phase,
                     name,
                     expected_ms: argument(arguments, "expected_ms")?,
                 };
-                open.map(ended).into_iter().chain([began]).collect()
+                open.into_iter().chain([began]).collect()
             }
             "step-end" => {
                 let level = level(argument(arguments, "level")?);
                 let evidence = argument(arguments, "evidence")?;
                 match notes.end(now, level, text("text")?, evidence) {
-                    Some(step) => vec![ended(step)],
+                    Some(step) => vec![step],
                     None => {
                         return Err(Fault::conflict(
                             "run.no-step",
@@ -139,23 +139,19 @@ impl Course {
             }
             "note" => {
                 let (level, text) = (level(argument(arguments, "level")?), text("text")?);
-                notes.notes.push((level, text.clone()));
-                vec![Record::Note { level, text }]
+                vec![Record::Note {
+                    level,
+                    text,
+                    by_host: false,
+                }]
             }
             "leave" => {
                 let (text, command) = (text("text")?, text("command")?);
-                notes.reminders.push(Reminder {
-                    text: text.clone(),
-                    command: command.clone(),
-                });
                 vec![Record::Reminder { text, command }]
             }
             "log" => {
                 let severity = argument::<run::Severity>(arguments, "severity")?;
                 let text = text("text")?;
-                if severity == run::Severity::Error {
-                    notes.last_error = Some(text.clone());
-                }
                 vec![Record::Log {
                     severity: match severity {
                         run::Severity::Debug => "debug",
@@ -178,7 +174,7 @@ impl Course {
             .state()
             .notes
             .end(now, Level::Unfinished, text.to_owned(), Vec::new());
-        step.map_or(Ok(()), |step| self.recorder.record(ended(step)))
+        step.map_or(Ok(()), |step| self.tell_note(step))
     }
 
     /// Answers what has no provider.
@@ -186,8 +182,11 @@ impl Course {
         self: &Arc<Self>,
         function: &'static Function,
         arguments: &Value,
+        origin: Origin,
         call: &Call,
+        open: Option<Open>,
     ) -> Result<Result<Value, Fault>, Stop> {
+        let open = open.unwrap_or_default();
         let plain = |value: serde_json::Result<Value>| {
             value.map_err(|error| Fault::other("gate.outcome", "wreimage", error.to_string()))
         };
@@ -199,8 +198,16 @@ impl Course {
                     Ok(millis) => millis,
                     Err(fault) => return Ok(Err(fault)),
                 };
-                let now = to_millis(self.recorder.clock().now());
-                Ok(self.sleep(now.saturating_add(millis)).await)
+                let due = match open.timer {
+                    Some(timer) => timer.due_ms,
+                    None => {
+                        let now = to_millis(self.recorder.clock().now());
+                        let due = now.saturating_add(millis);
+                        self.set_timer(function, arguments, origin, call, due)?;
+                        due
+                    }
+                };
+                Ok(self.sleep(due).await)
             }
             ("clock", "sleep-until") => match argument::<u64>(arguments, "time_ms") {
                 Ok(due) => Ok(self.sleep(due).await),
@@ -218,7 +225,7 @@ impl Course {
                     choices: vec![choice("yes", "go on"), choice("no", "do not")],
                 };
                 Ok(self
-                    .ask(&question)
+                    .ask(&question, open.question.is_some(), open.answer)
                     .await?
                     .map(|answer| (answer == "yes").into()))
             }
@@ -242,7 +249,10 @@ impl Course {
                     question,
                     choices: choices.into_iter().map(|c| (c.key, c.label)).collect(),
                 };
-                Ok(self.ask(&question).await?.map(Value::from))
+                Ok(self
+                    .ask(&question, open.question.is_some(), open.answer)
+                    .await?
+                    .map(Value::from))
             }
             _ => Ok(Err(unknown(function))),
         }

@@ -1,6 +1,8 @@
 //! Calls that must not be repeated while their outcome is unknown.
 
 use crate::gate::Course;
+use crate::operator::LATER;
+use crate::past::Open;
 use crate::stop::Stop;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -16,7 +18,8 @@ const REPEAT: &str = "repeat";
 const ABORT: &str = "abort";
 
 impl Course {
-    /// Looks at the world, announces, tries, and clears up the doubt if there is one.
+    /// Looks at the world, announces, tries, and clears up the doubt if there is one. A call that an earlier process has
+    /// announced is in doubt from the beginning.
     pub(crate) async fn once(
         self: &Arc<Self>,
         provider: Arc<dyn Dispatch>,
@@ -24,31 +27,43 @@ impl Course {
         arguments: &Value,
         origin: Origin,
         call: &mut Call,
+        open: Option<Open>,
     ) -> Result<Result<Value, Fault>, Stop> {
-        let witness =
-            match tokio::time::timeout(LOOK_DEADLINE, provider.witness(call, function, arguments))
-                .await
-            {
-                Ok(Ok(witness)) => witness,
-                // A world that cannot be seen is part of what was seen.
-                Ok(Err(fault)) => json!({ "unseen": fault.message }),
-                Err(_) => json!({ "unseen": "no answer in time" }),
-            };
-        if let Some(fault) = self.cancelled_before(function, origin) {
-            return Ok(Err(fault));
+        let mut open = open.unwrap_or_default();
+        let mut doubt = None;
+        match open.intent.take() {
+            Some(intent) => {
+                call.witness = Some(intent.witness.unwrap_or_default());
+                doubt = Some(Fault::in_doubt(
+                    "gate.interrupted",
+                    "wreimage",
+                    format!("the process that called {function} went away before it was answered"),
+                ));
+            }
+            None => {
+                let witness = self
+                    .witness(provider.as_ref(), function, arguments, call)
+                    .await;
+                if let Some(fault) = self.cancelled_before(function, origin) {
+                    return Ok(Err(fault));
+                }
+                self.announce(function, arguments, origin, call, Some(witness.clone()))?;
+                call.witness = Some(witness);
+            }
         }
-        self.announce(function, arguments, origin, call, Some(witness.clone()))?;
-        call.witness = Some(witness.clone());
-        let call = &*call;
         loop {
-            let fault = match self
-                .perform(provider.as_ref(), function, arguments, call)
-                .await
-            {
-                Err(fault) if fault.leaves_doubt() => fault,
-                definite => return Ok(definite),
+            let fault = match doubt.take() {
+                Some(fault) => fault,
+                None => match self
+                    .perform(provider.as_ref(), function, arguments, call)
+                    .await
+                {
+                    Err(fault) if fault.leaves_doubt() => fault,
+                    definite => return Ok(definite),
+                },
             };
             call.progress(format!("in doubt: {}", fault.message));
+            let witness = call.witness.clone().unwrap_or_default();
             let verdict = tokio::time::timeout(
                 LOOK_DEADLINE,
                 provider.reconcile(call, function, arguments, &witness),
@@ -58,6 +73,12 @@ impl Course {
                 Ok(Ok(Reconciled::Happened(outcome))) => {
                     call.progress("the world shows that it happened");
                     return Ok(Ok(outcome));
+                }
+                Ok(Ok(Reconciled::DidNot)) if fault.code == "gate.interrupted" => {
+                    call.progress("the world shows that it did not happen; it is done now");
+                    self.announce_again(provider.as_ref(), function, arguments, origin, call)
+                        .await?;
+                    continue;
                 }
                 Ok(Ok(Reconciled::DidNot)) => {
                     call.progress("the world shows that it did not happen");
@@ -70,11 +91,15 @@ impl Course {
             if function.doubt == Doubt::Told {
                 return Ok(Err(in_doubt(fault, &unknown)));
             }
+            let told = std::mem::take(&mut open);
             match self
-                .ask_about_doubt(function, call, &fault, &unknown)
+                .ask_about_doubt(function, call, &fault, &unknown, told)
                 .await?
             {
-                Some(answer) if answer == REPEAT => {}
+                Some(answer) if answer == REPEAT => {
+                    self.announce_again(provider.as_ref(), function, arguments, origin, call)
+                        .await?;
+                }
                 Some(answer) if answer == HAPPENED => return Ok(Ok(Value::Null)),
                 _ => {
                     let doubt = format!(
@@ -82,11 +107,42 @@ impl Course {
                          to it",
                         fault.message, self.host
                     );
-                    self.state().doubts.push(doubt.clone());
                     return Err(Stop::InDoubt(doubt));
                 }
             }
         }
+    }
+
+    /// What the world looks like before a call. A world that cannot be seen is part of what was seen.
+    async fn witness(
+        &self,
+        provider: &dyn Dispatch,
+        function: &'static Function,
+        arguments: &Value,
+        call: &Call,
+    ) -> Value {
+        match tokio::time::timeout(LOOK_DEADLINE, provider.witness(call, function, arguments)).await
+        {
+            Ok(Ok(witness)) => witness,
+            Ok(Err(fault)) => json!({ "unseen": fault.message }),
+            Err(_) => json!({ "unseen": "no answer in time" }),
+        }
+    }
+
+    /// A call that is made once more is announced once more: should this process go away as well, the next one must not
+    /// take the answer that it was repeated on for one that is still to be acted on.
+    async fn announce_again(
+        &self,
+        provider: &dyn Dispatch,
+        function: &'static Function,
+        arguments: &Value,
+        origin: Origin,
+        call: &mut Call,
+    ) -> Result<(), Stop> {
+        let witness = self.witness(provider, function, arguments, call).await;
+        self.announce(function, arguments, origin, call, Some(witness.clone()))?;
+        call.witness = Some(witness);
+        Ok(())
     }
 
     async fn ask_about_doubt(
@@ -95,6 +151,7 @@ impl Course {
         call: &Call,
         fault: &Fault,
         unknown: &str,
+        open: Open,
     ) -> Result<Option<String>, Stop> {
         let choice = |key: &str, label: &str| (key.to_owned(), label.to_owned());
         let question = Question {
@@ -114,13 +171,25 @@ impl Course {
                 ])
                 .collect(),
         };
-        self.ask(&question).await.map(Result::ok)
+        self.ask(&question, open.question.is_some(), open.answer)
+            .await
+            .map(Result::ok)
     }
 
-    /// Puts a question to the operator and records both.
-    pub(crate) async fn ask(&self, question: &Question) -> Result<Result<String, Fault>, Stop> {
-        self.recorder
-            .record_durably(Record::Question(question.clone()))?;
+    /// Puts a question to the operator and records both, unless an earlier process has.
+    pub(crate) async fn ask(
+        &self,
+        question: &Question,
+        is_recorded: bool,
+        answer: Option<String>,
+    ) -> Result<Result<String, Fault>, Stop> {
+        if let Some(answer) = answer {
+            return Ok(Ok(answer));
+        }
+        if !is_recorded {
+            self.recorder
+                .record_durably(Record::Question(question.clone()))?;
+        }
         let answer = tokio::select! {
             answer = self.operator.ask(question) => answer,
             () = self.cancel.cancelled() => Err(Fault::cancelled("the run was cancelled at a question")),
@@ -131,7 +200,20 @@ impl Course {
                 answer: answer.clone(),
             }))?;
         }
-        Ok(answer)
+        match answer {
+            Err(fault) if fault.code == LATER => Err(Stop::Paused(format!(
+                "{} waits for an answer: {} ({})",
+                self.host,
+                question.question,
+                question
+                    .choices
+                    .iter()
+                    .map(|(key, _)| key.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ))),
+            answer => Ok(answer),
+        }
     }
 }
 

@@ -7,9 +7,13 @@ use wreimage_journal::Question;
 pub trait Operator: Send + Sync {
     /// The key of one of the question's choices.
     ///
-    /// The fault is `denied` with the code `operator.nobody` when nobody can be asked.
+    /// The fault is `denied` with the code `operator.nobody` when nobody can be asked, and the guest is told so; with the
+    /// code [`LATER`] the run pauses.
     fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<String, Fault>>;
 }
+
+/// Code of the fault of an operator who cannot be asked now, and will be when the run is resumed.
+pub const LATER: &str = "operator.later";
 
 /// There is nobody to ask.
 #[derive(Debug, Clone, Copy, Default)]

@@ -51,6 +51,13 @@ pub enum OptionError {
 }
 
 impl OptionValues {
+    /// As they stand in a journal: they were checked when the run was started.
+    pub fn recorded(pairs: Vec<(String, String)>) -> Self {
+        OptionValues {
+            values: pairs.into_iter().collect(),
+        }
+    }
+
     /// Checks given values against what the guest declares, and adds defaults.
     ///
     /// # Errors

@@ -49,6 +49,12 @@ impl Recorder {
         *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = clock;
     }
 
+    /// Goes on after these records and calls.
+    pub(crate) fn continue_after(&self, records: u64, calls: u64) {
+        *self.number.lock().unwrap_or_else(PoisonError::into_inner) = records;
+        self.calls.store(calls, Ordering::SeqCst);
+    }
+
     /// The number of the next call.
     pub(crate) fn next_call(&self) -> u64 {
         self.calls.fetch_add(1, Ordering::SeqCst) + 1

@@ -1,5 +1,6 @@
 //! One run from its header to its last record.
 
+use crate::cancel::Cancel;
 use crate::engine::Engine;
 use crate::gate::{Course, GuestGate, State};
 use crate::grants::{Absent, Grants};
@@ -21,13 +22,16 @@ use wasmtime::{CallHook, Store};
 use wreimage_capability::bindings::Reimager;
 use wreimage_capability::guest as wit;
 use wreimage_capability::{Border, Fault, FaultKind, Providers, Server};
-use wreimage_journal::{FORMAT, Header, LogError, Record};
+use wreimage_journal::{Ending, Entry, FORMAT, GuestEnd, Header, LogError, MemoryLog, Record};
 
 /// How long the closing words may take.
 const ROLLBACK_DEADLINE: Duration = Duration::from_secs(120);
 
 /// How long a cancelled guest has to come to its end.
 const CANCEL_GRACE: Duration = Duration::from_secs(10);
+
+/// Exit code of a run that waits for somebody.
+const PAUSED: u8 = 50;
 
 /// What a run is started for.
 #[derive(Debug, Clone)]
@@ -56,6 +60,10 @@ pub struct RunRequest {
     pub console: Option<String>,
     /// What the guest may use.
     pub limits: Limits,
+    /// Why it is started, in the words of whoever starts it.
+    pub reason: Option<String>,
+    /// The directory of the lab's world, when one is kept.
+    pub world: Option<String>,
 }
 
 impl RunRequest {
@@ -75,6 +83,23 @@ impl RunRequest {
             protected_tags: vec!["protected".to_owned()],
             console: None,
             limits: Limits::default(),
+            reason: None,
+            world: None,
+        }
+    }
+
+    /// What a run was started for, by its header. What the site decides is for the caller to set.
+    pub fn resumed(header: &Header) -> Self {
+        RunRequest {
+            run: header.run.clone(),
+            options: OptionValues::recorded(header.options.clone()),
+            actor: header.actor.clone(),
+            controller: header.controller.clone(),
+            dry_run: header.dry_run,
+            absent: header.absent.iter().cloned().collect(),
+            reason: header.reason.clone(),
+            world: header.world.clone(),
+            ..RunRequest::new(&header.host, &header.site)
         }
     }
 }
@@ -94,6 +119,9 @@ pub enum RunError {
     /// The guest's types are not those of the host.
     #[error("the guest does not fit this host: {0}")]
     Types(String),
+    /// It is not the guest that the run was started with, and does something else.
+    #[error("the other guest cannot go on with this run: {0}")]
+    OtherGuest(String),
     /// The record cannot be kept: nothing more is done.
     #[error(transparent)]
     Record(#[from] LogError),
@@ -126,26 +154,239 @@ pub async fn run(
     }
     let began = services.clock.now();
     let limits = request.limits;
+    let (reason, world) = (request.reason.clone(), request.world.clone());
     let course = Arc::new(course(guest, request, services));
-    let header = header(guest, &course);
+    let header = Header {
+        reason,
+        world,
+        ..header(guest, &course)
+    };
     course
         .recorder
         .record_durably(Record::Header(Box::new(header)))?;
+    drive(engine, guest, &course, limits, began).await
+}
 
-    let ended = run_guest(engine, guest, &course, limits).await?;
-    // A record that cannot be kept does not keep the host from taking back what must not stay; the report says so.
-    let _told = close_course(&course, &ended);
-    if let Err(stop) = course.take_back().await {
-        return Err(RunError::Host(stop.to_string()));
+/// How to go on with a run.
+#[derive(Debug, Clone, Default)]
+pub struct Going {
+    /// Who goes on with it.
+    pub actor: String,
+    /// The machine that it is gone on with on.
+    pub controller: String,
+    /// The guest is not the one that the journal is of.
+    pub changed_guest: bool,
+    /// The guest is not gone on with: what must not stay is taken back, and the run ends.
+    pub end: bool,
+}
+
+/// Goes on with a run from its journal: what was answered is not done again, what was begun is cleared up, and the rest is
+/// done. `request` is [`RunRequest::resumed`] with what the site decides now.
+///
+/// # Errors
+/// As [`run`].
+pub async fn resume(
+    engine: &Engine,
+    guest: &Guest,
+    request: RunRequest,
+    services: Services,
+    entries: Vec<Entry>,
+    going: Going,
+) -> Result<Report, RunError> {
+    if let Some(refusal) = request.grants.refuse(guest.imports(), &request.absent) {
+        return Err(RunError::NotGranted(refusal));
+    }
+    let began = entries
+        .first()
+        .map_or_else(|| services.clock.now(), |entry| entry.time);
+    let limits = request.limits;
+    if going.changed_guest {
+        try_along(engine, guest, &request, &services, &entries).await?;
+    }
+    let course = Arc::new(course(guest, request, services));
+    let calls = entries
+        .iter()
+        .filter_map(|entry| call_of(&entry.record))
+        .max();
+    course
+        .recorder
+        .continue_after(entries.len() as u64, calls.unwrap_or(0));
+    course
+        .state()
+        .undriven(&entries, course.recorder.clock().now());
+    course.recorder.record(Record::Resumed {
+        actor: going.actor,
+        controller: going.controller,
+        wreimage: env!("CARGO_PKG_VERSION").to_owned(),
+    })?;
+    if going.changed_guest {
+        course.recorder.record_durably(Record::GuestChanged {
+            digest: guest.digest().to_owned(),
+            version: guest.description().version.clone(),
+        })?;
+    }
+    course.has_past(entries);
+    if going.end {
+        return end(engine, guest, &course, limits, began).await;
+    }
+    drive(engine, guest, &course, limits, began).await
+}
+
+/// Another guest is accepted when it makes every call of the journal; nothing is done meanwhile.
+async fn try_along(
+    engine: &Engine,
+    guest: &Guest,
+    request: &RunRequest,
+    services: &Services,
+    entries: &[Entry],
+) -> Result<(), RunError> {
+    let mut services = services.clone();
+    services.log = Arc::new(MemoryLog::new());
+    services.listener = None;
+    services.observer = None;
+    services.cancel = Cancel::new();
+    let limits = request.limits;
+    let trial = Arc::new(course(guest, request.clone(), services));
+    trial.state().trial = true;
+    trial.has_past(entries.to_vec());
+    let ended = run_guest(engine, guest, &trial, limits).await?;
+    match &ended {
+        Ended::Stopped(Stop::Edge) => Ok(()),
+        Ended::Returned(_) | Ended::Faulted(_) => trial
+            .recall_end()
+            .map_err(|stop| RunError::OtherGuest(stop.to_string())),
+        Ended::Stopped(stop) => Err(RunError::OtherGuest(stop.to_string())),
+        Ended::Trapped(trap) => Err(RunError::OtherGuest(format!("it dies: {trap}"))),
+        Ended::Cancelled => Err(RunError::OtherGuest("it was cancelled".to_owned())),
+    }
+}
+
+/// Ends a run that nobody goes on with.
+async fn end(
+    engine: &Engine,
+    guest: &Guest,
+    course: &Arc<Course>,
+    limits: Limits,
+    began: Timestamp,
+) -> Result<Report, RunError> {
+    if course.guest_end().is_some() {
+        return drive(engine, guest, course, limits, began).await;
+    }
+    course.recall_all();
+    let ended = Ended::Cancelled;
+    let _told = close_course(course, &ended);
+    close(engine, guest, course, limits, began, ended).await
+}
+
+fn call_of(record: &Record) -> Option<u64> {
+    match record {
+        Record::Intent(it) => Some(it.call),
+        Record::Outcome(it) => Some(it.call),
+        Record::Timer(it) => Some(it.call),
+        Record::Question(it) => Some(it.call),
+        _ => None,
+    }
+}
+
+/// The guest's part, what is taken back, the closing words, and the verdict; or a pause, after which nothing of that has
+/// been done.
+async fn drive(
+    engine: &Engine,
+    guest: &Guest,
+    course: &Arc<Course>,
+    limits: Limits,
+    began: Timestamp,
+) -> Result<Report, RunError> {
+    let ended = match course.guest_end() {
+        Some(end) => {
+            course.recall_guest();
+            Ended::from_record(end)
+        }
+        None => {
+            let mut ended = run_guest(engine, guest, course, limits).await?;
+            if let Ended::Returned(_) | Ended::Faulted(_) = &ended
+                && let Err(stop) = course.recall_end()
+            {
+                ended = Ended::Stopped(stop);
+            }
+            if let Ended::Stopped(stop) = &ended
+                && stop.is_pause()
+            {
+                return Ok(pause(course, stop, began));
+            }
+            // A record that cannot be kept does not keep the host from taking back what must not stay; the report says so.
+            let _told = close_course(course, &ended);
+            ended
+        }
+    };
+    close(engine, guest, course, limits, began, ended).await
+}
+
+/// What follows the guest's part.
+async fn close(
+    engine: &Engine,
+    guest: &Guest,
+    course: &Arc<Course>,
+    limits: Limits,
+    began: Timestamp,
+    ended: Ended,
+) -> Result<Report, RunError> {
+    match course.take_back().await {
+        Ok(()) => {}
+        Err(stop) if stop.is_pause() => return Ok(pause(course, &stop, began)),
+        Err(stop) => return Err(RunError::Host(stop.to_string())),
     }
     let refused = matches!(
         ended,
         Ended::Stopped(Stop::Refused(_) | Stop::WrongMachine(_))
     );
     if !refused || course.state().touched {
-        say_closing_words(engine, guest, &course, limits, &ended).await;
+        say_closing_words(engine, guest, course, limits, &ended).await;
     }
-    Ok(finish(&course, &ended, began))
+    Ok(finish(course, &ended, began))
+}
+
+/// The run waits for somebody; nothing is taken back.
+fn pause(course: &Course, stop: &Stop, began: Timestamp) -> Report {
+    let why = stop.to_string();
+    let _told = course
+        .recorder
+        .record_durably(Record::Paused { why: why.clone() });
+    let ending = Ending {
+        outcome: "paused".to_owned(),
+        summary: why,
+        touched: course.state().touched,
+        left: Vec::new(),
+        exit_code: PAUSED,
+    };
+    report(course, ending, began)
+}
+
+impl Ended {
+    fn record(&self) -> GuestEnd {
+        match self {
+            Ended::Returned(outcome) => {
+                GuestEnd::Returned(serde_json::to_value(outcome).unwrap_or_default())
+            }
+            Ended::Faulted(fault) => GuestEnd::Faulted(fault.clone()),
+            Ended::Trapped(trap) => GuestEnd::Trapped(trap.clone()),
+            Ended::Stopped(stop) => GuestEnd::Stopped(stop.word().to_owned(), stop.to_string()),
+            Ended::Cancelled => GuestEnd::Cancelled,
+        }
+    }
+
+    fn from_record(end: GuestEnd) -> Self {
+        match end {
+            GuestEnd::Returned(value) => match serde_json::from_value(value) {
+                Ok(outcome) => Ended::Returned(outcome),
+                Err(error) => Ended::Trapped(format!("its outcome cannot be read: {error}")),
+            },
+            GuestEnd::Faulted(fault) => Ended::Faulted(fault),
+            GuestEnd::Trapped(trap) => Ended::Trapped(trap),
+            GuestEnd::Stopped(word, text) => Ended::Stopped(Stop::from_word(&word, text)),
+            GuestEnd::Cancelled => Ended::Cancelled,
+        }
+    }
 }
 
 fn course(guest: &Guest, request: RunRequest, services: Services) -> Course {
@@ -167,6 +408,7 @@ fn course(guest: &Guest, request: RunRequest, services: Services) -> Course {
         .collect();
     let redaction = Redaction(services.redactor);
     let state = State {
+        rehearses: request.dry_run,
         providers: redacted(services.providers, &redaction),
         ..State::default()
     };
@@ -199,6 +441,7 @@ fn course(guest: &Guest, request: RunRequest, services: Services) -> Course {
             services.clock,
             redaction,
         )),
+        past: Mutex::new(None),
         state: Mutex::new(state),
     }
 }
@@ -238,6 +481,10 @@ fn header(guest: &Guest, course: &Course) -> Header {
         options: course.options.clone(),
         actor: course.actor.clone(),
         controller: course.controller.clone(),
+        reason: None,
+        world: None,
+        absent: course.absent.iter().cloned().collect(),
+        effects: crate::effects_digest(),
         wreimage: env!("CARGO_PKG_VERSION").to_owned(),
     }
 }
@@ -334,14 +581,10 @@ async fn run_guest(
 
 /// Ends what the guest left open; from here on only the host acts.
 fn close_course(course: &Course, ended: &Ended) -> Result<(), LogError> {
-    {
-        let mut state = course.state();
-        state.closing = true;
-        state.cancelled = course.cancel.is_cancelled();
-        if matches!(ended, Ended::Stopped(Stop::WrongMachine(_))) {
-            state.allowed = false;
-        }
-    }
+    course.state().cancelled |= course.cancel.is_cancelled();
+    // From here on only the host acts; what it does is not cancelled.
+    let end = ended.record();
+    course.state().learn_end(&end);
     if course.cancel.is_cancelled() {
         course.recorder.record(Record::Signal {
             signal: "cancel".to_owned(),
@@ -354,7 +597,8 @@ fn close_course(course: &Course, ended: &Ended) -> Result<(), LogError> {
         Ended::Stopped(stop) => stop.to_string(),
         Ended::Cancelled => "cancelled".to_owned(),
     };
-    course.end_open_step(&text)
+    course.end_open_step(&text)?;
+    course.recorder.record_durably(Record::GuestEnded(end))
 }
 
 async fn say_closing_words(
@@ -426,6 +670,7 @@ fn wit_ending(course: &Course, ended: &Ended) -> wit::Ending {
             .iter()
             .map(|closed| wit::Undone {
                 function: closed.inverse.clone(),
+                thing: closed.thing.clone(),
                 state: closed.state.word().to_owned(),
                 text: closed.text.clone(),
             })
@@ -445,6 +690,10 @@ fn finish(course: &Course, ended: &Ended, began: Timestamp) -> Report {
             ". The record of this run is not complete: {broken}"
         ));
     }
+    report(course, ending, began)
+}
+
+fn report(course: &Course, ending: Ending, began: Timestamp) -> Report {
     let mut state = course.state();
     let took = course.recorder.clock().now().duration_since(began);
     Report {

@@ -20,7 +20,57 @@ pub enum Stop {
     /// The run was cancelled while it waited for consent.
     #[error("the run was cancelled")]
     Cancelled,
+    /// The guest calls something else than it did before.
+    #[error(
+        "the guest does not do what it did before: the journal has {recorded}, and now comes {called}. Nothing was done. Resume \
+         with the guest that the run was started with, or end the run with `wreimage cleanup`"
+    )]
+    Diverged {
+        /// What the journal has.
+        recorded: String,
+        /// What the guest calls now.
+        called: String,
+    },
+    /// A trial along the records has come to their end.
+    #[error("the journal ends here")]
+    Edge,
+    /// The run waits for a person.
+    #[error("{0}")]
+    Paused(String),
     /// The rehearsal cannot go on.
     #[error("the rehearsal cannot go on: {0}")]
     Twin(String),
+}
+
+impl Stop {
+    /// The kind of reason, as it stands in the record.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Stop::Refused(_) => "refused",
+            Stop::WrongMachine(_) => "wrong-machine",
+            Stop::Record(_) => "record",
+            Stop::InDoubt(_) => "in-doubt",
+            Stop::Cancelled => "cancelled",
+            Stop::Diverged { .. } => "diverged",
+            Stop::Edge => "edge",
+            Stop::Paused(_) => "paused",
+            Stop::Twin(_) => "twin",
+        }
+    }
+
+    /// The reason behind such a word.
+    pub(crate) fn from_word(word: &str, text: String) -> Stop {
+        match word {
+            "refused" => Stop::Refused(text),
+            "wrong-machine" => Stop::WrongMachine(text),
+            "cancelled" => Stop::Cancelled,
+            "twin" => Stop::Twin(text),
+            _ => Stop::InDoubt(text),
+        }
+    }
+
+    /// Whether the run can go on later; nothing is taken back then.
+    pub(crate) fn is_pause(&self) -> bool {
+        matches!(self, Stop::Diverged { .. } | Stop::Paused(_))
+    }
 }

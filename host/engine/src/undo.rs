@@ -7,13 +7,17 @@ use std::sync::Arc;
 use wreimage_capability::{FaultKind, Function, Validity};
 use wreimage_journal::{Origin, Outcome, Record, UndoClosed, UndoState};
 
-struct Open {
-    call: u64,
-    function: &'static Function,
+#[derive(Clone)]
+pub(crate) struct Open {
+    pub(crate) call: u64,
+    pub(crate) function: &'static Function,
+    pub(crate) arguments: Value,
     inverse: &'static Function,
     thing: &'static str,
     /// What the call returned; `None` while its outcome is not known.
-    made: Option<Value>,
+    pub(crate) made: Option<Value>,
+    /// Whether the machine was told to restart since.
+    pub(crate) restarted: bool,
 }
 
 impl Open {
@@ -37,7 +41,12 @@ pub(crate) struct UndoList {
 
 impl UndoList {
     /// Opens an entry when the function has an inverse. False when there is nothing new to take back.
-    pub(crate) fn open(&mut self, function: &'static Function, call: u64) -> bool {
+    pub(crate) fn open(
+        &mut self,
+        function: &'static Function,
+        call: u64,
+        arguments: &Value,
+    ) -> bool {
         let Some(inverse) = &function.inverse else {
             return false;
         };
@@ -48,6 +57,8 @@ impl UndoList {
         {
             // Done again: what was made before stays known until the new outcome is.
             open.call = call;
+            open.arguments = arguments.clone();
+            open.restarted = false;
             return false;
         }
         let Some(undo) = wreimage_capability::capability(function.capability)
@@ -60,9 +71,33 @@ impl UndoList {
             function,
             inverse: undo,
             thing: inverse.thing,
+            arguments: arguments.clone(),
             made: None,
+            restarted: false,
         });
         true
+    }
+
+    /// What is open.
+    pub(crate) fn entries(&self) -> Vec<Open> {
+        self.open.clone()
+    }
+
+    /// The machine was told to restart.
+    pub(crate) fn restarted(&mut self) {
+        for open in &mut self.open {
+            open.restarted = true;
+        }
+    }
+
+    /// An entry was settled by an earlier process. Those that an outcome has settled are settled by then.
+    pub(crate) fn relearn(&mut self, closed: &UndoClosed) {
+        let known =
+            |open: &Open| open.call == closed.call && open.inverse.to_string() == closed.inverse;
+        if let Some(index) = self.open.iter().position(known) {
+            self.open.remove(index);
+            self.closed.push(closed.clone());
+        }
     }
 
     /// What this run made that the function takes back.
@@ -77,9 +112,9 @@ impl UndoList {
     pub(crate) fn settle(
         &mut self,
         function: &'static Function,
-        origin: Origin,
         outcome: &Outcome,
     ) -> Vec<UndoClosed> {
+        let origin = outcome.origin;
         let mut closed = Vec::new();
         if let Some(index) = self
             .open
@@ -180,7 +215,9 @@ impl Course {
                         _ => UndoState::NotNeeded,
                     };
                     let closed = self.state().undo.pop(state, reason);
-                    if let Some(closed) = closed {
+                    if let Some(closed) = closed
+                        && !self.recall_note(&Record::UndoClosed(closed.clone()))
+                    {
                         // A record that cannot be kept must not leave the other entries behind; the recorder remembers
                         // why, and the report says it.
                         let _ = self.recorder.record(Record::UndoClosed(closed));

@@ -1,10 +1,12 @@
 //! Calls that look until something is so.
 
 use crate::gate::Course;
+use crate::stop::Stop;
 use serde_json::Value;
 use wreimage_capability::{
     Call, Dispatch, Fault, Function, Patience, Polled, from_millis, to_millis,
 };
+use wreimage_journal::{Origin, Record, Timer};
 
 impl Course {
     /// Looks until it is so, a deadline passes, or the run is cancelled.
@@ -13,8 +15,10 @@ impl Course {
         provider: &dyn Dispatch,
         function: &'static Function,
         arguments: &Value,
+        origin: Origin,
         call: &Call,
-    ) -> Result<Value, Fault> {
+        timer: Option<Timer>,
+    ) -> Result<Result<Value, Fault>, Stop> {
         let clock = self.recorder.clock();
         let patience = arguments
             .get("patience")
@@ -24,30 +28,37 @@ impl Course {
                 Some(policy) if !self.state().in_twin => policy(function, asked),
                 _ => asked,
             });
-        let began = clock.now();
-        let due = patience
-            .as_ref()
-            .map(|p| from_millis(to_millis(began).saturating_add(p.deadline_ms)));
+        let due = match (timer, &patience) {
+            // Time in which nobody looked is not held against it.
+            (Some(timer), _) => Some(timer.due_ms.saturating_add(self.state().undriven_ms)),
+            (None, None) => None,
+            (None, Some(patience)) => {
+                let due = to_millis(clock.now()).saturating_add(patience.deadline_ms);
+                self.set_timer(function, arguments, origin, call, due)?;
+                Some(due)
+            }
+        };
+        let due = due.map(from_millis);
         let mut told = String::new();
         loop {
             let last_look = due.is_some_and(|due| clock.now() >= due);
             let (why, again) = match self.look(provider, function, arguments, call).await {
-                Ok(Polled::Ready(outcome)) => return Ok(outcome),
+                Ok(Polled::Ready(outcome)) => return Ok(Ok(outcome)),
                 Ok(Polled::Pending { why, again }) => (why, again),
                 // What does not answer now may answer later; that is what is being waited for.
                 Err(fault) if fault.retryable => (fault.message, None),
-                Err(fault) => return Err(fault),
+                Err(fault) => return Ok(Err(fault)),
             };
             if last_look {
                 let seconds = patience.as_ref().map_or(0, |p| p.deadline_ms / 1000);
-                return Err(Fault::timeout(
+                return Ok(Err(Fault::timeout(
                     "gate.wait-deadline",
                     format!("{} of {}", function.capability, self.host),
                     format!(
                         "{function} saw nothing new within {seconds} s; seen last: {why}{}",
                         self.console_hint(function)
                     ),
-                ));
+                )));
             }
             if told != why {
                 call.progress(&why);
@@ -63,10 +74,30 @@ impl Course {
             tokio::select! {
                 () = clock.sleep_until(next) => {}
                 () = self.cancel.cancelled(), if !self.state().closing => {
-                    return Err(Fault::cancelled(format!("the run was cancelled during {function}")));
+                    let text = format!("the run was cancelled during {function}");
+                    return Ok(Err(Fault::cancelled(text)));
                 }
             }
         }
+    }
+
+    /// Writes down when a wait or a pause is over: a resumed run waits for the rest.
+    pub(crate) fn set_timer(
+        &self,
+        function: &'static Function,
+        arguments: &Value,
+        origin: Origin,
+        call: &Call,
+        due_ms: u64,
+    ) -> Result<(), Stop> {
+        self.recorder.record(Record::Timer(Timer {
+            call: call.sequence,
+            function: function.to_string(),
+            origin,
+            arguments: arguments.clone(),
+            due_ms,
+        }))?;
+        Ok(())
     }
 
     /// A boot that does not come is looked at on the console.

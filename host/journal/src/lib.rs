@@ -1,13 +1,15 @@
-//! The record of a run: what happened, in order, append-only. It is the audit log, the progress feed and the report's
-//! source at once.
+//! The journal of a run: what happened, in order, append-only. It is the audit log, the progress feed, the report's source
+//! and the input of resume at once.
 
+mod database;
 mod log;
 mod record;
 mod state_dir;
 
-pub use log::{Log, LogError, MemoryLog, Records, RunDirectory};
+pub use database::{OpenError, RunDatabase, driver, leave_answer, read};
+pub use log::{Log, LogError, MemoryLog};
 pub use record::{
-    Answered, Ending, Entry, FORMAT, Header, Intent, Level, Origin, Outcome, Question, Reality,
-    Record, UndoClosed, UndoState,
+    Answered, Ending, Entry, FORMAT, GuestEnd, Header, Intent, Level, Origin, Outcome, Question,
+    Reality, Record, Timer, UndoClosed, UndoState,
 };
 pub use state_dir::state_directory;

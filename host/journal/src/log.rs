@@ -1,15 +1,14 @@
-//! Where records go: an append-only file of JSON lines for each run.
+//! Where the records of a run go.
 
 use crate::record::Entry;
 use sha2::{Digest, Sha256};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 /// A record could not be kept.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write the record of the run at {}: {source}", path.display())]
+#[error("cannot write the journal of the run at {}: {source}", path.display())]
 pub struct LogError {
     /// The file or folder.
     pub path: PathBuf,
@@ -38,103 +37,6 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()
-}
-
-/// `runs/RUN/` in a state directory: `events.jsonl` and `blobs/`.
-pub struct RunDirectory {
-    path: PathBuf,
-    file: Mutex<File>,
-}
-
-impl RunDirectory {
-    /// Makes the folder of a new run.
-    ///
-    /// # Errors
-    /// When it cannot be made, or a run of that id is there already.
-    pub fn create(state: &Path, run: &str) -> Result<Self, LogError> {
-        let path = state.join("runs").join(run);
-        let at = |path: &Path| {
-            let path = path.to_owned();
-            move |source| LogError { path, source }
-        };
-        fs::create_dir_all(&path).map_err(at(&path))?;
-        let events = path.join("events.jsonl");
-        let file = OpenOptions::new()
-            .append(true)
-            .create_new(true)
-            .open(&events)
-            .map_err(at(&events))?;
-        Ok(RunDirectory {
-            path,
-            file: Mutex::new(file),
-        })
-    }
-
-    /// The folder.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    fn error(&self, source: io::Error) -> LogError {
-        LogError {
-            path: self.path.clone(),
-            source,
-        }
-    }
-}
-
-impl Log for RunDirectory {
-    fn append(&self, entry: &Entry, durable: bool) -> Result<(), LogError> {
-        let mut line = serde_json::to_vec(entry).map_err(|error| self.error(error.into()))?;
-        line.push(b'\n');
-        let mut file = match self.file.lock() {
-            Ok(file) => file,
-            Err(poisoned) => poisoned.into_inner(),
-        };
-        file.write_all(&line).map_err(|error| self.error(error))?;
-        if durable {
-            file.sync_data().map_err(|error| self.error(error))?;
-        }
-        Ok(())
-    }
-
-    fn keep(&self, bytes: &[u8]) -> Result<String, LogError> {
-        let digest = digest(bytes);
-        let folder = self.path.join("blobs");
-        fs::create_dir_all(&folder).map_err(|error| self.error(error))?;
-        fs::write(folder.join(&digest), bytes).map_err(|error| self.error(error))?;
-        Ok(digest)
-    }
-}
-
-/// Reads the records of a run back.
-#[derive(Debug)]
-pub struct Records;
-
-impl Records {
-    /// Every record in a run's folder.
-    ///
-    /// # Errors
-    /// When the file cannot be read, or a line is not a record.
-    pub fn read(folder: &Path) -> Result<Vec<Entry>, LogError> {
-        let path = folder.join("events.jsonl");
-        let at = |source| LogError {
-            path: path.clone(),
-            source,
-        };
-        let text = fs::read_to_string(&path).map_err(at)?;
-        text.lines()
-            .enumerate()
-            .map(|(index, line)| {
-                serde_json::from_str(line).map_err(|error| {
-                    at(io::Error::new(
-                        io::ErrorKind::InvalidData,
-                        format!("line {}: {error}", index + 1),
-                    ))
-                })
-            })
-            .collect()
-    }
 }
 
 /// Keeps records in memory.

@@ -67,7 +67,12 @@ pub enum Record {
         level: Level,
         /// What.
         text: String,
+        /// Whether the host itself noticed it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        by_host: bool,
     },
+    /// A wait or a pause has begun.
+    Timer(Timer),
     /// A line of the guest's log. For people.
     Log {
         /// `debug`, `info`, `warn` or `error`.
@@ -114,6 +119,29 @@ pub enum Record {
         /// The mutation that would have been the first.
         function: String,
     },
+    /// The guest's part is over; what follows is the host's, and the closing words.
+    GuestEnded(GuestEnd),
+    /// The run waits for a person. It can be resumed.
+    Paused {
+        /// For what.
+        why: String,
+    },
+    /// Another process goes on with the run.
+    Resumed {
+        /// Who resumed it.
+        actor: String,
+        /// The machine that it was resumed on.
+        controller: String,
+        /// Version of the host program.
+        wreimage: String,
+    },
+    /// From here on another guest file goes on, which has made every call of this journal up to here.
+    GuestChanged {
+        /// SHA-256 of its file.
+        digest: String,
+        /// Its version in its own words.
+        version: String,
+    },
     /// The last record.
     Finished(Ending),
 }
@@ -126,7 +154,9 @@ impl Record {
             | Record::StepBegan { .. }
             | Record::StepEnded { .. }
             | Record::Note { .. }
-            | Record::Log { .. } => true,
+            | Record::Log { .. }
+            | Record::Paused { .. }
+            | Record::Resumed { .. } => true,
             Record::Header(_)
             | Record::Intent(_)
             | Record::Outcome(_)
@@ -138,6 +168,9 @@ impl Record {
             | Record::UndoClosed(_)
             | Record::Signal { .. }
             | Record::TwinEntered { .. }
+            | Record::Timer(_)
+            | Record::GuestEnded(_)
+            | Record::GuestChanged { .. }
             | Record::Finished(_) => false,
         }
     }
@@ -168,8 +201,50 @@ pub struct Header {
     pub actor: String,
     /// The machine that it was started on.
     pub controller: String,
+    /// Why, in the words of whoever started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The directory of the lab's world, when one is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub world: Option<String>,
+    /// The capabilities that the site does not have, as the guest was told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub absent: Vec<String>,
+    /// SHA-256 of the effect tables: what a crash leaves in doubt depends on them.
+    pub effects: String,
     /// Version of the host program.
     pub wreimage: String,
+}
+
+/// A wait or a pause has begun.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Timer {
+    /// Number of the call.
+    pub call: u64,
+    /// Such as `remote.wait-for-boot`.
+    pub function: String,
+    /// Who waits.
+    pub origin: Origin,
+    /// Arguments by name.
+    pub arguments: Value,
+    /// When it is over, in milliseconds since 1970 by the clock of the run.
+    pub due_ms: u64,
+}
+
+/// How the guest's part ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "how", content = "what", rename_all = "kebab-case")]
+pub enum GuestEnd {
+    /// It returned this outcome.
+    Returned(Value),
+    /// It returned a fault.
+    Faulted(Fault),
+    /// It died.
+    Trapped(String),
+    /// The host stopped it: a word that says for what kind of reason, and the reason.
+    Stopped(String, String),
+    /// It was cancelled.
+    Cancelled,
 }
 
 /// The version of the format that this crate writes.

@@ -1,7 +1,44 @@
 //! Where a user's runs are kept.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+/// File systems on which neither locks nor flushes can be trusted: `statfs(2)` and `linux/magic.h`.
+const NETWORK: [(i64, &str); 8] = [
+    (0x6969, "NFS"),
+    (0x517b, "SMB"),
+    (0xff53_4d42, "CIFS"),
+    (0xfe53_4d42, "SMB2"),
+    (0x5346_414f, "AFS"),
+    (0x6b41_4653, "AFS"),
+    (0x00c3_6400, "Ceph"),
+    (0x0102_1997, "9P"),
+];
+
+/// Makes a folder that belongs to its user, unless it is there.
+pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+}
+
+/// A journal needs a file system that locks and flushes.
+pub(crate) fn refuse_network(path: &Path) -> io::Result<()> {
+    let kind = rustix::fs::statfs(path)?.f_type;
+    match NETWORK.iter().find(|(magic, _)| *magic == kind as i64) {
+        None => Ok(()),
+        Some((_, name)) => Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            format!(
+                "it is on a network file system ({name}), where a journal cannot be kept safely; choose a local one"
+            ),
+        )),
+    }
+}
 
 /// `$XDG_STATE_HOME/wreimage`, or `~/.local/state/wreimage`; `None` without a home directory. A relative
 /// `$XDG_STATE_HOME` is ignored, as the XDG Base Directory Specification demands.

@@ -100,6 +100,7 @@ mod follow;
 mod follow_services;
 mod history;
 mod install_server;
+mod kept;
 mod machine;
 mod pace;
 mod participants;
@@ -118,6 +119,7 @@ mod world;
 pub use bmc::{Answers, Bmc, Override, Quirks};
 pub use history::Line;
 pub use install_server::{InstallServer, Served, Unwritable};
+pub use kept::KeptError;
 pub use machine::{
     Accepts, Addresses, Counters, Hardware, Inventory, KernelBoot, Load, Machine, Restart,
     RestartCause, Stage, Starts, System,
@@ -132,6 +134,7 @@ use jiff::Timestamp;
 use pace::{LabClock, Shared};
 use seat::Seat;
 use serde_json::Value;
+use std::path::Path;
 use std::sync::Arc;
 use wreimage_capability::{Clock, Function, Providers};
 
@@ -145,8 +148,30 @@ impl Lab {
     /// Lets a world run at this pace.
     pub fn new(world: World, pace: Pace) -> Lab {
         Lab {
-            shared: Arc::new(Shared::new(world, pace)),
+            shared: Arc::new(Shared::new(world, pace, None)),
         }
+    }
+
+    /// Lets the world of a directory run, which outlives this process, even one that is killed. A directory without a world
+    /// begins with what `fresh` makes. No other process may use it meanwhile.
+    ///
+    /// # Errors
+    /// When the directory is in use, holds something else, or cannot be written.
+    pub fn kept(
+        folder: &Path,
+        fresh: impl FnOnce() -> World,
+        pace: Pace,
+    ) -> Result<Lab, KeptError> {
+        let (kept, world) = kept::Kept::open(folder)?;
+        let shared = Shared::new(world.unwrap_or_else(fresh), pace, Some(kept));
+        let first = shared.lock().keep(true);
+        first.map_err(|source| KeptError::Io {
+            path: folder.to_owned(),
+            source,
+        })?;
+        Ok(Lab {
+            shared: Arc::new(shared),
+        })
     }
 
     /// A lab for rehearsals: a world with this one host, made from what was read from its real systems so far (function,

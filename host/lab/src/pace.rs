@@ -1,9 +1,11 @@
 //! The lab's clock: virtual time that moves when everybody waits, or the real one.
 
+use crate::kept::Kept;
 use crate::participants::Participants;
 use crate::time::{Millis, ceil_millis};
 use crate::world::World;
 use jiff::Timestamp;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -33,6 +35,8 @@ pub(crate) struct State {
     participants: Participants,
     /// With [`Pace::Speed`], since when everybody waits, and the virtual time then.
     flowing: Option<(Instant, Millis)>,
+    /// Where the world is kept, if it is.
+    kept: Option<Kept>,
     /// The moment for which sleepers whose time has come were last told to look.
     told: Millis,
 }
@@ -47,7 +51,7 @@ enum Step {
 }
 
 impl Shared {
-    pub(crate) fn new(mut world: World, pace: Pace) -> Self {
+    pub(crate) fn new(mut world: World, pace: Pace, kept: Option<Kept>) -> Self {
         let pace = match pace {
             Pace::Speed(speed) if !(speed.is_finite() && speed > 0.0) => Pace::Speed(1.0),
             pace => pace,
@@ -61,6 +65,7 @@ impl Shared {
                 world,
                 participants: Participants::default(),
                 flowing: None,
+                kept,
                 told: 0,
             }),
             changed: Notify::new(),
@@ -138,6 +143,14 @@ impl Shared {
 }
 
 impl State {
+    /// Writes the world down, where it is kept, before anybody is told what it says.
+    pub(crate) fn keep(&mut self, changed: bool) -> io::Result<()> {
+        match &mut self.kept {
+            Some(kept) => kept.save(&self.world, changed),
+            None => Ok(()),
+        }
+    }
+
     fn flow(&mut self, speed: f64) {
         let Some((since, from)) = self.flowing else {
             return;
@@ -223,7 +236,12 @@ impl Clock for LabClock {
     fn now(&self) -> Timestamp {
         match self.shared.pace {
             Pace::Real => Timestamp::now(),
-            _ => from_millis(self.shared.lock().world.now),
+            _ => {
+                let mut state = self.shared.lock();
+                // What cannot be written down now is noticed by the next call.
+                let _ = state.keep(false);
+                from_millis(state.world.now)
+            }
         }
     }
 

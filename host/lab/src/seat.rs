@@ -6,6 +6,7 @@ use crate::service::job::{Job, Kind};
 use crate::time::Millis;
 use crate::world::World;
 use serde::de::DeserializeOwned;
+use std::io;
 use std::sync::Arc;
 use wreimage_capability::{Call, Clock, Fault, Function, Reconciled, from_millis};
 
@@ -24,7 +25,8 @@ impl Seat {
         &self,
         see: impl FnOnce(&Machine, &World) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let state = self.shared.lock();
+        let mut state = self.shared.lock();
+        state.keep(false).map_err(not_kept)?;
         match state.world.machine(&self.host) {
             Some(machine) => see(machine, &state.world),
             None => Err(unknown(&state.world, &self.host)),
@@ -40,7 +42,9 @@ impl Seat {
         if state.world.machine(&self.host).is_none() {
             return Err(unknown(&state.world, &self.host));
         }
-        deed(&mut state.world, &self.host)
+        let done = deed(&mut state.world, &self.host);
+        state.keep(true).map_err(not_kept)?;
+        done
     }
 
     /// Does something to a service on behalf of the host, if the service answers.
@@ -134,6 +138,14 @@ impl Seat {
             call.not_previewed(why);
         }
     }
+}
+
+fn not_kept(error: io::Error) -> Fault {
+    Fault::in_doubt(
+        "lab.world",
+        "lab",
+        format!("the lab's world cannot be written down: {error}"),
+    )
 }
 
 pub(crate) fn unknown(world: &World, host: &str) -> Fault {

@@ -173,6 +173,26 @@ async fn downtimes_and_silences_have_an_owner_and_an_end() {
             .unwrap()
     );
 
+    // What takes the place of another never ends earlier than that would have.
+    for minutes in [4, 2] {
+        let _: () = ours
+            .call("icinga.set-downtime", for_a(minutes))
+            .await
+            .unwrap();
+        let _: String = ours
+            .call("alertmanager.silence", for_a(minutes))
+            .await
+            .unwrap();
+    }
+    ours.sleep(121).await;
+    assert!(downtimed().await);
+    for function in ["icinga.remove-downtime", "alertmanager.expire"] {
+        assert!(
+            ours.call::<bool>(function, NONE()).await.unwrap(),
+            "{function}"
+        );
+    }
+
     for reason in ["", "a;b", "a\nb", &"x".repeat(10_000)] {
         let text = json!({ "duration_ms": 60_000, "reason": reason });
         is(

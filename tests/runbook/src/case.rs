@@ -188,6 +188,18 @@ impl Case {
         self.run_in(&self.lab())
     }
 
+    /// Each run in a lab has its own, which tells whose downtime is whose. It follows from the lab alone: nothing has
+    /// happened there before the first run, and the later ones begin at different times.
+    fn run_id(&self, lab: &Lab) -> String {
+        lab.look(|world| {
+            let first = format!("run-of-{}", self.host);
+            match world.history().next() {
+                None => first,
+                Some(_) => format!("{first}-at-{}", world.now().strftime("%H%M%S")),
+            }
+        })
+    }
+
     /// Runs it in this lab, as it is by now.
     pub fn run_in(&self, lab: &Lab) -> Done {
         let Loaded {
@@ -205,7 +217,7 @@ impl Case {
         let mut request = RunRequest::new(&self.host, &site);
         request.options = OptionValues::check(guest.description(), given, &self.absent)
             .unwrap_or_else(|error| panic!("{error}"));
-        request.run = format!("run-of-{}", self.host);
+        request.run = self.run_id(lab);
         request.actor = self.actor.clone();
         request.controller = "controller1001".to_owned();
         request.dry_run = self.dry_run;

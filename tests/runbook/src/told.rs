@@ -7,6 +7,9 @@ use wreimage_journal::{Entry, Origin, Outcome, Record};
 /// Longer values are cut.
 const LIMIT: usize = 150;
 
+/// What stands before a line that belongs to the one above.
+const UNDER: &str = "\n             ";
+
 /// The run, a line an event. What is always the same, and hints that follow from the rest, are left out.
 pub fn run(entries: &[Entry]) -> String {
     let mut text = String::new();
@@ -41,12 +44,12 @@ fn record(record: &Record) -> Option<String> {
         } => {
             let evidence: String = evidence
                 .iter()
-                .map(|(name, value)| format!("\n             {name}: {}", cut(value)))
+                .map(|(name, value)| format!("{UNDER}{name}: {}", cut(value)))
                 .collect();
             format!("  {}: {text}{evidence}", level.word())
         }
         Record::Outcome(outcome) if outcome.function != "run.get-request" => call(outcome),
-        Record::Note { level, text } => format!("  note, {}: {text}", level.word()),
+        Record::Note { level, text, .. } => format!("  note, {}: {text}", level.word()),
         Record::Log { severity, text } => format!("  log, {severity}: {text}"),
         Record::Reminder { text, command } => format!("  reminder: {text}: {command}"),
         Record::Question(question) => {
@@ -87,7 +90,14 @@ fn record(record: &Record) -> Option<String> {
                 .map(|left| format!("\n  left: {left}"))
                 .collect::<String>()
         ),
-        Record::Outcome(_) | Record::Intent(_) | Record::Progress { .. } => return None,
+        Record::Outcome(_)
+        | Record::Intent(_)
+        | Record::Progress { .. }
+        | Record::Timer(_)
+        | Record::GuestEnded(_)
+        | Record::Paused { .. }
+        | Record::Resumed { .. }
+        | Record::GuestChanged { .. } => return None,
     })
 }
 
@@ -102,11 +112,13 @@ fn call(outcome: &Outcome) -> String {
         Origin::Host => " by the host",
         Origin::Undo => " to take back",
     };
+    let comment = comment(outcome);
     let arguments: Vec<String> = outcome
         .arguments
         .as_object()
         .into_iter()
         .flatten()
+        .filter(|(name, _)| comment.is_none() || *name != "text")
         .map(|(name, value)| format!("{name}={}", short(value)))
         .collect();
     let took = match outcome.took_ms {
@@ -118,11 +130,24 @@ fn call(outcome: &Outcome) -> String {
         Ok(value) => format!(" = {}", short(value)),
         Err(fault) => format!(" ! {}", wrong(fault)),
     };
+    let lines: String = comment
+        .into_iter()
+        .flat_map(str::lines)
+        .map(|line| format!("{UNDER}{line}"))
+        .collect();
     format!(
-        "{mark}   {}({}){by}{answer}{took}",
+        "{mark}   {}({}){by}{answer}{took}{lines}",
         outcome.function,
         arguments.join(", ")
     )
+}
+
+/// What is written on a task: people read the whole of it, so it is not cut.
+fn comment(outcome: &Outcome) -> Option<&str> {
+    if outcome.function != "phabricator.comment" {
+        return None;
+    }
+    outcome.arguments.get("text")?.as_str()
 }
 
 fn wrong(fault: &Fault) -> String {

@@ -369,9 +369,74 @@ fn a_suite_of_httpbb_that_does_not_exist_is_said() {
 fn a_host_that_is_never_optimal_keeps_its_downtime() {
     let done = Case::of("host1011").run();
     done.ends("warnings", 0)
-        .has("Remove the downtime", Level::Warning, &["downtime"])
+        .has(
+            "Remove the downtime",
+            Level::Warning,
+            &["not optimal", "they end by themselves at 12:00 UTC"],
+        )
+        .because(&["\"Remove the downtime", "not optimal"])
         .is_safe();
     assert_eq!(done.calls("icinga.remove-downtime"), 0);
+}
+
+/// Not to wait for a good result is no reason not to have the new system checked.
+#[test]
+fn without_a_look_at_icinga_everything_is_checked_all_the_same() {
+    let done = host1001().and("no-check-icinga").run();
+    done.ends("warnings", 0)
+        .has("Force a recheck", Level::Success, &[])
+        .has("Poll until the host status", Level::Skipped, &[])
+        .has("Remove the downtime", Level::Warning, &["not checked"])
+        .is_safe();
+    assert_eq!(done.calls("icinga.recheck"), 1);
+    assert_eq!(done.calls("icinga.wait-until-optimal"), 0);
+    assert_eq!(done.calls("icinga.remove-downtime"), 0);
+}
+
+#[test]
+fn a_status_that_cannot_be_asked_is_not_called_a_bad_one() {
+    let done = host1001()
+        .whose("icinga", "never-known = true")
+        .answered(&["skip"])
+        .run();
+    done.ends("warnings", 0)
+        .has(
+            "Poll until the host status",
+            Level::Warning,
+            &["could not be asked"],
+        )
+        .has(
+            "Remove the downtime",
+            Level::Warning,
+            &[
+                "could not be asked",
+                "silence",
+                "it ends by itself at 12:00 UTC",
+            ],
+        )
+        .is_safe();
+}
+
+/// The first run is stopped after it has set its downtime, and only it could remove that.
+#[test]
+fn a_downtime_that_an_earlier_run_has_left_is_said() {
+    let case = host1001().whose("puppet", "first-run-fails = 1");
+    let lab = case.lab();
+    case.clone()
+        .answered(&["abort"])
+        .run_in(&lab)
+        .ends("failed", 21);
+    let again = case.and("no-pxe").run_in(&lab);
+    again
+        .ends("warnings", 0)
+        .has(
+            "Remove the downtime",
+            Level::Warning,
+            &["the downtime is removed", "another downtime"],
+        )
+        .is_safe();
+    let status: Value = again.ask("icinga.get-status").unwrap();
+    assert_eq!(status["downtimed"], true);
 }
 
 #[test]
@@ -474,7 +539,8 @@ fn hostile_words_change_no_command_and_no_comment_line() {
             .with("task", "T12345")
             .and("conftool")
             .run();
-        done.ends("success", 0);
+        // What was depooled is not repooled.
+        done.ends("warnings", 0);
         for function in [
             "icinga.set-downtime",
             "alertmanager.silence",
@@ -524,11 +590,83 @@ fn a_run_that_fails_half_way_says_how_to_go_on() {
     assert!(
         commands
             .iter()
-            .any(|it| it.ends_with("--os bullseye --new")),
+            .any(|it| it.ends_with("--os bullseye --new --task=T12345")),
         "{commands:?}"
     );
     let last = done.comments().pop().unwrap();
     assert!(last.contains("--new") && last.contains("FAIL"), "{last}");
+}
+
+/// The command to go on is the run that was asked for, from where it stopped; doubts are judged anew.
+#[test]
+fn the_command_to_go_on_has_the_options_of_the_run() {
+    let done = host1001()
+        .and("conftool")
+        .with("mask", "nginx,apache2")
+        .and("no-downtime")
+        .and("force")
+        .whose("puppet", "first-run-fails = 1")
+        .answered(&["abort"])
+        .run();
+    done.ends("failed", 21).is_safe();
+    let commands = done.commands();
+    // The catalogue of the noop run has made it known to PuppetDB again.
+    let go_on = "wreimage run reimage --host host1001 --os bullseye --no-pxe --conftool --no-downtime \
+                 --mask=nginx,apache2";
+    assert!(commands.iter().any(|it| it == go_on), "{commands:?}");
+}
+
+#[test]
+fn a_fault_of_the_validation_is_called_a_refusal() {
+    for case in [
+        host1001().and("new"),
+        host1001().and("no-pxe"),
+        Case::of("host2001"),
+    ] {
+        let done = case.run();
+        done.ends("refused", 40).touched_nothing();
+        let told = done.told();
+        assert!(told.contains("was refused; nothing was touched"), "{told}");
+        assert!(!told.contains("has failed"), "{told}");
+    }
+}
+
+#[test]
+fn where_nobody_can_be_asked_the_safe_way_is_named() {
+    let done = host1001().and("new").run();
+    done.ends("refused", 40)
+        .because(&["a person at a terminal", "Run again without --new."]);
+    let summary = &done.report.ending.summary;
+    assert!(!summary.contains("--force"), "{summary}");
+}
+
+/// A host that PuppetDB does not know is not depooled, even if conftool has it in service.
+#[test]
+fn a_new_host_that_serves_needs_a_decision() {
+    let pooled = "[[machine.host1002.conftool]]\ncluster = \"appserver\"\nservice = \"apache2\"";
+    let services = "Check that conftool has services";
+    let case = Case::of("host1002")
+        .and("new")
+        .and("conftool")
+        .in_world(pooled);
+    case.run().ends("refused", 40).touched_nothing().because(&[
+        "apache2",
+        "--new does not depool",
+        "set/pooled=inactive",
+    ]);
+    let decided = case.clone().answered(&["yes"]).run();
+    decided
+        .ends("warnings", 0)
+        .has(services, Level::Warning, &["The operator decided to go on"])
+        .is_safe();
+    assert_eq!(decided.calls("conftool.set-pooled"), 0);
+    let idle = format!("{pooled}\npooled = \"inactive\"");
+    let out = Case::of("host1002")
+        .and("new")
+        .and("conftool")
+        .in_world(&idle)
+        .run();
+    out.has(services, Level::Success, &["pooled in none"]);
 }
 
 /// The second run after a failure: the host is out of PuppetDB, so it is called new, and is still depooled.
@@ -542,7 +680,12 @@ fn what_an_earlier_run_has_depooled_is_not_forgotten() {
     let again = case.and("new").run_in(&lab);
     again
         .ends("warnings", 0)
-        .has("Depool", Level::Warning, &["inactive"]);
+        .has("Depool", Level::Warning, &["inactive"])
+        .has(
+            "Print the command to repool",
+            Level::Warning,
+            &["not repooled; run: sudo confctl"],
+        );
     assert_eq!(again.calls("conftool.set-pooled"), 0);
     let pooled = again
         .commands()

@@ -5,7 +5,7 @@ mod json;
 mod live;
 mod plain;
 mod report;
-mod words;
+pub mod words;
 
 use crate::arguments::Output;
 use std::io::IsTerminal;

@@ -24,6 +24,7 @@ fn write_report(out: &mut String, report: &Report) -> fmt::Result {
         "warnings" => "DONE, WITH WARNINGS",
         "refused" => "REFUSED, nothing was touched",
         "cancelled" => "CANCELLED",
+        "paused" => "PAUSED, nothing was taken back",
         _ => "FAILED",
     };
     let rehearsal = if report.dry_run { " (rehearsal)" } else { "" };

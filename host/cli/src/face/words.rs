@@ -60,7 +60,7 @@ pub fn lines(entry: &Entry) -> Vec<String> {
             );
             lines
         }
-        Record::Note { level, text } => vec![format!("{:<4} {text}", mark(*level))],
+        Record::Note { level, text, .. } => vec![format!("{:<4} {text}", mark(*level))],
         Record::Log { severity, text } if severity != "debug" => {
             vec![format!("     {severity}: {text}")]
         }
@@ -82,6 +82,13 @@ pub fn lines(entry: &Entry) -> Vec<String> {
             UndoState::Done | UndoState::NotNeeded => Vec::new(),
         },
         Record::Signal { signal } => vec![format!("     {signal}")],
+        Record::Paused { why } => vec![format!("WAIT {why}")],
+        Record::Resumed {
+            actor, controller, ..
+        } => vec![format!("---- resumed by {actor} on {controller}")],
+        Record::GuestChanged { digest, version } => vec![format!(
+            "---- from here on by the guest of version {version}, sha256 {digest}"
+        )],
         Record::Log { .. }
         | Record::StepBegan { .. }
         | Record::Intent(_)
@@ -89,6 +96,8 @@ pub fn lines(entry: &Entry) -> Vec<String> {
         | Record::Progress { .. }
         | Record::Consented { .. }
         | Record::UndoOpened { .. }
+        | Record::Timer(_)
+        | Record::GuestEnded(_)
         | Record::Finished(_) => Vec::new(),
     }
 }

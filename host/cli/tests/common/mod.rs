@@ -134,6 +134,13 @@ impl User {
         runs
     }
 
+    /// The records of a run, by its folder.
+    pub fn records(&self, run: &Path) -> Vec<wreimage_journal::Entry> {
+        let state = self.home.path().join(".local/state/wreimage");
+        let id = run.file_name().unwrap().to_str().unwrap();
+        wreimage_journal::read(&state, id).unwrap()
+    }
+
     /// Writes a file into the user's home and returns its path.
     pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
         let path = self.home.path().join(name);

@@ -158,6 +158,7 @@ impl Setup {
                 clock,
                 crate::redact::Redaction::default(),
             )),
+            past: Mutex::new(None),
             state: Mutex::new(State {
                 providers,
                 // Most tests begin after consent.
@@ -364,6 +365,7 @@ async fn a_rehearsal_goes_into_its_twin_at_the_first_mutation_and_real_systems_s
         course.twin = Some(maker.clone());
         let state = course.state.get_mut().unwrap();
         state.allowed = false;
+        state.rehearses = true;
         course.absent = ["netbox".to_owned()].into();
     });
     setup.call(POWER_STATE, json!({})).await.unwrap();

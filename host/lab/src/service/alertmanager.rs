@@ -32,7 +32,7 @@ impl Alertmanager {
 }
 
 impl World {
-    /// Silences a host in place of the silence of the same owner; returns its id.
+    /// Silences a host in place of the silence of the same owner, which would not have ended later; returns its id.
     pub(crate) fn silence(
         &mut self,
         host: &str,
@@ -40,13 +40,19 @@ impl World {
         duration: Millis,
         comment: &str,
     ) -> String {
-        let ends = self.now.saturating_add(duration);
+        let now = self.now;
         let seed = self.seed;
         let all = &mut self.services.alertmanager;
         all.made += 1;
         let id = uuid(seed, host, "silence", all.made);
-        all.silences
-            .retain(|there| there.host != host || there.owner != owner);
+        let ours = |there: &Silence| there.host == host && there.owner == owner;
+        let ends = all
+            .silences
+            .iter()
+            .filter(|silence| ours(silence))
+            .map(|silence| silence.ends)
+            .fold(now.saturating_add(duration), Millis::max);
+        all.silences.retain(|silence| !ours(silence));
         all.silences.push(Silence {
             id: id.clone(),
             host: host.to_owned(),
@@ -54,7 +60,7 @@ impl World {
             comment: comment.to_owned(),
             ends,
         });
-        self.tell(host, format!("silenced for {} s", duration / 1000));
+        self.tell(host, format!("silenced for {} s", (ends - now) / 1000));
         id
     }
 

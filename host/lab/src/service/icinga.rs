@@ -193,7 +193,7 @@ impl World {
         Ok(())
     }
 
-    /// Sets a downtime in place of the one of the same owner.
+    /// Sets a downtime in place of the one of the same owner; it ends no earlier than that one would have.
     pub(crate) fn set_downtime(
         &mut self,
         host: &str,
@@ -226,7 +226,7 @@ impl World {
             .odd
             .get(host)
             .is_some_and(|odd| odd.drops_downtimes);
-        let ends = self.now.saturating_add(duration);
+        let now = self.now;
         let monitored = self.monitored(host)?;
         if dropped {
             return Err(Fault::rejected(
@@ -235,6 +235,11 @@ impl World {
                 format!("monitoring took the downtime of {host} and does not show it"),
             ));
         }
+        let ours = monitored.downtimes.iter();
+        let ends = ours
+            .filter(|there| there.owner == owner)
+            .map(|there| there.ends)
+            .fold(now.saturating_add(duration), Millis::max);
         monitored.downtimes.retain(|there| there.owner != owner);
         monitored.downtimes.push(Downtime {
             owner: owner.to_owned(),
@@ -243,7 +248,7 @@ impl World {
         });
         self.tell(
             host,
-            format!("downtime for {} s: {reason}", duration / 1000),
+            format!("downtime for {} s: {reason}", (ends - now) / 1000),
         );
         Ok(())
     }

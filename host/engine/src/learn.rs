@@ -1,0 +1,153 @@
+//! What a run knows follows from its records, whether they have just been made or are read back.
+
+use crate::gate::State;
+use crate::report::{Mutation, PastStep, Reminder};
+use crate::twin::Seen;
+use jiff::Timestamp;
+use wreimage_capability::{FaultKind, Function};
+use wreimage_journal::{GuestEnd, Intent, Level, Origin, Outcome, Record, UndoClosed};
+
+impl State {
+    /// Takes in a record of an earlier process.
+    pub(crate) fn relearn(&mut self, record: &Record, time: Timestamp) {
+        match record {
+            Record::Intent(intent) => {
+                if let Some(function) = wreimage_capability::function(&intent.function) {
+                    self.learn_intent(function, intent);
+                }
+            }
+            Record::Outcome(outcome) => {
+                if let Some(function) = wreimage_capability::function(&outcome.function) {
+                    self.learn_outcome(function, outcome);
+                }
+            }
+            Record::Consented { .. } => self.allowed = true,
+            Record::UndoClosed(closed) => self.undo.relearn(closed),
+            Record::GuestEnded(end) => self.learn_end(end),
+            other => self.learn_note(other, time),
+        }
+    }
+
+    /// A mutation is about to be tried. Whether it opens an entry of the undo list.
+    pub(crate) fn learn_intent(&mut self, function: &'static Function, intent: &Intent) -> bool {
+        self.touched |= !self.in_twin;
+        self.facts.foresee(function);
+        if matches!(
+            (function.capability, function.name),
+            ("ipmi", "set-power") | ("remote", "reboot")
+        ) {
+            self.identified_boot = false;
+            self.undo.restarted();
+        }
+        intent.origin == Origin::Guest && self.undo.open(function, intent.call, &intent.arguments)
+    }
+
+    /// A call has been answered. The entries of the undo list that this closes.
+    pub(crate) fn learn_outcome(
+        &mut self,
+        function: &'static Function,
+        outcome: &Outcome,
+    ) -> Vec<UndoClosed> {
+        self.calls += 1;
+        match &outcome.result {
+            Ok(value) => {
+                self.facts.observe(function, value);
+                match (function.capability, function.name) {
+                    ("netbox", "get-device") => {
+                        self.device = serde_json::from_value(value.clone()).ok();
+                    }
+                    // Another boot: what was compared before may have been another machine.
+                    ("remote", "wait-for-boot") => self.identified_boot = false,
+                    _ => {}
+                }
+                if self.rehearses && !self.in_twin && !function.effect.mutates() {
+                    self.seen.push(Seen {
+                        function,
+                        arguments: outcome.arguments.clone(),
+                        outcome: value.clone(),
+                    });
+                }
+            }
+            Err(fault) => {
+                self.cancelled |=
+                    outcome.origin == Origin::Guest && fault.kind == FaultKind::Cancelled;
+            }
+        }
+        if function.effect.mutates() {
+            let step = self.notes.open_step_name();
+            self.mutations.push(Mutation {
+                call: outcome.call,
+                function: outcome.function.clone(),
+                effect: outcome.effect,
+                step,
+                arguments: outcome.arguments.clone(),
+                result: outcome
+                    .result
+                    .as_ref()
+                    .map(|_| ())
+                    .map_err(|fault| fault.message.clone()),
+                reality: outcome.reality,
+                undo: outcome.origin == Origin::Undo,
+            });
+        }
+        self.undo.settle(function, outcome)
+    }
+
+    /// Something was told.
+    pub(crate) fn learn_note(&mut self, record: &Record, time: Timestamp) {
+        let notes = &mut self.notes;
+        match record {
+            Record::StepBegan { phase, name, .. } => {
+                notes.open = Some((phase.clone(), name.clone(), time));
+            }
+            Record::StepEnded {
+                phase,
+                name,
+                level,
+                text,
+                evidence,
+                took_ms,
+            } => {
+                notes.open = None;
+                notes.steps.push(PastStep {
+                    phase: phase.clone(),
+                    name: name.clone(),
+                    level: *level,
+                    text: text.clone(),
+                    evidence: evidence.clone(),
+                    took_ms: *took_ms,
+                });
+            }
+            Record::Note {
+                level,
+                text,
+                by_host,
+            } => {
+                notes.notes.push((*level, text.clone()));
+                self.warned |= *by_host && *level >= Level::Warning;
+            }
+            Record::Log { severity, text } if severity == "error" => {
+                notes.last_error = Some(text.clone());
+            }
+            Record::Reminder { text, command } => notes.reminders.push(Reminder {
+                text: text.clone(),
+                command: command.clone(),
+            }),
+            _ => {}
+        }
+    }
+
+    /// The guest's part is over.
+    pub(crate) fn learn_end(&mut self, end: &GuestEnd) {
+        self.closing = true;
+        match end {
+            GuestEnd::Cancelled => self.cancelled = true,
+            GuestEnd::Stopped(kind, text) => match kind.as_str() {
+                "wrong-machine" => self.allowed = false,
+                "in-doubt" => self.doubts.push(text.clone()),
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+}

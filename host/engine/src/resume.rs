@@ -1,0 +1,179 @@
+//! Going on with a run whose process went away.
+
+use crate::gate::{Course, State};
+use crate::stop::Stop;
+use crate::undo::Open;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use wreimage_capability::dhcp::{self, Published};
+use wreimage_capability::ipmi::{self, BootFlags};
+use wreimage_capability::{Call, Fault, Function, to_millis};
+use wreimage_journal::{Entry, Header, Origin, Outcome, Reality, Record};
+
+/// A journal with which nobody can go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ResumeError {
+    /// There is nothing in it.
+    #[error(
+        "the journal has no header: the run went away before it began, and nothing was touched"
+    )]
+    Empty,
+    /// It is over.
+    #[error("the run {run} has ended ({outcome}): {summary}")]
+    Finished {
+        /// Id of the run.
+        run: String,
+        /// How.
+        outcome: String,
+        /// In its words.
+        summary: String,
+    },
+    /// Rehearsals are made again from the start.
+    #[error("{0} was a rehearsal: nothing was changed; start it again")]
+    Rehearsal(String),
+    /// Another guest.
+    #[error(
+        "the run was started with the guest {recorded}, and this is {given}: give the one that it was started with"
+    )]
+    OtherGuest {
+        /// Digest in the journal.
+        recorded: String,
+        /// Digest of the given guest.
+        given: String,
+    },
+    /// Other effect tables.
+    #[error(
+        "the run was started by wreimage {recorded}, whose functions have other effects than those of this one ({present}): \
+         use that version, or end the run with `wreimage cleanup`"
+    )]
+    OtherHost {
+        /// Version in the journal.
+        recorded: String,
+        /// This version.
+        present: &'static str,
+    },
+}
+
+/// The header of a journal with which this host can go on.
+///
+/// # Errors
+/// Why it cannot.
+pub fn resumable(entries: &[Entry]) -> Result<&Header, ResumeError> {
+    let Some(Record::Header(header)) = entries.first().map(|entry| &entry.record) else {
+        return Err(ResumeError::Empty);
+    };
+    if let Some(Record::Finished(ending)) = entries.last().map(|entry| &entry.record) {
+        return Err(ResumeError::Finished {
+            run: header.run.clone(),
+            outcome: ending.outcome.clone(),
+            summary: ending.summary.clone(),
+        });
+    }
+    if header.dry_run {
+        return Err(ResumeError::Rehearsal(header.run.clone()));
+    }
+    if header.effects != crate::effects_digest() {
+        return Err(ResumeError::OtherHost {
+            recorded: header.wreimage.clone(),
+            present: env!("CARGO_PKG_VERSION"),
+        });
+    }
+    Ok(header)
+}
+
+impl Course {
+    /// Before a resumed run acts again, what it has set must still hold: BMCs forget, and entries run out.
+    pub(crate) async fn mend_undo(self: &Arc<Self>, origin: Origin) -> Result<(), Stop> {
+        let open = {
+            let mut state = self.state();
+            if origin != Origin::Guest || !state.at_edge {
+                return Ok(());
+            }
+            state.at_edge = false;
+            if state.closing || state.cancelled {
+                return Ok(());
+            }
+            state.undo.entries()
+        };
+        for entry in open {
+            // One whose outcome is not known is the open call itself.
+            let Some(made) = &entry.made else { continue };
+            if !self.holds(&entry, made).await? {
+                self.make_again(&entry).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether what was made is still there, as far as the world tells.
+    async fn holds(self: &Arc<Self>, entry: &Open, made: &Value) -> Result<bool, Stop> {
+        let read = |value: &Value| serde_json::from_value::<BootFlags>(value.clone()).ok();
+        match (entry.function.capability, entry.function.name) {
+            ("dhcp", "publish") => {
+                let there = self
+                    .own_call::<Option<Published>>(&dhcp::functions::get_published, json!({}))
+                    .await?;
+                let made: Option<Published> = serde_json::from_value(made.clone()).ok();
+                Ok(match (there, made) {
+                    (Ok(there), Some(made)) => there.is_some_and(|it| it.digest == made.digest),
+                    _ => true,
+                })
+            }
+            // An override that a restart has used up is not missing.
+            ("ipmi", "set-boot-device") if !entry.restarted => {
+                let there = self
+                    .own_call::<BootFlags>(&ipmi::functions::get_boot_flags, json!({}))
+                    .await?;
+                Ok(match (there, read(made)) {
+                    (Ok(there), Some(made)) => there.device == made.device,
+                    _ => true,
+                })
+            }
+            _ => Ok(true),
+        }
+    }
+
+    /// Makes it once more, under the key of the call that made it.
+    async fn make_again(self: &Arc<Self>, entry: &Open) -> Result<(), Stop> {
+        let function: &'static Function = entry.function;
+        let mut call = Call::new(self.run.clone(), entry.call, self.sink(entry.call));
+        let began = self.recorder.clock().now();
+        let result: Result<Value, Fault> = self
+            .attempt(function, &entry.arguments, Origin::Host, &mut call, None)
+            .await?;
+        let took = self.recorder.clock().now().duration_since(began);
+        let text = match &result {
+            Ok(_) => format!("{function} did not hold any more, and was done again"),
+            Err(fault) => format!(
+                "{function} does not hold any more, and could not be done again: {}",
+                fault.message
+            ),
+        };
+        self.settle(
+            function,
+            &Outcome {
+                call: entry.call,
+                function: function.to_string(),
+                effect: function.effect,
+                origin: Origin::Host,
+                arguments: entry.arguments.clone(),
+                result,
+                reality: Reality::Real,
+                took_ms: u64::try_from(took.as_millis()).unwrap_or(0),
+            },
+        )?;
+        self.recorder.record(Record::Log {
+            severity: "warn".to_owned(),
+            text,
+        })?;
+        Ok(())
+    }
+}
+
+impl State {
+    /// Nobody drove the run from its last record until now.
+    pub(crate) fn undriven(&mut self, entries: &[Entry], now: jiff::Timestamp) {
+        let last = entries.last().map_or(now, |entry| entry.time);
+        self.undriven_ms = to_millis(now).saturating_sub(to_millis(last));
+    }
+}

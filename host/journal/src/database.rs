@@ -1,0 +1,482 @@
+//! The journal of one run as an SQLite database: `runs/RUN/journal.db` in a state directory, with the blobs beside it.
+//!
+//! Write-ahead logging lets other processes read while the run goes on. A durable record is written with
+//! `synchronous=FULL`: the log is flushed, and with it everything that was written before. Each record carries a sum over
+//! itself and the sum before it, so that a record that was changed, lost or moved is noticed.
+
+use crate::log::{Log, LogError, digest};
+use crate::record::{Entry, FORMAT, Record};
+use crate::state_dir::{make_folder, refuse_network};
+use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags, params};
+use sha2::{Digest, Sha256};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// `wrei` in ASCII, in the file's header: this is one of ours.
+const APPLICATION_ID: i32 = 0x7772_6569;
+
+/// How long a reader or writer waits for the other.
+const BUSY: Duration = Duration::from_secs(5);
+
+const SCHEMA: &str = "
+CREATE TABLE record (
+    number INTEGER PRIMARY KEY,
+    time_ms INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    sum BLOB NOT NULL
+) STRICT;
+CREATE TABLE answer (
+    call INTEGER PRIMARY KEY,
+    choice TEXT NOT NULL,
+    actor TEXT NOT NULL
+) STRICT;
+";
+
+/// A journal that cannot be read, or is not to be.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is none.
+    #[error("there is no run {run} in {}; `wreimage runs` lists those that there are", state.display())]
+    NoRun {
+        /// Id of the run.
+        run: String,
+        /// The state directory.
+        state: PathBuf,
+    },
+    /// Another process drives the run.
+    #[error("the run {run} goes on in another process ({driver}); only one may drive it")]
+    Driven {
+        /// Id of the run.
+        run: String,
+        /// What that process has written of itself.
+        driver: String,
+    },
+    /// A newer program wrote it.
+    #[error(
+        "the journal {} has the format {found}, and this wreimage reads {FORMAT}: use the version that wrote it",
+        path.display()
+    )]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: i32,
+    },
+    /// It is not what was written.
+    #[error("the journal {} is damaged ({why}): it is not read any further, and nothing was changed", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// It cannot be opened.
+    #[error("cannot open the journal {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+type Sum = [u8; 8];
+
+/// The journal of one run, open for its driver.
+pub struct RunDatabase {
+    folder: PathBuf,
+    inner: Mutex<Inner>,
+    /// Locked while this process drives the run; the system lets go of it when the process dies.
+    _driver: File,
+}
+
+struct Inner {
+    connection: Connection,
+    last: Sum,
+}
+
+impl RunDatabase {
+    /// Makes the journal of a new run in a state directory.
+    ///
+    /// # Errors
+    /// When it cannot be made, a run of that id is there already, or the directory is on a network file system.
+    pub fn create(state: &Path, run: &str) -> Result<Self, LogError> {
+        let folder = run_folder(state, run);
+        let at = |source| LogError {
+            path: folder.clone(),
+            source,
+        };
+        make_folder(state).map_err(at)?;
+        refuse_network(state).map_err(at)?;
+        make_folder(&state.join("runs")).map_err(at)?;
+        fs::create_dir(&folder).map_err(at)?;
+        share_as(state, &folder, 0o700).map_err(at)?;
+        let driver = lock_driver(state, &folder).map_err(|why| match why {
+            NotDriver::Driven(driver) => at(io::Error::other(format!("it is driven by {driver}"))),
+            NotDriver::Failed(source) => at(source),
+        })?;
+        let path = folder.join("journal.db");
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(at)?;
+        share_as(state, &path, 0o600).map_err(at)?;
+        let connection = (|| {
+            let connection = Connection::open(&path)?;
+            prepare(&connection)?;
+            connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+            connection.pragma_update(None, "user_version", FORMAT)?;
+            connection.execute_batch(SCHEMA)?;
+            Ok::<_, rusqlite::Error>(connection)
+        })()
+        .map_err(|error| at(io::Error::other(error)))?;
+        // The names of the new files must survive as well.
+        for made in [&folder, &state.join("runs")] {
+            File::open(made).and_then(|it| it.sync_all()).map_err(at)?;
+        }
+        Ok(RunDatabase {
+            folder,
+            inner: Mutex::new(Inner {
+                connection,
+                last: Sum::default(),
+            }),
+            _driver: driver,
+        })
+    }
+
+    /// Opens the journal of a run to go on with it, and reads what it holds.
+    ///
+    /// # Errors
+    /// When there is none, another process drives the run, or it cannot be read to its end.
+    pub fn resume(state: &Path, run: &str) -> Result<(Self, Vec<Entry>), OpenError> {
+        let folder = run_folder(state, run);
+        let path = journal_of(state, run)?;
+        let unreadable = |source| OpenError::Unreadable {
+            path: path.clone(),
+            source,
+        };
+        refuse_network(state).map_err(unreadable)?;
+        let driver = lock_driver(state, &folder).map_err(|why| match why {
+            NotDriver::Driven(driver) => OpenError::Driven {
+                run: run.to_owned(),
+                driver,
+            },
+            NotDriver::Failed(source) => unreadable(source),
+        })?;
+        let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+            .map_err(|error| damaged(&path, error))?;
+        let (entries, last) = read_all(&connection, &path)?;
+        prepare(&connection).map_err(|error| damaged(&path, error))?;
+        let database = RunDatabase {
+            folder,
+            inner: Mutex::new(Inner { connection, last }),
+            _driver: driver,
+        };
+        Ok((database, entries))
+    }
+
+    /// The folder of the run.
+    pub fn path(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The answer that somebody has given to the question of this call, from another process, and who.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn given_answer(&self, call: u64) -> Result<Option<(String, String)>, LogError> {
+        let inner = self.inner();
+        inner
+            .connection
+            .query_row(
+                "SELECT choice, actor FROM answer WHERE call = ?1",
+                params![call.cast_signed()],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .map(Some)
+            .or_else(|error| match error {
+                rusqlite::Error::QueryReturnedNoRows => Ok(None),
+                other => Err(self.error(other)),
+            })
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn error(&self, source: rusqlite::Error) -> LogError {
+        LogError {
+            path: self.folder.clone(),
+            source: io::Error::other(source),
+        }
+    }
+}
+
+impl Drop for RunDatabase {
+    fn drop(&mut self) {
+        // One file is easier to copy than three. What cannot be moved into it now is moved by the next one who opens it.
+        let _ =
+            self.inner()
+                .connection
+                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    }
+}
+
+impl Log for RunDatabase {
+    fn append(&self, entry: &Entry, durable: bool) -> Result<(), LogError> {
+        let body = serde_json::to_string(&entry.record).map_err(|error| LogError {
+            path: self.folder.clone(),
+            source: error.into(),
+        })?;
+        let time = entry.time.as_millisecond();
+        let mut inner = self.inner();
+        let sum = sum(inner.last, entry.number, time, &body);
+        let written = (|| {
+            if durable {
+                inner
+                    .connection
+                    .pragma_update(None, "synchronous", "FULL")?;
+            }
+            let inserted = inner
+                .connection
+                .prepare_cached("INSERT INTO record VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![entry.number.cast_signed(), time, body, sum]);
+            if durable {
+                inner
+                    .connection
+                    .pragma_update(None, "synchronous", "NORMAL")?;
+            }
+            inserted
+        })();
+        written.map_err(|error| self.error(error))?;
+        inner.last = sum;
+        Ok(())
+    }
+
+    fn keep(&self, bytes: &[u8]) -> Result<String, LogError> {
+        let digest = digest(bytes);
+        let folder = self.folder.join("blobs");
+        let at = |source| LogError {
+            path: folder.clone(),
+            source,
+        };
+        fs::create_dir_all(&folder).map_err(at)?;
+        fs::write(folder.join(&digest), bytes).map_err(at)?;
+        Ok(digest)
+    }
+}
+
+/// Every record of a run, whoever drives it.
+///
+/// # Errors
+/// When there is none, or it cannot be read to its end.
+pub fn read(state: &Path, run: &str) -> Result<Vec<Entry>, OpenError> {
+    let path = journal_of(state, run)?;
+    let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        .or_else(|_| Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY))
+        .map_err(|error| damaged(&path, error))?;
+    read_all(&connection, &path).map(|(entries, _)| entries)
+}
+
+/// Leaves an answer to the question of this call for the driver of a run, now or later.
+///
+/// # Errors
+/// When the journal cannot be written.
+pub fn leave_answer(
+    state: &Path,
+    run: &str,
+    call: u64,
+    choice: &str,
+    actor: &str,
+) -> Result<(), OpenError> {
+    let path = journal_of(state, run)?;
+    let unreadable = |error: rusqlite::Error| OpenError::Unreadable {
+        path: path.clone(),
+        source: io::Error::other(error),
+    };
+    let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        .map_err(unreadable)?;
+    connection.busy_timeout(BUSY).map_err(unreadable)?;
+    connection
+        .execute(
+            "INSERT OR REPLACE INTO answer VALUES (?1, ?2, ?3)",
+            params![call.cast_signed(), choice, actor],
+        )
+        .map(|_| ())
+        .map_err(unreadable)
+}
+
+/// Who drives the run at this moment; nobody when its process is gone.
+///
+/// # Errors
+/// When there is no such run.
+pub fn driver(state: &Path, run: &str) -> Result<Option<String>, OpenError> {
+    let path = journal_of(state, run)?;
+    let lock = run_folder(state, run).join("driver");
+    let unreadable = |source| OpenError::Unreadable {
+        path: path.clone(),
+        source,
+    };
+    let file = match File::open(&lock) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(error)),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => {
+            let told = fs::read_to_string(&lock).unwrap_or_default();
+            Ok(Some(told.trim().to_owned()))
+        }
+        Err(TryLockError::Error(error)) => Err(unreadable(error)),
+    }
+}
+
+fn run_folder(state: &Path, run: &str) -> PathBuf {
+    state.join("runs").join(run)
+}
+
+/// The journal's file; an id that is no plain name is no run.
+fn journal_of(state: &Path, run: &str) -> Result<PathBuf, OpenError> {
+    let path = run_folder(state, run).join("journal.db");
+    let is_name = !run.is_empty() && !run.starts_with('.') && !run.contains(['/', '\0']);
+    if is_name && path.is_file() {
+        return Ok(path);
+    }
+    Err(OpenError::NoRun {
+        run: run.chars().take(100).collect(),
+        state: state.to_owned(),
+    })
+}
+
+enum NotDriver {
+    Driven(String),
+    Failed(io::Error),
+}
+
+fn lock_driver(state: &Path, folder: &Path) -> Result<File, NotDriver> {
+    let path = folder.join("driver");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(NotDriver::Failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let told = fs::read_to_string(&path).unwrap_or_default();
+            return Err(NotDriver::Driven(told.trim().to_owned()));
+        }
+        Err(TryLockError::Error(error)) => return Err(NotDriver::Failed(error)),
+    }
+    // Somebody else's file keeps its mode.
+    let _ = share_as(state, &path, 0o600);
+    let text = format!("process {}\n", std::process::id());
+    fs::write(&path, text).map_err(NotDriver::Failed)?;
+    Ok(file)
+}
+
+/// What lies in a directory that a group may write to can be seen and answered by that group.
+fn share_as(state: &Path, made: &Path, own: u32) -> io::Result<()> {
+    let group = fs::metadata(state)?.permissions().mode() & 0o070;
+    let mode = if group & 0o020 == 0 {
+        own
+    } else {
+        own | (own >> 3)
+    };
+    fs::set_permissions(made, fs::Permissions::from_mode(mode))
+}
+
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY)?;
+    // The answer is the mode; what is not `wal` then is a file system without shared memory.
+    connection.query_row("PRAGMA journal_mode=WAL", [], |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    // Moving the log into the file flushes; that is done at the end, not in the middle of a read.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)
+}
+
+fn damaged(path: &Path, error: impl std::fmt::Display) -> OpenError {
+    OpenError::Damaged {
+        path: path.to_owned(),
+        why: error.to_string(),
+    }
+}
+
+fn read_all(connection: &Connection, path: &Path) -> Result<(Vec<Entry>, Sum), OpenError> {
+    let broken = |error: rusqlite::Error| damaged(path, error);
+    connection.busy_timeout(BUSY).map_err(broken)?;
+    let pragma = |name: &str| {
+        connection
+            .query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i32>(0))
+            .map_err(broken)
+    };
+    if pragma("application_id")? != APPLICATION_ID {
+        return Err(damaged(path, "it is no journal of wreimage"));
+    }
+    let found = pragma("user_version")?;
+    if u32::try_from(found) != Ok(FORMAT) {
+        return Err(OpenError::Format {
+            path: path.to_owned(),
+            found,
+        });
+    }
+    let mut statement = connection
+        .prepare("SELECT number, time_ms, body, sum FROM record ORDER BY number")
+        .map_err(broken)?;
+    let mut rows = statement.query([]).map_err(broken)?;
+    let (mut entries, mut last) = (Vec::new(), Sum::default());
+    while let Some(row) = rows.next().map_err(broken)? {
+        let number: i64 = row.get(0).map_err(broken)?;
+        let time: i64 = row.get(1).map_err(broken)?;
+        let body: String = row.get(2).map_err(broken)?;
+        let told: Vec<u8> = row.get(3).map_err(broken)?;
+        let number = number.cast_unsigned();
+        let due = entries.len() as u64 + 1;
+        if number != due {
+            return Err(damaged(path, format!("record {due} is missing")));
+        }
+        last = sum(last, number, time, &body);
+        if told != last {
+            return Err(damaged(
+                path,
+                format!("record {number} is not as it was written"),
+            ));
+        }
+        let record: Record = serde_json::from_str(&body).map_err(|error| {
+            damaged(path, format!("record {number} is not understood: {error}"))
+        })?;
+        let time = Timestamp::from_millisecond(time)
+            .map_err(|error| damaged(path, format!("record {number}: {error}")))?;
+        entries.push(Entry {
+            number,
+            time,
+            record,
+        });
+    }
+    Ok((entries, last))
+}
+
+/// Over a record and the sum of the one before it.
+fn sum(before: Sum, number: u64, time: i64, body: &str) -> Sum {
+    let mut hash = Sha256::new();
+    hash.update(before);
+    hash.update(number.to_le_bytes());
+    hash.update(time.to_le_bytes());
+    hash.update(body.as_bytes());
+    let mut sum = Sum::default();
+    sum.iter_mut()
+        .zip(hash.finalize().iter())
+        .for_each(|(to, from)| *to = *from);
+    sum
+}

@@ -1,0 +1,258 @@
+//! A reimage that is killed anywhere and resumed ends as one that was left alone.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use wreimage_journal::Record;
+
+const RUN: &str = "20260105T080000-sweep-00000001";
+
+/// Option sets that together reach every capability and every step.
+const CASES: [(&str, &[&str]); 4] = [
+    (
+        "host1001",
+        &[
+            "os=bullseye",
+            "task=T12345",
+            "conftool",
+            "httpbb",
+            "mask=nginx",
+        ],
+    ),
+    ("host1002", &["os=bookworm", "new", "no-check-icinga"]),
+    ("host1005", &["os=bullseye", "no-downtime"]),
+    ("host1008", &["os=bullseye", "task=T12345"]),
+];
+
+/// How many of the points are tried when it has to be quick: every n-th.
+fn stride() -> usize {
+    match std::env::var("SWEEP") {
+        Ok(all) if all == "all" => 1,
+        _ => 7,
+    }
+}
+
+fn drive(folder: &Path, mode: &str, death: Option<&str>, host: &str, options: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wreimage-sweep"));
+    command.arg(folder).arg(mode).args(death).arg(host);
+    command.args(options).output().unwrap()
+}
+
+/// The world at the end, without its diary and the numbers of calls: a resumed run looks more often.
+fn world(folder: &Path) -> BTreeMap<String, Value> {
+    let text = std::fs::read_to_string(folder.join("world/world.json")).unwrap();
+    let key = format!("{RUN}/");
+    let mut parts = text.split(&key);
+    let mut text = parts.next().unwrap().to_owned();
+    for part in parts {
+        text.push_str(RUN);
+        text.push_str(part.trim_start_matches(|c: char| c.is_ascii_digit()));
+    }
+    let mut world: BTreeMap<String, Value> = serde_json::from_str(&text).unwrap();
+    world.remove("history");
+    for (name, part) in &mut world {
+        forget_repeats(name, part);
+    }
+    world
+}
+
+/// A write may be made twice: that is its class. What counts writes is left out, and the words in which the guest tells of
+/// their answers; what they bring about is compared, and so is everything that a `once` call brings about.
+fn forget_repeats(at: &str, value: &mut Value) {
+    const COUNTS: [&str; 4] = ["publications", "made", "override_generation", "generation"];
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                let words =
+                    (at == "comments" && key == "text") || (at == "silences" && key == "id");
+                if words || COUNTS.contains(&key.as_str()) {
+                    *value = Value::Null;
+                }
+                forget_repeats(key, value);
+            }
+        }
+        Value::Array(list) => {
+            // An entry that was published twice expires once; the other event finds nothing.
+            if at == "pending" {
+                list.retain(|event| event["event"].get("entry-expires").is_none());
+            }
+            list.iter_mut().for_each(|value| forget_repeats(at, value));
+        }
+        _ => {}
+    }
+}
+
+/// Where the undisturbed run can be killed: at each record, and in each call; of a wait in the first look, one in the middle,
+/// and the last.
+fn points(folder: &Path) -> Vec<String> {
+    let entries = wreimage_journal::read(&folder.join("state"), RUN).unwrap();
+    let mut points: Vec<String> = entries
+        .iter()
+        .flat_map(|entry| {
+            [
+                format!("before:{}", entry.number),
+                format!("after:{}", entry.number),
+            ]
+        })
+        .collect();
+    let text = std::fs::read_to_string(folder.join("performed.json")).unwrap();
+    let performed: Vec<(String, u64)> = serde_json::from_str(&text).unwrap();
+    let mut by_call: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+    for (index, (_, call)) in performed.iter().enumerate() {
+        by_call.entry(*call).or_default().push(index + 1);
+    }
+    for looks in by_call.values() {
+        let mut some = vec![looks[0], looks[looks.len() / 2], looks[looks.len() - 1]];
+        some.dedup();
+        points.extend(some.iter().map(|look| format!("during:{look}")));
+    }
+    points
+}
+
+/// What is wrong after a death there and a resume, if anything is.
+fn dies_and_comes_back(
+    death: &str,
+    torn: bool,
+    undisturbed: &BTreeMap<String, Value>,
+    code: i32,
+    host: &str,
+    options: &[&str],
+) -> Result<(), String> {
+    let folder = tempfile::tempdir().unwrap();
+    let dead = drive(folder.path(), "run", Some(death), host, options);
+    if dead.status.code().is_some() {
+        return Err(format!("it was not killed: {dead:?}"));
+    }
+    if torn {
+        let wal = folder
+            .path()
+            .join(format!("state/runs/{RUN}/journal.db-wal"));
+        let length = std::fs::metadata(&wal).unwrap().len();
+        let file = std::fs::OpenOptions::new().write(true).open(&wal).unwrap();
+        file.set_len(length.saturating_sub(37)).unwrap();
+    }
+    // Some die a second time, soon after they came back.
+    if let Some(number) = death
+        .strip_prefix("before:")
+        .and_then(|it| it.parse::<u64>().ok())
+        && number % 3 == 0
+    {
+        let again = format!("before:{}", number + 5);
+        drive(folder.path(), "resume", Some(&again), host, options);
+    }
+    let mut back = drive(folder.path(), "resume", None, host, options);
+    if back.status.code() == Some(3) {
+        // Nothing was recorded: nothing has happened, and the run is simply started.
+        std::fs::remove_dir_all(folder.path().join("state")).unwrap();
+        back = drive(folder.path(), "run", None, host, options);
+    }
+    if back.status.code() != Some(code) {
+        return Err(format!("ended otherwise: {back:?}"));
+    }
+    let now = world(folder.path());
+    let differ: Vec<String> = undisturbed
+        .iter()
+        .filter(|(key, value)| now.get(*key) != Some(value))
+        .map(|(key, value)| first_difference(key, value, &now[key]))
+        .collect();
+    if differ.is_empty() {
+        Ok(())
+    } else {
+        Err(differ.join("; "))
+    }
+}
+
+fn first_difference(at: &str, one: &Value, other: &Value) -> String {
+    match (one, other) {
+        (Value::Object(one), Value::Object(other)) => {
+            let mut keys: Vec<&String> = one.keys().chain(other.keys()).collect();
+            keys.sort();
+            let key = keys
+                .into_iter()
+                .find(|key| one.get(*key) != other.get(*key))
+                .unwrap();
+            let null = Value::Null;
+            let (one, other) = (
+                one.get(key).unwrap_or(&null),
+                other.get(key).unwrap_or(&null),
+            );
+            first_difference(&format!("{at}.{key}"), one, other)
+        }
+        (one, other) => {
+            let (one, other) = (one.to_string(), other.to_string());
+            let same = one
+                .bytes()
+                .zip(other.bytes())
+                .take_while(|(a, b)| a == b)
+                .count();
+            let from = |text: &str| {
+                let text = String::from_utf8_lossy(&text.as_bytes()[same.saturating_sub(60)..]);
+                text.chars().take(250).collect::<String>()
+            };
+            format!("{at}: …{} became …{}", from(&one), from(&other))
+        }
+    }
+}
+
+#[test]
+fn a_run_that_is_killed_anywhere_ends_as_one_that_was_left_alone() {
+    let mut tried = 0;
+    for (number, (host, options)) in CASES.iter().enumerate() {
+        let folder = tempfile::tempdir().unwrap();
+        let calm = drive(folder.path(), "run", None, host, options);
+        let code = calm.status.code().unwrap();
+        let undisturbed = world(folder.path());
+        let points: Vec<(usize, String)> = points(folder.path())
+            .into_iter()
+            .enumerate()
+            .filter(|(index, _)| (index + number) % stride() == 0)
+            .collect();
+        tried += points.len();
+        let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while let Some((index, death)) = points.get(next.fetch_add(1, Ordering::SeqCst))
+                    {
+                        // A death right after a record, whose last page did not reach the disk.
+                        let torn = death.starts_with("after:") && index % 3 == 0;
+                        let ended =
+                            dies_and_comes_back(death, torn, &undisturbed, code, host, options);
+                        if let Err(why) = ended {
+                            let torn = if torn { " torn" } else { "" };
+                            wrong.lock().unwrap().push(format!("{death}{torn}: {why}"));
+                        }
+                    }
+                });
+            }
+        });
+        let wrong = wrong.into_inner().unwrap();
+        assert!(
+            wrong.is_empty(),
+            "{host} {options:?}: {} of {} points:\n{}",
+            wrong.len(),
+            points.len(),
+            wrong.join("\n")
+        );
+    }
+    println!("{tried} deaths");
+    assert!(tried > 300, "only {tried} points");
+}
+
+/// What a run has recorded is all that the sweep knows of it: the records must be there.
+#[test]
+fn the_undisturbed_runs_record_every_class_of_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let (host, options) = CASES[0];
+    drive(folder.path(), "run", None, host, options);
+    let entries = wreimage_journal::read(&folder.path().join("state"), RUN).unwrap();
+    let has = |wanted: fn(&Record) -> bool| entries.iter().any(|entry| wanted(&entry.record));
+    assert!(has(|record| matches!(record, Record::Intent(_))));
+    assert!(has(|record| matches!(record, Record::Timer(_))));
+    assert!(has(|record| matches!(record, Record::GuestEnded(_))));
+    assert!(has(|record| matches!(record, Record::Finished(_))));
+}
