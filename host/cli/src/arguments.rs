@@ -26,6 +26,9 @@ pub enum Command {
     Cleanup(Cleanup),
     /// Answer the question that a run waits for, from any terminal
     Answer(Answer),
+    /// The locks that runs hold on their hosts
+    #[command(subcommand)]
+    Lock(LockCommand),
     /// List the runs
     Runs(Runs),
     /// Show a run: its steps with durations and evidence, and what is left
@@ -77,6 +80,9 @@ pub struct Run {
     /// Exit with 10 when there were warnings
     #[arg(long, help_heading = HOST_OPTIONS)]
     pub strict: bool,
+    /// Do not lock the host against other runs. Two runs on one host can destroy each other's work
+    #[arg(long, help_heading = HOST_OPTIONS)]
+    pub no_locks: bool,
     /// Why it is started; kept in the journal
     #[arg(long, value_name = "TEXT", help_heading = HOST_OPTIONS)]
     pub reason: Option<String>,
@@ -133,6 +139,25 @@ pub struct Answer {
     /// One of the answers that the question offers
     #[arg(value_name = "CHOICE")]
     pub choice: String,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// `wreimage lock`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum LockCommand {
+    /// List them: who holds which, since when, and how the holder is
+    Ls(Runs),
+    /// Take one away from its holder, who changes nothing any more from then on
+    Break(BreakLock),
+}
+
+/// `wreimage lock break`.
+#[derive(Debug, Clone, Args)]
+pub struct BreakLock {
+    /// The lock's name, as `wreimage lock ls` lists it
+    #[arg(value_name = "NAME")]
+    pub name: String,
     #[command(flatten)]
     pub place: Place,
 }

@@ -3,6 +3,7 @@
 use crate::arguments::Output;
 use crate::exit::{Exit, Failure};
 use crate::face::{self, Face};
+use crate::lock::HostLock;
 use crate::prompt::Terminal;
 use crate::surroundings::Surroundings;
 use crate::tell;
@@ -20,6 +21,8 @@ pub struct Manner {
     pub yes: Option<String>,
     /// Whether the run can be gone on with when this process is gone.
     pub resumable: bool,
+    /// What keeps other runs from the host.
+    pub lock: Option<HostLock>,
 }
 
 /// What earlier processes have recorded, and what to do with it.
@@ -53,6 +56,7 @@ pub async fn drive(
     ));
     let mut services = place.services;
     services.log = journal;
+    services.fence = manner.lock.as_ref().map(HostLock::fence);
     let (listening, changes) = (face.clone(), touched.clone());
     // What a rehearsal changes, it changes in its twin.
     let rehearsal = request.dry_run;
@@ -85,6 +89,12 @@ pub async fn drive(
     };
     face.finish();
     let report = report.map_err(failure)?;
+    // One that waits for somebody keeps its host: it is half-way.
+    if report.ending.outcome != "paused"
+        && let Some(lock) = manner.lock
+    {
+        lock.release();
+    }
     if manner.output == Output::Text {
         crate::print(&tell::plain(&face::report(&report)))?;
     }
@@ -103,7 +113,10 @@ pub async fn drive(
 
 fn failure(error: RunError) -> Failure {
     match error {
-        RunError::NotGranted(why) | RunError::OtherGuest(why) => Failure::refused(why),
+        RunError::NotGranted(why) => Failure::refused(why),
+        RunError::OtherGuest(why) => {
+            Failure::refused(format!("the other guest cannot go on with this run: {why}"))
+        }
         RunError::Types(why) => {
             Failure::refused(format!("the guest does not fit this host: {why}"))
         }

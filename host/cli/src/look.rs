@@ -134,6 +134,17 @@ impl Standing {
     }
 }
 
+/// Where a run stands, in a word; `None` when it cannot be read.
+pub fn state_of_run(state: &Path, run: &str) -> Option<String> {
+    let driver = wreimage_journal::driver(state, run).ok()?;
+    let entries = wreimage_journal::read(state, run).ok()?;
+    let standing = Standing::of(&entries, driver.as_deref())?;
+    Some(match standing.question {
+        Some(question) => format!("{}: {}", standing.state, words::short(&question.question)),
+        None => standing.state,
+    })
+}
+
 fn last_step(entries: &[Entry]) -> Option<String> {
     entries.iter().rev().find_map(|entry| match &entry.record {
         Record::StepBegan { phase, name, .. } => Some(format!("{phase}: {name}")),

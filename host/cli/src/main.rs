@@ -7,6 +7,7 @@ mod face;
 mod files;
 mod guest_options;
 mod inspect;
+mod lock;
 mod look;
 mod prompt;
 mod resume;
@@ -15,7 +16,7 @@ mod site_check;
 mod surroundings;
 mod tell;
 
-use arguments::{Command, LabCommand, SiteCommand};
+use arguments::{Command, LabCommand, LockCommand, SiteCommand};
 use clap::{CommandFactory, FromArgMatches};
 use exit::{Exit, Failure};
 use std::ffi::OsString;
@@ -63,6 +64,8 @@ async fn dispatch(arguments: Vec<OsString>) -> Result<Exit, Failure> {
         Command::Resume(resume) => resume::resume(&resume).await,
         Command::Cleanup(cleanup) => resume::cleanup(&cleanup.going).await,
         Command::Answer(answer) => look::answer(&answer),
+        Command::Lock(LockCommand::Ls(which)) => lock::list(&which),
+        Command::Lock(LockCommand::Break(which)) => lock::break_lock(&which),
         Command::Runs(runs) => look::runs(&runs),
         Command::Show(show) => look::show(&show),
         Command::Logs(logs) => look::logs(&logs).await,

@@ -4,7 +4,7 @@ use crate::arguments::{Going, Resume};
 use crate::drive::{self, Manner};
 use crate::exit::{Exit, Failure};
 use crate::look;
-use crate::run::{TASK, pace};
+use crate::run::{TASK, lock, pace};
 use crate::surroundings::{self, Binding};
 use crate::tell;
 use wreimage_engine::RunRequest;
@@ -77,12 +77,15 @@ async fn go_on(
     }
     crate::files::pin_guest(&state, guest.digest(), &bytes)?;
     let request = request(&header, &mut place);
+    // The journal first: its driver, were there one, would lose the lock.
     let (journal, entries) = RunDatabase::resume(&state, &run).map_err(look::unreadable)?;
+    let lock = lock(&state, &request)?;
     let manner = Manner {
         output: going.output,
         strict: going.strict,
         yes: going.yes.clone(),
         resumable: true,
+        lock,
     };
     let changed = guest.digest() != header.guest_digest
         && !entries.iter().any(|entry| {

@@ -5,6 +5,7 @@ use crate::drive::{self, Manner};
 use crate::exit::{self, Exit, Failure};
 use crate::files;
 use crate::guest_options;
+use crate::lock::HostLock;
 use crate::surroundings::{self, Binding, load_guest};
 use crate::tell;
 use clap::FromArgMatches;
@@ -12,7 +13,7 @@ use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::Path;
 use wreimage_engine::{OptionValues, RunRequest};
-use wreimage_journal::RunDatabase;
+use wreimage_journal::{Holder, RunDatabase};
 use wreimage_lab::Pace;
 
 /// Virtual seconds a second at which a lab run on a terminal takes about 15 s.
@@ -78,6 +79,14 @@ pub async fn run(guest_name: &str, words: Vec<OsString>) -> Result<Exit, Failure
     }
     request.reason = arguments.reason.clone();
     request.world = world;
+    let resumable = !arguments.dry_run && (place.pace == Pace::Real || request.world.is_some());
+    request.lock = (resumable && !arguments.no_locks).then(|| lock_name(&request));
+    if resumable && arguments.no_locks {
+        tell::line(&format!(
+            "WARNING: --no-locks: nothing keeps another run from {host} while this one is at work"
+        ));
+    }
+    let lock = lock(&place.state, &request)?;
     let journal = RunDatabase::create(&place.state, &request.run)
         .map_err(|error| Failure::usage(error.to_string()))?;
     files::pin_guest(&place.state, guest.digest(), &bytes)?;
@@ -85,9 +94,28 @@ pub async fn run(guest_name: &str, words: Vec<OsString>) -> Result<Exit, Failure
         output: arguments.output,
         strict: arguments.strict,
         yes: arguments.yes,
-        resumable: !arguments.dry_run && (place.pace == Pace::Real || request.world.is_some()),
+        resumable,
+        lock,
     };
     drive::drive(&engine, &guest, request, place, journal, None, manner).await
+}
+
+/// What the lock of a run's host is called: at a site by its name, in a lab by its world.
+fn lock_name(request: &RunRequest) -> String {
+    let place = request.world.as_ref().unwrap_or(&request.site);
+    format!("{place}/{}", request.host)
+}
+
+/// Takes the lock that a run is to have.
+pub fn lock(state: &Path, request: &RunRequest) -> Result<Option<HostLock>, Failure> {
+    let holder = Holder {
+        run: request.run.clone(),
+        actor: drive::actor(),
+        controller: drive::controller(),
+    };
+    let name = request.lock.as_deref();
+    name.map(|name| HostLock::take(state, name, &holder))
+        .transpose()
 }
 
 /// A short name: letters, digits, dashes.

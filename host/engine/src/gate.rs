@@ -8,7 +8,7 @@ use crate::operator::Operator;
 use crate::past::{Open, Past, Recalled};
 use crate::recorder::{CallSink, Recorder};
 use crate::report::Mutation;
-use crate::services::{Observer, WaitPolicy};
+use crate::services::{Fence, Observer, WaitPolicy};
 use crate::stop::Stop;
 use crate::twin::{Seen, TwinMaker};
 use crate::undo::UndoList;
@@ -46,6 +46,7 @@ pub(crate) struct Course {
     pub(crate) protected_tags: Vec<String>,
     pub(crate) console: Option<String>,
     pub(crate) waits: Option<WaitPolicy>,
+    pub(crate) fence: Option<Fence>,
     pub(crate) consent: Arc<dyn Consent>,
     pub(crate) operator: Arc<dyn Operator>,
     pub(crate) observer: Option<Observer>,
@@ -330,6 +331,12 @@ impl Course {
         call: &Call,
         witness: Option<Value>,
     ) -> Result<(), Stop> {
+        // Who has been overtaken changes nothing any more.
+        if let (Some(fence), false) = (&self.fence, self.state().in_twin)
+            && let Err(why) = fence()
+        {
+            return Err(Stop::Paused(why));
+        }
         let intent = Intent {
             call: call.sequence,
             function: function.to_string(),

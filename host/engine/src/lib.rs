@@ -58,7 +58,7 @@ pub use redact::Redactor;
 pub use report::{Mutation, PastStep, Reminder, Report};
 pub use resume::{ResumeError, resumable};
 pub use run::{Going, RunError, RunRequest, resume, run};
-pub use services::{Listener, Observer, Services, WaitPolicy};
+pub use services::{Fence, Listener, Observer, Services, WaitPolicy};
 pub use stop::Stop;
 pub use twin::{Seen, Twin, TwinMaker};
 pub use wreimage_capability::guest::{Description, OptionKind, OptionSpec};

@@ -64,6 +64,8 @@ pub struct RunRequest {
     pub reason: Option<String>,
     /// The directory of the lab's world, when one is kept.
     pub world: Option<String>,
+    /// The lock that keeps other runs from the host, if there is one.
+    pub lock: Option<String>,
 }
 
 impl RunRequest {
@@ -85,6 +87,7 @@ impl RunRequest {
             limits: Limits::default(),
             reason: None,
             world: None,
+            lock: None,
         }
     }
 
@@ -99,6 +102,7 @@ impl RunRequest {
             absent: header.absent.iter().cloned().collect(),
             reason: header.reason.clone(),
             world: header.world.clone(),
+            lock: header.lock.clone(),
             ..RunRequest::new(&header.host, &header.site)
         }
     }
@@ -154,11 +158,16 @@ pub async fn run(
     }
     let began = services.clock.now();
     let limits = request.limits;
-    let (reason, world) = (request.reason.clone(), request.world.clone());
+    let (reason, world, lock) = (
+        request.reason.clone(),
+        request.world.clone(),
+        request.lock.clone(),
+    );
     let course = Arc::new(course(guest, request, services));
     let header = Header {
         reason,
         world,
+        lock,
         ..header(guest, &course)
     };
     course
@@ -429,6 +438,7 @@ fn course(guest: &Guest, request: RunRequest, services: Services) -> Course {
         protected_tags: request.protected_tags,
         console: request.console,
         waits: services.waits,
+        fence: services.fence,
         consent: services.consent,
         operator: services.operator,
         observer: services.observer,
@@ -483,6 +493,7 @@ fn header(guest: &Guest, course: &Course) -> Header {
         controller: course.controller.clone(),
         reason: None,
         world: None,
+        lock: None,
         absent: course.absent.iter().cloned().collect(),
         effects: crate::effects_digest(),
         wreimage: env!("CARGO_PKG_VERSION").to_owned(),

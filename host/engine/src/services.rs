@@ -19,6 +19,9 @@ pub type Observer = Arc<dyn Fn(&'static Function, &Value, &Value) + Send + Sync>
 /// What the site says of a wait's patience, given what the guest asks for.
 pub type WaitPolicy = Arc<dyn Fn(&'static Function, Patience) -> Patience + Send + Sync>;
 
+/// Asked before each intent whether the run still holds its lock; the text says why not.
+pub type Fence = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
 /// The surroundings of one run.
 #[derive(Clone)]
 pub struct Services {
@@ -40,6 +43,8 @@ pub struct Services {
     pub twin: Option<Arc<dyn TwinMaker>>,
     /// What the site says of waits; without it the guest's word holds.
     pub waits: Option<WaitPolicy>,
+    /// Whether the run still holds its lock.
+    pub fence: Option<Fence>,
     /// Takes secrets out of what providers say.
     pub redactor: Option<Redactor>,
     /// Stops the run.
@@ -59,6 +64,7 @@ impl Services {
             consent: Arc::new(GivenConsent(String::new())),
             twin: None,
             waits: None,
+            fence: None,
             redactor: None,
             cancel: Cancel::new(),
         }

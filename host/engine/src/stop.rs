@@ -22,8 +22,8 @@ pub enum Stop {
     Cancelled,
     /// The guest calls something else than it did before.
     #[error(
-        "the guest does not do what it did before: the journal has {recorded}, and now comes {called}. Nothing was done. Resume \
-         with the guest that the run was started with, or end the run with `wreimage cleanup`"
+        "the guest does not do what it did before: the journal has {recorded}, and now comes {called}. Nothing was \
+         done by it. A guest that does the same goes on; `wreimage cleanup` ends the run"
     )]
     Diverged {
         /// What the journal has.

@@ -2,11 +2,13 @@
 //! and the input of resume at once.
 
 mod database;
+mod lock;
 mod log;
 mod record;
 mod state_dir;
 
 pub use database::{OpenError, RunDatabase, driver, leave_answer, read};
+pub use lock::{Held, Holder, LEASE, LockError, Locks, Pulse, RENEWAL};
 pub use log::{Log, LogError, MemoryLog};
 pub use record::{
     Answered, Ending, Entry, FORMAT, GuestEnd, Header, Intent, Level, Origin, Outcome, Question,

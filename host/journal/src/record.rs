@@ -210,6 +210,10 @@ pub struct Header {
     /// The capabilities that the site does not have, as the guest was told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub absent: Vec<String>,
+    /// The lock that keeps other runs from the host; without it, it was started with `--no-locks`, or nobody else can reach
+    /// the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<String>,
     /// SHA-256 of the effect tables: what a crash leaves in doubt depends on them.
     pub effects: String,
     /// Version of the host program.

@@ -146,6 +146,7 @@ impl Setup {
             protected_tags: vec!["protected".to_owned()],
             console: Some("console host1001".to_owned()),
             waits: None,
+            fence: None,
             consent: Arc::new(GivenConsent("host1001".to_owned())),
             operator: Arc::new(Answers(Mutex::default())),
             observer: None,
