@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use wreimage::{Run, Site};
-use wreimage_metal::clock::seconds_between;
+use wreimage::{Going, Run, Site};
+use wreimage_metal::clock::{Timestamp, now, seconds_between, wait_for};
 use wreimage_metal::console::ConsoleLine;
 use wreimage_metal::disk::MARKER;
 use wreimage_metal::machine::BootOverride;
@@ -331,4 +331,62 @@ fn a_rehearsal_on_a_real_site_reads_it_and_changes_nothing() -> Result<()> {
     let boot = rig.ssh(Identity::Production, "cat /proc/sys/kernel/random/boot_id")?;
     ensure!(boot == boot_id(&old)?, "the machine was restarted");
     Ok(())
+}
+
+/// Killed while the BMC works on the power command, and again while the installer runs: the machine is installed once.
+#[test]
+fn a_run_that_is_killed_twice_is_resumed_and_installs_the_machine_once() -> Result<()> {
+    let _alone = alone();
+    let rig = Rig::start(Options {
+        bmc: BmcKind::Pyghmi,
+        ..Options::default()
+    })?;
+    rig.wait_for_old_os(BOOT)?;
+    let site = Site::default();
+    let begun = now();
+
+    let mut first = Going::begin(&rig, &site)?;
+    wait_for("the power command", BOOT, || {
+        first.goes_on()?;
+        Ok(restarts(&rig).first().copied())
+    })?;
+    let id = first.id()?;
+    let said = first.kill()?;
+    let answered = said
+        .lines()
+        .any(|line| line.contains("\"outcome\"") && line.contains("ipmi.set-power"));
+    ensure!(!answered, "it was killed too late: {said}");
+
+    // What became of the power command is read from the world, and not given again.
+    let mut second = Going::resume(&rig, &site, &id)?;
+    let installer = wait_for("the installer", BOOT, || {
+        second.goes_on()?;
+        rig.console().find(begun, INSTALLER_UP)
+    })?;
+    wait_for("the installer in the journal", BOOT, || {
+        second.goes_on()?;
+        Ok(second.has_said(boot_id(&installer)?).then_some(()))
+    })?;
+    second.kill()?;
+
+    let last = Run::resumed(&rig, &site, &id)?;
+    ensure!(last.code == 0, "{} {}", last.code, last.said());
+    ensure!(restarts(&rig).len() == 1, "{:?}", commands(&rig));
+    let after = installer.at + Duration::from_millis(1);
+    let again = rig.console().find(after, INSTALLER_UP)?;
+    ensure!(again.is_none(), "a second installer: {again:?}");
+    ensure!(!rig.snippet_exists() && !rig.snippet_is_listed());
+    ensure!(rig.boot_override() == BootOverride::None);
+    let marker = rig.try_ssh(Identity::Installer, &format!("cat {MARKER}"))?;
+    ensure!(!marker.status.success(), "the old system is still there");
+    Ok(())
+}
+
+/// When the BMC gave power anew.
+fn restarts(rig: &Rig) -> Vec<Timestamp> {
+    rig.chassis_log()
+        .into_iter()
+        .filter(|entry| entry.command == "power on" || entry.command == "reset")
+        .map(|entry| entry.at)
+        .collect()
 }

@@ -1,15 +1,16 @@
 //! Running `wreimage` on the rig, with a site file for it.
 
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use wreimage_metal::Rig;
 use wreimage_metal::clock::{Timestamp, seconds_between};
 use wreimage_metal::machine::{FQDN, MAC, NAME, SERIAL, UUID};
-use wreimage_metal::process::run_any;
+use wreimage_metal::process::{Process, run_any};
 
 /// A whole reimage of the machine must end within this.
 const RUN: Duration = Duration::from_secs(400);
@@ -109,24 +110,18 @@ pub struct Run {
 impl Run {
     /// Reimages the machine of the rig.
     pub fn of(rig: &Rig, site: &Site, more: &[&str]) -> Result<Self> {
-        let site = site.write(rig)?.display().to_string();
-        let guest = built("target/guests/reimage.wasm")?;
-        let mut command = rig.command(built("target/release/wreimage")?);
-        command
-            .env_clear()
-            .env(
-                "PATH",
-                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            )
-            .env("HOME", rig.directory())
-            .arg("run")
-            .arg(guest)
-            .args([
-                "--site", &site, "--host", NAME, "--os", "bookworm", "--yes", NAME, "--output",
-                "json",
-            ])
-            .args(more);
-        let output = run_any(&command, RUN)?;
+        let mut command = begin(rig, site)?;
+        command.args(more);
+        Self::to_its_end(&command)
+    }
+
+    /// Goes on with a run.
+    pub fn resumed(rig: &Rig, site: &Site, id: &str) -> Result<Self> {
+        Self::to_its_end(&resume(rig, site, id)?)
+    }
+
+    fn to_its_end(command: &Command) -> Result<Self> {
+        let output = run_any(command, RUN)?;
         let out = String::from_utf8(output.stdout).context("stdout is not UTF-8")?;
         let err = String::from_utf8_lossy(&output.stderr).into_owned();
         let events: Vec<Value> = out
@@ -186,6 +181,88 @@ impl Run {
             self.time_of(first)?,
             self.time_of(self.last())?,
         ))
+    }
+}
+
+/// `wreimage` with a home of its own.
+fn program(rig: &Rig) -> Result<Command> {
+    let mut command = rig.command(built("target/release/wreimage")?);
+    command
+        .env_clear()
+        .env(
+            "PATH",
+            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        )
+        .env("HOME", rig.directory());
+    Ok(command)
+}
+
+fn begin(rig: &Rig, site: &Site) -> Result<Command> {
+    let mut command = program(rig)?;
+    command
+        .arg("run")
+        .arg(built("target/guests/reimage.wasm")?)
+        .arg("--site")
+        .arg(site.write(rig)?)
+        .args(["--host", NAME, "--os", "bookworm", "--yes", NAME])
+        .args(["--output", "json"]);
+    Ok(command)
+}
+
+fn resume(rig: &Rig, site: &Site, id: &str) -> Result<Command> {
+    let mut command = program(rig)?;
+    command
+        .args(["resume", id, "--output", "json", "--site"])
+        .arg(site.write(rig)?);
+    Ok(command)
+}
+
+/// A run that goes on while the test looks at the machine.
+pub struct Going(Process);
+
+impl Going {
+    /// Begins a run.
+    pub fn begin(rig: &Rig, site: &Site) -> Result<Self> {
+        let log = rig.directory().join("begun.log");
+        Ok(Going(Process::start("wreimage", &begin(rig, site)?, &log)?))
+    }
+
+    /// Goes on with one.
+    pub fn resume(rig: &Rig, site: &Site, id: &str) -> Result<Self> {
+        let log = rig.directory().join("resumed.log");
+        Ok(Going(Process::start(
+            "wreimage",
+            &resume(rig, site, id)?,
+            &log,
+        )?))
+    }
+
+    /// Id of the run.
+    pub fn id(&self) -> Result<String> {
+        let said = self.0.output();
+        let header = said.lines().find(|line| line.contains("\"header\""));
+        let header: Value = serde_json::from_str(header.context("no header")?)?;
+        Ok(header["run"].as_str().context("no id")?.to_owned())
+    }
+
+    /// Fails when it has ended.
+    pub fn goes_on(&mut self) -> Result<()> {
+        ensure!(self.0.is_running(), "wreimage ended: {}", self.0.output());
+        Ok(())
+    }
+
+    /// Whether these words are among what it has printed.
+    pub fn has_said(&self, words: &str) -> bool {
+        self.0.output().contains(words)
+    }
+
+    /// As `kill -9`: it alone, at once.
+    pub fn kill(mut self) -> Result<String> {
+        self.goes_on()?;
+        let pid = Pid::from_raw(self.0.pid().cast_signed()).context("no process")?;
+        kill_process(pid, Signal::KILL)?;
+        let said = self.0.output();
+        Ok(said)
     }
 }
 
