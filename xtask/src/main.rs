@@ -42,7 +42,7 @@ enum Task {
         /// One part; all of them when none is named
         part: Option<test::Part>,
     },
-    /// Kill a reimage at every point and resume it; the tests do so at every seventh
+    /// Kill a reimage at every point and resume it; the tests do so at every fifth
     Sweep,
     /// What has to pass: format, lints, documentation, all tests
     Ci,

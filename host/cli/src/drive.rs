@@ -56,6 +56,7 @@ pub async fn drive(
     ));
     let mut services = place.services;
     services.log = journal;
+    services.resumable = manner.resumable;
     services.fence = manner.lock.as_ref().map(HostLock::fence);
     let (listening, changes) = (face.clone(), touched.clone());
     // What a rehearsal changes, it changes in its twin.

@@ -47,6 +47,7 @@ pub(crate) struct Course {
     pub(crate) console: Option<String>,
     pub(crate) waits: Option<WaitPolicy>,
     pub(crate) fence: Option<Fence>,
+    pub(crate) resumable: bool,
     pub(crate) consent: Arc<dyn Consent>,
     pub(crate) operator: Arc<dyn Operator>,
     pub(crate) observer: Option<Observer>,

@@ -2,7 +2,8 @@
 
 use crate::redact::Redaction;
 use crate::services::Listener;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use wreimage_capability::{Clock, Sink};
 use wreimage_journal::{Entry, Log, LogError, Record};
@@ -14,6 +15,8 @@ pub(crate) struct Recorder {
     clock: Mutex<Arc<dyn Clock>>,
     /// Why the record cannot be kept any more.
     broken: Mutex<Option<String>>,
+    /// What must not stay is taken back, recorded or not.
+    unrecorded: AtomicBool,
     /// Held while a record is numbered and written, so that the file has the order of the numbers.
     number: Mutex<u64>,
     calls: AtomicU64,
@@ -32,6 +35,7 @@ impl Recorder {
             listener,
             clock: Mutex::new(clock),
             broken: Mutex::new(None),
+            unrecorded: AtomicBool::new(false),
             number: Mutex::new(0),
             calls: AtomicU64::new(0),
             redaction,
@@ -69,6 +73,11 @@ impl Recorder {
         self.write(record, true)
     }
 
+    /// From here on what cannot be recorded is only told.
+    pub(crate) fn go_on_unrecorded(&self) {
+        self.unrecorded.store(true, Ordering::SeqCst);
+    }
+
     /// Why the record is not complete, if it is not.
     pub(crate) fn broken(&self) -> Option<String> {
         self.broken
@@ -85,12 +94,21 @@ impl Recorder {
             record,
         };
         let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
-        // The first failure stops the guest. What must still be taken back is taken back all the same, unrecorded.
-        if broken.is_none()
-            && let Err(error) = self.log.append(&entry, durable)
-        {
-            *broken = Some(error.to_string());
-            return Err(error);
+        match broken.as_deref() {
+            None => {
+                if let Err(error) = self.log.append(&entry, durable) {
+                    *broken = Some(error.to_string());
+                    return Err(error);
+                }
+            }
+            // Nothing is done that is not recorded, but for what must be taken back in any case.
+            Some(why) if !self.unrecorded.load(Ordering::SeqCst) => {
+                return Err(LogError {
+                    path: PathBuf::new(),
+                    source: std::io::Error::other(why.to_owned()),
+                });
+            }
+            Some(_) => {}
         }
         drop(broken);
         *number = entry.number;

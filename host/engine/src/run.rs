@@ -319,12 +319,19 @@ async fn drive(
                 ended = Ended::Stopped(stop);
             }
             if let Ended::Stopped(stop) = &ended
-                && stop.is_pause()
+                && (stop.is_pause() || (course.resumable && matches!(stop, Stop::Record(_))))
             {
                 return Ok(pause(course, stop, began));
             }
             // A record that cannot be kept does not keep the host from taking back what must not stay; the report says so.
-            let _told = close_course(course, &ended);
+            if !course.resumable {
+                course.recorder.go_on_unrecorded();
+            }
+            if let Err(error) = close_course(course, &ended)
+                && course.resumable
+            {
+                return Ok(pause(course, &Stop::Record(error), began));
+            }
             ended
         }
     };
@@ -342,7 +349,9 @@ async fn close(
 ) -> Result<Report, RunError> {
     match course.take_back().await {
         Ok(()) => {}
-        Err(stop) if stop.is_pause() => return Ok(pause(course, &stop, began)),
+        Err(stop) if stop.is_pause() || matches!(stop, Stop::Record(_)) => {
+            return Ok(pause(course, &stop, began));
+        }
         Err(stop) => return Err(RunError::Host(stop.to_string())),
     }
     let refused = matches!(
@@ -351,6 +360,9 @@ async fn close(
     );
     if !refused || course.state().touched {
         say_closing_words(engine, guest, course, limits, &ended).await;
+    }
+    if let (Some(why), true) = (course.recorder.broken(), course.resumable) {
+        return Ok(pause(course, &Stop::Paused(why), began));
     }
     Ok(finish(course, &ended, began))
 }
@@ -439,6 +451,7 @@ fn course(guest: &Guest, request: RunRequest, services: Services) -> Course {
         console: request.console,
         waits: services.waits,
         fence: services.fence,
+        resumable: services.resumable,
         consent: services.consent,
         operator: services.operator,
         observer: services.observer,
@@ -693,9 +706,14 @@ fn wit_ending(course: &Course, ended: &Ended) -> wit::Ending {
 /// Judges the run, writes the last record and makes the report.
 fn finish(course: &Course, ended: &Ended, began: Timestamp) -> Report {
     let mut ending = judge::ending(&course.state(), ended);
-    let _told = course
+    let told = course
         .recorder
         .record_durably(Record::Finished(ending.clone()));
+    if let Err(error) = told
+        && course.resumable
+    {
+        return pause(course, &Stop::Record(error), began);
+    }
     if let Some(broken) = course.recorder.broken() {
         ending.summary.push_str(&format!(
             ". The record of this run is not complete: {broken}"

@@ -45,6 +45,9 @@ pub struct Services {
     pub waits: Option<WaitPolicy>,
     /// Whether the run still holds its lock.
     pub fence: Option<Fence>,
+    /// Whether the run can be gone on with from its journal, in another process. Then a journal that cannot be written any
+    /// more pauses it; otherwise what must not stay is taken back, unrecorded.
+    pub resumable: bool,
     /// Takes secrets out of what providers say.
     pub redactor: Option<Redactor>,
     /// Stops the run.
@@ -65,6 +68,7 @@ impl Services {
             twin: None,
             waits: None,
             fence: None,
+            resumable: false,
             redactor: None,
             cancel: Cancel::new(),
         }

@@ -205,7 +205,8 @@ impl Course {
                     // The outcome closes the entry, whatever it is.
                     match self.call(inverse, json!({}), Origin::Undo).await {
                         // From the second try on the record is only told, not kept.
-                        Ok(_) | Err(Stop::Record(_)) => {}
+                        Ok(_) => {}
+                        Err(Stop::Record(_)) if !self.resumable => {}
                         Err(other) => return Err(other),
                     }
                 }

@@ -33,6 +33,8 @@ enum Death {
     Before(u64),
     After(u64),
     During(u64),
+    /// It does not die: from this record on the disk is full.
+    Full(u64),
 }
 
 impl Death {
@@ -43,6 +45,7 @@ impl Death {
             "before" => Some(Death::Before(number)),
             "after" => Some(Death::After(number)),
             "during" => Some(Death::During(number)),
+            "full" => Some(Death::Full(number)),
             _ => None,
         }
     }
@@ -68,6 +71,14 @@ struct Mortal {
 impl Log for Mortal {
     fn append(&self, entry: &Entry, durable: bool) -> Result<(), LogError> {
         self.death.at(Death::Before(entry.number));
+        if let Death::Full(first) = self.death
+            && entry.number >= first
+        {
+            return Err(LogError {
+                path: self.inner.path().to_owned(),
+                source: std::io::Error::from(std::io::ErrorKind::StorageFull),
+            });
+        }
         self.inner.append(entry, durable)?;
         self.death.at(Death::After(entry.number));
         Ok(())
@@ -204,6 +215,7 @@ async fn drive(folder: &Path, resumes: bool, death: Death, host: &str, options: 
     services.clock = lab.clock();
     services.consent = Arc::new(GivenConsent(host.to_owned()));
     services.operator = Arc::new(Later);
+    services.resumable = true;
     let state = folder.join("state");
     let report = if resumes {
         let (journal, entries) = RunDatabase::resume(&state, RUN).unwrap();

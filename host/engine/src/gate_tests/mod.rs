@@ -147,6 +147,7 @@ impl Setup {
             console: Some("console host1001".to_owned()),
             waits: None,
             fence: None,
+            resumable: false,
             consent: Arc::new(GivenConsent("host1001".to_owned())),
             operator: Arc::new(Answers(Mutex::default())),
             observer: None,

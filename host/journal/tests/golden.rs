@@ -1,0 +1,246 @@
+//! The form of every record, as it stands in journals that exist: it is read for ever, and never changes.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::path::Path;
+use wreimage_capability::{Effect, Fault};
+use wreimage_journal::{
+    Answered, Ending, Entry, GuestEnd, Header, Intent, Level, Origin, Outcome, Question, Reality,
+    Record, Timer, UndoClosed, UndoState,
+};
+
+/// One of each kind, and of each form that a kind has.
+fn all() -> Vec<Record> {
+    let word = str::to_owned;
+    let outcome = |result| {
+        Record::Outcome(Outcome {
+            call: 7,
+            function: word("ipmi.set-power"),
+            effect: Effect::Once,
+            origin: Origin::Guest,
+            arguments: json!({ "action": "Cycle" }),
+            result,
+            reality: Reality::Real,
+            took_ms: 1200,
+        })
+    };
+    let closed = |state| {
+        Record::UndoClosed(UndoClosed {
+            call: 5,
+            inverse: word("dhcp.withdraw"),
+            thing: word("the DHCP entry"),
+            state,
+            text: word("by the guest"),
+        })
+    };
+    let ended = |level| Record::StepEnded {
+        phase: word("install"),
+        name: word("Reboot the host via IPMI"),
+        level,
+        text: word("power cycle"),
+        evidence: vec![(word("boot id"), word("b1"))],
+        took_ms: 3,
+    };
+    vec![
+        Record::Header(Box::new(Header {
+            format: 1,
+            run: word("20260105T080000-host1001-00000001"),
+            host: word("host1001"),
+            site: word("lab1"),
+            dry_run: false,
+            guest: word("reimage"),
+            guest_version: word("0.1.0"),
+            guest_digest: word("d1"),
+            options: vec![(word("os"), word("bookworm"))],
+            actor: word("somebody"),
+            controller: word("controller1001"),
+            reason: Some(word("a new disk")),
+            world: Some(word("/srv/world")),
+            absent: vec![word("conftool")],
+            lock: Some(word("lab1/host1001")),
+            effects: word("e1"),
+            wreimage: word("0.1.0"),
+        })),
+        Record::Consented {
+            first: word("icinga.set-downtime"),
+            known: vec![(word("serial"), word("LAB1001"))],
+        },
+        Record::StepBegan {
+            phase: word("install"),
+            name: word("Reboot the host via IPMI"),
+            expected_ms: Some(300_000),
+        },
+        Record::Intent(Intent {
+            call: 7,
+            function: word("ipmi.set-power"),
+            effect: Effect::Once,
+            origin: Origin::Guest,
+            arguments: json!({ "action": "Cycle" }),
+            witness: Some(json!({ "on": true })),
+        }),
+        Record::UndoOpened {
+            call: 5,
+            inverse: word("dhcp.withdraw"),
+            thing: word("the DHCP entry"),
+        },
+        Record::Progress {
+            call: 7,
+            text: word("no answer (in POST)"),
+        },
+        outcome(Ok(json!(null))),
+        outcome(Err(
+            Fault::timeout("ipmi.timeout", "BMC", "no answer").with("raw", "0x")
+        )),
+        Record::Timer(Timer {
+            call: 8,
+            function: word("remote.wait-for-boot"),
+            origin: Origin::Guest,
+            arguments: json!({ "at": "Either" }),
+            due_ms: 1_767_600_000_000,
+        }),
+        ended(Level::Success),
+        ended(Level::Skipped),
+        ended(Level::Warning),
+        ended(Level::Failure),
+        ended(Level::Unfinished),
+        Record::Note {
+            level: Level::Warning,
+            text: word("look"),
+            by_host: true,
+        },
+        Record::Log {
+            severity: word("info"),
+            text: word("a line"),
+        },
+        Record::Reminder {
+            text: word("nginx.service is masked"),
+            command: word("systemctl unmask nginx.service"),
+        },
+        Record::Question(Question {
+            call: 9,
+            question: word("it failed"),
+            choices: vec![(word("retry"), word("try again"))],
+        }),
+        Record::Answer(Answered {
+            call: 9,
+            answer: word("retry"),
+        }),
+        closed(UndoState::Done),
+        closed(UndoState::Failed),
+        closed(UndoState::NotNeeded),
+        closed(UndoState::Left),
+        Record::Signal {
+            signal: word("cancel"),
+        },
+        Record::TwinEntered {
+            function: word("icinga.set-downtime"),
+        },
+        Record::GuestEnded(GuestEnd::Returned(json!({ "verdict": "Success" }))),
+        Record::GuestEnded(GuestEnd::Faulted(Fault::cancelled("no"))),
+        Record::GuestEnded(GuestEnd::Trapped(word("unreachable"))),
+        Record::GuestEnded(GuestEnd::Stopped(word("refused"), word("nobody confirmed"))),
+        Record::GuestEnded(GuestEnd::Cancelled),
+        Record::Paused {
+            why: word("it waits for an answer"),
+        },
+        Record::Resumed {
+            actor: word("somebody"),
+            controller: word("controller1001"),
+            wreimage: word("0.1.0"),
+        },
+        Record::GuestChanged {
+            digest: word("d2"),
+            version: word("0.2.0"),
+        },
+        Record::Finished(Ending {
+            outcome: word("failed"),
+            summary: word("the installer never came"),
+            touched: true,
+            left: vec![word("the boot override")],
+            exit_code: 21,
+        }),
+    ]
+}
+
+/// A kind that is added is added above as well: this does not compile without it.
+fn kind(record: &Record) -> &'static str {
+    match record {
+        Record::Header(_) => "header",
+        Record::Intent(_) => "intent",
+        Record::Outcome(_) => "outcome",
+        Record::Progress { .. } => "progress",
+        Record::StepBegan { .. } => "step-began",
+        Record::StepEnded { .. } => "step-ended",
+        Record::Note { .. } => "note",
+        Record::Timer(_) => "timer",
+        Record::Log { .. } => "log",
+        Record::Reminder { .. } => "reminder",
+        Record::Question(_) => "question",
+        Record::Answer(_) => "answer",
+        Record::Consented { .. } => "consented",
+        Record::UndoOpened { .. } => "undo-opened",
+        Record::UndoClosed(_) => "undo-closed",
+        Record::Signal { .. } => "signal",
+        Record::TwinEntered { .. } => "twin-entered",
+        Record::GuestEnded(_) => "guest-ended",
+        Record::Paused { .. } => "paused",
+        Record::Resumed { .. } => "resumed",
+        Record::GuestChanged { .. } => "guest-changed",
+        Record::Finished(_) => "finished",
+    }
+}
+
+/// How many kinds there are.
+const KINDS: usize = 22;
+
+#[test]
+fn every_record_has_the_form_that_it_had() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/records.jsonl");
+    let entries: Vec<Entry> = (1..)
+        .zip(all())
+        .map(|(number, record)| Entry {
+            number,
+            time: jiff::Timestamp::from_second(1_767_600_000).unwrap(),
+            record,
+        })
+        .collect();
+    let kinds: BTreeSet<&str> = entries.iter().map(|entry| kind(&entry.record)).collect();
+    assert_eq!(kinds.len(), KINDS, "a kind has no example: {kinds:?}");
+    let written: String = entries
+        .iter()
+        .map(|entry| format!("{}\n", serde_json::to_string(entry).unwrap()))
+        .collect();
+    if std::env::var_os("WRITE_GOLDEN").is_some() {
+        std::fs::write(&file, &written).unwrap();
+    }
+    let golden = std::fs::read_to_string(&file).unwrap();
+    for (line, (golden, written)) in golden.lines().zip(written.lines()).enumerate() {
+        assert_eq!(golden, written, "line {}", line + 1);
+    }
+    assert_eq!(golden, written);
+    let read: Vec<Entry> = golden
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(read, entries);
+    for (entry, line) in entries.iter().zip(golden.lines()) {
+        assert!(
+            line.contains(&format!("\"event\":\"{}\"", kind(&entry.record))),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn a_record_that_is_not_understood_is_refused() {
+    for line in [
+        r#"{"number":1,"time":"2026-01-05T08:00:00Z","event":"teleported"}"#,
+        r#"{"number":1,"time":"2026-01-05T08:00:00Z","event":"signal"}"#,
+        r#"{"number":1,"time":"2026-01-05T08:00:00Z"}"#,
+        "{}",
+        "",
+    ] {
+        assert!(serde_json::from_str::<Entry>(line).is_err(), "{line}");
+    }
+}
