@@ -127,7 +127,7 @@ fn main() {
         .into_iter()
         .take_while(|entry| !matches!(entry.record, Record::GuestEnded(_)))
         .collect();
-    let Record::Header(header) = entries[0].record.clone() else {
+    let Some(Record::Header(header)) = entries.first().map(|it| it.record.clone()) else {
         panic!("no header")
     };
     let replay = best(|| replay(&bench, &reads, &header, entries.clone()));
