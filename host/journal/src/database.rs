@@ -253,6 +253,13 @@ impl Log for RunDatabase {
                 inner.connection.pragma_update(None, "synchronous", mode)?;
                 inner.flushes = durable;
             }
+            // An answer is to the question that was asked, not to the next one about the same call.
+            if let Record::Question(question) = &entry.record {
+                inner
+                    .connection
+                    .prepare_cached("DELETE FROM answer WHERE call = ?1")?
+                    .execute(params![question.call.cast_signed()])?;
+            }
             inner
                 .connection
                 .prepare_cached("INSERT INTO record VALUES (?1, ?2, ?3, ?4)")?

@@ -6,8 +6,8 @@ use serde_json::json;
 use std::os::unix::fs::PermissionsExt;
 use wreimage_capability::{Effect, Fault};
 use wreimage_journal::{
-    Entry, Log, OpenError, Origin, Outcome, Reality, Record, RunDatabase, driver, leave_answer,
-    read,
+    Entry, Log, OpenError, Origin, Outcome, Question, Reality, Record, RunDatabase, driver,
+    leave_answer, read,
 };
 
 fn entry(number: u64, record: Record) -> Entry {
@@ -162,6 +162,14 @@ fn an_answer_from_another_process_finds_its_question() {
     leave_answer(state.path(), "r1", 7, "retry", "somebody").unwrap();
     let given = ("retry".to_owned(), "somebody".to_owned());
     assert_eq!(run.given_answer(7).unwrap(), Some(given));
+    // It is spent when the same call asks again.
+    let asked = Record::Question(Question {
+        call: 7,
+        question: "again?".to_owned(),
+        choices: Vec::new(),
+    });
+    run.append(&entry(1, asked), true).unwrap();
+    assert_eq!(run.given_answer(7).unwrap(), None);
 }
 
 #[test]
