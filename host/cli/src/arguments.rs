@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Reimages servers by sandboxed WebAssembly guests: every step recorded, rehearsable, taken back when it fails.
 #[derive(Debug, Parser)]
@@ -26,6 +27,11 @@ pub enum Command {
     Cleanup(Cleanup),
     /// Answer the question that a run waits for, from any terminal
     Answer(Answer),
+    /// Cancel a run that goes on in another process, as Ctrl-C does there
+    Cancel(Cancel),
+    /// Show a run that goes on in another process, and answer its questions; Ctrl-C leaves it going on
+    #[command(after_help = crate::exit::HELP)]
+    Attach(Attach),
     /// The locks that runs hold on their hosts
     #[command(subcommand)]
     Lock(LockCommand),
@@ -59,16 +65,17 @@ pub struct Run {
     /// installation's share/wreimage/guests
     #[arg(value_name = "GUEST")]
     pub guest: Option<String>,
-    /// The host, by its short name
-    #[arg(long, value_name = "HOST", help_heading = HOST_OPTIONS)]
+    /// The host, by its short name; or several, such as host[1001-1004,1006] or host1001,db2003: each gets a run of its
+    /// own
+    #[arg(long, value_name = "HOSTS", help_heading = HOST_OPTIONS)]
     pub host: Option<String>,
     #[command(flatten)]
     pub place: Place,
     /// Rehearse: reads are real up to the first change, from there on the run goes through in a simulated copy
     #[arg(long, help_heading = HOST_OPTIONS)]
     pub dry_run: bool,
-    /// Give consent for this host in advance
-    #[arg(long, value_name = "HOST", help_heading = HOST_OPTIONS)]
+    /// Give consent in advance: the host, or exactly the hosts, that --host names
+    #[arg(long, value_name = "HOSTS", help_heading = HOST_OPTIONS)]
     pub yes: Option<String>,
     /// How to tell what happens: text for people, json for one event per line on stdout
     #[arg(long, value_enum, default_value_t = Output::Text, value_name = "FORMAT", help_heading = HOST_OPTIONS)]
@@ -83,15 +90,83 @@ pub struct Run {
     /// Do not lock the host against other runs. Two runs on one host can destroy each other's work
     #[arg(long, help_heading = HOST_OPTIONS)]
     pub no_locks: bool,
+    /// What a step that fails does: `undo` ends the run as the guest was written to, and takes back what must not stay;
+    /// `ask` asks whether to retry it, skip it or abort, and pauses when nobody is there; `pause` pauses at once, here too
+    #[arg(long, value_enum, default_value_t = OnFailure::Undo, value_name = "WHAT", help_heading = HOST_OPTIONS)]
+    pub on_failure: OnFailure,
+    #[command(flatten)]
+    pub asking: Asking,
+    #[command(flatten)]
+    pub many: Many,
+    /// Go on in the background: the terminal is free at once, and `wreimage attach` shows the run. Needs --yes
+    #[arg(long, help_heading = HOST_OPTIONS)]
+    pub detach: bool,
     /// Why it is started; kept in the journal
     #[arg(long, value_name = "TEXT", help_heading = HOST_OPTIONS)]
     pub reason: Option<String>,
 }
 
+/// What becomes of questions that nobody answers.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Asking {
+    /// The answer to questions that offer it, when nobody gives one in time; may be given several times, the first that
+    /// fits counts
+    #[arg(long, value_name = "CHOICE", requires = "answer_within", help_heading = HOST_OPTIONS)]
+    pub default_answer: Vec<String>,
+    /// How long a question waits before the default answer is taken, such as 30m
+    #[arg(long, value_name = "TIME", value_parser = period, requires = "default_answer", help_heading = HOST_OPTIONS)]
+    pub answer_within: Option<Duration>,
+}
+
+/// `--on-failure`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnFailure {
+    /// End, and take back.
+    Undo,
+    /// Ask.
+    Ask,
+    /// Pause.
+    Pause,
+}
+
+/// How several hosts go on beside each other.
+#[derive(Debug, Clone, Args)]
+pub struct Many {
+    /// Of several hosts, how many are worked on at the same time
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..), help_heading = HOST_OPTIONS)]
+    pub parallel: u16,
+    /// Begin with no further host when so many runs have not come to a good end
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..), help_heading = HOST_OPTIONS)]
+    pub max_failures: u16,
+    /// Between the beginnings of two runs, wait so long, such as 30s
+    #[arg(long, value_name = "TIME", value_parser = period, help_heading = HOST_OPTIONS)]
+    pub batch_sleep: Option<Duration>,
+}
+
+/// `30s`, `10m`, `2h`.
+fn period(text: &str) -> Result<Duration, String> {
+    const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
+    let (number, unit) = text.split_at(text.len() - text.chars().last().map_or(0, char::len_utf8));
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err("give a time such as 30s, 10m or 2h".to_owned()),
+    };
+    let number: u64 = number
+        .parse()
+        .map_err(|_| "give a time such as 30s, 10m or 2h".to_owned())?;
+    let period = Duration::from_secs(number.saturating_mul(seconds));
+    if period > LONGEST {
+        return Err("a week is the longest time".to_owned());
+    }
+    Ok(period)
+}
+
 /// A run, and how to go on with it.
 #[derive(Debug, Clone, Args)]
 pub struct Going {
-    /// The run's id, or so much of its end or begin that only one run has it
+    /// The id of the run, or so much of its end or begin that only one run has it; or the id of a batch: all of its runs
     #[arg(value_name = "RUN")]
     pub run: String,
     #[command(flatten)]
@@ -102,8 +177,8 @@ pub struct Going {
     /// Play a lab run at this many virtual seconds a second; 0 is at once
     #[arg(long, value_name = "FACTOR")]
     pub speed: Option<f64>,
-    /// Give consent for this host in advance, should the run not have it yet
-    #[arg(long, value_name = "HOST")]
+    /// Give consent in advance, should the run not have it yet: the host, or exactly the hosts of the batch
+    #[arg(long, value_name = "HOSTS")]
     pub yes: Option<String>,
     /// Exit with 10 when there were warnings
     #[arg(long)]
@@ -118,6 +193,22 @@ pub struct Resume {
     /// The answer to the question that the run waits for
     #[arg(long, value_name = "CHOICE")]
     pub answer: Option<String>,
+    /// Do the step that failed once more
+    #[arg(long, conflicts_with_all = ["answer", "skip", "abort"])]
+    pub retry: bool,
+    /// Go on without the step that failed
+    #[arg(long, conflicts_with_all = ["answer", "abort"])]
+    pub skip: bool,
+    /// End the run, and take back what must not stay
+    #[arg(long, conflicts_with = "answer")]
+    pub abort: bool,
+    #[command(flatten)]
+    pub asking: Asking,
+    #[command(flatten)]
+    pub many: Many,
+    /// Go on in the background; `wreimage attach` shows the run
+    #[arg(long)]
+    pub detach: bool,
     /// Go on with another guest file, if it does what the journal says
     #[arg(long, value_name = "FILE")]
     pub guest: Option<String>,
@@ -141,6 +232,32 @@ pub struct Answer {
     pub choice: String,
     #[command(flatten)]
     pub place: Place,
+}
+
+/// `wreimage cancel`.
+#[derive(Debug, Clone, Args)]
+pub struct Cancel {
+    /// The run's id, or a part that only one run has
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// `wreimage attach`.
+#[derive(Debug, Clone, Args)]
+pub struct Attach {
+    /// The run's id, or a part that only one run has
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    #[command(flatten)]
+    pub place: Place,
+    /// How to tell what happens: text for people, json for one event per line on stdout
+    #[arg(long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+    pub output: Output,
+    /// Exit with 10 when there were warnings
+    #[arg(long)]
+    pub strict: bool,
 }
 
 /// `wreimage lock`.

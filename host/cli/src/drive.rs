@@ -1,114 +1,174 @@
-//! Driving a run to its end: what `run`, `resume` and `cleanup` have in common.
+//! Driving one run to its end: what `run`, `resume` and `cleanup` have in common.
 
-use crate::arguments::Output;
 use crate::exit::{Exit, Failure};
-use crate::face::{self, Face};
+use crate::face::{self, Source};
 use crate::lock::HostLock;
-use crate::prompt::Terminal;
+use crate::prompt::{Questions, Terminal};
+use crate::session::{Running, Session};
 use crate::surroundings::Surroundings;
 use crate::tell;
-use std::path::Path;
+use jiff::Timestamp;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use wreimage_engine::{Cancel, Engine, Going, Guest, Report, RunError, RunRequest};
-use wreimage_journal::{Entry, Record, RunDatabase};
+use wreimage_journal::{Entry, OnFailure, Record, RunDatabase};
 
-/// How the person wants it.
-pub struct Manner {
-    pub output: Output,
-    pub strict: bool,
-    /// The host for which consent was given on the command line.
-    pub yes: Option<String>,
-    /// Whether the run can be gone on with when this process is gone.
-    pub resumable: bool,
+/// How often the wish to cancel, from another terminal, is looked for.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What is done with a run.
+pub enum What<'a> {
+    /// It begins.
+    Begin(&'a Guest),
+    /// It goes on after these records. The time is when its last process was heard of.
+    Resume(&'a Guest, Vec<Entry>, Option<Timestamp>),
+    /// It is ended after these records; its guest may be missing.
+    End(Option<&'a Guest>, Vec<Entry>),
+}
+
+/// A run of this process.
+pub struct Job<'a> {
+    pub engine: &'a Engine,
+    pub what: What<'a>,
+    pub request: RunRequest,
+    pub place: Surroundings,
+    pub journal: RunDatabase,
     /// What keeps other runs from the host.
     pub lock: Option<HostLock>,
+    pub questions: Questions,
+    /// Whether another process can go on with it.
+    pub resumable: bool,
 }
 
-/// What earlier processes have recorded, and what to do with it.
-pub struct Past {
-    pub entries: Vec<Entry>,
-    /// The guest is not the one that made them.
-    pub changed: bool,
-    /// Only what must not stay is taken back; the guest is not gone on with.
-    pub end: bool,
+/// A run that has ended, or waits.
+pub struct Driven {
+    pub report: Report,
+    /// Where its record is.
+    pub recorded: PathBuf,
 }
 
-/// Runs from the begin, or goes on after these records.
-pub async fn drive(
-    engine: &Engine,
-    guest: &Guest,
-    request: RunRequest,
-    place: Surroundings,
-    journal: RunDatabase,
-    past: Option<Past>,
-    manner: Manner,
-) -> Result<Exit, Failure> {
-    let recorded_at = journal.path().to_owned();
+/// Runs from the begin, goes on, or ends.
+pub async fn drive(session: &Arc<Session>, job: Job<'_>) -> Result<Driven, Failure> {
+    let Job {
+        engine,
+        what,
+        request,
+        place,
+        journal,
+        lock,
+        mut questions,
+        resumable,
+    } = job;
+    let recorded = journal.path().to_owned();
     let journal = Arc::new(journal);
-    let face = face::choose(manner.output, place.pace);
-    let touched = Arc::new(AtomicBool::new(past.is_some()));
-    let terminal = Arc::new(Terminal::new(
-        face.clone(),
-        manner.yes,
-        journal.clone(),
-        manner.resumable,
-    ));
+    let run = request.run.clone();
+    let from = Source::new(&run, &request.host);
+    let touched = Arc::new(AtomicBool::new(!matches!(what, What::Begin(_))));
     let mut services = place.services;
-    services.log = journal;
-    services.resumable = manner.resumable;
-    services.fence = manner.lock.as_ref().map(HostLock::fence);
-    let (listening, changes) = (face.clone(), touched.clone());
+    questions.pause = request.on_failure == OnFailure::Pause;
+    let terminal = Arc::new(Terminal {
+        session: session.clone(),
+        actor: actor(),
+        journal: journal.clone(),
+        resumable,
+        questions,
+        clock: services.clock.clone(),
+        seat: place.seat,
+    });
+    services.log = journal.clone();
+    services.resumable = resumable;
+    services.fence = lock.as_ref().map(HostLock::fence);
+    let (listening, changes) = (session.face.clone(), touched.clone());
     // What a rehearsal changes, it changes in its twin.
     let rehearsal = request.dry_run;
     services.listener = Some(Arc::new(move |entry| {
         if !rehearsal && matches!(entry.record, Record::Intent(_)) {
             changes.store(true, Ordering::SeqCst);
         }
-        listening.entry(entry);
+        listening.entry(&from, entry);
     }));
     services.operator = terminal.clone();
     services.consent = terminal;
-    let run = request.run.clone();
-    listen_for_signals(
-        services.cancel.clone(),
-        face.clone(),
+    session.begins(Running {
+        run: run.clone(),
+        cancel: services.cancel.clone(),
         touched,
-        manner.resumable.then(|| run.clone()),
-    );
-    let report = match past {
-        None => wreimage_engine::run(engine, guest, request, services).await,
-        Some(past) => {
-            let going = Going {
-                actor: actor(),
-                controller: controller(),
-                changed_guest: past.changed,
-                end: past.end,
-            };
-            wreimage_engine::resume(engine, guest, request, services, past.entries, going).await
+        resumable,
+    });
+    let watch = tokio::spawn(cancel_from_elsewhere(
+        session.clone(),
+        journal,
+        services.cancel.clone(),
+    ));
+    let going = |heard| Going {
+        actor: actor(),
+        controller: controller(),
+        heard,
+    };
+    let is_new = matches!(what, What::Begin(_));
+    let report = match what {
+        What::Begin(guest) => wreimage_engine::run(engine, guest, request, services).await,
+        What::Resume(guest, entries, heard) => {
+            wreimage_engine::resume(engine, guest, request, services, entries, going(heard)).await
+        }
+        What::End(guest, entries) => {
+            wreimage_engine::cleanup(engine, guest, request, services, entries, going(None)).await
         }
     };
-    face.finish();
-    let report = report.map_err(failure)?;
-    // One that waits for somebody keeps its host: it is half-way.
-    if report.ending.outcome != "paused"
-        && let Some(lock) = manner.lock
-    {
+    watch.abort();
+    session.ended(&run);
+    // One that waits for somebody keeps its host: it is half-way. One that did not begin does not.
+    let is_over = match &report {
+        Ok(report) => report.ending.outcome != "paused",
+        Err(_) => is_new,
+    };
+    if let (Some(lock), true) = (lock, is_over) {
         lock.release();
     }
-    if manner.output == Output::Text {
-        crate::print(&tell::plain(&face::report(&report)))?;
+    Ok(Driven {
+        report: report.map_err(failure)?,
+        recorded,
+    })
+}
+
+/// Cancels when somebody says so from another terminal.
+async fn cancel_from_elsewhere(session: Arc<Session>, journal: Arc<RunDatabase>, cancel: Cancel) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        if let Ok(Some(actor)) = journal.given_cancel() {
+            session
+                .face
+                .line(&format!("{actor} cancels the run from another terminal"));
+            cancel.cancel();
+            return;
+        }
+    }
+}
+
+/// Tells the end of a run that was alone.
+pub fn conclude(session: &Session, driven: &Driven) -> Result<Exit, Failure> {
+    let report = &driven.report;
+    session.face.finish();
+    if session.output == crate::arguments::Output::Text {
+        crate::print(&tell::plain(&face::report(report)))?;
     }
     if report.ending.outcome == "paused" {
+        let run = &report.run;
         tell::line(&format!(
             "to go on: wreimage resume {run}; to end it: wreimage cleanup {run}"
         ));
     }
-    tell_record(&report, &recorded_at);
+    tell::line(&format!(
+        "record of {}: {}",
+        report.run,
+        driven.recorded.display()
+    ));
     Ok(Exit::of_run(
         report.ending.exit_code,
         &report.ending.outcome,
-        manner.strict,
+        session.strict,
     ))
 }
 
@@ -117,9 +177,6 @@ fn failure(error: RunError) -> Failure {
         RunError::NotGranted(why) => Failure::refused(why),
         RunError::OtherGuest(why) => {
             Failure::refused(format!("the other guest cannot go on with this run: {why}"))
-        }
-        RunError::Types(why) => {
-            Failure::refused(format!("the guest does not fit this host: {why}"))
         }
         RunError::Record(error) => Failure::internal(error.to_string()),
         RunError::Host(why) => Failure::internal(why),
@@ -138,74 +195,4 @@ pub fn actor() -> String {
 pub fn controller() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
-}
-
-/// The first Ctrl-C cancels in order; the second ends the process where it stands, and so does SIGTERM at once. A terminal
-/// that is gone stops nothing.
-fn listen_for_signals(
-    cancel: Cancel,
-    face: Arc<dyn Face>,
-    touched: Arc<AtomicBool>,
-    resumable: Option<String>,
-) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hang_up)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-        signal(SignalKind::hangup()),
-    ) else {
-        return;
-    };
-    tokio::spawn(async move {
-        let mut cancelled = false;
-        loop {
-            let at_once = tokio::select! {
-                _ = interrupt.recv() => cancelled,
-                // Without a journal to go on from, to end in order is the next best.
-                _ = terminate.recv() => cancelled || resumable.is_some(),
-                _ = hang_up.recv() => {
-                    if resumable.is_some() {
-                        continue;
-                    }
-                    cancelled
-                }
-            };
-            if at_once {
-                stop_now(&touched, resumable.as_deref());
-            }
-            cancelled = true;
-            // Before anything is said: a terminal that is gone must not delay it.
-            cancel.cancel();
-            face.line(
-                "cancelling: the call that is under way ends first, then what must not stay is taken back; again to stop \
-                 at once",
-            );
-        }
-    });
-}
-
-fn stop_now(touched: &AtomicBool, resumable: Option<&str>) {
-    let code = match (resumable, touched.load(Ordering::SeqCst)) {
-        (Some(run), _) => {
-            tell::line(&format!(
-                "stopped at once: nothing was taken back; to go on: wreimage resume {run}; to end it: wreimage cleanup {run}"
-            ));
-            50
-        }
-        (None, true) => {
-            tell::line(
-                "stopped at once: nothing was taken back; the record of the run says what was done",
-            );
-            21
-        }
-        (None, false) => {
-            tell::line("stopped at once: nothing was touched");
-            30
-        }
-    };
-    std::process::exit(code);
-}
-
-fn tell_record(report: &Report, path: &Path) {
-    tell::line(&format!("record of {}: {}", report.run, path.display()));
 }

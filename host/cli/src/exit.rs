@@ -40,6 +40,34 @@ impl Exit {
         }
     }
 
+    /// The exit with this code; one that is not among them is a failure of the program.
+    pub fn of_code(code: u8) -> Self {
+        match code {
+            10 => Exit::Warnings,
+            64 => Exit::Usage,
+            code => Exit::of_run(code, "", false),
+        }
+    }
+
+    /// Of several runs, the one that somebody has to hear of first.
+    pub fn worse(self, other: Exit) -> Exit {
+        let weight = |exit: Exit| match exit {
+            Exit::Success => 0,
+            Exit::Warnings => 1,
+            Exit::Cancelled => 2,
+            Exit::Refused | Exit::Usage => 3,
+            Exit::TakenBack => 4,
+            Exit::Paused => 5,
+            Exit::Left => 6,
+            Exit::Internal => 7,
+        };
+        if weight(other) > weight(self) {
+            other
+        } else {
+            self
+        }
+    }
+
     /// The exit for the code that a run's last record gives.
     pub fn of_run(code: u8, outcome: &str, strict: bool) -> Self {
         match code {
@@ -106,10 +134,21 @@ impl Failure {
         }
     }
 
+    /// How the program ends by it.
+    pub fn exit(&self) -> Exit {
+        self.exit
+    }
+
     /// Says it on stderr.
     pub fn tell(self) -> Exit {
         crate::tell::line(&format!("error: {}", self.message));
         self.exit
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::exit::Failure;
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// An environment variable that is set and not empty.
@@ -89,18 +90,27 @@ pub fn pinned_guest(state: &Path, digest: &str) -> PathBuf {
 /// Keeps a guest by its digest, so that a run can be gone on with whatever becomes of the file that it was started with.
 pub fn pin_guest(state: &Path, digest: &str, bytes: &[u8]) -> Result<(), Failure> {
     let path = pinned_guest(state, digest);
-    if path.is_file() {
+    if std::fs::read(&path).is_ok_and(|there| there == bytes) {
         return Ok(());
     }
-    let folder = state.join("guests");
-    let new = folder.join(format!("{digest}.{}", std::process::id()));
-    std::fs::create_dir_all(&folder)
-        .and_then(|()| std::fs::write(&new, bytes))
-        .and_then(|()| std::fs::rename(&new, &path))
-        .map_err(|error| {
-            Failure::usage(format!(
-                "the guest cannot be kept in {}: {error}",
-                folder.display()
-            ))
-        })
+    keep(state, &path, bytes).map_err(|error| {
+        Failure::usage(format!(
+            "the guest cannot be kept in {}: {error}",
+            path.display()
+        ))
+    })
+}
+
+/// Writes a file in a folder of the state directory, wholly or not at all, so that it survives a crash of the machine.
+pub fn keep(state: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(state);
+    wreimage_journal::make_shared_folder(state, folder)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let new = folder.join(format!("{name}.{}", std::process::id()));
+    let mut file = std::fs::File::create(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    wreimage_journal::share_as(state, &new, 0o600)?;
+    std::fs::rename(&new, path)?;
+    std::fs::File::open(folder)?.sync_all()
 }

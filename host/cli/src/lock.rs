@@ -11,7 +11,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 use wreimage_engine::Fence;
-use wreimage_journal::{Holder, LEASE, LockError, Locks, RENEWAL};
+use wreimage_journal::{Holder, LEASE, LockError, Locks, Pulse, RENEWAL};
 
 /// A lock that this process holds and renews.
 pub struct HostLock {
@@ -28,7 +28,17 @@ impl HostLock {
     /// When another run holds it.
     pub fn take(state: &Path, name: &str, holder: &Holder) -> Result<Self, Failure> {
         let locks = Locks::open(state).map_err(|error| Failure::usage(error.to_string()))?;
-        let fence = locks.take(name, holder).map_err(|error| match error {
+        let mut taken = locks.take(name, holder);
+        if let Err(LockError::Taken(held)) = &taken
+            && held.pulse == Pulse::Dead
+            && look::is_over(state, &held.run)
+        {
+            // Its process went away between its last record and the lock, or before the first.
+            let given = locks.release(name, held.fence);
+            given.map_err(|error| Failure::usage(error.to_string()))?;
+            taken = locks.take(name, holder);
+        }
+        let fence = taken.map_err(|error| match error {
             LockError::Taken(_) => Failure::refused(error.to_string()),
             LockError::Store(error) => Failure::usage(error.to_string()),
         })?;

@@ -1,6 +1,6 @@
 //! Looking at runs, and answering them, from outside.
 
-use crate::arguments::{Answer, Logs, Output, Runs, Show};
+use crate::arguments::{Answer, Cancel, Logs, Output, Runs, Show};
 use crate::drive;
 use crate::exit::{Exit, Failure};
 use crate::face::words;
@@ -145,6 +145,40 @@ pub fn state_of_run(state: &Path, run: &str) -> Option<String> {
     })
 }
 
+/// Whether nobody can go on with a run: it has ended, or never began.
+pub fn is_over(state: &Path, run: &str) -> bool {
+    let driver = wreimage_journal::driver(state, run);
+    match (driver, wreimage_journal::read(state, run)) {
+        (Ok(None), Ok(entries)) => matches!(
+            entries.last().map(|entry| &entry.record),
+            None | Some(Record::Finished(_))
+        ),
+        (_, Err(OpenError::NoRun { .. })) => true,
+        _ => false,
+    }
+}
+
+/// The runs of a batch, with their records.
+pub fn runs_of(state: &Path, batch: &str) -> Result<Vec<(String, Vec<Entry>)>, Failure> {
+    let mut runs = Vec::new();
+    for id in ids(state)? {
+        let entries = wreimage_journal::read(state, &id).map_err(unreadable)?;
+        let is_of = |header: &Header| header.batch.as_deref() == Some(batch);
+        if header_of(&entries).is_some_and(is_of) {
+            runs.push((id, entries));
+        }
+    }
+    Ok(runs)
+}
+
+/// The first record of a run.
+pub fn header_of(entries: &[Entry]) -> Option<&Header> {
+    match &entries.first()?.record {
+        Record::Header(header) => Some(header),
+        _ => None,
+    }
+}
+
 fn last_step(entries: &[Entry]) -> Option<String> {
     entries.iter().rev().find_map(|entry| match &entry.record {
         Record::StepBegan { phase, name, .. } => Some(format!("{phase}: {name}")),
@@ -153,7 +187,7 @@ fn last_step(entries: &[Entry]) -> Option<String> {
 }
 
 /// The last question, if it has no answer yet.
-fn open_question(entries: &[Entry]) -> Option<Question> {
+pub fn open_question(entries: &[Entry]) -> Option<Question> {
     let mut open = None;
     for entry in entries {
         match &entry.record {
@@ -372,6 +406,23 @@ pub async fn logs(arguments: &Logs) -> Result<Exit, Failure> {
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// `wreimage cancel`.
+pub fn cancel(arguments: &Cancel) -> Result<Exit, Failure> {
+    let state = state_of(&arguments.place)?;
+    let run = find(&state, &arguments.run)?;
+    let driven = wreimage_journal::driver(&state, &run).map_err(unreadable)?;
+    let Some(driver) = driven else {
+        return Err(Failure::refused(format!(
+            "nobody drives the run {run}: `wreimage cleanup {run}` ends it, if it has not ended"
+        )));
+    };
+    wreimage_journal::leave_cancel(&state, &run, &drive::actor()).map_err(unreadable)?;
+    crate::tell::line(&format!(
+        "{run}: {driver} is told to cancel it; `wreimage attach {run}` shows how it ends"
+    ));
+    Ok(Exit::Success)
 }
 
 /// `wreimage answer`.

@@ -1,17 +1,23 @@
 //! `wreimage`: reimages servers by sandboxed WebAssembly guests.
 
 mod arguments;
+mod attach;
+mod batch;
+mod begin;
+mod detach;
 mod drive;
 mod exit;
 mod face;
 mod files;
 mod guest_options;
+mod hosts;
 mod inspect;
 mod lock;
 mod look;
 mod prompt;
 mod resume;
 mod run;
+mod session;
 mod site_check;
 mod surroundings;
 mod tell;
@@ -64,6 +70,8 @@ async fn dispatch(arguments: Vec<OsString>) -> Result<Exit, Failure> {
         Command::Resume(resume) => resume::resume(&resume).await,
         Command::Cleanup(cleanup) => resume::cleanup(&cleanup.going).await,
         Command::Answer(answer) => look::answer(&answer),
+        Command::Cancel(cancel) => look::cancel(&cancel),
+        Command::Attach(attach) => attach::attach(&attach).await,
         Command::Lock(LockCommand::Ls(which)) => lock::list(&which),
         Command::Lock(LockCommand::Break(which)) => lock::break_lock(&which),
         Command::Runs(runs) => look::runs(&runs),

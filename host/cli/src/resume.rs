@@ -1,106 +1,350 @@
 //! `wreimage resume` and `wreimage cleanup`.
 
-use crate::arguments::{Going, Resume};
-use crate::drive::{self, Manner};
+use crate::arguments::{Going, Place, Resume};
+use crate::batch::{self, Batch, Task};
+use crate::begin::{TASK, Tools, lock};
+use crate::detach;
+use crate::drive::{self, Driven, Job, What};
 use crate::exit::{Exit, Failure};
+use crate::files;
+use crate::hosts::Hosts;
 use crate::look;
-use crate::run::{TASK, lock, pace};
-use crate::surroundings::{self, Binding};
+use crate::prompt::Questions;
+use crate::run::{consented, pace};
+use crate::session::Session;
+use crate::surroundings::{self, Binding, Ground, Named, Surroundings};
 use crate::tell;
-use wreimage_engine::RunRequest;
-use wreimage_journal::{Header, Record, RunDatabase};
+use jiff::Timestamp;
+use std::path::Path;
+use std::sync::Arc;
+use wreimage_engine::{Guest, ResumeError, RunRequest};
+use wreimage_journal::{Entry, Header, Locks, Mode, RunDatabase};
+use wreimage_lab::Pace;
 
-/// Goes on with a run.
+/// Goes on with a run, or with all of a batch.
 pub async fn resume(arguments: &Resume) -> Result<Exit, Failure> {
-    go_on(
-        &arguments.going,
-        arguments.answer.as_deref(),
-        arguments.guest.as_deref(),
-        false,
-    )
-    .await
-}
-
-/// Ends a run.
-pub async fn cleanup(going: &Going) -> Result<Exit, Failure> {
-    go_on(going, None, None, true).await
-}
-
-async fn go_on(
-    going: &Going,
-    answer: Option<&str>,
-    other_guest: Option<&str>,
-    end: bool,
-) -> Result<Exit, Failure> {
+    let going = &arguments.going;
     let state = surroundings::state_of(&going.place)?;
+    if arguments.detach {
+        return detach::resume(&state, going).await;
+    }
+    if let Some(batch) = Batch::read(&state, &going.run)? {
+        return resume_batch(&state, going, batch).await;
+    }
+    let answer = match (arguments.retry, arguments.skip, arguments.abort) {
+        (true, ..) => Some("retry"),
+        (_, true, _) => Some("skip"),
+        (_, _, true) => Some("abort"),
+        _ => arguments.answer.as_deref(),
+    };
     let run = look::find(&state, &going.run)?;
-    let entries = wreimage_journal::read(&state, &run).map_err(look::unreadable)?;
+    let (journal, entries) = open(&state, &run)?;
     let header = wreimage_engine::resumable(&entries)
-        .map_err(|error| Failure::refused(error.to_string()))?
+        .map_err(|error| over(&state, &run, error))?
         .clone();
     if let Some(answer) = answer {
         look::give_answer(&state, &run, &entries, answer, &drive::actor())?;
     }
-    let binding = Binding {
-        host: header.host.clone(),
-        task: header
-            .options
-            .iter()
-            .find(|(name, _)| name == TASK)
-            .map(|(_, task)| task.clone()),
-    };
-    let mut at = going.place.clone();
-    if let (None, None, Some(world)) = (&at.world, &at.site, &header.world) {
-        at.world = Some(world.into());
-    }
-    let path = match other_guest {
-        Some(name) => crate::files::guest(name)?,
-        None => crate::files::pinned_guest(&state, &header.guest_digest),
+    let pace = pace(going.speed, going.output)?;
+    let ground = open_as(&going.place, &header.mode, pace, "run").await?;
+    let path = match &arguments.guest {
+        Some(name) => files::guest(name)?,
+        None => pinned(&state, &entries, &header),
     };
     let (engine, guest, bytes) = surroundings::load_guest_file(&path).await?;
-    if other_guest.is_none() && guest.digest() != header.guest_digest {
+    if arguments.guest.is_none() {
+        is_pinned(&guest, &entries, &path)?;
+    }
+    let session = session(going, &ground, Hosts::one(&header.host))?;
+    let tools = Tools {
+        engine,
+        guest,
+        bytes,
+        ground,
+    };
+    let questions = Questions {
+        // Whoever goes on with a run without an answer wants to be asked.
+        pause: header.on_failure == wreimage_journal::OnFailure::Pause && answer.is_some(),
+        default: arguments.asking.default_answer.clone(),
+        within: arguments.asking.answer_within,
+    };
+    let opened = Opened {
+        journal,
+        entries,
+        header,
+    };
+    let driven = go_on(&session, &tools, &state, opened, questions).await?;
+    drive::conclude(&session, &driven)
+}
+
+/// Goes on with a run that is one of several.
+pub async fn one(
+    session: &Arc<Session>,
+    tools: &Tools,
+    run: &str,
+    questions: Questions,
+) -> Result<Driven, Failure> {
+    let state = tools.ground.state()?;
+    let (journal, entries) = open(&state, run)?;
+    let header = wreimage_engine::resumable(&entries)
+        .map_err(|error| over(&state, run, error))?
+        .clone();
+    let opened = Opened {
+        journal,
+        entries,
+        header,
+    };
+    go_on(session, tools, &state, opened, questions).await
+}
+
+/// A run whose journal this process has opened to go on with it.
+struct Opened {
+    journal: RunDatabase,
+    entries: Vec<Entry>,
+    header: Header,
+}
+
+async fn go_on(
+    session: &Arc<Session>,
+    tools: &Tools,
+    state: &Path,
+    opened: Opened,
+    questions: Questions,
+) -> Result<Driven, Failure> {
+    let header = &opened.header;
+    let guest = &tools.guest;
+    let mut place = tools
+        .ground
+        .bind(Named::of(guest), &binding(header), session.is_many())
+        .await?;
+    is_of(header, &place)?;
+    files::pin_guest(state, guest.digest(), &tools.bytes)?;
+    let request = request(header, &mut place);
+    let heard = heard(state, &header.run, tools.ground.pace());
+    let lock = lock(state, &request)?;
+    let job = Job {
+        engine: &tools.engine,
+        what: What::Resume(guest, opened.entries, heard),
+        request,
+        place,
+        journal: opened.journal,
+        lock,
+        questions,
+        resumable: true,
+    };
+    drive::drive(session, job).await
+}
+
+/// Ends a run. Nothing but its journal and its systems are needed for that: a guest that cannot be loaded says no closing
+/// words.
+pub async fn cleanup(going: &Going) -> Result<Exit, Failure> {
+    let state = surroundings::state_of(&going.place)?;
+    let run = look::find(&state, &going.run)?;
+    let (journal, entries) = open(&state, &run)?;
+    let header = wreimage_engine::endable(&entries)
+        .map_err(|error| over(&state, &run, error))?
+        .clone();
+    let pace = pace(going.speed, going.output)?;
+    let ground = open_as(&going.place, &header.mode, pace, "run").await?;
+    let path = pinned(&state, &entries, &header);
+    let loaded = surroundings::load_guest_file(&path).await;
+    let loaded = loaded.and_then(|(engine, guest, _)| {
+        is_pinned(&guest, &entries, &path)?;
+        Ok((engine, guest))
+    });
+    let (engine, guest) = match loaded {
+        Ok((engine, guest)) => (engine, Some(guest)),
+        Err(failure) => {
+            tell::line(&format!(
+                "note: the guest says no closing words: {failure}. What it has set is taken back all the same"
+            ));
+            (surroundings::engine()?, None)
+        }
+    };
+    let digest = wreimage_engine::guest_digest(&entries).unwrap_or(&header.guest_digest);
+    let named = Named {
+        name: &header.guest,
+        digest,
+    };
+    let mut place = ground.bind(named, &binding(&header), false).await?;
+    is_of(&header, &place)?;
+    let request = request(&header, &mut place);
+    let lock = lock(&state, &request)?;
+    let session = session(going, &ground, Hosts::one(&header.host))?;
+    let job = Job {
+        engine: &engine,
+        what: What::End(guest.as_ref(), entries),
+        request,
+        place,
+        journal,
+        lock,
+        questions: Questions::default(),
+        resumable: true,
+    };
+    let driven = drive::drive(&session, job).await?;
+    drive::conclude(&session, &driven)
+}
+
+async fn resume_batch(state: &Path, going: &Going, batch: Batch) -> Result<Exit, Failure> {
+    let hosts = Hosts::parse(&batch.hosts).map_err(Failure::refused)?;
+    let mut begun = std::collections::HashMap::new();
+    for (run, entries) in look::runs_of(state, &batch.id)? {
+        if let Ok(header) = wreimage_engine::endable(&entries) {
+            begun.insert(header.host.clone(), Some(run));
+        } else if let Some(header) = look::header_of(&entries) {
+            // One that has ended is not begun again; one that ended before anything was touched neither: somebody has to
+            // look at it first.
+            begun.insert(header.host.clone(), None);
+        }
+    }
+    let tasks: Vec<Task> = hosts
+        .names()
+        .iter()
+        .filter_map(|host| match begun.get(host) {
+            None => Some(Task::Begin(host.clone())),
+            Some(Some(run)) => Some(Task::Resume(host.clone(), run.clone())),
+            Some(None) => None,
+        })
+        .collect();
+    if tasks.is_empty() {
         return Err(Failure::refused(format!(
-            "{} is not the guest that the run was started with: its SHA-256 differs; give the right file with --guest",
-            path.display()
+            "all runs of the batch {} have ended",
+            batch.id
         )));
     }
-    let mut place =
-        surroundings::choose(&at, &guest, &binding, pace(going.speed, going.output)?).await?;
-    if place.site != header.site {
-        return Err(Failure::usage(format!(
-            "the run {run} is of the site {}, and this is {}; name its site file with --site",
-            header.site, place.site
-        )));
+    let mut place = going.place.clone();
+    if place.site.is_none() && batch.mode == Mode::Live {
+        place.site.clone_from(&batch.site);
     }
-    if let Some(notice) = &place.notice {
+    let ground = open_as(
+        &place,
+        &batch.mode,
+        pace(going.speed, going.output)?,
+        "batch",
+    )
+    .await?;
+    let path = files::pinned_guest(state, &batch.guest_digest);
+    let (engine, guest, bytes) = surroundings::load_guest_file(&path).await?;
+    let session = session(going, &ground, hosts)?;
+    let tools = Arc::new(Tools {
+        engine,
+        guest,
+        bytes,
+        ground,
+    });
+    batch::work(&session, &tools, &Arc::new(batch), tasks.into()).await
+}
+
+fn session(going: &Going, ground: &Ground, hosts: Hosts) -> Result<Arc<Session>, Failure> {
+    let yes = going.yes.as_deref().map(consented).transpose()?;
+    if let Some(notice) = ground.notice() {
         tell::line(&format!("note: {notice}"));
     }
-    crate::files::pin_guest(&state, guest.digest(), &bytes)?;
-    let request = request(&header, &mut place);
-    // The journal first: its driver, were there one, would lose the lock.
-    let (journal, entries) = RunDatabase::resume(&state, &run).map_err(look::unreadable)?;
-    let lock = lock(&state, &request)?;
-    let manner = Manner {
-        output: going.output,
-        strict: going.strict,
-        yes: going.yes.clone(),
-        resumable: true,
-        lock,
+    Ok(Session::new(
+        going.output,
+        going.strict,
+        ground.pace(),
+        hosts,
+        yes,
+    ))
+}
+
+/// The journal first: from here on nobody else drives the run.
+fn open(state: &Path, run: &str) -> Result<(RunDatabase, Vec<Entry>), Failure> {
+    RunDatabase::resume(state, run).map_err(look::unreadable)
+}
+
+/// A run with which nobody goes on holds no lock, however its process ended.
+fn over(state: &Path, run: &str, error: ResumeError) -> Failure {
+    if matches!(
+        error,
+        ResumeError::Empty | ResumeError::Finished { .. } | ResumeError::Gone(_)
+    ) {
+        // What cannot be given back now is said by whoever wants the lock.
+        let _given = Locks::open(state).and_then(|locks| locks.release_all_of(run));
+    }
+    Failure::refused(error.to_string())
+}
+
+/// Where the guest of the last records is kept.
+fn pinned(state: &Path, entries: &[Entry], header: &Header) -> std::path::PathBuf {
+    let digest = wreimage_engine::guest_digest(entries).unwrap_or(&header.guest_digest);
+    files::pinned_guest(state, digest)
+}
+
+fn is_pinned(guest: &Guest, entries: &[Entry], path: &Path) -> Result<(), Failure> {
+    if wreimage_engine::guest_digest(entries) == Some(guest.digest()) {
+        return Ok(());
+    }
+    Err(Failure::refused(format!(
+        "{} is not the guest that the run was driven by: its SHA-256 differs; give the right file with --guest",
+        path.display()
+    )))
+}
+
+fn binding(header: &Header) -> Binding {
+    let task = header.options.iter().find(|(name, _)| name == TASK);
+    Binding {
+        host: header.host.clone(),
+        task: task.map(|(_, task)| task.clone()),
+    }
+}
+
+/// Opens the place as it was for what was started there: a real site is never gone on with in a lab, nor the other way.
+async fn open_as(place: &Place, mode: &Mode, pace: Pace, what: &str) -> Result<Ground, Failure> {
+    let mut place = place.clone();
+    if let (None, None, Mode::World(folder)) = (&place.world, &place.site, mode) {
+        place.world = Some(folder.into());
+    }
+    let ground = surroundings::open(&place, pace).await?;
+    if ground.mode() == *mode {
+        return Ok(ground);
+    }
+    let shown = |mode: &Mode| match mode {
+        Mode::Live => "real systems".to_owned(),
+        Mode::Lab => "a lab that is not kept".to_owned(),
+        Mode::World(folder) => format!("the lab's world in {folder}"),
     };
-    let changed = guest.digest() != header.guest_digest
-        && !entries.iter().any(|entry| {
-            matches!(&entry.record, Record::GuestChanged { digest, .. } if digest == guest.digest())
-        });
-    let past = drive::Past {
-        entries,
-        changed,
-        end,
-    };
-    drive::drive(&engine, &guest, request, place, journal, Some(past), manner).await
+    Err(Failure::usage(format!(
+        "the {what} works on {}, and here it would be {}: {}",
+        shown(mode),
+        shown(&ground.mode()),
+        match mode {
+            Mode::Live => "name its site file with --site".to_owned(),
+            Mode::Lab => "it cannot be gone on with".to_owned(),
+            Mode::World(folder) => format!("name it with --world {folder}"),
+        }
+    )))
+}
+
+/// The site must be the one that the run was started for.
+fn is_of(header: &Header, place: &Surroundings) -> Result<(), Failure> {
+    if place.site != header.site {
+        return Err(Failure::usage(format!(
+            "the run {} is of the site {}, and this is {}; name its site file with --site",
+            header.run, header.site, place.site
+        )));
+    }
+    if place.policy != header.policy {
+        tell::line(
+            "note: the site file has changed since the run was started; it holds as it is now",
+        );
+    }
+    Ok(())
+}
+
+/// When the run was heard of last, by its lease; the time of a lab is another.
+fn heard(state: &Path, run: &str, pace: Pace) -> Option<Timestamp> {
+    if pace != Pace::Real {
+        return None;
+    }
+    let held = Locks::open(state).and_then(|locks| locks.held()).ok()?;
+    let held = held.into_iter().find(|held| held.run == run)?;
+    Timestamp::from_millisecond(i64::try_from(held.renewed_ms).ok()?).ok()
 }
 
 /// What the run was started for, and what the site says now.
-fn request(header: &Header, place: &mut surroundings::Surroundings) -> RunRequest {
+fn request(header: &Header, place: &mut Surroundings) -> RunRequest {
     let mut request = RunRequest::resumed(header);
     request.grants = place.grants.clone();
     request.limits = place.limits;

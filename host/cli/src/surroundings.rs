@@ -9,7 +9,8 @@ use wreimage_capability::{Call, Clock, Function, Polled, Providers, Server, Syst
 use wreimage_engine::{
     Absent, Engine, Grants, Guest, Limits, Observer, Seen, Services, Twin, TwinMaker, WaitPolicy,
 };
-use wreimage_lab::{Lab, Pace, World};
+use wreimage_journal::Mode;
+use wreimage_lab::{Lab, Pace, Participant, World};
 use wreimage_site::{Choice, Site};
 
 /// Loads a guest by path or name, with the compilation cache.
@@ -22,14 +23,19 @@ pub async fn load_guest(name: &str) -> Result<(Engine, Guest, Vec<u8>), Failure>
 pub async fn load_guest_file(path: &Path) -> Result<(Engine, Guest, Vec<u8>), Failure> {
     let bytes = std::fs::read(path)
         .map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display())))?;
-    let cache = files::cache();
-    let engine = Engine::new(cache.as_deref()).map_err(|error| {
-        Failure::internal(format!("the WebAssembly engine cannot start: {error:#}"))
-    })?;
+    let engine = engine()?;
     let guest = Guest::load(&engine, &bytes)
         .await
         .map_err(|error| Failure::refused(format!("{}: {error}", path.display())))?;
     Ok((engine, guest, bytes))
+}
+
+/// The engine, with the compilation cache.
+pub fn engine() -> Result<Engine, Failure> {
+    let cache = files::cache();
+    Engine::new(cache.as_deref()).map_err(|error| {
+        Failure::internal(format!("the WebAssembly engine cannot start: {error:#}"))
+    })
 }
 
 /// What a run is bound to: no function takes any of it as an argument.
@@ -45,8 +51,8 @@ pub struct Binding {
 pub struct Surroundings {
     /// Name of the site.
     pub site: String,
-    /// Said on stderr before anything else.
-    pub notice: Option<String>,
+    /// SHA-256 of the site file.
+    pub policy: Option<String>,
     /// What guests may call here.
     pub grants: Grants,
     /// What the site does not have.
@@ -57,10 +63,8 @@ pub struct Surroundings {
     pub limits: Limits,
     /// The command that opens the host's console.
     pub console: Option<String>,
-    /// Where runs are recorded.
-    pub state: PathBuf,
-    /// How fast its time passes.
-    pub pace: Pace,
+    /// The run's part in the time of a lab that others share.
+    pub seat: Option<Arc<Participant>>,
     /// The rest.
     pub services: Services,
 }
@@ -102,30 +106,158 @@ fn twin_maker(site: &str, binding: &Binding, absent: &Absent) -> Arc<dyn TwinMak
     })
 }
 
-/// Chooses the place: `--lab` with its world, a site file, or the lab when there is no site file anywhere.
-pub async fn choose(
-    place: &Place,
-    guest: &Guest,
-    binding: &Binding,
-    pace: Pace,
-) -> Result<Surroundings, Failure> {
-    let kept = place.world.as_deref();
-    if let Some(file) = &place.lab {
-        return lab(world(file.as_deref())?, kept, binding, pace, None);
+/// The guest as a site's grants name it.
+#[derive(Debug, Clone, Copy)]
+pub struct Named<'a> {
+    /// In its own words.
+    pub name: &'a str,
+    /// SHA-256 of its file.
+    pub digest: &'a str,
+}
+
+impl<'a> Named<'a> {
+    /// This guest.
+    pub fn of(guest: &'a Guest) -> Self {
+        Named {
+            name: &guest.description().name,
+            digest: guest.digest(),
+        }
     }
-    if kept.is_some() {
-        return lab(world(None)?, kept, binding, pace, None);
+}
+
+/// A place to work in, before it is bound to a host.
+pub enum Ground {
+    /// A simulated data centre: a new one for each run, or one that is kept and shared.
+    Lab {
+        world: Box<World>,
+        kept: Option<(Lab, String)>,
+        pace: Pace,
+        notice: Option<String>,
+    },
+    /// A real one.
+    Site { site: Box<Site>, path: PathBuf },
+}
+
+/// Opens the place: `--lab` with its world, a site file, or the lab when there is no site file anywhere.
+pub async fn open(place: &Place, pace: Pace) -> Result<Ground, Failure> {
+    if place.lab.is_none()
+        && place.world.is_none()
+        && let Some(path) = place.site.clone().or_else(files::site_file)
+    {
+        let site = Site::load(&path).map_err(|error| Failure::usage(error.to_string()))?;
+        site.ask_secrets()
+            .await
+            .map_err(|error| Failure::refused(error.to_string()))?;
+        return Ok(Ground::Site {
+            site: Box::new(site),
+            path,
+        });
     }
-    match place.site.clone().or_else(files::site_file) {
-        Some(path) => site(&path, guest, binding).await,
-        None => lab(
-            world(None)?,
-            None,
-            binding,
-            pace,
-            Some("no site file was found: this is the lab, a simulated data centre; nothing real is touched".to_owned()),
-        ),
+    let notice = (place.lab.is_none() && place.world.is_none()).then(|| {
+        "no site file was found: this is the lab, a simulated data centre; nothing real is touched"
+            .to_owned()
+    });
+    let file = place.lab.as_ref().and_then(Option::as_deref);
+    let world = Box::new(world(file)?);
+    let kept = match &place.world {
+        None => None,
+        Some(folder) => {
+            let lab = Lab::kept(folder, || (*world).clone(), pace)
+                .map_err(|error| Failure::usage(error.to_string()))?;
+            Some((lab, absolute(folder)?))
+        }
+    };
+    Ok(Ground::Lab {
+        world,
+        kept,
+        pace,
+        notice,
+    })
+}
+
+impl Ground {
+    /// Said on stderr before anything else.
+    pub fn notice(&self) -> Option<String> {
+        match self {
+            Ground::Lab { notice, .. } => notice.clone(),
+            Ground::Site { site, .. } => {
+                let from_lab = from_lab(site);
+                (!from_lab.is_empty()).then(|| {
+                    format!(
+                        "from the lab on site {}: {}; the rest is real",
+                        site.name(),
+                        from_lab.join(", ")
+                    )
+                })
+            }
+        }
     }
+
+    /// What it is, as the header of a run says it.
+    pub fn mode(&self) -> Mode {
+        match self {
+            Ground::Lab { kept: None, .. } => Mode::Lab,
+            Ground::Lab {
+                kept: Some((_, folder)),
+                ..
+            } => Mode::World(folder.clone()),
+            Ground::Site { .. } => Mode::Live,
+        }
+    }
+
+    /// The site file.
+    pub fn site_file(&self) -> Option<&Path> {
+        match self {
+            Ground::Lab { .. } => None,
+            Ground::Site { path, .. } => Some(path),
+        }
+    }
+
+    /// How fast its time passes.
+    pub fn pace(&self) -> Pace {
+        match self {
+            Ground::Lab { pace, .. } => *pace,
+            Ground::Site { .. } => Pace::Real,
+        }
+    }
+
+    /// Where its runs are recorded.
+    pub fn state(&self) -> Result<PathBuf, Failure> {
+        match self {
+            Ground::Site { site, .. } => site.state().map_or_else(files::state, Ok),
+            Ground::Lab { .. } => files::state(),
+        }
+    }
+
+    /// Binds it to one host, for one run. `shares`: other runs go on in it at the same time.
+    pub async fn bind(
+        &self,
+        guest: Named<'_>,
+        binding: &Binding,
+        shares: bool,
+    ) -> Result<Surroundings, Failure> {
+        match self {
+            Ground::Lab {
+                world, kept, pace, ..
+            } => {
+                let lab = match kept {
+                    Some((lab, _)) => lab.clone(),
+                    None => Lab::new((**world).clone(), *pace),
+                };
+                Ok(in_lab(&lab, binding, shares))
+            }
+            Ground::Site { site, path } => on_site(site, path, guest, binding).await,
+        }
+    }
+}
+
+/// As a path that means the same wherever a run is resumed.
+pub fn absolute(folder: &Path) -> Result<String, Failure> {
+    let path = std::path::absolute(folder)
+        .map_err(|error| Failure::usage(format!("{}: {error}", folder.display())))?;
+    path.into_os_string()
+        .into_string()
+        .map_err(|path| Failure::usage(format!("{path:?} is not text")))
 }
 
 /// Where the runs of this place are recorded.
@@ -157,44 +289,42 @@ fn world(file: Option<&Path>) -> Result<World, Failure> {
         .map_err(|error| Failure::usage(format!("the world file {}: {error}", path.display())))
 }
 
-fn lab(
-    world: World,
-    kept: Option<&Path>,
-    binding: &Binding,
-    pace: Pace,
-    notice: Option<String>,
-) -> Result<Surroundings, Failure> {
-    let lab = match kept {
-        None => Lab::new(world, pace),
-        Some(folder) => {
-            Lab::kept(folder, || world, pace).map_err(|error| Failure::usage(error.to_string()))?
-        }
-    };
+fn in_lab(lab: &Lab, binding: &Binding, shares: bool) -> Surroundings {
     let site = lab.look(|world| world.site().to_owned());
     let providers = lab.providers_for(&binding.host, binding.task.as_deref());
+    let seat = shares.then(|| Arc::new(lab.join()));
     let mut services = Services::new(providers);
-    services.clock = lab.clock();
+    services.clock = seat
+        .as_ref()
+        .map_or_else(|| lab.clock(), |seat| seat.clock());
     services.twin = Some(twin_maker(&site, binding, &Absent::new()));
-    Ok(Surroundings {
+    Surroundings {
         grants: Grants::all("the lab"),
         site,
-        notice,
+        policy: None,
         absent: Absent::new(),
         protected_tags: None,
         limits: Limits::default(),
         console: None,
-        state: files::state()?,
-        pace,
+        seat,
         services,
-    })
+    }
 }
 
-async fn site(path: &Path, guest: &Guest, binding: &Binding) -> Result<Surroundings, Failure> {
+/// The capabilities that a site takes from the lab.
+fn from_lab(site: &Site) -> Vec<&'static str> {
+    let choices = site.choices();
+    let from_lab = choices.iter().filter(|(_, choice)| **choice == Choice::Lab);
+    from_lab.map(|(name, _)| *name).collect()
+}
+
+async fn on_site(
+    site: &Site,
+    path: &Path,
+    guest: Named<'_>,
+    binding: &Binding,
+) -> Result<Surroundings, Failure> {
     let host = binding.host.as_str();
-    let site = Site::load(path).map_err(|error| Failure::usage(error.to_string()))?;
-    site.ask_secrets()
-        .await
-        .map_err(|error| Failure::refused(error.to_string()))?;
     let mut providers = site
         .open(host)
         .map_err(|error| Failure::usage(error.to_string()))?;
@@ -207,13 +337,8 @@ async fn site(path: &Path, guest: &Guest, binding: &Binding) -> Result<Surroundi
         .filter(|name| !matches!(choices.get(name), Some(Choice::Live | Choice::Lab)))
         .map(str::to_owned)
         .collect();
-    let from_lab: Vec<&'static str> = choices
-        .iter()
-        .filter(|(_, choice)| **choice == Choice::Lab)
-        .map(|(name, _)| *name)
-        .collect();
+    let from_lab = from_lab(site);
     let mut observer = None;
-    let mut notice = None;
     if !from_lab.is_empty() {
         let around = match site.world() {
             Some(path) => world(Some(&path))?,
@@ -224,13 +349,8 @@ async fn site(path: &Path, guest: &Guest, binding: &Binding) -> Result<Surroundi
             lab.autosign();
         }
         observer = Some(mix(lab, binding, &from_lab, &mut providers).await);
-        notice = Some(format!(
-            "from the lab on site {}: {}; the rest is real",
-            site.name(),
-            from_lab.join(", ")
-        ));
     }
-    let granted = site.granted(&guest.description().name, guest.digest(), host);
+    let granted = site.granted(guest.name, guest.digest, host);
     let limits = Limits {
         memory: usize::try_from(site.limits().guest_memory.0).unwrap_or(usize::MAX),
         fuel: site.limits().fuel,
@@ -248,17 +368,13 @@ async fn site(path: &Path, guest: &Guest, binding: &Binding) -> Result<Surroundi
         );
     Ok(Surroundings {
         site: site.name().to_owned(),
-        notice,
+        policy: Some(site.digest().to_owned()),
         grants: Grants::only(granted, format!("the site file {}", path.display())),
         absent,
         protected_tags: Some(site.protected_tags().to_vec()),
         limits,
         console: site.console_command(host),
-        state: match site.state() {
-            Some(state) => state,
-            None => files::state()?,
-        },
-        pace: Pace::Real,
+        seat: None,
         services,
     })
 }

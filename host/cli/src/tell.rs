@@ -8,6 +8,12 @@ pub fn line(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", plain(text));
 }
 
+/// Prints a prompt; the answer is typed behind it.
+pub fn prompt(text: &str) {
+    let mut err = std::io::stderr().lock();
+    let _ = write!(err, "{text}").and_then(|()| err.flush());
+}
+
 /// Text from guests, machines and servers without control characters, which could redraw the screen; line ends stay.
 pub fn plain(text: &str) -> Cow<'_, str> {
     let bad = |c: char| c.is_control() && c != '\n';

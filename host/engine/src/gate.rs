@@ -17,9 +17,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use wreimage_capability::netbox::Device;
 use wreimage_capability::{
-    Answer, BoxFuture, Call, Dispatch, Effect, Facts, Fault, Function, Gate, Polled, Providers,
+    Answer, BoxFuture, Call, Dispatch, Effect, Facts, Fault, FaultKind, Function, Gate, Polled,
+    Providers,
 };
-use wreimage_journal::{Intent, Level, LogError, Origin, Outcome, Reality, Record};
+use wreimage_journal::{Intent, Level, LogError, OnFailure, Origin, Outcome, Reality, Record};
 
 /// How long a provider may take for one call, besides what the arguments ask for. Longer than any provider's own bound,
 /// so that the provider's more precise fault comes first.
@@ -40,6 +41,7 @@ pub(crate) struct Course {
     pub(crate) digest: String,
     pub(crate) capabilities: Vec<(String, Vec<String>)>,
     pub(crate) may_mutate: bool,
+    pub(crate) on_failure: OnFailure,
     pub(crate) dry_run: bool,
     pub(crate) grants: Grants,
     pub(crate) absent: Absent,
@@ -82,6 +84,8 @@ pub(crate) struct State {
     pub(crate) device: Option<Device>,
     /// Whether the machine at the installer identity has been compared with the inventory since its last boot.
     pub(crate) identified_boot: bool,
+    /// In the record, the machine at the installer identity has just told which one it is.
+    pub(crate) told_identity: bool,
     pub(crate) undo: UndoList,
     pub(crate) notes: Notes,
     pub(crate) mutations: Vec<Mutation>,
@@ -154,24 +158,33 @@ impl Course {
         let began = self.recorder.clock().now();
         let sink = self.sink(number);
         let mut call = Call::new(self.run.clone(), number, sink.clone());
-        let (result, stop) = match self.refuse(function, origin) {
-            Some(fault) => (Err(fault), None),
-            None => match self
-                .begin(function, &arguments, origin, &mut call, open)
-                .await
-            {
-                Ok(result) => (result, None),
-                // Nothing can be added to a record that cannot be kept.
-                Err(stop @ Stop::Record(_)) => return Err(stop),
-                // The call stays open: it is gone on with when the run is.
-                Err(stop) if stop.is_pause() => return Err(stop),
-                Err(stop) => {
-                    let fault = Fault::denied(STOPPED, "wreimage", stop.to_string())
-                        .with("stop", stop.word());
-                    (Err(fault), Some(stop))
-                }
-            },
+        // It may have had its effect: whatever comes now, it is not a call that was never made.
+        let was_begun = open.as_ref().is_some_and(|open| open.intent.is_some());
+        let tried = match self.refuse(function, origin) {
+            Some(fault) if !was_begun => Ok(Err(fault)),
+            _ => {
+                self.begin(function, &arguments, origin, &mut call, open)
+                    .await
+            }
         };
+        let (result, stop) = match tried {
+            Ok(result) => (result, None),
+            // Nothing can be added to a record that cannot be kept.
+            Err(stop @ Stop::Record(_)) => return Err(stop),
+            // The call stays open: it is gone on with when the run is.
+            Err(stop) if stop.is_pause() => return Err(stop),
+            Err(stop) => {
+                let mut fault =
+                    Fault::denied(STOPPED, "wreimage", stop.to_string()).with("stop", stop.word());
+                if was_begun {
+                    fault.kind = FaultKind::InDoubt;
+                }
+                (Err(fault), Some(stop))
+            }
+        };
+        if self.cancel.is_cancelled() && !self.state().closing {
+            self.note_cancel()?;
+        }
         let reality = {
             let mut not_previewed = sink
                 .not_previewed
@@ -242,7 +255,7 @@ impl Course {
         Ok(())
     }
 
-    /// Tries a call that is not refused; before a mutation, looks whether it is the right machine and whether it may.
+    /// Tries a call that is not refused, or goes on with one that an earlier process has begun.
     async fn begin(
         self: &Arc<Self>,
         function: &'static Function,
@@ -251,12 +264,40 @@ impl Course {
         call: &mut Call,
         open: Option<Open>,
     ) -> Result<Result<Value, Fault>, Stop> {
+        let was_begun = open.as_ref().is_some_and(|open| open.intent.is_some());
+        if !was_begun {
+            self.look_first(function, arguments, origin).await?;
+        }
+        self.attempt(function, arguments, origin, call, open).await
+    }
+
+    /// Before a mutation: whether it is the right machine, and whether it may be changed.
+    async fn look_first(
+        self: &Arc<Self>,
+        function: &'static Function,
+        arguments: &Value,
+        origin: Origin,
+    ) -> Result<(), Stop> {
         if function.effect.mutates() && origin == Origin::Guest {
             self.first_mutation(function).await?;
             // A machine that is changed from inside must be the right one.
             self.identify_installer(function, arguments, None).await?;
         }
-        self.attempt(function, arguments, origin, call, open).await
+        Ok(())
+    }
+
+    /// Before a call that was begun is made once more: what speaks against it, if anything does.
+    pub(crate) async fn may_repeat(
+        self: &Arc<Self>,
+        function: &'static Function,
+        arguments: &Value,
+        origin: Origin,
+    ) -> Result<Option<Fault>, Stop> {
+        let refused = self.refuse(function, origin);
+        if refused.is_none() {
+            self.look_first(function, arguments, origin).await?;
+        }
+        Ok(refused)
     }
 
     /// Intent, performance, and for `once` calls the doubt about them.
@@ -273,12 +314,18 @@ impl Course {
         {
             return self.serve(function, arguments, origin, call, open).await;
         }
+        let was_begun = open.as_ref().is_some_and(|open| open.intent.is_some());
         let Some(provider) = self.state().providers.get(function.capability) else {
-            return Ok(Err(Fault::unsupported(
+            let fault = Fault::unsupported(
                 "site.no-provider",
                 format!("site {}", self.site),
                 format!("this site names no provider for `{}`", function.capability),
-            )));
+            );
+            return Ok(Err(if was_begun {
+                not_repeated(fault)
+            } else {
+                fault
+            }));
         };
         call.made = self.state().undo.made(function);
         match function.effect {
@@ -289,7 +336,14 @@ impl Course {
             }
             Effect::Write => {
                 let _mutating = self.mutating.lock().await;
-                if let Some(fault) = self.cancelled_before(function, origin) {
+                let refused = if was_begun {
+                    self.may_repeat(function, arguments, origin)
+                        .await?
+                        .map(not_repeated)
+                } else {
+                    self.cancelled_before(function, origin)
+                };
+                if let Some(fault) = refused {
                     return Ok(Err(fault));
                 }
                 self.announce(function, arguments, origin, call, None)?;
@@ -306,6 +360,16 @@ impl Course {
                 .perform(provider.as_ref(), function, arguments, call)
                 .await),
         }
+    }
+
+    /// The run is being cancelled: once and for all processes that drive it.
+    pub(crate) fn note_cancel(&self) -> Result<(), LogError> {
+        if std::mem::replace(&mut self.state().cancelled, true) {
+            return Ok(());
+        }
+        self.recorder.record_durably(Record::Signal {
+            signal: "cancel".to_owned(),
+        })
     }
 
     /// Nothing is begun after a cancel, however long its preparation took.
@@ -422,6 +486,19 @@ impl Course {
             observer(function, &outcome.arguments, value);
         }
         Ok(())
+    }
+}
+
+/// A call that was begun is not made again: nothing says that its first try had no effect.
+fn not_repeated(fault: Fault) -> Fault {
+    Fault {
+        kind: FaultKind::InDoubt,
+        retryable: false,
+        message: format!(
+            "{}. It was begun before the run was interrupted, and may have had its effect",
+            fault.message
+        ),
+        ..fault
     }
 }
 

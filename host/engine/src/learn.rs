@@ -4,7 +4,7 @@ use crate::gate::State;
 use crate::report::{Mutation, PastStep, Reminder};
 use crate::twin::Seen;
 use jiff::Timestamp;
-use wreimage_capability::{FaultKind, Function};
+use wreimage_capability::Function;
 use wreimage_journal::{GuestEnd, Intent, Level, Origin, Outcome, Record, UndoClosed};
 
 impl State {
@@ -12,20 +12,37 @@ impl State {
     pub(crate) fn relearn(&mut self, record: &Record, time: Timestamp) {
         match record {
             Record::Intent(intent) => {
+                self.passed_identity(intent.origin);
                 if let Some(function) = wreimage_capability::function(&intent.function) {
                     self.learn_intent(function, intent);
                 }
             }
             Record::Outcome(outcome) => {
+                self.passed_identity(outcome.origin);
                 if let Some(function) = wreimage_capability::function(&outcome.function) {
                     self.learn_outcome(function, outcome);
+                    self.told_identity = outcome.origin == Origin::Host
+                        && (function.capability, function.name) == ("remote", "get-dmi")
+                        && outcome.result.is_ok();
                 }
             }
+            Record::Timer(timer) => self.passed_identity(timer.origin),
             Record::Consented { .. } => self.allowed = true,
+            Record::Signal { signal } if signal == "cancel" => self.cancelled = true,
+            Record::UndoOpened { call, thing, .. } if !self.undo.is_known(*call) => {
+                self.doubts.push(format!(
+                    "{thing} was made by a version of wreimage that knew how to take it back; this one does not"
+                ));
+            }
             Record::UndoClosed(closed) => self.undo.relearn(closed),
             Record::GuestEnded(end) => self.learn_end(end),
             other => self.learn_note(other, time),
         }
+    }
+
+    /// The guest went on after the machine had told which one it is: it was the right one.
+    fn passed_identity(&mut self, origin: Origin) {
+        self.identified_boot |= self.told_identity && origin == Origin::Guest;
     }
 
     /// A mutation is about to be tried. Whether it opens an entry of the undo list.
@@ -68,10 +85,7 @@ impl State {
                     });
                 }
             }
-            Err(fault) => {
-                self.cancelled |=
-                    outcome.origin == Origin::Guest && fault.kind == FaultKind::Cancelled;
-            }
+            Err(_) => {}
         }
         if function.effect.mutates() {
             let step = self.notes.open_step_name();

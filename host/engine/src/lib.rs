@@ -16,7 +16,9 @@
 //! ```
 
 mod cancel;
+mod closing;
 mod consent;
+mod course;
 mod engine;
 mod gate;
 #[cfg(test)]
@@ -32,15 +34,18 @@ mod notes;
 mod once;
 mod operator;
 mod options;
+mod part;
 mod past;
 mod permission;
 mod recorder;
 mod redact;
 mod report;
+mod request;
 mod resume;
 mod run;
 mod services;
 mod stop;
+mod trial;
 mod twin;
 mod undo;
 mod wait;
@@ -52,12 +57,13 @@ pub use grants::{Absent, Grants};
 pub use guest::{Guest, GuestError};
 pub use imports::{Import, ImportError};
 pub use limits::Limits;
-pub use operator::{LATER, Nobody, Operator};
+pub use operator::{Given, LATER, Nobody, Operator};
 pub use options::{OptionError, OptionValues};
 pub use redact::Redactor;
 pub use report::{Mutation, PastStep, Reminder, Report};
-pub use resume::{ResumeError, resumable};
-pub use run::{Going, RunError, RunRequest, resume, run};
+pub use request::{RunError, RunRequest};
+pub use resume::{ResumeError, endable, guest_digest, resumable};
+pub use run::{Going, cleanup, resume, run};
 pub use services::{Fence, Listener, Observer, Services, WaitPolicy};
 pub use stop::Stop;
 pub use twin::{Seen, Twin, TwinMaker};

@@ -225,7 +225,7 @@ impl Course {
                     choices: vec![choice("yes", "go on"), choice("no", "do not")],
                 };
                 Ok(self
-                    .ask(&question, open.question.is_some(), open.answer)
+                    .ask_again(&question, open)
                     .await?
                     .map(|answer| (answer == "yes").into()))
             }
@@ -249,12 +249,24 @@ impl Course {
                     question,
                     choices: choices.into_iter().map(|c| (c.key, c.label)).collect(),
                 };
-                Ok(self
-                    .ask(&question, open.question.is_some(), open.answer)
-                    .await?
-                    .map(Value::from))
+                Ok(self.ask_again(&question, open).await?.map(Value::from))
             }
             _ => Ok(Err(unknown(function))),
+        }
+    }
+
+    /// Asks, unless an earlier process has: then it must have been the same.
+    async fn ask_again(
+        &self,
+        question: &Question,
+        open: Open,
+    ) -> Result<Result<String, Fault>, Stop> {
+        match &open.question {
+            Some(asked) if asked != question => Err(Stop::Diverged {
+                recorded: format!("the question {:?}", asked.question),
+                called: format!("the question {:?}", question.question),
+            }),
+            _ => self.ask(question, open).await,
         }
     }
 
@@ -283,7 +295,10 @@ impl Course {
                 })
                 .collect(),
             absent: self.absent.iter().cloned().collect(),
-            extra: vec![("controller".to_owned(), self.controller.clone())],
+            extra: vec![
+                ("controller".to_owned(), self.controller.clone()),
+                ("on-failure".to_owned(), self.on_failure.word().to_owned()),
+            ],
         }
     }
 }

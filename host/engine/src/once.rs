@@ -1,7 +1,7 @@
 //! Calls that must not be repeated while their outcome is unknown.
 
 use crate::gate::Course;
-use crate::operator::LATER;
+use crate::operator::{Given, LATER};
 use crate::past::Open;
 use crate::stop::Stop;
 use serde_json::{Value, json};
@@ -13,9 +13,23 @@ use wreimage_journal::{Answered, Origin, Question, Record};
 /// How long a provider may look at the world before or after such a call.
 const LOOK_DEADLINE: Duration = Duration::from_secs(120);
 
+/// Code of the fault of a call whose process went away.
+const INTERRUPTED: &str = "gate.interrupted";
+
 const HAPPENED: &str = "happened";
 const REPEAT: &str = "repeat";
 const ABORT: &str = "abort";
+
+/// What is to be done about a call next.
+enum Next {
+    Perform,
+    /// Announce it anew, and perform.
+    Again,
+    /// Ask the world about the doubt that this fault left.
+    Reconcile(Fault),
+    /// Do as the operator said of the doubt that this fault left.
+    Act(String, Fault),
+}
 
 impl Course {
     /// Looks at the world, announces, tries, and clears up the doubt if there is one. A call that an earlier process has
@@ -30,86 +44,118 @@ impl Course {
         open: Option<Open>,
     ) -> Result<Result<Value, Fault>, Stop> {
         let mut open = open.unwrap_or_default();
-        let mut doubt = None;
-        match open.intent.take() {
+        let provider = provider.as_ref();
+        let mut next = match open.intent.take() {
             Some(intent) => {
                 call.witness = Some(intent.witness.unwrap_or_default());
-                doubt = Some(Fault::in_doubt(
-                    "gate.interrupted",
-                    "wreimage",
-                    format!("the process that called {function} went away before it was answered"),
-                ));
+                match self.earlier_answer(&mut open)? {
+                    Some(answer) => Next::Act(answer, interrupted(function)),
+                    None => Next::Reconcile(interrupted(function)),
+                }
             }
             None => {
-                let witness = self
-                    .witness(provider.as_ref(), function, arguments, call)
-                    .await;
+                let witness = self.witness(provider, function, arguments, call).await;
                 if let Some(fault) = self.cancelled_before(function, origin) {
                     return Ok(Err(fault));
                 }
                 self.announce(function, arguments, origin, call, Some(witness.clone()))?;
                 call.witness = Some(witness);
+                Next::Perform
             }
-        }
+        };
         loop {
-            let fault = match doubt.take() {
-                Some(fault) => fault,
-                None => match self
-                    .perform(provider.as_ref(), function, arguments, call)
-                    .await
-                {
-                    Err(fault) if fault.leaves_doubt() => fault,
+            next = match next {
+                Next::Perform => match self.perform(provider, function, arguments, call).await {
+                    Err(fault) if fault.leaves_doubt() => Next::Reconcile(fault),
                     definite => return Ok(definite),
                 },
-            };
-            call.progress(format!("in doubt: {}", fault.message));
-            let witness = call.witness.clone().unwrap_or_default();
-            let verdict = tokio::time::timeout(
-                LOOK_DEADLINE,
-                provider.reconcile(call, function, arguments, &witness),
-            )
-            .await;
-            let unknown = match verdict {
-                Ok(Ok(Reconciled::Happened(outcome))) => {
-                    call.progress("the world shows that it happened");
-                    return Ok(Ok(outcome));
+                Next::Again => {
+                    // What was asked and answered was about the try before.
+                    open = Open::default();
+                    if let Some(fault) = self.may_repeat(function, arguments, origin).await? {
+                        return Ok(Err(fault));
+                    }
+                    let witness = self.witness(provider, function, arguments, call).await;
+                    // Announced once more: should this process go away as well, the next one must not take the answer that
+                    // it was repeated on for one that is still to be acted on.
+                    self.announce(function, arguments, origin, call, Some(witness.clone()))?;
+                    call.witness = Some(witness);
+                    Next::Perform
                 }
-                Ok(Ok(Reconciled::DidNot)) if fault.code == "gate.interrupted" => {
-                    call.progress("the world shows that it did not happen; it is done now");
-                    self.announce_again(provider.as_ref(), function, arguments, origin, call)
-                        .await?;
-                    continue;
+                Next::Reconcile(fault) => {
+                    call.progress(format!("in doubt: {}", fault.message));
+                    match self.reconcile(provider, function, arguments, call).await {
+                        Reconciled::Happened(outcome) => {
+                            call.progress("the world shows that it happened");
+                            return Ok(Ok(outcome));
+                        }
+                        Reconciled::DidNot if fault.code == INTERRUPTED => {
+                            call.progress("the world shows that it did not happen; it is done now");
+                            Next::Again
+                        }
+                        Reconciled::DidNot => {
+                            call.progress("the world shows that it did not happen");
+                            return Ok(Err(did_not(function, fault)));
+                        }
+                        Reconciled::Unknown(seen) if function.doubt == Doubt::Told => {
+                            return Ok(Err(in_doubt(fault, &seen)));
+                        }
+                        Reconciled::Unknown(seen) => {
+                            let told = std::mem::take(&mut open);
+                            let answer = self
+                                .ask_about_doubt(function, call, &fault, &seen, told)
+                                .await?;
+                            let fault = Fault {
+                                message: format!("{}; {seen}", fault.message),
+                                ..fault
+                            };
+                            Next::Act(answer.unwrap_or_default(), fault)
+                        }
+                    }
                 }
-                Ok(Ok(Reconciled::DidNot)) => {
-                    call.progress("the world shows that it did not happen");
-                    return Ok(Err(did_not(function, fault)));
-                }
-                Ok(Ok(Reconciled::Unknown(seen))) => seen,
-                Ok(Err(looking)) => looking.message,
-                Err(_) => "the world did not answer in time".to_owned(),
-            };
-            if function.doubt == Doubt::Told {
-                return Ok(Err(in_doubt(fault, &unknown)));
+                Next::Act(answer, fault) => match answer.as_str() {
+                    REPEAT => Next::Again,
+                    HAPPENED => return Ok(Ok(Value::Null)),
+                    _ => {
+                        return Err(Stop::InDoubt(format!(
+                            "whether {function} happened is unknown ({}): look at {} before anything else is done to it",
+                            fault.message, self.host
+                        )));
+                    }
+                },
             }
-            let told = std::mem::take(&mut open);
-            match self
-                .ask_about_doubt(function, call, &fault, &unknown, told)
-                .await?
-            {
-                Some(answer) if answer == REPEAT => {
-                    self.announce_again(provider.as_ref(), function, arguments, origin, call)
-                        .await?;
-                }
-                Some(answer) if answer == HAPPENED => return Ok(Ok(Value::Null)),
-                _ => {
-                    let doubt = format!(
-                        "whether {function} happened is unknown ({}; {unknown}): look at {} before anything else is done \
-                         to it",
-                        fault.message, self.host
-                    );
-                    return Err(Stop::InDoubt(doubt));
-                }
-            }
+        }
+    }
+
+    /// The answer to the question that an earlier process has asked, if somebody has answered by now.
+    fn earlier_answer(&self, open: &mut Open) -> Result<Option<String>, Stop> {
+        let Some(question) = &open.question else {
+            return Ok(None);
+        };
+        if let Some(answer) = open.answer.take() {
+            return Ok(Some(answer));
+        }
+        let Some(given) = self.operator.given(question) else {
+            return Ok(None);
+        };
+        self.record_answer(question, &given)?;
+        Ok(Some(given.choice))
+    }
+
+    /// What the world says of a call that nobody has seen the end of.
+    async fn reconcile(
+        &self,
+        provider: &dyn Dispatch,
+        function: &'static Function,
+        arguments: &Value,
+        call: &Call,
+    ) -> Reconciled {
+        let witness = call.witness.clone().unwrap_or_default();
+        let looking = provider.reconcile(call, function, arguments, &witness);
+        match tokio::time::timeout(LOOK_DEADLINE, looking).await {
+            Ok(Ok(verdict)) => verdict,
+            Ok(Err(looking)) => Reconciled::Unknown(looking.message),
+            Err(_) => Reconciled::Unknown("the world did not answer in time".to_owned()),
         }
     }
 
@@ -127,22 +173,6 @@ impl Course {
             Ok(Err(fault)) => json!({ "unseen": fault.message }),
             Err(_) => json!({ "unseen": "no answer in time" }),
         }
-    }
-
-    /// A call that is made once more is announced once more: should this process go away as well, the next one must not
-    /// take the answer that it was repeated on for one that is still to be acted on.
-    async fn announce_again(
-        &self,
-        provider: &dyn Dispatch,
-        function: &'static Function,
-        arguments: &Value,
-        origin: Origin,
-        call: &mut Call,
-    ) -> Result<(), Stop> {
-        let witness = self.witness(provider, function, arguments, call).await;
-        self.announce(function, arguments, origin, call, Some(witness.clone()))?;
-        call.witness = Some(witness);
-        Ok(())
     }
 
     async fn ask_about_doubt(
@@ -171,36 +201,31 @@ impl Course {
                 ])
                 .collect(),
         };
-        self.ask(&question, open.question.is_some(), open.answer)
-            .await
-            .map(Result::ok)
+        self.ask(&question, open).await.map(Result::ok)
     }
 
     /// Puts a question to the operator and records both, unless an earlier process has.
     pub(crate) async fn ask(
         &self,
         question: &Question,
-        is_recorded: bool,
-        answer: Option<String>,
+        open: Open,
     ) -> Result<Result<String, Fault>, Stop> {
-        if let Some(answer) = answer {
+        if let Some(answer) = open.answer {
             return Ok(Ok(answer));
         }
-        if !is_recorded {
+        if open.question.is_none() {
             self.recorder
                 .record_durably(Record::Question(question.clone()))?;
         }
-        let answer = tokio::select! {
-            answer = self.operator.ask(question) => answer,
+        let given = tokio::select! {
+            given = self.operator.ask(question) => given,
             () = self.cancel.cancelled() => Err(Fault::cancelled("the run was cancelled at a question")),
         };
-        if let Ok(answer) = &answer {
-            self.recorder.record_durably(Record::Answer(Answered {
-                call: question.call,
-                answer: answer.clone(),
-            }))?;
-        }
-        match answer {
+        match given {
+            Ok(given) => {
+                self.record_answer(question, &given)?;
+                Ok(Ok(given.choice))
+            }
             Err(fault) if fault.code == LATER => Err(Stop::Paused(format!(
                 "{} waits for an answer: {} ({})",
                 self.host,
@@ -212,9 +237,26 @@ impl Course {
                     .collect::<Vec<_>>()
                     .join(", ")
             ))),
-            answer => Ok(answer),
+            Err(fault) => Ok(Err(fault)),
         }
     }
+
+    fn record_answer(&self, question: &Question, given: &Given) -> Result<(), Stop> {
+        self.recorder.record_durably(Record::Answer(Answered {
+            call: question.call,
+            answer: given.choice.clone(),
+            by: given.by.clone(),
+        }))?;
+        Ok(())
+    }
+}
+
+fn interrupted(function: &Function) -> Fault {
+    Fault::in_doubt(
+        INTERRUPTED,
+        "wreimage",
+        format!("the process that called {function} went away before it was answered"),
+    )
 }
 
 /// Nothing shows whether it happened.

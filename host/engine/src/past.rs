@@ -9,7 +9,9 @@ use serde_json::Value;
 use std::collections::VecDeque;
 use std::sync::{MutexGuard, PoisonError};
 use wreimage_capability::{Effect, Function};
-use wreimage_journal::{Entry, GuestEnd, Intent, Origin, Outcome, Question, Record, Timer};
+use wreimage_journal::{
+    Entry, GuestEnd, Intent, Origin, Outcome, Question, Reality, Record, Timer,
+};
 
 /// Records that have not been passed yet.
 #[derive(Debug, Default)]
@@ -62,6 +64,7 @@ fn made(record: &Record) -> Option<Made<'_>> {
         Record::Intent(it) => (it.call, &it.function, &it.arguments, it.origin),
         Record::Outcome(it) => (it.call, &it.function, &it.arguments, it.origin),
         Record::Timer(it) => (it.call, &it.function, &it.arguments, it.origin),
+        // What was asked is compared when it is asked again, or with the outcome.
         Record::Question(it) => {
             return Some(Made {
                 call: it.call,
@@ -95,7 +98,15 @@ impl Past {
 
     /// The next call that is to be made again: by the guest, or by the host taking something back.
     fn next_call(&self) -> Option<Made<'_>> {
-        self.rest.iter().find_map(|entry| made(&entry.record))
+        let next = self.rest.iter().find_map(|entry| made(&entry.record))?;
+        if next.what.is_some() {
+            return Some(next);
+        }
+        // A question that was answered: its outcome has the arguments.
+        let outcome = self
+            .outcome_of(next.call)
+            .and_then(|index| made(&self.rest.get(index)?.record));
+        Some(outcome.unwrap_or(next))
     }
 
     /// The last call, when it has no outcome.
@@ -260,8 +271,8 @@ impl Course {
         }
     }
 
-    /// The guest has come to its end: nothing that it once called may be left.
-    pub(crate) fn recall_end(&self) -> Result<(), Stop> {
+    /// The guest has come to its end, in this way: nothing that it once called may be left.
+    pub(crate) fn recall_end(&self, how: &str) -> Result<(), Stop> {
         let mut past = self.past();
         let Some(there) = past.as_mut() else {
             return Ok(());
@@ -269,7 +280,7 @@ impl Course {
         if let Some(made) = there.next_call() {
             return Err(Stop::Diverged {
                 recorded: made.shown(),
-                called: "the end of the guest".to_owned(),
+                called: format!("the end of the guest ({how})"),
             });
         }
         self.learn_rest(&mut past);
@@ -323,6 +334,12 @@ impl Course {
 
     fn relearn(&self, entry: &Entry) {
         self.state().relearn(&entry.record, entry.time);
+        if let (Some(observer), Record::Outcome(outcome)) = (&self.observer, &entry.record)
+            && let (Ok(value), Reality::Real) = (&outcome.result, outcome.reality)
+            && let Some(function) = wreimage_capability::function(&outcome.function)
+        {
+            observer(function, &outcome.arguments, value);
+        }
     }
 }
 

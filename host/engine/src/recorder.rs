@@ -54,9 +54,9 @@ impl Recorder {
     }
 
     /// Goes on after these records and calls.
-    pub(crate) fn continue_after(&self, records: u64, calls: u64) {
+    pub(crate) fn continue_after(&self, records: u64, last_call: Option<u64>) {
         *self.number.lock().unwrap_or_else(PoisonError::into_inner) = records;
-        self.calls.store(calls, Ordering::SeqCst);
+        self.calls.store(last_call.unwrap_or(0), Ordering::SeqCst);
     }
 
     /// The number of the next call.

@@ -1,8 +1,9 @@
 //! Going on with a run whose process went away.
 
-use crate::gate::{Course, State};
+use crate::gate::Course;
 use crate::stop::Stop;
 use crate::undo::Open;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use wreimage_capability::dhcp::{self, Published};
@@ -31,16 +32,12 @@ pub enum ResumeError {
     /// Rehearsals are made again from the start.
     #[error("{0} was a rehearsal: nothing was changed; start it again")]
     Rehearsal(String),
-    /// Another guest.
+    /// Its world went away with its process.
     #[error(
-        "the run was started with the guest {recorded}, and this is {given}: give the one that it was started with"
+        "{0} was a run in a lab that went away with its process: nothing is left of it; start it again, with --world DIR if \
+         it is to outlive its process"
     )]
-    OtherGuest {
-        /// Digest in the journal.
-        recorded: String,
-        /// Digest of the given guest.
-        given: String,
-    },
+    Gone(String),
     /// Other effect tables.
     #[error(
         "the run was started by wreimage {recorded}, whose functions have other effects than those of this one ({present}): \
@@ -59,6 +56,21 @@ pub enum ResumeError {
 /// # Errors
 /// Why it cannot.
 pub fn resumable(entries: &[Entry]) -> Result<&Header, ResumeError> {
+    let header = endable(entries)?;
+    if header.effects != crate::effects_digest() {
+        return Err(ResumeError::OtherHost {
+            recorded: header.wreimage.clone(),
+            present: env!("CARGO_PKG_VERSION"),
+        });
+    }
+    Ok(header)
+}
+
+/// The header of a journal whose run this host can end: another version can do that as well.
+///
+/// # Errors
+/// Why it cannot.
+pub fn endable(entries: &[Entry]) -> Result<&Header, ResumeError> {
     let Some(Record::Header(header)) = entries.first().map(|entry| &entry.record) else {
         return Err(ResumeError::Empty);
     };
@@ -72,13 +84,38 @@ pub fn resumable(entries: &[Entry]) -> Result<&Header, ResumeError> {
     if header.dry_run {
         return Err(ResumeError::Rehearsal(header.run.clone()));
     }
-    if header.effects != crate::effects_digest() {
-        return Err(ResumeError::OtherHost {
-            recorded: header.wreimage.clone(),
-            present: env!("CARGO_PKG_VERSION"),
-        });
+    if !header.resumable {
+        return Err(ResumeError::Gone(header.run.clone()));
     }
     Ok(header)
+}
+
+/// The digest of the guest that made the last records of a run.
+pub fn guest_digest(entries: &[Entry]) -> Option<&str> {
+    entries.iter().rev().find_map(|entry| match &entry.record {
+        Record::GuestChanged { digest, .. } => Some(digest.as_str()),
+        Record::Header(header) => Some(header.guest_digest.as_str()),
+        _ => None,
+    })
+}
+
+/// For how long nobody has driven the run, in milliseconds: since its last record, or since it was heard of after that.
+pub(crate) fn undriven(entries: &[Entry], heard: Option<Timestamp>, now: Timestamp) -> u64 {
+    let last = entries.last().map(|entry| entry.time).max(heard);
+    to_millis(now).saturating_sub(to_millis(last.unwrap_or(now)))
+}
+
+/// For how long nobody has driven the run between the processes before, since its last wait began.
+pub(crate) fn undriven_before(entries: &[Entry]) -> u64 {
+    entries
+        .iter()
+        .rev()
+        .take_while(|entry| !matches!(entry.record, Record::Timer(_)))
+        .filter_map(|entry| match &entry.record {
+            Record::Resumed { undriven_ms, .. } => Some(*undriven_ms),
+            _ => None,
+        })
+        .sum()
 }
 
 impl Course {
@@ -167,13 +204,5 @@ impl Course {
             text,
         })?;
         Ok(())
-    }
-}
-
-impl State {
-    /// Nobody drove the run from its last record until now.
-    pub(crate) fn undriven(&mut self, entries: &[Entry], now: jiff::Timestamp) {
-        let last = entries.last().map_or(now, |entry| entry.time);
-        self.undriven_ms = to_millis(now).saturating_sub(to_millis(last));
     }
 }

@@ -83,6 +83,11 @@ impl UndoList {
         self.open.clone()
     }
 
+    /// Whether an entry of this call is open.
+    pub(crate) fn is_known(&self, call: u64) -> bool {
+        self.open.iter().any(|open| open.call == call)
+    }
+
     /// The machine was told to restart.
     pub(crate) fn restarted(&mut self) {
         for open in &mut self.open {

@@ -6,13 +6,13 @@
 
 use crate::log::{Log, LogError, digest};
 use crate::record::{Entry, FORMAT, Record};
-use crate::state_dir::{make_folder, refuse_network};
+use crate::state_dir::{make_folder, make_shared_folder, refuse_network, share_as};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, params};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -115,7 +115,7 @@ impl RunDatabase {
         };
         make_folder(state).map_err(at)?;
         refuse_network(state).map_err(at)?;
-        make_folder(&state.join("runs")).map_err(at)?;
+        make_shared_folder(state, &state.join("runs")).map_err(at)?;
         fs::create_dir(&folder).map_err(at)?;
         share_as(state, &folder, 0o700).map_err(at)?;
         let driver = lock_driver(state, &folder).map_err(|why| match why {
@@ -216,6 +216,14 @@ impl RunDatabase {
             })
     }
 
+    /// Who wants the run to be cancelled, from another process, if anybody does.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn given_cancel(&self) -> Result<Option<String>, LogError> {
+        Ok(self.given_answer(CANCEL)?.map(|(_, actor)| actor))
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -277,8 +285,12 @@ impl Log for RunDatabase {
             path: folder.clone(),
             source,
         };
-        fs::create_dir_all(&folder).map_err(at)?;
-        fs::write(folder.join(&digest), bytes).map_err(at)?;
+        let blob = folder.join(&digest);
+        if !blob.is_file() {
+            make_shared_folder(&self.folder, &folder).map_err(at)?;
+            fs::write(&blob, bytes).map_err(at)?;
+            share_as(&self.folder, &blob, 0o600).map_err(at)?;
+        }
         Ok(digest)
     }
 }
@@ -321,6 +333,17 @@ pub fn leave_answer(
         )
         .map(|_| ())
         .map_err(unreadable)
+}
+
+/// The number of the call under which the wish to cancel is left: no call has it.
+const CANCEL: u64 = 0;
+
+/// Leaves the wish to cancel a run for its driver.
+///
+/// # Errors
+/// When the journal cannot be written.
+pub fn leave_cancel(state: &Path, run: &str, actor: &str) -> Result<(), OpenError> {
+    leave_answer(state, run, CANCEL, "cancel", actor)
 }
 
 /// Who drives the run at this moment; nobody when its process is gone.
@@ -394,17 +417,6 @@ fn lock_driver(state: &Path, folder: &Path) -> Result<File, NotDriver> {
     let text = format!("process {}\n", std::process::id());
     fs::write(&path, text).map_err(NotDriver::Failed)?;
     Ok(file)
-}
-
-/// What lies in a directory that a group may write to can be seen and answered by that group.
-fn share_as(state: &Path, made: &Path, own: u32) -> io::Result<()> {
-    let group = fs::metadata(state)?.permissions().mode() & 0o070;
-    let mode = if group & 0o020 == 0 {
-        own
-    } else {
-        own | (own >> 3)
-    };
-    fs::set_permissions(made, fs::Permissions::from_mode(mode))
 }
 
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {

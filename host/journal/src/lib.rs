@@ -7,11 +7,11 @@ mod log;
 mod record;
 mod state_dir;
 
-pub use database::{OpenError, RunDatabase, driver, leave_answer, read};
+pub use database::{OpenError, RunDatabase, driver, leave_answer, leave_cancel, read};
 pub use lock::{Held, Holder, LEASE, LockError, Locks, Pulse, RENEWAL};
-pub use log::{Log, LogError, MemoryLog};
+pub use log::{Log, LogError, MemoryLog, digest};
 pub use record::{
-    Answered, Ending, Entry, FORMAT, GuestEnd, Header, Intent, Level, Origin, Outcome, Question,
-    Reality, Record, Timer, UndoClosed, UndoState,
+    Answered, Ending, Entry, FORMAT, GuestEnd, Header, Intent, Level, Mode, OnFailure, Origin,
+    Outcome, Question, Reality, Record, Timer, UndoClosed, UndoState,
 };
-pub use state_dir::state_directory;
+pub use state_dir::{make_shared_folder, share_as, state_directory};

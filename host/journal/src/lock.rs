@@ -5,7 +5,7 @@
 //! number; who has been overtaken finds another number there and stops.
 
 use crate::log::LogError;
-use crate::state_dir::{make_folder, refuse_network};
+use crate::state_dir::{make_folder, refuse_network, share_as};
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use serde::Serialize;
 use std::fmt;
@@ -142,6 +142,7 @@ impl Locks {
         };
         make_folder(state).map_err(at)?;
         refuse_network(state).map_err(at)?;
+        let is_new = !path.exists();
         let connection = Connection::open(&path)
             .and_then(|connection| {
                 connection.busy_timeout(BUSY)?;
@@ -149,6 +150,9 @@ impl Locks {
                 Ok(connection)
             })
             .map_err(|error| at(io::Error::other(error)))?;
+        if is_new {
+            share_as(state, &path, 0o600).map_err(at)?;
+        }
         Ok(Locks {
             path: path.clone(),
             connection: Mutex::new(connection),
@@ -256,21 +260,34 @@ impl Locks {
             .map_err(|error| self.error(error))
     }
 
+    /// Gives back whatever a run holds: it is over, and nobody drives it any more.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub fn release_all_of(&self, run: &str) -> Result<(), LogError> {
+        self.connection()
+            .execute("UPDATE lock SET held = 0 WHERE run = ?1", params![run])
+            .map(|_| ())
+            .map_err(|error| self.error(error))
+    }
+
     /// Takes a lock away from whoever holds it; `None` when nobody does.
     ///
     /// # Errors
     /// When the database cannot be used.
     pub fn break_lock(&self, name: &str) -> Result<Option<Held>, LogError> {
-        let held = self.held()?.into_iter().find(|held| held.name == name);
-        if held.is_some() {
-            self.connection()
-                .execute(
-                    "UPDATE lock SET held = 0, fence = fence + 1 WHERE name = ?1",
-                    params![name],
-                )
-                .map_err(|error| self.error(error))?;
-        }
-        Ok(held)
+        let Some(held) = self.held()?.into_iter().find(|held| held.name == name) else {
+            return Ok(None);
+        };
+        // Whoever took it in between is not meant.
+        let broken = self
+            .connection()
+            .execute(
+                "UPDATE lock SET held = 0, fence = fence + 1 WHERE name = ?1 AND fence = ?2 AND held = 1",
+                params![name, held.fence.cast_signed()],
+            )
+            .map_err(|error| self.error(error))?;
+        Ok((broken == 1).then_some(held))
     }
 
     /// Every lock that is held.

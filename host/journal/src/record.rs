@@ -134,6 +134,9 @@ pub enum Record {
         controller: String,
         /// Version of the host program.
         wreimage: String,
+        /// For how long nobody drove it, in milliseconds: waits are extended by that.
+        #[serde(default)]
+        undriven_ms: u64,
     },
     /// From here on another guest file goes on, which has made every call of this journal up to here.
     GuestChanged {
@@ -185,10 +188,20 @@ pub struct Header {
     pub run: String,
     /// Short name of the host.
     pub host: String,
+    /// The batch that the run is one of, if it was started for several hosts at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<String>,
     /// Name of the site.
     pub site: String,
+    /// What it works on.
+    pub mode: Mode,
+    /// SHA-256 of the site file; without one, there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
     /// Whether it is a rehearsal.
     pub dry_run: bool,
+    /// Whether another process can go on with it.
+    pub resumable: bool,
     /// Name of the guest in its own words.
     pub guest: String,
     /// Version of the guest in its own words.
@@ -197,6 +210,9 @@ pub struct Header {
     pub guest_digest: String,
     /// Options of the guest, with defaults.
     pub options: Vec<(String, String)>,
+    /// What a step that fails does.
+    #[serde(default, skip_serializing_if = "OnFailure::is_undo")]
+    pub on_failure: OnFailure,
     /// Who started it.
     pub actor: String,
     /// The machine that it was started on.
@@ -204,9 +220,6 @@ pub struct Header {
     /// Why, in the words of whoever started it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The directory of the lab's world, when one is kept.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub world: Option<String>,
     /// The capabilities that the site does not have, as the guest was told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub absent: Vec<String>,
@@ -218,6 +231,46 @@ pub struct Header {
     pub effects: String,
     /// Version of the host program.
     pub wreimage: String,
+}
+
+/// What a run works on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "folder", rename_all = "kebab-case")]
+pub enum Mode {
+    /// Real systems: all, or some of them beside simulated ones.
+    Live,
+    /// A simulated data centre that goes away with its process.
+    Lab,
+    /// A simulated data centre that is kept in this directory.
+    World(String),
+}
+
+/// What a step that fails does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFailure {
+    /// The guest ends as it was written to, and what must not stay is taken back.
+    #[default]
+    Undo,
+    /// The operator is asked; the run pauses when nobody is there.
+    Ask,
+    /// The run pauses, also at a terminal, until somebody answers and resumes it.
+    Pause,
+}
+
+impl OnFailure {
+    fn is_undo(&self) -> bool {
+        *self == OnFailure::Undo
+    }
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            OnFailure::Undo => "undo",
+            OnFailure::Ask => "ask",
+            OnFailure::Pause => "pause",
+        }
+    }
 }
 
 /// A wait or a pause has begun.
@@ -375,6 +428,9 @@ pub struct Answered {
     pub call: u64,
     /// One of the choices.
     pub answer: String,
+    /// Who gave it, or the default that was given for want of an answer.
+    #[serde(default)]
+    pub by: String,
 }
 
 /// What became of an entry of the undo list.

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// File systems on which neither locks nor flushes can be trusted: `statfs(2)` and `linux/magic.h`.
@@ -24,6 +24,34 @@ pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(path)
+}
+
+/// Makes a folder in the state directory, unless it is there; whoever shares the directory shares the folder.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_shared_folder(state: &Path, path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    make_folder(path)?;
+    share_as(state, path, 0o700)
+}
+
+/// What lies in a directory that a group may write to can be seen and answered by that group. `own` is the mode for its
+/// owner alone.
+///
+/// # Errors
+/// When its mode or its group cannot be set.
+pub fn share_as(state: &Path, made: &Path, own: u32) -> io::Result<()> {
+    let folder = fs::metadata(state)?;
+    if folder.permissions().mode() & 0o020 == 0 {
+        return fs::set_permissions(made, fs::Permissions::from_mode(own));
+    }
+    if fs::metadata(made)?.gid() != folder.gid() {
+        std::os::unix::fs::chown(made, None, Some(folder.gid()))?;
+    }
+    fs::set_permissions(made, fs::Permissions::from_mode(own | (own >> 3)))
 }
 
 /// A journal needs a file system that locks and flushes.

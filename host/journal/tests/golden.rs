@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use wreimage_capability::{Effect, Fault};
 use wreimage_journal::{
-    Answered, Ending, Entry, GuestEnd, Header, Intent, Level, Origin, Outcome, Question, Reality,
-    Record, Timer, UndoClosed, UndoState,
+    Answered, Ending, Entry, GuestEnd, Header, Intent, Level, Mode, OnFailure, Origin, Outcome,
+    Question, Reality, Record, Timer, UndoClosed, UndoState,
 };
 
 /// One of each kind, and of each form that a kind has.
@@ -56,7 +56,11 @@ fn all() -> Vec<Record> {
             actor: word("somebody"),
             controller: word("controller1001"),
             reason: Some(word("a new disk")),
-            world: Some(word("/srv/world")),
+            batch: Some(word("20260105T080000-batch-00000001")),
+            mode: Mode::World(word("/srv/world")),
+            policy: Some(word("9e8d")),
+            resumable: true,
+            on_failure: OnFailure::Ask,
             absent: vec![word("conftool")],
             lock: Some(word("lab1/host1001")),
             effects: word("e1"),
@@ -125,6 +129,7 @@ fn all() -> Vec<Record> {
         Record::Answer(Answered {
             call: 9,
             answer: word("retry"),
+            by: word("tester"),
         }),
         closed(UndoState::Done),
         closed(UndoState::Failed),
@@ -148,6 +153,7 @@ fn all() -> Vec<Record> {
             actor: word("somebody"),
             controller: word("controller1001"),
             wreimage: word("0.1.0"),
+            undriven_ms: 90_000,
         },
         Record::GuestChanged {
             digest: word("d2"),

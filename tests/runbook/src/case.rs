@@ -8,8 +8,8 @@ use tokio::runtime::Runtime;
 use toml::Table;
 use wreimage_capability::{BoxFuture, Clock, Fault, Providers};
 use wreimage_engine::{
-    Absent, Engine, GivenConsent, Guest, Operator, OptionValues, RunRequest, Seen, Services, Twin,
-    TwinMaker,
+    Absent, Engine, Given, GivenConsent, Guest, Operator, OptionValues, RunRequest, Seen, Services,
+    Twin, TwinMaker,
 };
 use wreimage_journal::{MemoryLog, Question};
 use wreimage_lab::{BUILTIN, Lab, Pace, World};
@@ -67,11 +67,14 @@ impl Answers {
 }
 
 impl Operator for Answers {
-    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<String, Fault>> {
+    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<Given, Fault>> {
         Box::pin(async move {
             let next = self.0.lock().unwrap().pop_front();
             match next {
-                Some(answer) => Ok(answer),
+                Some(choice) => Ok(Given {
+                    choice,
+                    by: "the test".to_owned(),
+                }),
                 None if self.1 => panic!("one question too many: {question:?}"),
                 None => wreimage_engine::Nobody.ask(question).await,
             }

@@ -21,7 +21,8 @@ use wreimage_capability::{
     Answer, BoxFuture, Call, Dispatch, Fault, Function, Providers, Reconciled,
 };
 use wreimage_engine::{
-    Absent, Engine, GivenConsent, Going, Guest, LATER, Operator, OptionValues, RunRequest, Services,
+    Absent, Engine, Given, GivenConsent, Going, Guest, LATER, Operator, OptionValues, RunRequest,
+    Services,
 };
 use wreimage_journal::{Entry, Log, LogError, Question, RunDatabase};
 use wreimage_lab::{Lab, Pace, World};
@@ -152,7 +153,7 @@ impl Dispatch for Killer {
 struct Later;
 
 impl Operator for Later {
-    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<String, Fault>> {
+    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<Given, Fault>> {
         Box::pin(async move { Err(Fault::denied(LATER, "sweep", &question.question)) })
     }
 }

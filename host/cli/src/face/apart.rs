@@ -1,6 +1,6 @@
 //! A face in a thread of its own: whoever reads what it prints may stand still without holding up the run.
 
-use super::Face;
+use super::{Face, Source};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -11,7 +11,7 @@ use wreimage_journal::Entry;
 const CAUGHT_UP: Duration = Duration::from_secs(2);
 
 enum Message {
-    Entry(Box<Entry>),
+    Entry(Source, Box<Entry>),
     Line(String),
     Pause(Sender<()>),
     Resume,
@@ -44,7 +44,7 @@ impl Apart {
 fn show(inner: &dyn Face, messages: &Receiver<Message>) {
     for message in messages {
         match message {
-            Message::Entry(entry) => inner.entry(&entry),
+            Message::Entry(from, entry) => inner.entry(&from, &entry),
             Message::Line(text) => inner.line(&text),
             Message::Pause(paused) => {
                 inner.pause();
@@ -57,8 +57,8 @@ fn show(inner: &dyn Face, messages: &Receiver<Message>) {
 }
 
 impl Face for Apart {
-    fn entry(&self, entry: &Entry) {
-        self.send(Message::Entry(Box::new(entry.clone())));
+    fn entry(&self, from: &Source, entry: &Entry) {
+        self.send(Message::Entry(from.clone(), Box::new(entry.clone())));
     }
 
     fn line(&self, text: &str) {
@@ -94,7 +94,7 @@ mod tests {
     struct Stalled(Mutex<Option<Receiver<()>>>, Mutex<Vec<String>>);
 
     impl Face for Stalled {
-        fn entry(&self, _entry: &Entry) {}
+        fn entry(&self, _from: &Source, _entry: &Entry) {}
 
         fn line(&self, text: &str) {
             if let Some(may) = self.0.lock().unwrap().take() {

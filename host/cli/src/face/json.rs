@@ -1,14 +1,42 @@
 //! One event per line on stdout: the events that the record of the run holds.
 
-use super::Face;
+use super::{Face, Source};
+use serde::Serialize;
 use std::io::Write;
 use wreimage_journal::Entry;
 
-pub struct Json;
+/// `many`: several runs share the output, and each event says whose it is.
+pub struct Json {
+    many: bool,
+}
+
+impl Json {
+    pub fn new(many: bool) -> Self {
+        Json { many }
+    }
+}
+
+/// An event among those of other runs. A header says the run and the host by itself.
+#[derive(Serialize)]
+struct OneOfMany<'a> {
+    of: &'a str,
+    on: &'a str,
+    #[serde(flatten)]
+    entry: &'a Entry,
+}
 
 impl Face for Json {
-    fn entry(&self, entry: &Entry) {
-        if let Ok(mut line) = serde_json::to_vec(entry) {
+    fn entry(&self, from: &Source, entry: &Entry) {
+        let line = if self.many {
+            serde_json::to_vec(&OneOfMany {
+                of: &from.run,
+                on: &from.host,
+                entry,
+            })
+        } else {
+            serde_json::to_vec(entry)
+        };
+        if let Ok(mut line) = line {
             line.push(b'\n');
             // A reader that went away does not stop a reimage; the record is in its file.
             let _ = std::io::stdout().lock().write_all(&line);

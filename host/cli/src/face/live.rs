@@ -1,6 +1,6 @@
 //! A live list on a terminal: what is done above, what is going on below.
 
-use super::{Face, words};
+use super::{Face, Source, words};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -132,7 +132,7 @@ impl Live {
 }
 
 impl Face for Live {
-    fn entry(&self, entry: &Entry) {
+    fn entry(&self, _from: &Source, entry: &Entry) {
         let mut state = self.state();
         state.began.get_or_insert(entry.time);
         state.last = Some((entry.time, Instant::now()));

@@ -15,10 +15,29 @@ use wreimage_lab::Pace;
 
 pub use report::report;
 
+/// Whose record it is.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Id of the run.
+    pub run: Arc<str>,
+    /// Short name of its host.
+    pub host: Arc<str>,
+}
+
+impl Source {
+    /// The records of this run.
+    pub fn new(run: &str, host: &str) -> Self {
+        Source {
+            run: run.into(),
+            host: host.into(),
+        }
+    }
+}
+
 /// Shows records as they are made.
 pub trait Face: Send + Sync {
     /// A record has been made.
-    fn entry(&self, entry: &Entry);
+    fn entry(&self, from: &Source, entry: &Entry);
     /// A line for the person, besides the records.
     fn line(&self, text: &str);
     /// Leaves the bottom of the screen to a prompt. Nothing is locked meanwhile: records and signals go on.
@@ -29,12 +48,13 @@ pub trait Face: Send + Sync {
     fn finish(&self);
 }
 
-/// The face for this output: a live list on a terminal, lines elsewhere, events as JSON.
-pub fn choose(output: Output, pace: Pace) -> Arc<dyn Face> {
+/// The face for this output: a live list on a terminal, lines elsewhere and for several runs, events as JSON. `many` says
+/// that there are several runs, so that each line must say whose it is.
+pub fn choose(output: Output, pace: Pace, many: bool) -> Arc<dyn Face> {
     let face: Arc<dyn Face> = match output {
-        Output::Json => Arc::new(json::Json),
-        Output::Text if std::io::stderr().is_terminal() => Arc::new(live::Live::new(pace)),
-        Output::Text => Arc::new(plain::Plain::default()),
+        Output::Json => Arc::new(json::Json::new(many)),
+        Output::Text if !many && std::io::stderr().is_terminal() => Arc::new(live::Live::new(pace)),
+        Output::Text => Arc::new(plain::Plain::new(many)),
     };
     Arc::new(apart::Apart::new(face))
 }

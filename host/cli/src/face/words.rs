@@ -65,7 +65,12 @@ pub fn lines(entry: &Entry) -> Vec<String> {
             vec![format!("     {severity}: {text}")]
         }
         Record::Question(question) => vec![format!("ask  {}", question.question)],
-        Record::Answer(answer) => vec![format!("     answered: {}", answer.answer)],
+        Record::Answer(answer) if answer.by.is_empty() => {
+            vec![format!("     answered: {}", answer.answer)]
+        }
+        Record::Answer(answer) => {
+            vec![format!("     answered by {}: {}", answer.by, answer.answer)]
+        }
         Record::TwinEntered { function } => vec![format!(
             "---- the first change would be {function}; from here on this is a simulated copy"
         )],

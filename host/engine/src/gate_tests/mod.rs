@@ -9,7 +9,7 @@ use crate::cancel::Cancel;
 use crate::consent::GivenConsent;
 use crate::gate::{Course, State};
 use crate::grants::{Absent, Grants};
-use crate::operator::Operator;
+use crate::operator::{Given, Operator};
 use crate::recorder::Recorder;
 use crate::stop::Stop;
 use crate::twin::{Seen, Twin, TwinMaker};
@@ -22,7 +22,7 @@ use wreimage_capability::{
     Answer, BoxFuture, Call, Clock, Dispatch, Fault, FaultKind, Function, Polled, Providers,
     Reconciled, dhcp, ipmi, netbox, remote,
 };
-use wreimage_journal::{MemoryLog, Origin, Question, Reality, Record, UndoState};
+use wreimage_journal::{MemoryLog, OnFailure, Origin, Question, Reality, Record, UndoState};
 
 /// Answers from a queue; without one, with null. Remembers what was called.
 #[derive(Default)]
@@ -99,11 +99,14 @@ impl Clock for TestClock {
 struct Answers(Mutex<VecDeque<&'static str>>);
 
 impl Operator for Answers {
-    fn ask<'a>(&'a self, _question: &'a Question) -> BoxFuture<'a, Result<String, Fault>> {
+    fn ask<'a>(&'a self, _question: &'a Question) -> BoxFuture<'a, Result<Given, Fault>> {
         let answer = self.0.lock().unwrap().pop_front();
         Box::pin(async move {
             answer
-                .map(str::to_owned)
+                .map(|choice| Given {
+                    choice: choice.to_owned(),
+                    by: "tester".to_owned(),
+                })
                 .ok_or_else(|| Fault::denied("operator.nobody", "wreimage", "nobody"))
         })
     }
@@ -140,6 +143,7 @@ impl Setup {
             digest: "d".to_owned(),
             capabilities: vec![],
             may_mutate: true,
+            on_failure: OnFailure::Undo,
             dry_run: false,
             grants: Grants::all("the test"),
             absent: Absent::new(),

@@ -1,0 +1,127 @@
+//! `wreimage attach`: a run of another process, as if it were this one's.
+
+use crate::arguments::{Attach, Output};
+use crate::drive;
+use crate::exit::{Exit, Failure};
+use crate::face::{self, Face, Source};
+use crate::look;
+use crate::prompt;
+use crate::session::Keyboard;
+use crate::surroundings::state_of;
+use crate::tell;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use wreimage_journal::{Entry, Question, Record};
+use wreimage_lab::Pace;
+
+/// How often its journal is looked at.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Shows a run until it ends or waits, and hands on what is answered here.
+pub async fn attach(arguments: &Attach) -> Result<Exit, Failure> {
+    let state = state_of(&arguments.place)?;
+    let run = look::find(&state, &arguments.run)?;
+    let face = face::choose(arguments.output, Pace::Real, false);
+    let shown = tokio::select! {
+        shown = show(&state, &run, &face, arguments.output) => Some(shown?),
+        _ = tokio::signal::ctrl_c() => None,
+    };
+    face.finish();
+    let Some(entries) = shown else {
+        tell::line(&format!(
+            "{run} goes on; to see it again: wreimage attach {run}; to cancel it: wreimage cancel {run}"
+        ));
+        return Ok(Exit::Success);
+    };
+    match entries.last().map(|entry| &entry.record) {
+        Some(Record::Finished(ending)) => {
+            if arguments.output == Output::Text {
+                let mut text = format!("\n{}: {}\n", ending.outcome, ending.summary);
+                for left in &ending.left {
+                    text.push_str(&format!("  LEFT {left}\n"));
+                }
+                crate::print(&tell::plain(&text))?;
+            }
+            Ok(Exit::of_run(
+                ending.exit_code,
+                &ending.outcome,
+                arguments.strict,
+            ))
+        }
+        _ => {
+            tell::line(&format!(
+                "nobody drives the run; to go on: wreimage resume {run}; to end it: wreimage cleanup {run}"
+            ));
+            Ok(Exit::Paused)
+        }
+    }
+}
+
+/// The records when the run has ended, or nobody drives it any more.
+async fn show(
+    state: &Path,
+    run: &str,
+    face: &Arc<dyn Face>,
+    output: Output,
+) -> Result<Vec<Entry>, Failure> {
+    let keyboard = Keyboard::default();
+    let mut asked = BTreeSet::new();
+    let mut told = 0;
+    loop {
+        // First whether somebody drives it: what was written before that is then complete.
+        let driver = wreimage_journal::driver(state, run).map_err(look::unreadable)?;
+        let entries = wreimage_journal::read(state, run).map_err(look::unreadable)?;
+        let Some(header) = look::header_of(&entries) else {
+            if driver.is_none() {
+                return Err(Failure::refused(format!("the run {run} never began")));
+            }
+            tokio::time::sleep(LOOK).await;
+            continue;
+        };
+        let from = Source::new(run, &header.host);
+        for entry in entries.iter().skip(told) {
+            face.entry(&from, entry);
+        }
+        told = entries.len();
+        if driver.is_none() {
+            return Ok(entries);
+        }
+        if let Some(question) = look::open_question(&entries)
+            && output == Output::Text
+            && prompt::somebody()
+            && asked.insert((question.call, told))
+        {
+            answer(state, run, face, &keyboard, &question).await?;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Asks here, until somebody has answered here or elsewhere.
+async fn answer(
+    state: &Path,
+    run: &str,
+    face: &Arc<dyn Face>,
+    keyboard: &Keyboard,
+    question: &Question,
+) -> Result<(), Failure> {
+    let answered = async {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let entries = wreimage_journal::read(state, run).unwrap_or_default();
+            let is_open = look::open_question(&entries).is_some_and(|it| it.call == question.call);
+            if !is_open || !matches!(wreimage_journal::driver(state, run), Ok(Some(_))) {
+                return None;
+            }
+        }
+    };
+    let typed = tokio::select! {
+        typed = prompt::typed(keyboard, face, question) => typed,
+        none = answered => none,
+    };
+    let Some(choice) = typed else { return Ok(()) };
+    wreimage_journal::leave_answer(state, run, question.call, &choice, &drive::actor())
+        .map_err(look::unreadable)
+}

@@ -1,0 +1,128 @@
+//! Runs that go on in the background: a process of their own, which no terminal holds.
+
+use crate::arguments::{Going, Run};
+use crate::batch;
+use crate::exit::{Exit, Failure};
+use crate::hosts::Hosts;
+use crate::look;
+use crate::surroundings;
+use crate::tell;
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use wreimage_engine::RunRequest;
+
+/// How long a run may take until its first record.
+const BEGIN: Duration = Duration::from_secs(120);
+const LOOK: Duration = Duration::from_millis(100);
+
+/// The variable by which a process in the background is told the id of its run or batch.
+const RUN: &str = "WREIMAGE_DETACHED_RUN";
+
+/// The id that this process was told, if it is in the background.
+pub fn given_run() -> Option<String> {
+    std::env::var(RUN).ok().filter(|run| !run.is_empty())
+}
+
+/// Starts `wreimage run` in the background.
+pub async fn run(arguments: &Run, hosts: &Hosts, words: Vec<OsString>) -> Result<Exit, Failure> {
+    if arguments.yes.is_none() && !arguments.dry_run {
+        return Err(Failure::usage(format!(
+            "--detach leaves nobody who could consent: give it with --yes {}",
+            hosts.in_a_shell()
+        )));
+    }
+    let state = surroundings::state_of(&arguments.place)?;
+    let (id, begun): (String, Box<dyn Fn(&str) -> bool>) = match hosts.names() {
+        [host] => (
+            RunRequest::new(host, "").run,
+            Box::new(|id| wreimage_journal::read(&state, id).is_ok_and(|it| !it.is_empty())),
+        ),
+        // Its runs begin one after the other.
+        _ => (
+            batch::new_id(),
+            Box::new(|id| !look::runs_of(&state, id).unwrap_or_default().is_empty()),
+        ),
+    };
+    start(&state, &id, words, || begun(&id)).await
+}
+
+/// Starts `wreimage resume` in the background.
+pub async fn resume(state: &Path, going: &Going) -> Result<Exit, Failure> {
+    let is_batch = batch::Batch::read(state, &going.run)?.is_some();
+    let id = if is_batch {
+        going.run.clone()
+    } else {
+        look::find(state, &going.run)?
+    };
+    let words = std::env::args_os().collect();
+    let driven = |run: &str| matches!(wreimage_journal::driver(state, run), Ok(Some(_)));
+    start(state, &id, words, || {
+        if is_batch {
+            let runs = look::runs_of(state, &id).unwrap_or_default();
+            runs.iter().any(|(run, _)| driven(run))
+        } else {
+            driven(&id)
+        }
+    })
+    .await
+}
+
+/// Starts this program again, and waits until `begun`, or until it has failed.
+async fn start(
+    state: &Path,
+    id: &str,
+    words: Vec<OsString>,
+    begun: impl Fn() -> bool,
+) -> Result<Exit, Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::internal(format!(
+            "no process can be started in the background: {error}"
+        ))
+    };
+    let path = state.join("detached").join(format!("{id}.log"));
+    crate::files::keep(state, &path, &[]).map_err(failed)?;
+    let log = std::fs::File::options()
+        .append(true)
+        .open(&path)
+        .map_err(failed)?;
+    let program = std::env::current_exe().map_err(failed)?;
+    let mut child = Command::new(program)
+        .args(words.into_iter().skip(1).filter(|word| word != "--detach"))
+        .env(RUN, id)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        // What a terminal sends to those that it has started does not reach it.
+        .process_group(0)
+        .spawn()
+        .map_err(failed)?;
+    let end = Instant::now() + BEGIN;
+    while !begun() {
+        if let Some(status) = child.try_wait().map_err(failed)? {
+            let said = std::fs::read_to_string(&path).unwrap_or_default();
+            for line in said.lines() {
+                tell::line(line);
+            }
+            let code = status.code().and_then(|code| u8::try_from(code).ok());
+            return Ok(Exit::of_code(code.unwrap_or(70)));
+        }
+        if Instant::now() >= end {
+            return Err(Failure::internal(format!(
+                "process {} has not begun within {} s; what it says is in {}",
+                child.id(),
+                BEGIN.as_secs(),
+                path.display()
+            )));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    tell::line(&format!(
+        "process {} goes on in the background; to see it: wreimage attach {id}; to cancel it: wreimage cancel {id}",
+        child.id()
+    ));
+    crate::print(&format!("{id}\n"))?;
+    Ok(Exit::Success)
+}

@@ -1,0 +1,242 @@
+//! What the runs of this process share: the screen, the keyboard, the consent, and the signals.
+
+use crate::arguments::Output;
+use crate::face::{self, Face};
+use crate::hosts::Hosts;
+use crate::tell;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use wreimage_engine::Cancel;
+use wreimage_lab::Pace;
+
+/// One process with one run or several.
+pub struct Session {
+    pub output: Output,
+    /// Exit with 10 when there were warnings.
+    pub strict: bool,
+    pub face: Arc<dyn Face>,
+    /// The hosts of all its runs.
+    pub hosts: Hosts,
+    /// The hosts for which consent was given on the command line.
+    pub yes: Option<Hosts>,
+    /// Consent was given to all hosts at the terminal.
+    pub agreed: AtomicBool,
+    pub keyboard: Keyboard,
+    runs: Mutex<Vec<Running>>,
+    cancelled: AtomicBool,
+}
+
+/// A run that goes on in this process.
+#[derive(Clone)]
+pub struct Running {
+    pub run: String,
+    pub cancel: Cancel,
+    /// Whether anything was changed.
+    pub touched: Arc<AtomicBool>,
+    /// Whether another process can go on with it.
+    pub resumable: bool,
+}
+
+impl Session {
+    /// For runs on these hosts; listens to signals from now on.
+    pub fn new(
+        output: Output,
+        strict: bool,
+        pace: Pace,
+        hosts: Hosts,
+        yes: Option<Hosts>,
+    ) -> Arc<Session> {
+        let many = hosts.names().len() > 1;
+        let session = Arc::new(Session {
+            output,
+            strict,
+            face: face::choose(output, pace, many),
+            hosts,
+            yes,
+            agreed: AtomicBool::new(false),
+            keyboard: Keyboard::default(),
+            runs: Mutex::default(),
+            cancelled: AtomicBool::new(false),
+        });
+        listen_for_signals(session.clone());
+        session
+    }
+
+    /// Whether it has several runs.
+    pub fn is_many(&self) -> bool {
+        self.hosts.names().len() > 1
+    }
+
+    fn runs(&self) -> MutexGuard<'_, Vec<Running>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A run begins; one that begins after a cancel is cancelled at once.
+    pub fn begins(&self, running: Running) {
+        if self.is_cancelled() {
+            running.cancel.cancel();
+        }
+        self.runs().push(running);
+    }
+
+    /// A run has ended.
+    pub fn ended(&self, run: &str) {
+        self.runs().retain(|running| running.run != run);
+    }
+
+    /// Whether the operator wants all of it to end.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::SeqCst)
+    }
+
+    fn cancel(&self) {
+        self.cancelled.store(true, Ordering::SeqCst);
+        for running in self.runs().iter() {
+            running.cancel.cancel();
+        }
+        self.face.line(
+            "cancelling: the call that is under way ends first, then what must not stay is taken back; again to stop at once",
+        );
+    }
+
+    /// Another process, or nobody, can go on with these.
+    fn all_resumable(&self) -> bool {
+        let runs = self.runs();
+        !runs.is_empty() && runs.iter().all(|running| running.resumable)
+    }
+
+    fn stop_now(&self) -> ! {
+        let runs = self.runs().clone();
+        let mut code = 30;
+        for running in &runs {
+            let run = &running.run;
+            let touched = running.touched.load(Ordering::SeqCst);
+            code = code.max(match (running.resumable, touched) {
+                (true, _) => {
+                    tell::line(&format!(
+                        "stopped at once: nothing was taken back; to go on: wreimage resume {run}; to end it: wreimage \
+                         cleanup {run}"
+                    ));
+                    50
+                }
+                (false, true) => {
+                    tell::line(&format!(
+                        "stopped at once: nothing was taken back; the record of {run} says what was done"
+                    ));
+                    31
+                }
+                (false, false) => 30,
+            });
+        }
+        if code == 30 {
+            tell::line("stopped at once: nothing was touched");
+        }
+        // Between "cancelled" and "waits": it failed, and something is left.
+        std::process::exit(if code == 31 { 21 } else { code });
+    }
+}
+
+/// The first Ctrl-C cancels in order; the second ends the process where it stands, and so does SIGTERM at once when another
+/// process can go on. A terminal that is gone stops nothing then.
+fn listen_for_signals(session: Arc<Session>) {
+    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hang_up)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+        signal(SignalKind::hangup()),
+    ) else {
+        return;
+    };
+    tokio::spawn(async move {
+        loop {
+            let at_once = tokio::select! {
+                _ = interrupt.recv() => session.is_cancelled(),
+                // Without a journal to go on from, to end in order is the next best.
+                _ = terminate.recv() => session.is_cancelled() || session.all_resumable(),
+                _ = hang_up.recv() => {
+                    if session.all_resumable() {
+                        continue;
+                    }
+                    session.is_cancelled()
+                }
+            };
+            if at_once {
+                session.stop_now();
+            }
+            session.cancel();
+        }
+    });
+}
+
+/// One reader of stdin for all prompts, so that a line is never taken by a prompt that is over.
+#[derive(Default)]
+pub struct Keyboard {
+    lines: tokio::sync::Mutex<Option<UnboundedReceiver<String>>>,
+}
+
+/// What came of a prompt.
+pub enum Asked {
+    /// This was typed.
+    Typed(String),
+    /// The input has ended.
+    Nothing,
+    /// By the time that the prompt could be shown, it was not needed any more.
+    NotNeeded,
+}
+
+impl Keyboard {
+    /// Waits until no other prompt has the screen, shows this one, and reads a line. What was typed before is not meant as
+    /// an answer to it. `None` at the end of the input.
+    pub async fn ask(&self, face: &Arc<dyn Face>, prompt: &str) -> Option<String> {
+        match self.ask_unless(face, prompt, || false).await {
+            Asked::Typed(line) => Some(line),
+            Asked::Nothing | Asked::NotNeeded => None,
+        }
+    }
+
+    /// The same, unless it is not needed any more when its turn has come.
+    pub async fn ask_unless(
+        &self,
+        face: &Arc<dyn Face>,
+        prompt: &str,
+        is_settled: impl FnOnce() -> bool + Send,
+    ) -> Asked {
+        let mut lines = self.lines.lock().await;
+        if is_settled() {
+            return Asked::NotNeeded;
+        }
+        let lines = lines.get_or_insert_with(read_lines);
+        while lines.try_recv().is_ok() {}
+        face.pause();
+        let _resume = Resume(face);
+        tell::prompt(prompt);
+        match lines.recv().await {
+            Some(line) => Asked::Typed(line),
+            None => Asked::Nothing,
+        }
+    }
+}
+
+fn read_lines() -> UnboundedReceiver<String> {
+    let (lines, keyboard) = unbounded_channel();
+    // Ends with the input or with the process.
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines() {
+            let Ok(line) = line else { return };
+            if lines.send(line.trim().to_owned()).is_err() {
+                return;
+            }
+        }
+    });
+    keyboard
+}
+
+/// Gives the screen back, also when the question is dropped.
+struct Resume<'a>(&'a Arc<dyn Face>);
+
+impl Drop for Resume<'_> {
+    fn drop(&mut self) {
+        self.0.resume();
+    }
+}

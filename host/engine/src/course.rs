@@ -1,0 +1,141 @@
+//! What a run begins with.
+
+use crate::gate::{Course, State};
+use crate::grants::Absent;
+use crate::guest::Guest;
+use crate::recorder::Recorder;
+use crate::redact::{Redacted, Redaction};
+use crate::request::RunRequest;
+use crate::services::Services;
+use std::sync::{Arc, Mutex};
+use wreimage_capability::{Providers, Server};
+use wreimage_journal::{FORMAT, Header};
+
+/// The state of a run before its first call. A guest that is not at hand is the one of the header.
+pub(crate) fn course(
+    header: &Header,
+    guest: Option<&Guest>,
+    request: RunRequest,
+    services: Services,
+) -> Course {
+    let redaction = Redaction(services.redactor);
+    let state = State {
+        rehearses: request.dry_run,
+        providers: redacted(services.providers, &redaction),
+        ..State::default()
+    };
+    Course {
+        run: request.run,
+        host: request.host,
+        site: request.site,
+        actor: request.actor,
+        controller: request.controller,
+        options: request.options.pairs(),
+        guest: guest.map_or_else(
+            || format!("{} {}", header.guest, header.guest_version),
+            |guest| {
+                format!(
+                    "{} {}",
+                    guest.description().name,
+                    guest.description().version
+                )
+            },
+        ),
+        digest: guest.map_or_else(|| header.guest_digest.clone(), |it| it.digest().to_owned()),
+        capabilities: guest
+            .map(|it| used(it, &request.absent))
+            .unwrap_or_default(),
+        may_mutate: guest.is_none_or(|it| it.description().mutates),
+        on_failure: request.on_failure,
+        dry_run: request.dry_run,
+        grants: request.grants,
+        absent: request.absent,
+        protected_tags: request.protected_tags,
+        console: request.console,
+        waits: services.waits,
+        fence: services.fence,
+        resumable: services.resumable,
+        consent: services.consent,
+        operator: services.operator,
+        observer: services.observer,
+        twin: services.twin,
+        cancel: services.cancel,
+        mutating: tokio::sync::Mutex::new(()),
+        recorder: Arc::new(Recorder::new(
+            services.log,
+            services.listener,
+            services.clock,
+            redaction,
+        )),
+        past: Mutex::new(None),
+        state: Mutex::new(state),
+    }
+}
+
+/// The capabilities that a guest uses, each with the functions that change something.
+fn used(guest: &Guest, absent: &Absent) -> Vec<(String, Vec<String>)> {
+    guest
+        .imports()
+        .iter()
+        .filter(|import| import.capability.server == Server::Provider)
+        .filter(|import| !absent.contains(import.capability.name))
+        .map(|import| {
+            let functions: Vec<String> = import
+                .functions
+                .iter()
+                .filter(|function| function.effect.mutates())
+                .map(|function| function.name.to_owned())
+                .collect();
+            (import.capability.name.to_owned(), functions)
+        })
+        .collect()
+}
+
+/// The same providers, none of which can tell a secret.
+fn redacted(providers: Providers, redaction: &Redaction) -> Providers {
+    if redaction.0.is_none() {
+        return providers;
+    }
+    let mut all = Providers::new();
+    for name in providers.names() {
+        if let Some(provider) = providers.get(name) {
+            let redaction = redaction.clone();
+            all.add((
+                name,
+                Arc::new(Redacted {
+                    provider,
+                    redaction,
+                }),
+            ));
+        }
+    }
+    all
+}
+
+/// The first record of a run.
+pub(crate) fn header(guest: &Guest, request: &RunRequest, resumable: bool) -> Header {
+    let description = guest.description();
+    Header {
+        format: FORMAT,
+        run: request.run.clone(),
+        batch: request.batch.clone(),
+        host: request.host.clone(),
+        site: request.site.clone(),
+        mode: request.mode.clone(),
+        policy: request.policy.clone(),
+        dry_run: request.dry_run,
+        resumable: resumable && !request.dry_run,
+        guest: description.name.clone(),
+        guest_version: description.version.clone(),
+        guest_digest: guest.digest().to_owned(),
+        options: request.options.pairs(),
+        on_failure: request.on_failure,
+        actor: request.actor.clone(),
+        controller: request.controller.clone(),
+        reason: request.reason.clone(),
+        lock: request.lock.clone(),
+        absent: request.absent.iter().cloned().collect(),
+        effects: crate::effects_digest(),
+        wreimage: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}

@@ -1,0 +1,41 @@
+//! Whether another guest can go on with a run: it must make every call of the journal.
+
+use crate::cancel::Cancel;
+use crate::course::course;
+use crate::engine::Engine;
+use crate::guest::Guest;
+use crate::part::{Ended, run_guest};
+use crate::request::{RunError, RunRequest};
+use crate::services::Services;
+use crate::stop::Stop;
+use std::sync::Arc;
+use wreimage_journal::{Entry, Header, MemoryLog};
+
+/// Another guest is accepted when it makes every call of the journal; nothing is done meanwhile.
+pub(crate) async fn try_along(
+    engine: &Engine,
+    guest: &Guest,
+    header: &Header,
+    request: &RunRequest,
+    services: &Services,
+    entries: &[Entry],
+) -> Result<(), RunError> {
+    let mut services = services.clone();
+    services.log = Arc::new(MemoryLog::new());
+    services.listener = None;
+    services.observer = None;
+    services.cancel = Cancel::new();
+    let limits = request.limits;
+    let trial = Arc::new(course(header, Some(guest), request.clone(), services));
+    trial.state().trial = true;
+    trial.has_past(entries.to_vec());
+    match run_guest(engine, guest, &trial, limits).await {
+        Ended::Stopped(Stop::Edge) => Ok(()),
+        Ended::Returned(_) | Ended::Faulted(_) => trial
+            .recall_end("it returns")
+            .map_err(|stop| RunError::OtherGuest(stop.to_string())),
+        Ended::Stopped(stop) => Err(RunError::OtherGuest(stop.to_string())),
+        Ended::Trapped(trap) => Err(RunError::OtherGuest(format!("it dies: {trap}"))),
+        Ended::Cancelled => Err(RunError::OtherGuest("it was cancelled".to_owned())),
+    }
+}
