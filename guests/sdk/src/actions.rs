@@ -1,6 +1,7 @@
 //! The action log: what was done, how it went, and what follows for the verdict.
 
 use crate::bindings::wreimage::run::run;
+use crate::failure::{self, Decision, OnFailure};
 use crate::{Fault, Level, Outcome, Step, Verdict, note, text};
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ impl Action {
 #[derive(Debug, Default)]
 pub struct Actions {
     done: Vec<Action>,
+    /// What the operator wants of steps that fail, once it was asked for.
+    on_failure: Option<OnFailure>,
 }
 
 impl Actions {
@@ -122,29 +125,30 @@ pub struct Phase<'a> {
 
 impl Phase<'_> {
     /// Begins a step, does it, and ends it with what the closure said of it. A fault ends the step as a failure and is
-    /// returned.
+    /// returned; but first the operator decides whether it is done once more, left out or the end, if the run was started
+    /// with `--on-failure ask` or `pause`. Left out can be what returns nothing, or `Option`.
     ///
     /// # Errors
     /// The closure's fault.
-    pub fn step<T>(
+    pub fn step<T: 'static>(
         &mut self,
         name: &str,
-        work: impl FnOnce(&mut Step) -> Result<T, Fault>,
+        work: impl FnMut(&mut Step) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        self.begin(name, None, work)
+        self.begin(name, None, failure::nothing, work)
     }
 
     /// As [`step`](Phase::step), for a step that usually takes that long.
     ///
     /// # Errors
     /// The closure's fault.
-    pub fn long_step<T>(
+    pub fn long_step<T: 'static>(
         &mut self,
         name: &str,
         usually: Duration,
-        work: impl FnOnce(&mut Step) -> Result<T, Fault>,
+        work: impl FnMut(&mut Step) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        self.begin(name, Some(usually), work)
+        self.begin(name, Some(usually), failure::nothing, work)
     }
 
     /// As [`step`](Phase::step), unless there is a reason not to do it: then it ends as skipped, says the reason, and the
@@ -152,14 +156,14 @@ impl Phase<'_> {
     ///
     /// # Errors
     /// The closure's fault.
-    pub fn step_unless<T>(
+    pub fn step_unless<T: 'static>(
         &mut self,
         why_not: Option<String>,
         name: &str,
-        work: impl FnOnce(&mut Step) -> Result<T, Fault>,
+        mut work: impl FnMut(&mut Step) -> Result<T, Fault>,
     ) -> Result<Option<T>, Fault> {
         match why_not {
-            None => self.step(name, work).map(Some),
+            None => self.begin(name, None, || Some(None), |step| work(step).map(Some)),
             Some(why) => self.skipped(name, why),
         }
     }
@@ -168,35 +172,68 @@ impl Phase<'_> {
     ///
     /// # Errors
     /// The closure's fault.
-    pub fn long_step_unless<T>(
+    pub fn long_step_unless<T: 'static>(
         &mut self,
         why_not: Option<String>,
         name: &str,
         usually: Duration,
-        work: impl FnOnce(&mut Step) -> Result<T, Fault>,
+        mut work: impl FnMut(&mut Step) -> Result<T, Fault>,
     ) -> Result<Option<T>, Fault> {
         match why_not {
-            None => self.long_step(name, usually, work).map(Some),
+            None => self.begin(
+                name,
+                Some(usually),
+                || Some(None),
+                |step| work(step).map(Some),
+            ),
             Some(why) => self.skipped(name, why),
         }
     }
 
-    fn skipped<T>(&mut self, name: &str, why: String) -> Result<Option<T>, Fault> {
-        self.step(name, |step| {
-            step.skips(why);
-            Ok(None)
-        })
+    fn skipped<T: 'static>(&mut self, name: &str, why: String) -> Result<Option<T>, Fault> {
+        self.begin(
+            name,
+            None,
+            || None,
+            |step| {
+                step.skips(&why);
+                Ok(None)
+            },
+        )
     }
 
     fn begin<T>(
         &mut self,
         name: &str,
         usually: Option<Duration>,
-        work: impl FnOnce(&mut Step) -> Result<T, Fault>,
+        without: impl Fn() -> Option<T>,
+        mut work: impl FnMut(&mut Step) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         run::step_begin(self.name, name, usually.map(millis))?;
         let mut step = Step::new();
-        let result = work(&mut step);
+        let result = loop {
+            let fault = match work(&mut step) {
+                Ok(value) => break Ok(value),
+                Err(fault) => fault,
+            };
+            let instead = without();
+            match failure::decide(
+                &mut self.actions.on_failure,
+                name,
+                &fault,
+                instead.is_some(),
+            ) {
+                Decision::Retry => step.warns(format!(
+                    "{}; the operator had it done once more",
+                    fault.message
+                )),
+                Decision::Skip => {
+                    step.warns(format!("{}; the operator left it out", fault.message));
+                    break instead.ok_or(fault);
+                }
+                Decision::End => break Err(fault),
+            }
+        };
         if let Err(fault) = &result {
             step.level = Level::Failure;
             step.says(fault.message.clone());

@@ -38,6 +38,7 @@ pub mod clock;
 mod describe;
 mod display;
 mod display_services;
+mod failure;
 mod fault;
 mod guest;
 mod options;

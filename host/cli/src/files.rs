@@ -4,6 +4,7 @@ use crate::exit::Failure;
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// An environment variable that is set and not empty.
 fn variable(name: &str) -> Option<OsString> {
@@ -106,7 +107,10 @@ pub fn keep(state: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(state);
     wreimage_journal::make_shared_folder(state, folder)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let new = folder.join(format!("{name}.{}", std::process::id()));
+    // Several runs of this process may keep the same at once.
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let new = folder.join(format!("{name}.{}.{number}", std::process::id()));
     let mut file = std::fs::File::create(&new)?;
     file.write_all(bytes)?;
     file.sync_all()?;

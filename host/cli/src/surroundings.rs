@@ -127,7 +127,7 @@ impl<'a> Named<'a> {
 
 /// A place to work in, before it is bound to a host.
 pub enum Ground {
-    /// A simulated data centre: a new one for each run, or one that is kept and shared.
+    /// A simulated data centre: a new one for each run, or the one that is kept in a folder and shared by all.
     Lab {
         world: Box<World>,
         kept: Option<(Lab, String)>,
@@ -239,13 +239,10 @@ impl Ground {
         match self {
             Ground::Lab {
                 world, kept, pace, ..
-            } => {
-                let lab = match kept {
-                    Some((lab, _)) => lab.clone(),
-                    None => Lab::new((**world).clone(), *pace),
-                };
-                Ok(in_lab(&lab, binding, shares))
-            }
+            } => Ok(match kept {
+                Some((lab, _)) => in_lab(lab, binding, shares),
+                None => in_lab(&Lab::new((**world).clone(), *pace), binding, false),
+            }),
             Ground::Site { site, path } => on_site(site, path, guest, binding).await,
         }
     }

@@ -3,83 +3,9 @@
 
 mod common;
 
-use common::{Done, User, guests};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use serde_json::Value;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStdout, Command, Stdio};
-
-/// A reimage in a world that is kept, fast enough for a test and slow enough to be stopped.
-fn begin(user: &User, host: &str, speed: &str) -> (Child, BufReader<ChildStdout>) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_wreimage"))
-        .env("HOME", user.home.path())
-        .env("USER", "tester")
-        .env_remove("XDG_STATE_HOME")
-        .arg("run")
-        .arg(guests().join("reimage.wasm"))
-        .args(["--host", host, "--os", "bullseye", "--yes", host])
-        .arg("--world")
-        .arg(user.home.path().join("world"))
-        .args(["--output", "json", "--speed", speed])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let out = BufReader::new(child.stdout.take().unwrap());
-    (child, out)
-}
-
-/// Reads until an event fits; returns the id of the run.
-fn until(out: &mut impl BufRead, wanted: impl Fn(&Value) -> bool) -> String {
-    let mut run = String::new();
-    let mut line = String::new();
-    while out.read_line(&mut line).unwrap() > 0 {
-        let event: Value = serde_json::from_str(&line).unwrap();
-        line.clear();
-        if event["event"] == "header" {
-            event["run"].as_str().unwrap().clone_into(&mut run);
-        }
-        if wanted(&event) {
-            return run;
-        }
-    }
-    panic!("the run ended before");
-}
-
-fn in_post(event: &Value) -> bool {
-    event["event"] == "progress" && event["text"].to_string().contains("POST")
-}
-
-fn signal(child: &Child, signal: Signal) {
-    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
-}
-
-fn killed(user: &User, host: &str) -> String {
-    let (mut child, mut out) = begin(user, host, "400");
-    let run = until(&mut out, in_post);
-    signal(&child, Signal::SIGKILL);
-    child.wait().unwrap();
-    run
-}
-
-fn state_of(user: &User, run: &str) -> String {
-    let listed = user.wreimage(&["runs", "--lab", "--output", "json"]);
-    listed
-        .events()
-        .into_iter()
-        .find(|it| it["run"] == run)
-        .unwrap()["state"]
-        .as_str()
-        .unwrap()
-        .to_owned()
-}
-
-fn resume(user: &User, run: &str, more: &[&str]) -> Done {
-    let arguments = [&["resume", run, "--speed", "0"], more].concat();
-    user.wreimage(&arguments)
-}
+use common::kept::{begin, begin_with, in_post, killed, resume, signal, state_of, until};
+use common::{User, guests};
+use nix::sys::signal::Signal;
 
 #[test]
 fn a_run_whose_process_is_killed_is_lost_and_goes_on() {
@@ -208,4 +134,157 @@ fn what_is_no_run_is_said() {
     }
     user.wreimage(&["lock", "break", "nothing", "--lab"])
         .ends_with(64, &["wreimage lock ls"]);
+}
+
+/// The locks that are held, as `lock ls` tells them.
+fn locks(user: &User) -> String {
+    user.wreimage(&["lock", "ls", "--lab"]).out
+}
+
+#[test]
+fn a_run_that_does_not_begin_leaves_no_lock() {
+    let user = User::new();
+    let state = user.home.path().join(".local/state/wreimage");
+    std::fs::create_dir_all(&state).unwrap();
+    // Where guests are kept, there is a file.
+    std::fs::write(state.join("guests"), "").unwrap();
+    let world = user.home.path().join("world").display().to_string();
+    user.reimage("host1001", &["--world", &world])
+        .ends_with(64, &["the guest cannot be kept"]);
+    assert!(locks(&user).is_empty(), "{}", locks(&user));
+}
+
+#[test]
+fn a_run_is_ended_although_its_guest_is_gone() {
+    let user = User::new();
+    let run = killed(&user, "host1001");
+    let guests = user.home.path().join(".local/state/wreimage/guests");
+    std::fs::remove_dir_all(guests).unwrap();
+    resume(&user, &run, &[]).ends_with(64, &["cannot be read"]);
+    let ended = user.wreimage(&["cleanup", &run, "--speed", "0"]);
+    assert!([21, 30].contains(&ended.code), "{}", ended.said());
+    for words in ["says no closing words", "taken back: the DHCP entry"] {
+        assert!(ended.said().contains(words), "{words}: {}", ended.said());
+    }
+    assert!(locks(&user).is_empty(), "{}", locks(&user));
+}
+
+#[test]
+fn a_run_goes_on_only_where_it_was() {
+    let user = User::new();
+    let run = killed(&user, "host1001");
+    let other = user.home.path().join("other").display().to_string();
+    resume(&user, &run, &["--world", &other])
+        .ends_with(64, &["works on the lab's world", "--world"]);
+    // One in a lab that is not kept is over with its process.
+    user.reimage("host1003", &[]).ends_with(0, &[]);
+    let site = user.file("site.toml", b"site = \"dc1\"\n");
+    resume(&user, &run, &["--site", &site]).ends_with(64, &[]);
+    resume(&user, &run, &[]).ends_with(0, &["SUCCESS"]);
+}
+
+#[test]
+fn another_guest_stays_the_runs_guest() {
+    let user = User::new();
+    let run = killed(&user, "host1001");
+    let mut bytes = std::fs::read(guests().join("reimage.wasm")).unwrap();
+    bytes.extend([0x00, 0x03, 0x01, b'x', 0x00]);
+    let other = user.file("other.wasm", &bytes);
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_wreimage"));
+    child
+        .env("HOME", user.home.path())
+        .env("USER", "tester")
+        .args(["resume", &run, "--guest", &other])
+        .args(["--speed", "400", "--output", "json"])
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped());
+    let mut child = child.spawn().unwrap();
+    let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
+    until(&mut out, |event| event["event"] == "step-ended");
+    signal(&child, Signal::SIGKILL);
+    child.wait().unwrap();
+    resume(&user, &run, &[]).ends_with(0, &["SUCCESS"]);
+    let shown = user.wreimage(&["logs", &run, "--lab", "--output", "json"]);
+    let changes = shown.events();
+    let changes = changes.iter().filter(|it| it["event"] == "guest-changed");
+    assert_eq!(changes.count(), 1);
+}
+
+#[test]
+fn a_failed_step_waits_for_the_person_who_mends_the_world() {
+    let user = User::new();
+    let world = user
+        .wreimage(&["lab", "show"])
+        .out
+        .replace("rejects = 0", "rejects = 1");
+    let lab = format!("--lab={}", user.file("world.toml", world.as_bytes()));
+    for (answer, code, words) in [
+        ("--retry", 0, "the operator had it done once more"),
+        ("--abort", 20, "FAILED"),
+    ] {
+        let user = User::new();
+        let (mut child, mut out) = begin_with(
+            &user,
+            "host1001",
+            &[&lab, "--on-failure", "pause", "--speed", "0"],
+        );
+        let run = until(&mut out, |event| event["event"] == "question");
+        assert_eq!(child.wait().unwrap().code(), Some(50));
+        let shown = user.wreimage(&["show", &run, "--lab"]);
+        assert!(shown.out.contains("has failed"), "{}", shown.out);
+        resume(&user, &run, &["--skip"]).ends_with(64, &["retry, abort"]);
+        let ended = resume(&user, &run, &[answer]);
+        assert!(ended.said().contains(words), "{}", ended.said());
+        assert!(ended.code == code || ended.code == 21, "{}", ended.said());
+    }
+}
+
+#[test]
+fn a_question_that_nobody_answers_in_time_gets_the_answer_that_was_agreed_on() {
+    let user = User::new();
+    let asked = ["--default-answer", "retry", "--answer-within", "10m"];
+    let done = user.reimage("host1007", &asked);
+    let done = done.ends_with(0, &["default, after 600 s without an answer", "retried"]);
+    assert!(done.said().contains("WITH WARNINGS"), "{}", done.said());
+    user.reimage("host1007", &["--default-answer", "retry"])
+        .ends_with(64, &["--answer-within"]);
+    user.reimage(
+        "host1007",
+        &["--default-answer", "retry", "--answer-within", "soon"],
+    )
+    .ends_with(64, &["30s, 10m or 2h"]);
+}
+
+#[test]
+fn a_run_in_the_background_is_seen_and_cancelled_from_any_terminal() {
+    let user = User::new();
+    let world = user.home.path().join("world").display().to_string();
+    let begin = |host: &str, speed: &str| {
+        let done = user.reimage(host, &["--world", &world, "--speed", speed, "--detach"]);
+        let done = done.ends_with(0, &["wreimage attach"]);
+        done.out.trim().to_owned()
+    };
+    let run = begin("host1001", "400");
+    let attached = user.wreimage(&["attach", &run, "--lab", "--output", "json"]);
+    let attached = attached.ends_with(0, &["\"finished\""]);
+    assert_eq!(attached.events()[0]["event"], "header");
+
+    let run = begin("host1004", "100");
+    user.wreimage(&["cancel", &run, "--lab"])
+        .ends_with(0, &["told to cancel"]);
+    user.wreimage(&["attach", &run, "--lab"])
+        .ends_with(30, &["cancelled"]);
+    user.wreimage(&["cancel", &run, "--lab"])
+        .ends_with(40, &["nobody drives"]);
+
+    let refused = user.reimage(
+        "nonsense9",
+        &["--world", &world, "--detach", "--no-such-option"],
+    );
+    refused.ends_with(64, &["--no-such-option"]);
+    let unconsented = [
+        "run", "reimage", "--lab", "--host", "host1001", "--os", "bullseye", "--detach",
+    ];
+    user.wreimage(&unconsented)
+        .ends_with(64, &["--yes host1001"]);
 }

@@ -12,6 +12,7 @@ use crate::world::{World, WorldError};
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use toml::Spanned;
 use wreimage_capability::to_millis;
 
@@ -125,7 +126,7 @@ pub(crate) fn parse(text: &str) -> Result<World, WorldError> {
                 &format!("{other} is plugged in there already"),
             ));
         }
-        world.machines.insert(made.name.clone(), made);
+        world.machines.insert(made.name.clone(), Arc::new(made));
     }
     Ok(world)
 }

@@ -7,6 +7,7 @@ use crate::service::icinga::Monitored;
 use crate::service::puppetdb::{EXPORTED, Node};
 use crate::world::World;
 use serde_json::Value;
+use std::sync::Arc;
 use wreimage_capability::Function;
 use wreimage_capability::conftool::PoolObject;
 use wreimage_capability::icinga::Status;
@@ -42,7 +43,7 @@ impl World {
             "netbox" => {
                 let status: DeviceStatus = argument(arguments, "status")?;
                 outcome.is_null().then_some(())?;
-                self.machines.get_mut(host)?.inventory.device.status = status;
+                self.machine_mut(host)?.inventory.device.status = status;
             }
             "puppet" => self.follow_puppet(host, function.name, arguments, outcome)?,
             "puppet-ca" => self.follow_authority(host, function.name, arguments, outcome)?,
@@ -54,7 +55,7 @@ impl World {
                     let value = serde_json::from_str(&value).ok()?;
                     self.knows(host, true);
                     let node = self.services.puppetdb.nodes.get_mut(host)?;
-                    node.facts.insert(name, value);
+                    Arc::make_mut(&mut node.facts).insert(name, value);
                 } else {
                     self.follow_database(host, function.name, arguments, outcome)?;
                 }
@@ -87,7 +88,7 @@ impl World {
             }
             _ => return None,
         }
-        self.machines.get_mut(host)?.told.insert(told);
+        self.machine_mut(host)?.told.insert(told);
         Some(())
     }
 
@@ -156,7 +157,7 @@ impl World {
                         agent.runs_since = now;
                         agent.well.get_or_insert(now);
                     });
-                    if let Some(disk) = &mut self.machines.get_mut(host)?.disk {
+                    if let Some(disk) = &mut self.machine_mut(host)?.disk {
                         disk.accepts = Accepts::Production;
                     }
                     self.catalogue(host);

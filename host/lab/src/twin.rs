@@ -17,6 +17,7 @@ use crate::world::World;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use wreimage_capability::netbox::{Device, DeviceKind, DeviceStatus, Firmware, SwitchPort};
 use wreimage_capability::{Function, to_millis};
 
@@ -117,7 +118,7 @@ impl World {
             told: BTreeSet::new(),
         };
         self.services.settle(&machine, Settled::EVERYWHERE);
-        self.machines.insert(host.to_owned(), machine);
+        self.machines.insert(host.to_owned(), Arc::new(machine));
     }
 }
 

@@ -12,6 +12,7 @@ use crate::twin;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use wreimage_capability::{from_millis, to_millis};
 
 /// The world file that is built in, comments and all: what `wreimage lab show` prints.
@@ -50,7 +51,8 @@ pub struct World {
     pub(crate) real_time: bool,
     /// Whether it stands in for machines that nobody may touch: a twin.
     pub(crate) rehearsal: bool,
-    pub(crate) machines: BTreeMap<String, Machine>,
+    /// Shared with the worlds that this one was copied from or to, until one of them changes a machine.
+    pub(crate) machines: BTreeMap<String, Arc<Machine>>,
     pub(crate) server: InstallServer,
     pub(crate) services: Services,
     pub(crate) events: Queue,
@@ -107,18 +109,18 @@ impl World {
 
     /// The machines, by short name.
     pub fn machines(&self) -> impl Iterator<Item = &Machine> {
-        self.machines.values()
+        self.machines.values().map(Arc::as_ref)
     }
 
     /// The machine of that short name.
     pub fn machine(&self, host: &str) -> Option<&Machine> {
-        self.machines.get(host)
+        self.machines.get(host).map(Arc::as_ref)
     }
 
     /// The machine of that short name, to make it different. What a change causes must be brought about as well: prefer
     /// the world file, or the providers.
     pub fn machine_mut(&mut self, host: &str) -> Option<&mut Machine> {
-        self.machines.get_mut(host)
+        self.machines.get_mut(host).map(Arc::make_mut)
     }
 
     /// The install server.
@@ -151,7 +153,7 @@ impl World {
     /// Marks the system on a machine's disk as enrolled: from now on it lets in the site's key only, and the site knows
     /// its host key. The first Puppet run does this.
     pub fn enrol(&mut self, host: &str) {
-        if let Some(machine) = self.machines.get_mut(host)
+        if let Some(machine) = self.machines.get_mut(host).map(Arc::make_mut)
             && let Some(system) = &mut machine.disk
         {
             system.accepts = Accepts::Production;
@@ -226,7 +228,7 @@ impl World {
         host: &str,
         deed: impl FnOnce(&mut Machine, &mut Turn<'_>) -> T,
     ) -> Option<T> {
-        let machine = self.machines.get_mut(host)?;
+        let machine = self.machines.get_mut(host).map(Arc::make_mut)?;
         let mut turn = Turn {
             now: self.now,
             seed: self.seed,
@@ -249,7 +251,7 @@ impl World {
             let from = self.now;
             let shift = |at: Millis| now.saturating_add(at).saturating_sub(from);
             self.events.shift(shift);
-            for machine in self.machines.values_mut() {
+            for machine in self.machines.values_mut().map(Arc::make_mut) {
                 machine.since = shift(machine.since);
                 machine.until = machine.until.map(shift);
                 if let Some(boot) = &mut machine.boot {

@@ -1,6 +1,6 @@
 //! Drives one reimage in a lab whose world is kept in a folder, and kills itself, with SIGKILL, where it is told to.
 //!
-//! `wreimage-sweep FOLDER run|resume [before:N|after:N|during:N] HOST [OPTION=VALUE…]`: before or after the N-th record is
+//! `wreimage-sweep FOLDER run|resume|cleanup [before:N|after:N|during:N] HOST [OPTION=VALUE…]`: before or after the N-th record is
 //! written, or in the middle of the N-th call of a provider. FOLDER gets `world/`, `state/`, and with an undisturbed run
 //! `performed.json`, the calls of providers in order.
 #![allow(
@@ -61,6 +61,15 @@ impl Death {
             }
         }
     }
+}
+
+/// What is done with the run.
+#[derive(Clone, Copy, PartialEq)]
+enum Mode {
+    Run,
+    Resume,
+    /// It is ended.
+    Cleanup,
 }
 
 /// The journal, with a death at one of its records.
@@ -163,7 +172,12 @@ const RUN: &str = "20260105T080000-sweep-00000001";
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let folder = PathBuf::from(&words[0]);
-    let resumes = words[1] == "resume";
+    let mode = match words[1].as_str() {
+        "run" => Mode::Run,
+        "resume" => Mode::Resume,
+        "cleanup" => Mode::Cleanup,
+        other => panic!("no mode: {other}"),
+    };
     let death = words.get(2).and_then(|word| Death::parse(word));
     let rest = &words[2 + usize::from(death.is_some())..];
     let (host, options) = rest.split_first().expect("a host");
@@ -173,7 +187,7 @@ fn main() {
         .unwrap();
     let code = runtime.block_on(drive(
         &folder,
-        resumes,
+        mode,
         death.unwrap_or(Death::Never),
         host,
         options,
@@ -181,7 +195,7 @@ fn main() {
     std::process::exit(code.into());
 }
 
-async fn drive(folder: &Path, resumes: bool, death: Death, host: &str, options: &[String]) -> u8 {
+async fn drive(folder: &Path, mode: Mode, death: Death, host: &str, options: &[String]) -> u8 {
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target");
     let engine = Engine::new(Some(&target.join("test-cache"))).unwrap();
     let bytes = std::fs::read(target.join("guests/reimage.wasm")).expect("cargo xtask guests");
@@ -218,7 +232,7 @@ async fn drive(folder: &Path, resumes: bool, death: Death, host: &str, options: 
     services.operator = Arc::new(Later);
     services.resumable = true;
     let state = folder.join("state");
-    let report = if resumes {
+    let report = if mode != Mode::Run {
         let (journal, entries) = RunDatabase::resume(&state, RUN).unwrap();
         services.log = Arc::new(Mortal {
             inner: journal,
@@ -230,7 +244,12 @@ async fn drive(folder: &Path, resumes: bool, death: Death, host: &str, options: 
         };
         let request = RunRequest::resumed(header);
         let going = Going::default();
-        wreimage_engine::resume(&engine, &guest, request, services, entries, going).await
+        if mode == Mode::Resume {
+            wreimage_engine::resume(&engine, &guest, request, services, entries, going).await
+        } else {
+            let guest = Some(&guest);
+            wreimage_engine::cleanup(&engine, guest, request, services, entries, going).await
+        }
     } else {
         let mut request = RunRequest::new(host, "lab1");
         request.run = RUN.to_owned();
@@ -249,10 +268,13 @@ async fn drive(folder: &Path, resumes: bool, death: Death, host: &str, options: 
         wreimage_engine::run(&engine, &guest, request, services).await
     };
     let report = report.unwrap();
-    if death == Death::Never && !resumes {
+    if death == Death::Never && mode == Mode::Run {
         let text = serde_json::to_string(&*performed.lock().unwrap()).unwrap();
         std::fs::write(folder.join("performed.json"), text).unwrap();
     }
     println!("{}: {}", report.ending.outcome, report.ending.summary);
+    for left in &report.ending.left {
+        println!("left: {left}");
+    }
     report.ending.exit_code
 }

@@ -204,6 +204,34 @@ fn first_difference(at: &str, one: &Value, other: &Value) -> String {
     }
 }
 
+/// Tries each of these points, two at a time, and says which went wrong.
+fn try_all(points: &[String], try_one: impl Fn(usize, &str) -> Result<(), String> + Sync) {
+    let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::SeqCst);
+                    let Some(death) = points.get(index) else {
+                        return;
+                    };
+                    if let Err(why) = try_one(index, death) {
+                        wrong.lock().unwrap().push(format!("{death}: {why}"));
+                    }
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
+    assert!(
+        wrong.is_empty(),
+        "{} of {} points:\n{}",
+        wrong.len(),
+        points.len(),
+        wrong.join("\n")
+    );
+}
+
 #[test]
 fn a_run_that_is_killed_anywhere_ends_as_one_that_was_left_alone() {
     let mut tried = 0;
@@ -212,41 +240,71 @@ fn a_run_that_is_killed_anywhere_ends_as_one_that_was_left_alone() {
         let calm = drive(folder.path(), "run", None, host, options);
         let code = calm.status.code().unwrap();
         let undisturbed = world(folder.path());
-        let points: Vec<(usize, String)> = points(folder.path())
-            .into_iter()
-            .enumerate()
-            .filter(|(index, _)| (index + number) % stride() == 0)
-            .collect();
-        tried += points.len();
-        let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-        std::thread::scope(|scope| {
-            for _ in 0..2 {
-                scope.spawn(|| {
-                    while let Some((index, death)) = points.get(next.fetch_add(1, Ordering::SeqCst))
-                    {
-                        // A death right after a record, whose last page did not reach the disk.
-                        let torn = death.starts_with("after:") && index % 3 == 0;
-                        let ended =
-                            dies_and_comes_back(death, torn, &undisturbed, code, host, options);
-                        if let Err(why) = ended {
-                            let torn = if torn { " torn" } else { "" };
-                            wrong.lock().unwrap().push(format!("{death}{torn}: {why}"));
-                        }
-                    }
-                });
-            }
+        let some = every(stride(), number, points(folder.path()));
+        tried += some.len();
+        println!("{host} {options:?}: {} points", some.len());
+        try_all(&some, |index, death| {
+            // A death right after a record, whose last page did not reach the disk.
+            let torn = death.starts_with("after:") && index % 3 == 0;
+            dies_and_comes_back(death, torn, &undisturbed, code, host, options)
+                .map_err(|why| format!("{why}{}", if torn { " (torn)" } else { "" }))
         });
-        let wrong = wrong.into_inner().unwrap();
-        assert!(
-            wrong.is_empty(),
-            "{host} {options:?}: {} of {} points:\n{}",
-            wrong.len(),
-            points.len(),
-            wrong.join("\n")
-        );
     }
     println!("{tried} deaths");
     assert!(tried > 300, "only {tried} points");
+}
+
+fn every(stride: usize, offset: usize, points: Vec<String>) -> Vec<String> {
+    let numbered = points.into_iter().enumerate();
+    numbered
+        .filter(|(index, _)| (index + offset) % stride == 0)
+        .map(|(_, point)| point)
+        .collect()
+}
+
+/// What is wrong with the world after a death there and a cleanup, if anything is.
+fn dies_and_is_ended(death: &str, host: &str, options: &[&str]) -> Result<(), String> {
+    let folder = tempfile::tempdir().unwrap();
+    drive(folder.path(), "run", Some(death), host, options);
+    let ended = drive(folder.path(), "cleanup", None, host, options);
+    let said = String::from_utf8_lossy(&ended.stdout).into_owned();
+    match ended.status.code() {
+        Some(0 | 20 | 21 | 30) => {}
+        // Nothing was recorded: nothing has happened.
+        Some(3) => return Ok(()),
+        _ => return Err(format!("ended otherwise: {ended:?}")),
+    }
+    let text = std::fs::read_to_string(folder.path().join("world/world.json")).unwrap();
+    let world: Value = serde_json::from_str(&text).unwrap();
+    let entries = world["server"]["entries"].as_object().unwrap();
+    if !entries.is_empty() && !said.contains("left: the DHCP entry") {
+        return Err(format!(
+            "the DHCP entry is still there, and nobody said so: {said}"
+        ));
+    }
+    let set = &world["machines"][host]["bmc"]["boot_override"]["device"];
+    if set != "None" && !said.contains("boot override") {
+        return Err(format!(
+            "the boot override is {set}, and nobody said so: {said}"
+        ));
+    }
+    // It is over: it can neither be gone on with nor ended again, and both are told.
+    let again = drive(folder.path(), "resume", None, host, options);
+    if again.status.code() != Some(0) {
+        return Err(format!("it is not over: {again:?}"));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_run_that_is_killed_anywhere_can_be_ended() {
+    for (number, (host, options)) in CASES.iter().enumerate() {
+        let folder = tempfile::tempdir().unwrap();
+        drive(folder.path(), "run", None, host, options);
+        let some = every(3 * stride(), number, points(folder.path()));
+        println!("{host} {options:?}: {} points", some.len());
+        try_all(&some, |_, death| dies_and_is_ended(death, host, options));
+    }
 }
 
 /// What a run has recorded is all that the sweep knows of it: the records must be there.

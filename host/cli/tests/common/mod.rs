@@ -6,6 +6,8 @@
     clippy::indexing_slicing
 )]
 
+pub mod kept;
+
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Output;

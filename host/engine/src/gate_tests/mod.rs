@@ -3,6 +3,7 @@
 
 mod doubt;
 mod identity;
+mod replay;
 mod undo;
 
 use crate::cancel::Cancel;

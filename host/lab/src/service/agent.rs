@@ -7,6 +7,7 @@ use crate::machine::{Machine, Stage};
 use crate::time::{Millis, Times};
 use crate::world::World;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// The agent of an installed system.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,7 +159,7 @@ impl World {
     /// Changes an agent; what it has done by then stays done.
     pub(crate) fn agent_changes(&mut self, host: &str, change: impl FnOnce(&mut Agent, Millis)) {
         let now = self.now;
-        if let Some(machine) = self.machines.get_mut(host) {
+        if let Some(machine) = self.machines.get_mut(host).map(Arc::make_mut) {
             machine.stamp(&self.times, now);
             if let Some(disk) = &mut machine.disk {
                 change(&mut disk.agent, now);

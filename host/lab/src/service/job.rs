@@ -60,6 +60,21 @@ pub(crate) struct Job {
 }
 
 impl World {
+    /// When a run of this kind ends that is yet to begin: whoever asks for a run of the site's agents by now is served by it
+    /// as well.
+    fn shared(&self, kind: Kind, lasts: Millis) -> Option<Millis> {
+        if !matches!(kind, Kind::Controller | Kind::Monitoring) {
+            return None;
+        }
+        let waiting = self.services.jobs.values().filter(|job| {
+            job.kind == kind
+                && job.result.is_none()
+                && job.ends < Millis::MAX
+                && job.ends > self.now.saturating_add(lasts)
+        });
+        waiting.map(|job| job.ends).min()
+    }
+
     /// Begins a piece of work under a key, behind others of its kind; returns when it ends. With `None` it hangs.
     pub(crate) fn begin(
         &mut self,
@@ -77,7 +92,9 @@ impl World {
             .max()
             .unwrap_or(0);
         let ends = match lasts {
-            Some(lasts) => self.now.max(free).saturating_add(lasts),
+            Some(lasts) => self
+                .shared(kind, lasts)
+                .unwrap_or_else(|| self.now.max(free).saturating_add(lasts)),
             None => Millis::MAX,
         };
         if ends < Millis::MAX {

@@ -54,7 +54,7 @@ impl World {
     /// Sets the device's status.
     pub(crate) fn set_status(&mut self, host: &str, to: DeviceStatus) -> Result<(), Fault> {
         let system = self.system("netbox");
-        let Some(machine) = self.machines.get_mut(host) else {
+        let Some(machine) = self.machine_mut(host) else {
             return Ok(());
         };
         let device = &mut machine.inventory.device;

@@ -10,6 +10,7 @@ use crate::world::World;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use wreimage_capability::Fault;
 use wreimage_capability::puppet::AgentRun;
 
@@ -63,7 +64,7 @@ pub(crate) fn ran(status: u32, output: impl Into<String>) -> Value {
 
 impl World {
     fn agent_of(&mut self, host: &str) -> Option<&mut Agent> {
-        let machine = self.machines.get_mut(host)?;
+        let machine = self.machines.get_mut(host).map(Arc::make_mut)?;
         machine.disk.as_mut().map(|disk| &mut disk.agent)
     }
 
@@ -217,7 +218,7 @@ impl World {
             }
         });
         if fresh {
-            if let Some(machine) = self.machines.get_mut(host)
+            if let Some(machine) = self.machines.get_mut(host).map(Arc::make_mut)
                 && let Some(disk) = &mut machine.disk
             {
                 disk.accepts = Accepts::Production;
@@ -243,7 +244,7 @@ impl World {
             let node = self.services.puppetdb.nodes.get(host);
             let key = node.and_then(|node| node.host_key.clone());
             if machine.known_host_key != key {
-                machine.known_host_key = key;
+                Arc::make_mut(machine).known_host_key = key;
                 learned.push(host.clone());
             }
         }

@@ -6,6 +6,7 @@ use crate::world::World;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// How the exported resource of a host behaves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +35,8 @@ pub(crate) struct PuppetDb {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Node {
     generation: u64,
-    pub(crate) facts: BTreeMap<String, Value>,
+    /// Shared with copies of the world.
+    pub(crate) facts: Arc<BTreeMap<String, Value>>,
     /// How many `Nagios_host` resources have its name as their title.
     pub(crate) resources: u32,
     /// One is on its way.
@@ -47,7 +49,7 @@ impl Node {
     /// A host that has been known for long.
     pub(crate) fn settled(machine: &Machine) -> Node {
         Node {
-            facts: facts(machine),
+            facts: Arc::new(facts(machine)),
             resources: 1,
             host_key: machine.disk.as_ref().map(|disk| disk.host_key.clone()),
             ..Node::default()
@@ -104,7 +106,7 @@ impl World {
             generation,
             ..Node::default()
         });
-        node.facts = facts;
+        node.facts = Arc::new(facts);
         if key.is_some() {
             node.host_key = key;
         }

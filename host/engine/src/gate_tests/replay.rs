@@ -1,0 +1,245 @@
+//! Going on from records: what was begun, asked and cancelled before.
+
+use super::*;
+use crate::past::Recalled;
+use wreimage_capability::{Effect, operator};
+use wreimage_journal::{Answered, Entry, Intent, Outcome, Timer};
+
+const CONFIRM: &Function = &operator::functions::confirm;
+
+fn entries(records: Vec<Record>) -> Vec<Entry> {
+    records
+        .into_iter()
+        .zip(1..)
+        .map(|(record, number)| Entry {
+            number,
+            time: Timestamp::UNIX_EPOCH,
+            record,
+        })
+        .collect()
+}
+
+fn begun(function: &Function, call: u64) -> Record {
+    Record::Intent(Intent {
+        call,
+        function: function.to_string(),
+        effect: function.effect,
+        origin: Origin::Guest,
+        arguments: json!({}),
+        witness: (function.effect == Effect::Once).then(|| json!({"power": "on"})),
+    })
+}
+
+fn asked(call: u64, question: &str) -> Record {
+    let choice = |key: &str| (key.to_owned(), key.to_owned());
+    Record::Question(Question {
+        call,
+        question: question.to_owned(),
+        choices: vec![choice("yes"), choice("no")],
+    })
+}
+
+fn answered(call: u64, answer: &str) -> Record {
+    Record::Answer(Answered {
+        call,
+        answer: answer.to_owned(),
+        by: "tester".to_owned(),
+    })
+}
+
+fn after(records: Vec<Record>) -> Setup {
+    let setup = Setup::new();
+    setup.course.has_past(entries(records));
+    setup
+}
+
+async fn stopped(setup: &Setup, function: &'static Function, arguments: Value) -> Stop {
+    let ended = setup.course.call(function, arguments, Origin::Guest).await;
+    ended.unwrap_err()
+}
+
+fn world_says(setup: &Setup, verdict: Reconciled) {
+    setup.ipmi.reconciled.lock().unwrap().push_back(verdict);
+}
+
+fn operator_says(setup: &mut Setup, answers: &[&'static str]) {
+    let course = Arc::get_mut(&mut setup.course).unwrap();
+    course.operator = Arc::new(Answers(Mutex::new(answers.iter().copied().collect())));
+}
+
+/// Answers were left for it.
+struct Left(&'static str);
+
+impl Operator for Left {
+    fn given(&self, _question: &Question) -> Option<Given> {
+        Some(Given {
+            choice: self.0.to_owned(),
+            by: "somebody".to_owned(),
+        })
+    }
+
+    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<Given, Fault>> {
+        panic!("asked: {question:?}")
+    }
+}
+
+#[tokio::test]
+async fn a_recorded_answer_is_acted_on_whatever_the_world_says_by_now() {
+    let setup = after(vec![
+        begun(SET_POWER, 1),
+        asked(1, "did it?"),
+        answered(1, "abort"),
+    ]);
+    world_says(&setup, Reconciled::DidNot);
+    let stop = stopped(&setup, SET_POWER, json!({})).await;
+    assert!(matches!(stop, Stop::InDoubt(_)), "{stop}");
+    assert!(setup.ipmi.called().is_empty());
+}
+
+#[tokio::test]
+async fn a_left_answer_counts_like_a_recorded_one_and_is_recorded() {
+    let mut setup = after(vec![begun(SET_POWER, 1), asked(1, "did it?")]);
+    world_says(&setup, Reconciled::DidNot);
+    Arc::get_mut(&mut setup.course).unwrap().operator = Arc::new(Left("happened"));
+    assert_eq!(setup.call(SET_POWER, json!({})).await, Ok(Value::Null));
+    assert!(setup.ipmi.called().is_empty());
+    let by = setup.log.entries().into_iter().find_map(|entry| {
+        let Record::Answer(answer) = entry.record else {
+            return None;
+        };
+        Some(answer.by)
+    });
+    assert_eq!(by.as_deref(), Some("somebody"));
+}
+
+#[tokio::test]
+async fn without_an_answer_the_world_is_asked_before_the_operator() {
+    let setup = after(vec![begun(SET_POWER, 1), asked(1, "did it?")]);
+    world_says(&setup, Reconciled::happened());
+    assert_eq!(setup.call(SET_POWER, json!({})).await, Ok(Value::Null));
+}
+
+#[tokio::test]
+async fn an_answer_is_spent_by_the_try_that_it_led_to() {
+    let mut setup = after(vec![
+        begun(SET_POWER, 1),
+        asked(1, "did it?"),
+        answered(1, "repeat"),
+    ]);
+    operator_says(&mut setup, &["abort"]);
+    let lost = Fault::timeout("ipmi.timeout", "BMC", "no answer");
+    setup.ipmi.answer(Err(lost));
+    let stop = stopped(&setup, SET_POWER, json!({})).await;
+    assert!(matches!(stop, Stop::InDoubt(_)), "{stop}");
+    assert_eq!(setup.ipmi.called(), ["ipmi.set-power"]);
+}
+
+#[tokio::test]
+async fn a_begun_write_is_not_taken_for_one_that_was_never_made() {
+    let setup = after(vec![begun(PUBLISH, 1)]);
+    setup.course.cancel.cancel();
+    let fault = setup.call(PUBLISH, json!({})).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::InDoubt, "{fault:?}");
+    assert!(setup.dhcp.called().is_empty());
+    // It may be there: it is taken back.
+    setup.course.take_back().await.unwrap();
+    assert_eq!(setup.dhcp.called(), ["dhcp.withdraw"]);
+}
+
+#[tokio::test]
+async fn a_begun_call_is_cleared_up_although_the_run_is_cancelled() {
+    let setup = after(vec![begun(SET_POWER, 1)]);
+    world_says(&setup, Reconciled::happened());
+    setup.course.cancel.cancel();
+    assert_eq!(setup.call(SET_POWER, json!({})).await, Ok(Value::Null));
+
+    let setup = after(vec![begun(SET_POWER, 1)]);
+    world_says(&setup, Reconciled::DidNot);
+    setup.course.cancel.cancel();
+    let fault = setup.call(SET_POWER, json!({})).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Cancelled);
+    assert!(setup.ipmi.called().is_empty());
+}
+
+#[tokio::test]
+async fn a_cancel_outlives_its_process() {
+    let cancel = Record::Signal {
+        signal: "cancel".to_owned(),
+    };
+    let setup = after(vec![cancel]);
+    let fault = setup.call(PUBLISH, json!({})).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Cancelled);
+    let told = |entry: &Entry| matches!(entry.record, Record::Signal { .. });
+    assert!(!setup.log.entries().iter().any(told), "it is told twice");
+}
+
+#[tokio::test]
+async fn another_question_is_another_call() {
+    let setup = after(vec![asked(1, "go on?")]);
+    let stop = stopped(&setup, CONFIRM, json!({ "question": "wipe it?" })).await;
+    assert!(matches!(stop, Stop::Diverged { .. }), "{stop}");
+
+    let outcome = Record::Outcome(Outcome {
+        call: 1,
+        function: CONFIRM.to_string(),
+        effect: Effect::Ask,
+        origin: Origin::Guest,
+        arguments: json!({ "question": "go on?" }),
+        result: Ok(json!(true)),
+        reality: Reality::Real,
+        took_ms: 0,
+    });
+    let all = vec![asked(1, "go on?"), answered(1, "yes"), outcome];
+    let setup = after(all.clone());
+    let stop = stopped(&setup, CONFIRM, json!({ "question": "wipe it?" })).await;
+    assert!(matches!(stop, Stop::Diverged { .. }), "{stop}");
+    let setup = after(all);
+    let same = json!({ "question": "go on?" });
+    assert_eq!(setup.call(CONFIRM, same).await, Ok(json!(true)));
+}
+
+#[tokio::test]
+async fn what_was_made_by_functions_that_are_gone_is_left() {
+    let opened = Record::UndoOpened {
+        call: 1,
+        inverse: "teleport.back".to_owned(),
+        thing: "the teleported rack".to_owned(),
+    };
+    let setup = after(vec![opened]);
+    setup.course.recall_all();
+    let doubts = setup.course.state().doubts.clone();
+    assert!(doubts[0].contains("the teleported rack"), "{doubts:?}");
+}
+
+#[tokio::test]
+async fn a_guest_that_dies_before_the_end_of_its_records_is_another_guest() {
+    let setup = after(vec![begun(PUBLISH, 1)]);
+    let stop = setup.course.recall_end("out of memory").unwrap_err();
+    assert!(stop.to_string().contains("out of memory"), "{stop}");
+    assert!(matches!(
+        setup.course.recall(PUBLISH, &json!({}), Origin::Guest),
+        Ok(Recalled::Open(_))
+    ));
+}
+
+#[test]
+fn a_wait_is_extended_by_every_time_in_which_nobody_drove_the_run() {
+    let resumed = |undriven_ms| Record::Resumed {
+        actor: String::new(),
+        controller: String::new(),
+        wreimage: String::new(),
+        undriven_ms,
+    };
+    let timer = Record::Timer(Timer {
+        call: 1,
+        function: "clock.sleep".to_owned(),
+        origin: Origin::Guest,
+        arguments: json!({}),
+        due_ms: 0,
+    });
+    let all = entries(vec![resumed(1), timer, resumed(20), resumed(300)]);
+    assert_eq!(crate::resume::undriven_before(&all), 320);
+    let at = |ms| Timestamp::from_millisecond(ms).unwrap();
+    assert_eq!(crate::resume::undriven(&all, None, at(70)), 70);
+    assert_eq!(crate::resume::undriven(&all, Some(at(50)), at(70)), 20);
+}
