@@ -49,6 +49,9 @@ pub enum Command {
     /// The configuration of a real data centre
     #[command(subcommand)]
     Site(SiteCommand),
+    /// Tell the site's people when a process goes away whose runs have not ended; `run` starts it by itself
+    #[command(hide = true)]
+    Watch(Watch),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -232,6 +235,17 @@ pub struct Answer {
     pub choice: String,
     #[command(flatten)]
     pub place: Place,
+}
+
+/// `wreimage watch`.
+#[derive(Debug, Clone, Args)]
+pub struct Watch {
+    /// Id of the process
+    #[arg(value_name = "PROCESS")]
+    pub process: u32,
+    /// The site file
+    #[arg(long, value_name = "FILE")]
+    pub site: PathBuf,
 }
 
 /// `wreimage cancel`.

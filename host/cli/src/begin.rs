@@ -1,10 +1,12 @@
 //! Beginning a run on one host.
 
-use crate::arguments::OnFailure as Wanted;
+use crate::arguments::{OnFailure as Wanted, Place};
 use crate::drive::{self, Driven, Job, What};
 use crate::exit::Failure;
 use crate::files;
 use crate::lock::HostLock;
+use crate::look;
+use crate::notice;
 use crate::prompt::Questions;
 use crate::session::Session;
 use crate::surroundings::{Binding, Ground, Named};
@@ -60,6 +62,21 @@ pub struct Tools {
     /// The guest's file.
     pub bytes: Vec<u8>,
     pub ground: Ground,
+}
+
+impl Tools {
+    /// What is done once in a process that drives runs: old records are removed, and a process is started that tells of
+    /// runs that are lost.
+    pub fn prepare(&self, place: &Place, resumable: bool) -> Result<(), Failure> {
+        let kept = self.ground.retention();
+        look::forget(&self.ground.state()?, kept.days, kept.runs);
+        if let (Some(site), true) = (self.ground.site_file(), resumable)
+            && self.ground.notifies()
+        {
+            notice::watch_over_this_process(place, site);
+        }
+        Ok(())
+    }
 }
 
 /// Begins a run on this host and drives it to its end.

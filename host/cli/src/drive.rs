@@ -3,6 +3,8 @@
 use crate::exit::{Exit, Failure};
 use crate::face::{self, Source};
 use crate::lock::HostLock;
+use crate::look;
+use crate::notice::Teller;
 use crate::prompt::{Questions, Terminal};
 use crate::session::{Running, Session};
 use crate::surroundings::Surroundings;
@@ -80,6 +82,14 @@ pub async fn drive(session: &Arc<Session>, job: Job<'_>) -> Result<Driven, Failu
     services.log = journal.clone();
     services.resumable = resumable;
     services.fence = lock.as_ref().map(HostLock::fence);
+    let header = match &what {
+        What::Begin(_) => None,
+        What::Resume(_, entries, _) | What::End(_, entries) => look::header_of(entries).cloned(),
+    };
+    let teller = place
+        .notifier
+        .map(|notifier| Arc::new(Teller::new(notifier, header, session.face.clone())));
+    let telling = teller.clone();
     let (listening, changes) = (session.face.clone(), touched.clone());
     // What a rehearsal changes, it changes in its twin.
     let rehearsal = request.dry_run;
@@ -88,6 +98,9 @@ pub async fn drive(session: &Arc<Session>, job: Job<'_>) -> Result<Driven, Failu
             changes.store(true, Ordering::SeqCst);
         }
         listening.entry(&from, entry);
+        if let Some(teller) = &telling {
+            teller.entry(entry);
+        }
     }));
     services.operator = terminal.clone();
     services.consent = terminal;
@@ -119,6 +132,10 @@ pub async fn drive(session: &Arc<Session>, job: Job<'_>) -> Result<Driven, Failu
     };
     watch.abort();
     session.ended(&run);
+    // The listener is gone with the services of the run.
+    if let Some(teller) = teller.and_then(Arc::into_inner) {
+        teller.finish().await;
+    }
     // One that waits for somebody keeps its host: it is half-way. One that did not begin does not.
     let is_over = match &report {
         Ok(report) => report.ending.outcome != "paused",

@@ -171,6 +171,67 @@ pub fn runs_of(state: &Path, batch: &str) -> Result<Vec<(String, Vec<Entry>)>, F
     Ok(runs)
 }
 
+/// The runs that this process, which is gone, has driven and not brought to an end or a pause, and the step of each.
+pub fn lost_by(state: &Path, process: u32) -> Result<Vec<(Header, String)>, Failure> {
+    let mut lost = Vec::new();
+    for id in ids(state)? {
+        let driver = std::fs::read_to_string(state.join("runs").join(&id).join("driver"));
+        let was_driven = driver.is_ok_and(|told| told.trim() == format!("process {process}"));
+        if !was_driven || wreimage_journal::driver(state, &id).is_ok_and(|it| it.is_some()) {
+            continue;
+        }
+        let entries = wreimage_journal::read(state, &id).map_err(unreadable)?;
+        if let Some(standing) = Standing::of(&entries, None)
+            && standing.state == "lost"
+            && let Some(header) = header_of(&entries)
+        {
+            lost.push((header.clone(), standing.step.unwrap_or_default()));
+        }
+    }
+    Ok(lost)
+}
+
+/// Removes the records of runs that have ended, but for those of the last so many days and the last so many runs. Nobody
+/// else's business is disturbed: what cannot be removed stays.
+pub fn forget(state: &Path, days: Option<u32>, runs: Option<u32>) {
+    if days.is_none() && runs.is_none() {
+        return;
+    }
+    let Ok(all) = ids(state) else { return };
+    let oldest =
+        days.map(|days| Timestamp::now() - jiff::SignedDuration::from_hours(24 * i64::from(days)));
+    let kept = runs.map_or(all.len(), |runs| {
+        usize::try_from(runs).unwrap_or(usize::MAX)
+    });
+    for (index, id) in all.iter().rev().enumerate() {
+        let is_old = oldest.is_some_and(|oldest| began(id).is_some_and(|began| began < oldest));
+        let is_much = runs.is_some() && index >= kept;
+        if !is_old && !is_much {
+            continue;
+        }
+        let Ok(None) = wreimage_journal::driver(state, id) else {
+            continue;
+        };
+        let ended = wreimage_journal::read(state, id).is_ok_and(|entries| {
+            matches!(
+                entries.last().map(|entry| &entry.record),
+                Some(Record::Finished(_))
+            )
+        });
+        if ended {
+            let _ = std::fs::remove_dir_all(state.join("runs").join(id));
+            let _ = std::fs::remove_file(state.join("detached").join(format!("{id}.log")));
+        }
+    }
+}
+
+/// When a run was started, by its id.
+fn began(run: &str) -> Option<Timestamp> {
+    let time = run.split('-').next()?;
+    let civil = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%S", time).ok()?;
+    Some(civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
+}
+
 /// The first record of a run.
 pub fn header_of(entries: &[Entry]) -> Option<&Header> {
     match &entries.first()?.record {

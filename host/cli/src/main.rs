@@ -14,6 +14,7 @@ mod hosts;
 mod inspect;
 mod lock;
 mod look;
+mod notice;
 mod prompt;
 mod resume;
 mod run;
@@ -77,6 +78,7 @@ async fn dispatch(arguments: Vec<OsString>) -> Result<Exit, Failure> {
         Command::Runs(runs) => look::runs(&runs),
         Command::Show(show) => look::show(&show),
         Command::Logs(logs) => look::logs(&logs).await,
+        Command::Watch(watch) => notice::watch(&watch).await,
         Command::Inspect(inspect) => inspect::inspect(&inspect).await,
         Command::Lab(LabCommand::Show) => {
             print(wreimage_lab::BUILTIN)?;

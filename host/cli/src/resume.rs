@@ -62,6 +62,7 @@ pub async fn resume(arguments: &Resume) -> Result<Exit, Failure> {
         bytes,
         ground,
     };
+    tools.prepare(&going.place, true)?;
     let questions = Questions {
         // Whoever goes on with a run without an answer wants to be asked.
         pause: header.on_failure == wreimage_journal::OnFailure::Pause && answer.is_some(),
@@ -232,6 +233,7 @@ async fn resume_batch(state: &Path, going: &Going, batch: Batch) -> Result<Exit,
         bytes,
         ground,
     });
+    tools.prepare(&place, true)?;
     batch::work(&session, &tools, &Arc::new(batch), tasks.into()).await
 }
 

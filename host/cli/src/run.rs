@@ -62,7 +62,9 @@ pub async fn run(guest_name: &str, words: Vec<OsString>) -> Result<Exit, Failure
         bytes,
         ground,
     });
-    if order.no_locks && begin::is_resumable(&tools.ground, &order) {
+    let resumable = begin::is_resumable(&tools.ground, &order);
+    tools.prepare(&arguments.place, resumable)?;
+    if order.no_locks && resumable {
         tell::line(&format!(
             "WARNING: --no-locks: nothing keeps another run from {hosts} while this one is at work"
         ));

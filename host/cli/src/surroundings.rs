@@ -11,7 +11,7 @@ use wreimage_engine::{
 };
 use wreimage_journal::Mode;
 use wreimage_lab::{Lab, Pace, Participant, World};
-use wreimage_site::{Choice, Site};
+use wreimage_site::{Choice, Notifier, Retention, Site};
 
 /// Loads a guest by path or name, with the compilation cache.
 pub async fn load_guest(name: &str) -> Result<(Engine, Guest, Vec<u8>), Failure> {
@@ -63,11 +63,16 @@ pub struct Surroundings {
     pub limits: Limits,
     /// The command that opens the host's console.
     pub console: Option<String>,
+    /// Who is told of the run.
+    pub notifier: Option<Notifier>,
     /// The run's part in the time of a lab that others share.
     pub seat: Option<Arc<Participant>>,
     /// The rest.
     pub services: Services,
 }
+
+/// So many runs in the lab, and rehearsals there, are kept.
+const LAB_RUNS: u32 = 1000;
 
 /// Without this capability, whoever asks for a certificate gets it.
 const PUPPET_CA: &str = "puppet-ca";
@@ -213,6 +218,25 @@ impl Ground {
         }
     }
 
+    /// Whether somebody is told of its runs.
+    pub fn notifies(&self) -> bool {
+        match self {
+            Ground::Lab { .. } => false,
+            Ground::Site { site, .. } => site.notifier().is_some(),
+        }
+    }
+
+    /// Which records of runs that have ended are kept.
+    pub fn retention(&self) -> Retention {
+        match self {
+            Ground::Lab { .. } => Retention {
+                days: None,
+                runs: Some(LAB_RUNS),
+            },
+            Ground::Site { site, .. } => site.retention().clone(),
+        }
+    }
+
     /// How fast its time passes.
     pub fn pace(&self) -> Pace {
         match self {
@@ -303,6 +327,7 @@ fn in_lab(lab: &Lab, binding: &Binding, shares: bool) -> Surroundings {
         protected_tags: None,
         limits: Limits::default(),
         console: None,
+        notifier: None,
         seat,
         services,
     }
@@ -371,6 +396,7 @@ async fn on_site(
         protected_tags: Some(site.protected_tags().to_vec()),
         limits,
         console: site.console_command(host),
+        notifier: site.notifier(),
         seat: None,
         services,
     })

@@ -8,7 +8,7 @@ mod record;
 mod state_dir;
 
 pub use database::{OpenError, RunDatabase, driver, leave_answer, leave_cancel, read};
-pub use lock::{Held, Holder, LEASE, LockError, Locks, Pulse, RENEWAL};
+pub use lock::{Held, Holder, LEASE, LockError, Locks, Pulse, RENEWAL, began as process_began};
 pub use log::{Log, LogError, MemoryLog, digest};
 pub use record::{
     Answered, Ending, Entry, FORMAT, GuestEnd, Header, Intent, Level, Mode, OnFailure, Origin,

@@ -341,7 +341,7 @@ fn pulse(controller: &str, process: u32, told: &str, renewed_ms: u64) -> Pulse {
 }
 
 /// In which boot and when in it a process began: together they name it for ever. `None` when there is none.
-fn began(process: u32) -> Option<String> {
+pub fn began(process: u32) -> Option<String> {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // The name of the program, in brackets, may hold anything; field 22 is the 20th behind it (proc(5)).

@@ -52,6 +52,9 @@ pub(crate) async fn check(site: &Site, host: Option<&str>) -> Vec<CheckLine> {
                 .map_err(|error| error.to_string()),
         ));
     }
+    if let Some(notifier) = site.notifier() {
+        lines.push(CheckLine::of("[notify]", Ok(notifier.shown())));
+    }
     for secret in site.secrets.all() {
         let read = secret.read().await;
         lines.push(CheckLine::of(

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::process::Command;
 
 /// More output than this of a helper program is dropped.
@@ -22,6 +22,7 @@ const NOT_EXECUTED: &str = "setpriv: failed to execute";
 pub(crate) struct Child {
     command: Command,
     program: String,
+    input: Vec<u8>,
 }
 
 /// A program that ended by itself.
@@ -104,7 +105,15 @@ impl Child {
         Some(Child {
             command,
             program: program.to_owned(),
+            input: Vec::new(),
         })
+    }
+
+    /// What it gets on its standard input.
+    pub(crate) fn input(&mut self, bytes: Vec<u8>) -> &mut Self {
+        self.command.stdin(Stdio::piped());
+        self.input = bytes;
+        self
     }
 
     pub(crate) fn environment(&mut self, name: &str, value: &str) -> &mut Self {
@@ -135,8 +144,13 @@ impl Child {
         let group = Group(child.id());
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let (out, err) = (child.stdout.take(), child.stderr.take());
+        let (stdin, input) = (child.stdin.take(), self.input);
         let work = async {
-            tokio::try_join!(read(out, &mut stdout), read(err, &mut stderr))?;
+            tokio::try_join!(
+                read(out, &mut stdout),
+                read(err, &mut stderr),
+                write(&input, stdin)
+            )?;
             child.wait().await
         };
         match tokio::time::timeout(deadline, work).await {
@@ -160,6 +174,15 @@ impl Child {
             }
         }
     }
+}
+
+/// A child that does not read what it is given may end all the same.
+async fn write(bytes: &[u8], to: Option<impl AsyncWrite + Unpin>) -> std::io::Result<()> {
+    if let Some(mut to) = to {
+        let _ = to.write_all(bytes).await;
+        let _ = to.shutdown().await;
+    }
+    Ok(())
 }
 
 async fn read(from: Option<impl AsyncRead + Unpin>, to: &mut Vec<u8>) -> std::io::Result<()> {

@@ -2,8 +2,9 @@
 
 use crate::SiteError;
 use crate::grants::Grant;
+use crate::secret::SecretRef;
 use crate::tables::{DhcpTable, DnsTable, IpmiTable, LabTable, NetboxTable, RemoteTable};
-use crate::units::Size;
+use crate::units::{Period, Size};
 use crate::waits::WaitTable;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -48,6 +49,11 @@ pub struct SiteFile {
     /// What is refused here.
     #[serde(default)]
     pub policy: Policy,
+    /// Who is told of runs that wait, are lost, or have ended.
+    pub notify: Option<NotifyTable>,
+    /// How long the records of runs that have ended are kept.
+    #[serde(default)]
+    pub retention: Retention,
 }
 
 fn management() -> String {
@@ -87,6 +93,65 @@ impl Default for Policy {
             protected_tags: vec!["protected".to_owned()],
         }
     }
+}
+
+/// `[notify]`: who is told of runs.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct NotifyTable {
+    /// A program that gets the message as JSON on its standard input.
+    pub command: Option<Spanned<Vec<String>>>,
+    /// Where the message is posted as JSON.
+    pub url: Option<Spanned<String>>,
+    /// The same, where the address itself is a secret.
+    pub url_secret: Option<Spanned<SecretRef>>,
+    /// Of what it is told; of everything, unless it says otherwise.
+    #[serde(default = "Occasion::all")]
+    pub on: Vec<Occasion>,
+    /// How long telling may take.
+    #[serde(default = "ten_seconds")]
+    pub timeout: Spanned<Period>,
+}
+
+/// What somebody is told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Occasion {
+    /// A run waits for an answer, or has paused.
+    Waits,
+    /// The process of a run went away before the run had ended.
+    Lost,
+    /// A run has ended.
+    Ended,
+}
+
+impl Occasion {
+    fn all() -> Vec<Occasion> {
+        vec![Occasion::Waits, Occasion::Lost, Occasion::Ended]
+    }
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Occasion::Waits => "waits",
+            Occasion::Lost => "lost",
+            Occasion::Ended => "ended",
+        }
+    }
+}
+
+fn ten_seconds() -> Spanned<Period> {
+    Spanned::new(0..0, Period::secs(10))
+}
+
+/// `[retention]`: which records of runs that have ended are kept. Those of others are always kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Retention {
+    /// Those of the last so many days; without it, of all.
+    pub days: Option<u32>,
+    /// The last so many runs; without it, all.
+    pub runs: Option<u32>,
 }
 
 impl SiteFile {

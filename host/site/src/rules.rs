@@ -22,6 +22,8 @@ const IPMI_TIMEOUT: Period = Period::secs(40);
 const IPMI_TRIES: u8 = 5;
 /// Of the include tool. A call runs it twice, when it takes out what it wrote, among a dozen small commands.
 const DHCP_TIMEOUT: Period = Period::secs(60);
+/// Of telling somebody of a run: its end waits for it.
+const NOTIFY_TIMEOUT: Period = Period::secs(60);
 /// Of each step of an SSH session. A call connects, logs in and runs two commands, each in a channel that it opens.
 const REMOTE_TIMEOUT: Period = Period::secs(20);
 
@@ -90,7 +92,39 @@ pub(crate) fn check(path: &Path, text: &str, file: &SiteFile) -> Result<(), Site
     check_timeouts(&rules, file)?;
     check_grants(&rules, file)?;
     check_lab(&rules, file)?;
+    check_notify(&rules, file)?;
     check_waits(&rules, file)
+}
+
+fn check_notify(rules: &Rules<'_>, file: &SiteFile) -> Result<(), SiteError> {
+    let Some(table) = &file.notify else {
+        return Ok(());
+    };
+    if let Some(command) = &table.command
+        && command.get_ref().first().is_none_or(String::is_empty)
+    {
+        let message = "the command of [notify] names no program".to_owned();
+        return Err(rules.error(command.span(), "command", message));
+    }
+    if let Some(url) = &table.url
+        && !["https://", "http://"]
+            .iter()
+            .any(|it| url.get_ref().starts_with(it))
+    {
+        let message = "the `url` of [notify] begins with neither https:// nor http://".to_owned();
+        return Err(rules.error(url.span(), "url", message));
+    }
+    if let (Some(url), Some(_)) = (&table.url, &table.url_secret) {
+        let message = "[notify] has both `url` and `url-secret`: name one of them".to_owned();
+        return Err(rules.error(url.span(), "url", message));
+    }
+    if table.command.is_none() && table.url.is_none() && table.url_secret.is_none() {
+        let message =
+            "[notify] names nobody: add `command`, `url` or `url-secret`, or remove it".to_owned();
+        return Err(rules.error(0..0, "notify", message));
+    }
+    let (timeout, at) = (*table.timeout.get_ref(), table.timeout.span());
+    rules.at_most(timeout, NOTIFY_TIMEOUT, at, "notify", "timeout")
 }
 
 fn check_tables(rules: &Rules<'_>, file: &SiteFile) -> Result<(), SiteError> {

@@ -3,9 +3,10 @@
 use crate::check::{self, CheckLine};
 use crate::dns::Names;
 use crate::error::SiteError;
-use crate::file::{Limits, SiteFile};
+use crate::file::{Limits, Retention, SiteFile};
 use crate::grants::Grant;
 use crate::inventory::Inventory;
+use crate::notify::Notifier;
 use crate::redact::Redactor;
 use crate::secret::{Prompter, Secret, SecretRef};
 use crate::tables::{DhcpProvider, DnsProvider, IpmiProvider, NetboxProvider, RemoteProvider};
@@ -47,6 +48,7 @@ pub(crate) struct Secrets {
     pub(crate) installer: Option<Secret>,
     pub(crate) production: Option<Secret>,
     pub(crate) install_server: Option<Secret>,
+    pub(crate) notify: Option<Secret>,
 }
 
 impl Secrets {
@@ -75,6 +77,13 @@ impl Secrets {
                 "dhcp.server.passphrase",
                 server.and_then(|table| table.passphrase.as_ref()),
             ),
+            notify: secret(
+                "notify.url-secret",
+                file.notify
+                    .as_ref()
+                    .and_then(|table| table.url_secret.as_ref())
+                    .map(toml::Spanned::get_ref),
+            ),
         }
     }
 
@@ -84,6 +93,7 @@ impl Secrets {
             &self.installer,
             &self.production,
             &self.install_server,
+            &self.notify,
         ]
         .into_iter()
         .flatten()
@@ -273,6 +283,21 @@ impl Site {
         let target = self.target(host).ok()?;
         let template = self.file.console.as_ref()?;
         Some(target.fill(template))
+    }
+
+    /// Tells somebody of runs, when the site file says whom.
+    pub fn notifier(&self) -> Option<Notifier> {
+        let table = self.file.notify.as_ref()?;
+        Some(Notifier::new(
+            table,
+            self.secrets.notify.clone(),
+            &self.folder,
+        ))
+    }
+
+    /// Which records of runs that have ended are kept.
+    pub fn retention(&self) -> &Retention {
+        &self.file.retention
     }
 
     /// Tries every read-only way to each system: reads the secrets, asks the install server, and with a host also its
