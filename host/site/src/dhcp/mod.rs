@@ -1,7 +1,9 @@
 //! `dhcp`: the temporary entry that lets a machine boot the installer.
 
+mod automation;
 mod dhcpincludes;
 mod entry;
+mod lock;
 mod render;
 mod server;
 
