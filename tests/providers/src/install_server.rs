@@ -151,11 +151,25 @@ impl InstallServer {
             .to_vec()
     }
 
+    /// Whether the scheduler that stands in for systemd in [`InstallServer::table`] was told to watch over the host's entry.
+    /// It never does.
+    pub fn is_scheduled(&self, host: &str) -> bool {
+        self.folder.join(format!("timer-{host}")).is_symlink()
+    }
+
+    /// The folder beside the snippets in which the lock and the deadlines are.
+    pub fn state(&self) -> PathBuf {
+        self.folder.join("automation/.wreimage")
+    }
+
     /// The `[dhcp]` table of a site with this server.
     pub fn table(&self) -> String {
         let f = self.folder.display();
         self.table_with(&format!(
-            "running = [\"test\", \"-e\", \"{f}/running\"]\nstarted = [\"cat\", \"{f}/started\"]\n"
+            "running = [\"test\", \"-e\", \"{f}/running\"]\nstarted = [\"cat\", \"{f}/started\"]\n\
+             schedule = [\"ln\", \"-s\", \"{{script}}\", \"{f}/timer-{{host}}\"]\n\
+             scheduled = [\"test\", \"-L\", \"{f}/timer-{{host}}\"]\n\
+             unschedule = [\"rm\", \"{f}/timer-{{host}}\"]\n"
         ))
     }
 

@@ -32,10 +32,21 @@ async fn walk(server: &InstallServer, providers: &Providers) {
                 (text.as_str(), "ttyS1-115200/host1001.conf")
             );
             assert!(server.proxy().contains("host1001.conf"));
-            assert_eq!(published(providers).await.unwrap(), made);
+            let there = published(providers).await.unwrap();
+            assert_eq!(
+                (&there.digest, &there.matches, &there.text),
+                (&made.digest, &made.matches, &made.text)
+            );
+            assert!(server.is_scheduled("host1001"));
             assert!(withdraw(providers, Some(&made)).await.unwrap());
             assert!(
                 !server.snippet("host1001").exists() && !server.proxy().contains("host1001.conf")
+            );
+            assert!(!server.is_scheduled("host1001"));
+            assert_eq!(
+                std::fs::read_dir(server.state()).unwrap().count(),
+                2,
+                "the lock is left, and nothing else"
             );
             assert_eq!(server.starts(), starts + 2);
             starts = server.starts();

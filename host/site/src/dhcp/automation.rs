@@ -1,6 +1,7 @@
 //! The automation folder of an install server: where a host's snippet is, and whether the DHCP server serves what the folder
 //! has.
 
+use super::expiry::Expiry;
 use super::lock::Held;
 use super::server::{Far, Ran, Removed, Server};
 use crate::site::Site;
@@ -26,8 +27,15 @@ pub(super) struct Automation {
     started: Vec<String>,
     timeout: Duration,
     host: String,
+    /// `None` when the site wants none.
+    pub(super) expiry: Option<Expiry>,
     /// The last run of the include tool was not seen to succeed: what the daemon serves may not be what the folder has.
     unsettled: AtomicBool,
+}
+
+/// No include tool looks for snippets in there.
+fn state(folder: &str) -> String {
+    format!("{folder}/.wreimage")
 }
 
 impl Automation {
@@ -42,8 +50,8 @@ impl Automation {
                 login: Login::new(&server.user, key, passphrase),
                 known_hosts: site.resolve(&server.known_hosts),
                 patience: Patience {
-                    connect: Duration::from_secs(10),
-                    login: Duration::from_secs(20),
+                    connect: Duration::from_secs(5),
+                    login: Duration::from_secs(10),
                 },
                 connection: Default::default(),
             }))
@@ -53,9 +61,11 @@ impl Automation {
             .clone()
             .unwrap_or_else(|| format!("proxies/{}.conf", table.snippets));
         let folder = table.folder.to_string_lossy();
+        let folder = folder.trim_end_matches('/').to_owned();
         Automation {
             server,
-            folder: folder.trim_end_matches('/').to_owned(),
+            expiry: Expiry::new(table, host, &state(&folder)),
+            folder,
             snippets: table.snippets.clone(),
             proxy,
             include: table.include.clone(),
@@ -80,9 +90,18 @@ impl Automation {
         format!("{}/{}", self.folder, self.proxy)
     }
 
-    /// Where the lock is kept. No include tool looks for snippets in there.
+    /// Where lock and deadlines are kept.
     pub(super) fn state(&self) -> String {
-        format!("{}/.wreimage", self.folder)
+        state(&self.folder)
+    }
+
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The include tool, what tells whether the daemon runs and when it was started, and how long the first may take.
+    pub(super) fn commands(&self) -> (&[String], &[String], &[String], Duration) {
+        (&self.include, &self.running, &self.started, self.timeout)
     }
 
     pub(super) async fn lock(&self, call: &Call) -> Result<Held, Fault> {

@@ -3,13 +3,17 @@
 
 use super::automation::Automation;
 use super::entry::snippet;
+use super::expiry;
+use super::lock::Held;
 use super::render::matched_value;
 use super::server::Removed;
 use crate::digest::sha256;
 use crate::site::Site;
 use crate::tables::{BootTable, DhcpTable};
 use crate::target::Target;
+use jiff::Timestamp;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use wreimage_capability::dhcp::{Entry, Provider, Published};
 use wreimage_capability::{Call, Fault, FaultKind};
 
@@ -32,13 +36,13 @@ impl DhcpIncludes {
         }
     }
 
-    fn published(&self, text: String) -> Published {
+    fn published(&self, text: String, expires: Option<Timestamp>) -> Published {
         Published {
             location: self.automation.location(),
             digest: sha256(text.as_bytes()),
             matches: matched_value(&text),
             text,
-            extra: Vec::new(),
+            extra: expiry::extra(expires),
         }
     }
 
@@ -53,9 +57,30 @@ impl DhcpIncludes {
             .clone()
     }
 
+    async fn disarm(&self, held: &Held, digest: Option<&str>, call: &Call) {
+        if digest.is_some() {
+            self.automation.disarm(held, digest, call).await;
+        }
+    }
+
     /// The server can be reached, and what the site file names is there.
     pub(crate) async fn check(&self) -> Result<String, Fault> {
         self.automation.check().await
+    }
+
+    /// The install server takes entries by itself out whose run has gone.
+    pub(crate) async fn check_expiry(&self) -> Result<String, Fault> {
+        self.automation.check_expiry().await
+    }
+
+    /// How often to renew; `None` when nothing expires.
+    pub(crate) fn renewal(&self) -> Option<Duration> {
+        Some(self.automation.expiry.as_ref()?.interval())
+    }
+
+    /// Renews the entry of that run; when it expires then. `None` when it has none.
+    pub(crate) async fn renew(&self, run: &str) -> Result<Option<Timestamp>, Fault> {
+        self.automation.renew(run).await
     }
 
     pub(crate) fn system(&self) -> String {
@@ -64,9 +89,15 @@ impl DhcpIncludes {
 }
 
 impl Provider for DhcpIncludes {
-    async fn get_published(&self, _call: &Call) -> Result<Option<Published>, Fault> {
-        let text = self.automation.read().await?;
-        Ok(text.map(|text| self.published(text)))
+    async fn get_published(&self, call: &Call) -> Result<Option<Published>, Fault> {
+        let Some(text) = self.automation.read().await? else {
+            return Ok(None);
+        };
+        let expires = self.renew(&call.run).await.unwrap_or_else(|fault| {
+            call.progress(fault.message);
+            None
+        });
+        Ok(Some(self.published(text, expires)))
     }
 
     async fn publish(&self, call: &Call, entry: Entry) -> Result<Published, Fault> {
@@ -96,10 +127,11 @@ impl Provider for DhcpIncludes {
         }
         // Before anything is written: without a mark nothing could prove that the entry is served.
         let before = self.automation.start_mark().await?;
+        let expires = self.automation.arm(&held, &digest, call).await?;
         self.remember(Some(digest.clone()));
         self.automation.write(&held, &text, &digest).await?;
         let Err(first) = self.automation.include(&held, true, Ok(before)).await else {
-            let mut published = self.published(text);
+            let mut published = self.published(text, expires);
             published.matches = snippet.matches.value().to_owned();
             return Ok(published);
         };
@@ -107,6 +139,7 @@ impl Provider for DhcpIncludes {
         let mut fault = first;
         match self.automation.take_out(&held, &digest).await {
             Ok(()) => {
+                self.automation.disarm(&held, Some(&digest), call).await;
                 self.remember(None);
                 fault.message = format!(
                     "{}. The entry is taken out again, and the DHCP server runs",
@@ -147,11 +180,13 @@ impl Provider for DhcpIncludes {
             // The file alone does not tell: an earlier withdrawal may have ended between it and the daemon.
             Removed::Absent => {
                 if digest.is_none() || !self.automation.is_left().await? {
+                    self.disarm(&held, digest.as_deref(), call).await;
                     return Ok(false);
                 }
             }
         }
         self.automation.include_without(&held, call).await?;
+        self.disarm(&held, digest.as_deref(), call).await;
         self.remember(None);
         Ok(true)
     }

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use wreimage_capability::{Call, Fault};
 
 /// How long another writer is waited for. A publication takes some seconds, most of them the DHCP server's restart.
-const WAIT: Duration = Duration::from_secs(45);
+const WAIT: Duration = Duration::from_secs(40);
 /// After this long people are told who is waited for.
 const PATIENT: Duration = Duration::from_secs(2);
 /// Nobody holds the lock for longer: the gate gives no call more time.

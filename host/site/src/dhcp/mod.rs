@@ -3,6 +3,7 @@
 mod automation;
 mod dhcpincludes;
 mod entry;
+mod expiry;
 mod lock;
 mod render;
 mod server;

@@ -15,9 +15,9 @@ use tokio::sync::Mutex;
 use wreimage_capability::Fault;
 use wreimage_capability::remote::Exit;
 
-/// For everything but the include tool. One call runs a dozen of these besides the include tool and the wait for the lock,
-/// and must end before the gate's deadline.
-pub(super) const SMALL: Duration = Duration::from_secs(6);
+/// For everything but the include tool. One call runs some twenty of these besides the include tool and the wait for the
+/// lock, and must end before the gate's deadline.
+pub(super) const SMALL: Duration = Duration::from_secs(5);
 
 /// Exit statuses of the scripts below.
 const ABSENT: i64 = 44;
