@@ -19,7 +19,7 @@ const SHELL: &str = r#"#!/bin/sh
 root=ROOT
 echo $PPID > $root/session
 [ -e $root/says ] && { cat $root/says; exit 0; }
-command=$(printf '%s\n' "$SSH_ORIGINAL_COMMAND" | sed "s#/proc/sys/kernel/random#$root/machine#g; s#/proc/sys/kernel/hostname#$root/machine/hostname#g; s#/proc/#$root/machine/#g; s#/etc/os-release#$root/machine/os-release#g; s#/sys/class/dmi/id#$root/machine#g")
+command=$(printf '%s\n' "$SSH_ORIGINAL_COMMAND" | sed "s#/proc/sys/kernel/random#$root/machine#g; s#/proc/sys/kernel/hostname#$root/machine/hostname#g; s#/proc/#$root/machine/#g; s#/etc/os-release#$root/machine/os-release#g; s#/run/systemd/system#$root/machine/no-systemd#g; s#/sys/class/dmi/id#$root/machine#g")
 PATH=$root/bin:$PATH
 export PATH
 exec sh -c "$command"

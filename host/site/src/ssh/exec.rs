@@ -9,7 +9,7 @@ use wreimage_capability::remote::Exit;
 /// How much of the end of each stream is kept for the answer.
 const TAIL: usize = 16 << 10;
 /// How much of the whole output is kept for the run's store.
-const WHOLE: usize = 8 << 20;
+pub(crate) const WHOLE: usize = 8 << 20;
 
 /// What a command wrote.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,6 +18,13 @@ pub(crate) struct Output {
 }
 
 impl Output {
+    /// The end of these bytes.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        let mut output = Output::default();
+        output.push(bytes);
+        output
+    }
+
     fn push(&mut self, bytes: &[u8]) {
         self.tail.extend_from_slice(bytes);
         if self.tail.len() > 4 * TAIL {
