@@ -148,8 +148,10 @@ async fn a_run_that_lives_renews_and_another_does_not() {
     publish_as("r1", &providers).await.unwrap();
     let keeper = |keys: &str| rig.site.load(&rig.table(keys)).keeper("host1001").unwrap();
     assert!(keeper("expiry = \"none\"\n").is_none());
-    let keeper = keeper("").unwrap();
+    let keeper = Arc::new(keeper("").unwrap());
     assert_eq!(keeper.interval(), Duration::from_secs(900));
+    let kept = keeper.clone();
+    let task = tokio::spawn(async move { kept.keep("r1", |text| println!("{text}")).await });
     rig.expire();
     assert_eq!(keeper.renew("r2").await.unwrap(), None);
     assert_eq!(rig.deadline(), 1_000_000_000);
@@ -159,6 +161,8 @@ async fn a_run_that_lives_renews_and_another_does_not() {
         .unwrap();
     let left = rig.deadline() - now.as_secs();
     assert!((7100..=7200).contains(&left), "{left} s, {until}");
+
+    task.abort();
 
     // The install server was restarted, and knows of no timer: it has one again after the next renewal.
     rig.expire();

@@ -40,7 +40,13 @@ async fn come_and_go(providers: &Providers, times: u32) -> Vec<String> {
 }
 
 /// Two hosts of one site at the same time.
-async fn two_hosts(site: &TestSite, table: &str, server: &InstallServer, machine: &Systemd) {
+async fn two_hosts(
+    site: &TestSite,
+    table: &str,
+    times: u32,
+    server: &InstallServer,
+    machine: &Systemd,
+) {
     let site = site.load(table);
     let (first, second) = (
         site.open("host1001").unwrap(),
@@ -49,16 +55,17 @@ async fn two_hosts(site: &TestSite, table: &str, server: &InstallServer, machine
     let before = server.stops().len();
     let start = Instant::now();
     let (first, second) = tokio::join!(
-        tokio::spawn(async move { come_and_go(&first, 12).await }),
-        tokio::spawn(async move { come_and_go(&second, 12).await }),
+        tokio::spawn(async move { come_and_go(&first, times).await }),
+        tokio::spawn(async move { come_and_go(&second, times).await }),
     );
     let faults = [first.unwrap(), second.unwrap()].concat();
-    println!("48 changes in {:?}", start.elapsed());
+    let changes = 4 * times;
+    println!("{changes} changes in {:?}", start.elapsed());
     assert!(faults.is_empty(), "{} faults: {faults:#?}", faults.len());
     let stops = server.stops().split_off(before);
     assert_eq!(
         stops,
-        vec!["success"; 48],
+        vec!["success"; changes as usize],
         "it was down only to be restarted"
     );
     assert_eq!(machine.says(&["systemctl", "is-active", UNIT]), "active");
@@ -76,14 +83,6 @@ async fn two_hosts_that_come_and_go_never_break_the_dhcp_server() {
         &[(UNIT, unit.as_str()), ("ssh.service", &sshd.unit())],
     );
     sshd.wait();
-    // The commands that are the defaults, in the machine: by SSH, and from here.
-    two_hosts(
-        &site,
-        &behind_ssh(&server.table_with(""), &sshd),
-        &server,
-        &machine,
-    )
-    .await;
     let command = |argv: &[&str]| -> Vec<String> {
         let words = argv.iter().map(|word| (*word).to_owned());
         machine.inside().into_iter().chain(words).collect()
@@ -97,7 +96,10 @@ async fn two_hosts_that_come_and_go_never_break_the_dhcp_server() {
         command(&["systemctl", "is-active", "--quiet", UNIT]),
         command(&["systemctl", "show", "--value", started, UNIT])
     );
-    two_hosts(&site, &server.table_with(&keys), &server, &machine).await;
+    two_hosts(&site, &server.table_with(&keys), 12, &server, &machine).await;
+    // By SSH, with the commands that are the defaults.
+    let table = behind_ssh(&server.table_with(""), &sshd);
+    two_hosts(&site, &table, 5, &server, &machine).await;
 }
 
 #[tokio::test]
@@ -192,4 +194,11 @@ async fn a_controller_that_goes_away_leaves_no_lock_and_nobody_meets_its_command
     assert!(start.elapsed() < Duration::from_secs(15), "{start:?}");
     let order = std::fs::read_to_string(site.path("order")).unwrap();
     assert_eq!(order, "begin\nend\nbegin\nend\n");
+
+    // A call that is given up halfway, here on the install server itself, lets go at once.
+    let given_up = tokio::time::timeout(Duration::from_millis(1500), publish(&near)).await;
+    assert!(given_up.is_err());
+    let start = Instant::now();
+    assert!(publish(&near).await.is_ok());
+    assert!(start.elapsed() < Duration::from_secs(10), "{start:?}");
 }

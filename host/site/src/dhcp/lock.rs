@@ -113,7 +113,7 @@ impl Server {
             }
             None
         };
-        let answer = timeout(WAIT + WAIT + SMALL, answer).await.ok().flatten();
+        let answer = timeout(WAIT + SMALL, answer).await.ok().flatten();
         let token = answer.unwrap_or_else(|| {
             Err(Fault::unreachable(
                 "dhcp.lock",
@@ -122,7 +122,8 @@ impl Server {
                     "the lock in {folder} on {} cannot be taken: {}; nothing was changed",
                     self.system(),
                     if words.is_empty() {
-                        "no answer".to_owned()
+                        "it was not given in time, and a command that has outlived its controller may still be at work"
+                            .to_owned()
                     } else {
                         words.join("; ")
                     }
