@@ -145,6 +145,8 @@ async fn an_entry_that_nobody_renews_is_taken_out_by_the_install_server() {
 async fn a_run_that_lives_renews_and_another_does_not() {
     let rig = Rig::new();
     let providers = rig.open("");
+    let early = rig.site.load(&rig.table("")).keeper("host1001").unwrap();
+    assert_eq!(early.unwrap().renew("r1").await.unwrap(), None);
     publish_as("r1", &providers).await.unwrap();
     let keeper = |keys: &str| rig.site.load(&rig.table(keys)).keeper("host1001").unwrap();
     assert!(keeper("expiry = \"none\"\n").is_none());

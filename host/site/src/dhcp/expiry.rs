@@ -23,10 +23,11 @@ const ARM: &str = "set -e; f=\"$1/$2.expiry\"; s=\"$1/$2.sh\"; printf %s \"$8\" 
                    \"$s\"; d=$(($(date +%s) + $3)); printf '%s\\n' \"$d\" \"$4\" \"$5\" \"$6\" \"$7\" > \"$f.new\"; mv -f \
                    \"$f.new\" \"$f\"; echo \"$d\"";
 /// Writes a later deadline, if the entry is this run's; prints it.
-const RENEW: &str = "f=\"$1/$2.expiry\"; exec 8>>\"$1/work\" || exit 1; flock -w 4 8 || exit 1; test -e \"$f\" || exit 44; { \
-                     read -r old && read -r digest && read -r entry && read -r proxy && read -r run; } < \"$f\" || exit 1; \
-                     test \"$run\" = \"$3\" || exit 44; d=$(($(date +%s) + $4)); printf '%s\\n' \"$d\" \"$digest\" \"$entry\" \
-                     \"$proxy\" \"$run\" > \"$f.new\" && mv -f \"$f.new\" \"$f\" && echo \"$d\"";
+const RENEW: &str = "f=\"$1/$2.expiry\"; test -e \"$f\" || exit 44; exec 8>>\"$1/work\" || exit 1; flock -w 4 8 || exit 1; \
+                     test -e \"$f\" || exit 44; { read -r old && read -r digest && read -r entry && read -r proxy && read -r \
+                     run; } < \"$f\" || exit 1; test \"$run\" = \"$3\" || exit 44; d=$(($(date +%s) + $4)); printf '%s\\n' \
+                     \"$d\" \"$digest\" \"$entry\" \"$proxy\" \"$run\" > \"$f.new\" && mv -f \"$f.new\" \"$f\" && echo \
+                     \"$d\"";
 /// Removes the deadline of an entry with this digest; of any, when none is given.
 const DISARM: &str = "f=\"$1/$2.expiry\"; test -e \"$f\" || exit 0; test -z \"$3\" || test \"$(sed -n 2p \"$f\")\" = \"$3\" || \
                       exit 44; rm -f \"$f\"";
