@@ -115,6 +115,15 @@ pub async fn drive(session: &Arc<Session>, job: Job<'_>) -> Result<Driven, Failu
         journal,
         services.cancel.clone(),
     ));
+    let keeping = match place.keeper {
+        Some(keeper) if resumable => {
+            let (run, face) = (run.clone(), session.face.clone());
+            Some(tokio::spawn(async move {
+                keeper.keep(&run, |text: &str| face.line(text)).await;
+            }))
+        }
+        _ => None,
+    };
     let going = |heard| Going {
         actor: actor(),
         controller: controller(),
@@ -131,6 +140,9 @@ pub async fn drive(session: &Arc<Session>, job: Job<'_>) -> Result<Driven, Failu
         }
     };
     watch.abort();
+    if let Some(keeping) = keeping {
+        keeping.abort();
+    }
     session.ended(&run);
     // The listener is gone with the services of the run.
     if let Some(teller) = teller.and_then(Arc::into_inner) {

@@ -11,7 +11,7 @@ use wreimage_engine::{
 };
 use wreimage_journal::Mode;
 use wreimage_lab::{Lab, Pace, Participant, World};
-use wreimage_site::{Choice, Notifier, Retention, Site};
+use wreimage_site::{Choice, Keeper, Notifier, Retention, Site};
 
 /// Loads a guest by path or name, with the compilation cache.
 pub async fn load_guest(name: &str) -> Result<(Engine, Guest, Vec<u8>), Failure> {
@@ -65,6 +65,8 @@ pub struct Surroundings {
     pub console: Option<String>,
     /// Who is told of the run.
     pub notifier: Option<Notifier>,
+    /// Renews what expires at the site while the run is open.
+    pub keeper: Option<Keeper>,
     /// The run's part in the time of a lab that others share.
     pub seat: Option<Arc<Participant>>,
     /// The rest.
@@ -328,6 +330,7 @@ fn in_lab(lab: &Lab, binding: &Binding, shares: bool) -> Surroundings {
         limits: Limits::default(),
         console: None,
         notifier: None,
+        keeper: None,
         seat,
         services,
     }
@@ -397,6 +400,9 @@ async fn on_site(
         limits,
         console: site.console_command(host),
         notifier: site.notifier(),
+        keeper: site
+            .keeper(host)
+            .map_err(|error| Failure::usage(error.to_string()))?,
         seat: None,
         services,
     })

@@ -90,7 +90,7 @@ impl Course {
                             return Ok(Ok(outcome));
                         }
                         Reconciled::DidNot if fault.code == INTERRUPTED => {
-                            call.progress("the world shows that it did not happen; it is done now");
+                            call.progress("the world shows no end of it; it is called again, under the same key");
                             Next::Again
                         }
                         Reconciled::DidNot => {

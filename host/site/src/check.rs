@@ -67,7 +67,13 @@ pub(crate) async fn check(site: &Site, host: Option<&str>) -> Vec<CheckLine> {
     if let Ok(target) = site.target(host.unwrap_or("check"))
         && let Some(dhcp) = open::dhcpincludes(site, &target)
     {
-        lines.push(CheckLine::fault(dhcp.system(), dhcp.check().await));
+        let checked = dhcp.check().await;
+        let answered = checked.is_ok();
+        lines.push(CheckLine::fault(dhcp.system(), checked));
+        if answered {
+            let what = format!("{}, expiry of DHCP entries", dhcp.system());
+            lines.push(CheckLine::fault(what, dhcp.check_expiry().await));
+        }
     }
     match host.map(|host| site.target(host)) {
         Some(Ok(target)) => lines.extend(check_host(site, &target).await),

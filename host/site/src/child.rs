@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::process::Command;
+use tokio::process::{ChildStdin, ChildStdout, Command};
 
 /// More output than this of a helper program is dropped.
 pub(crate) const OUTPUT_LIMIT: usize = 8 << 20;
@@ -183,6 +183,32 @@ async fn write(bytes: &[u8], to: Option<impl AsyncWrite + Unpin>) -> std::io::Re
         let _ = to.shutdown().await;
     }
     Ok(())
+}
+
+/// A program that goes on until this is dropped: then it and its children are killed.
+pub(crate) struct Going {
+    _group: Group,
+    _child: tokio::process::Child,
+    /// Open for as long as the program is wanted.
+    _stdin: Option<ChildStdin>,
+}
+
+impl Child {
+    /// Starts it and leaves it running; its standard output is for the caller to read, its standard error is dropped.
+    pub(crate) fn start(mut self) -> Result<(Going, Option<ChildStdout>), ChildFailure> {
+        self.command.stdin(Stdio::piped()).stderr(Stdio::null());
+        let mut child = self
+            .command
+            .spawn()
+            .map_err(|error| ChildFailure::NotStarted(SETPRIV.to_owned(), error))?;
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+        let going = Going {
+            _group: Group(child.id()),
+            _child: child,
+            _stdin: stdin,
+        };
+        Ok((going, stdout))
+    }
 }
 
 async fn read(from: Option<impl AsyncRead + Unpin>, to: &mut Vec<u8>) -> std::io::Result<()> {

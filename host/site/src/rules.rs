@@ -3,7 +3,9 @@
 use crate::SiteError;
 use crate::error::line_of;
 use crate::file::SiteFile;
-use crate::tables::{DhcpProvider, DnsProvider, IpmiProvider, NetboxProvider, RemoteProvider};
+use crate::tables::{
+    DhcpProvider, DnsProvider, Expiry, IpmiProvider, NetboxProvider, RemoteProvider,
+};
 use crate::target::is_name;
 use crate::units::Period;
 use std::ops::Range;
@@ -20,10 +22,12 @@ const DNS_TIMEOUT: Period = Period::secs(10);
 const IPMI_TIMEOUT: Period = Period::secs(40);
 /// Each try of a read looks up the BMC's name as well.
 const IPMI_TRIES: u8 = 5;
-/// Of the include tool. A call runs it twice, when it takes out what it wrote, among a dozen small commands.
+/// Of the include tool. A call runs it twice, when it takes out what it wrote, among some twenty small commands.
 const DHCP_TIMEOUT: Period = Period::secs(60);
 /// Of telling somebody of a run: its end waits for it.
 const NOTIFY_TIMEOUT: Period = Period::secs(60);
+/// Of a published entry without a renewal. The shortest outlasts some renewals that did not get through.
+const DHCP_EXPIRY: (Period, Period) = (Period::secs(600), Period::secs(7 * 24 * 3600));
 /// Of each step of an SSH session. A call connects, logs in and runs two commands, each in a channel that it opens.
 const REMOTE_TIMEOUT: Period = Period::secs(20);
 
@@ -170,6 +174,9 @@ fn check_tables(rules: &Rules<'_>, file: &SiteFile) -> Result<(), SiteError> {
             ("include", &table.include),
             ("running", &table.running),
             ("started", &table.started),
+            ("schedule", &table.schedule),
+            ("scheduled", &table.scheduled),
+            ("unschedule", &table.unschedule),
         ] {
             rules.needs(!argv.is_empty(), at.clone(), "dhcp", "dhcpincludes", key)?;
         }
@@ -214,7 +221,17 @@ fn check_timeouts(rules: &Rules<'_>, file: &SiteFile) -> Result<(), SiteError> {
     }
     if let Some(table) = &file.dhcp {
         let at = table.provider.span();
-        rules.at_most(table.timeout, DHCP_TIMEOUT, at, "dhcp", "timeout")?;
+        rules.at_most(table.timeout, DHCP_TIMEOUT, at.clone(), "dhcp", "timeout")?;
+        let (least, most) = DHCP_EXPIRY;
+        if let Expiry::After(period) = table.expiry
+            && !(least..=most).contains(&period)
+        {
+            let message = format!(
+                "the key `expiry` of [dhcp] may be between \"{least}\" and \"{most}\": a run renews its entry every few \
+                 minutes; or \"none\", and an entry stays when its run dies"
+            );
+            return Err(rules.error(at, "expiry", message));
+        }
     }
     if let Some(table) = &file.remote {
         for (key, value) in [

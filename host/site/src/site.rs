@@ -6,6 +6,7 @@ use crate::error::SiteError;
 use crate::file::{Limits, Retention, SiteFile};
 use crate::grants::Grant;
 use crate::inventory::Inventory;
+use crate::keeper::Keeper;
 use crate::notify::Notifier;
 use crate::redact::Redactor;
 use crate::secret::{Prompter, Secret, SecretRef};
@@ -236,6 +237,15 @@ impl Site {
     /// When `host` is not a short host name, or the inventory cannot be read.
     pub fn open(&self, host: &str) -> Result<Providers, SiteError> {
         crate::open::open(self, &self.target(host)?)
+    }
+
+    /// Renews what a run for that host has published and what expires by itself; `None` when nothing does. To be driven
+    /// for as long as the run is open: see [`Keeper::keep`].
+    ///
+    /// # Errors
+    /// As [`Site::open`].
+    pub fn keeper(&self, host: &str) -> Result<Option<Keeper>, SiteError> {
+        Ok(Keeper::new(self, &self.target(host)?))
     }
 
     /// Takes this site's secrets out of texts, once they were read.

@@ -7,6 +7,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use toml::Spanned;
 
+mod dhcp;
+
+pub use dhcp::{
+    BootTable, DhcpProvider, DhcpTable, Expiry, InstallServer, Ipxe, PxelinuxHttp, PxelinuxTftp,
+    UefiHttp,
+};
+
 /// Who serves `netbox`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -144,127 +151,6 @@ impl TryFrom<u8> for Suite {
     }
 }
 
-/// Who serves `dhcp`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DhcpProvider {
-    /// Snippet files that `dhcpincludes` joins into the configuration of ISC DHCP.
-    DhcpIncludes,
-    /// The simulated data centre.
-    Lab,
-    /// The site has none.
-    Absent,
-}
-
-/// `[dhcp]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct DhcpTable {
-    /// Who serves it.
-    pub provider: Spanned<DhcpProvider>,
-    /// The automation folder on the install server.
-    #[serde(default = "automation")]
-    pub folder: PathBuf,
-    /// Folder of the snippets inside of it.
-    #[serde(default = "snippets")]
-    pub snippets: String,
-    /// The proxy file that lists them, inside of the automation folder; `proxies/SNIPPETS.conf` unless given.
-    pub proxy: Option<String>,
-    /// The include tool: writes the proxy files, checks the configuration, restarts the server.
-    #[serde(default = "include_command")]
-    pub include: Vec<String>,
-    /// Ends with status 0 while the DHCP server runs.
-    #[serde(default = "running_command")]
-    pub running: Vec<String>,
-    /// Prints something that is another after each start of the DHCP server.
-    #[serde(default = "started_command")]
-    pub started: Vec<String>,
-    /// How long the include tool may take; 60 s at most.
-    #[serde(default = "one_minute")]
-    pub timeout: Period,
-    /// The install server, when it is another machine; entered by SSH.
-    pub server: Option<InstallServer>,
-    /// What each boot method is told; a method that is not here is not supported.
-    #[serde(default)]
-    pub boot: BootTable,
-}
-
-/// `[dhcp.server]`: the install server, entered by SSH.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct InstallServer {
-    /// Name or address.
-    pub host: String,
-    /// TCP port.
-    #[serde(default = "ssh_port")]
-    pub port: u16,
-    /// User.
-    #[serde(default = "root")]
-    pub user: String,
-    /// Private key file; relative to the site file.
-    pub key: PathBuf,
-    /// Of an encrypted key file.
-    pub passphrase: Option<SecretRef>,
-    /// OpenSSH's file of known host keys; relative to the site file.
-    pub known_hosts: PathBuf,
-}
-
-/// `[dhcp.boot]`: in all texts `{distribution}` and `{media}` are filled in.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct BootTable {
-    /// PXELINUX, files over HTTP.
-    pub pxelinux_http: Option<PxelinuxHttp>,
-    /// PXELINUX, files over TFTP.
-    pub pxelinux_tftp: Option<PxelinuxTftp>,
-    /// iPXE, chain-loaded over TFTP.
-    pub ipxe: Option<Ipxe>,
-    /// UEFI HTTP boot.
-    pub uefi_http: Option<UefiHttp>,
-}
-
-/// `[dhcp.boot.pxelinux-http]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct PxelinuxHttp {
-    /// URL of the boot files, with a final slash.
-    pub pathprefix: String,
-}
-
-/// `[dhcp.boot.pxelinux-tftp]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct PxelinuxTftp {
-    /// The boot loader.
-    pub filename: String,
-    /// Folder of the boot files, with a final slash.
-    pub pathprefix: String,
-}
-
-/// `[dhcp.boot.ipxe]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Ipxe {
-    /// What the firmware loads: iPXE itself.
-    pub loader: String,
-    /// What iPXE loads: its script.
-    pub script: String,
-    /// Option `root-path`, which tells the script what to install.
-    #[serde(default = "root_path")]
-    pub root_path: String,
-}
-
-/// `[dhcp.boot.uefi-http]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct UefiHttp {
-    /// URL of the boot loader; by address, since some firmware cannot resolve names.
-    pub filename: String,
-    /// Option `root-path`, which tells the loader's script what to install.
-    #[serde(default = "root_path")]
-    pub root_path: String,
-}
-
 /// Who serves `remote`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -339,15 +225,6 @@ fn root() -> String {
 fn ipmitool() -> String {
     "ipmitool".to_owned()
 }
-fn root_path() -> String {
-    "{distribution}-{media}".to_owned()
-}
-fn snippets() -> String {
-    "ttyS1-115200".to_owned()
-}
-fn automation() -> PathBuf {
-    PathBuf::from("/etc/dhcp/automation")
-}
 fn ipmi_port() -> u16 {
     623
 }
@@ -369,20 +246,8 @@ fn five_seconds() -> Period {
 fn ten_seconds() -> Period {
     Period::secs(10)
 }
-fn one_minute() -> Period {
-    Period::secs(60)
-}
 fn words(text: &str) -> Vec<String> {
     text.split(' ').map(str::to_owned).collect()
-}
-fn include_command() -> Vec<String> {
-    words("/usr/local/sbin/dhcpincludes -r commit")
-}
-fn running_command() -> Vec<String> {
-    words("systemctl is-active --quiet isc-dhcp-server")
-}
-fn started_command() -> Vec<String> {
-    words("systemctl show --value --property=ExecMainStartTimestampMonotonic isc-dhcp-server")
 }
 fn reboot_command() -> Vec<String> {
     words("reboot")

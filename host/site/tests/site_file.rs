@@ -78,7 +78,8 @@ fn the_example_is_a_site_file_and_says_the_defaults() {
             &dhcp.include,
             &dhcp.running,
             &dhcp.started,
-            dhcp.timeout
+            dhcp.timeout,
+            dhcp.expiry
         ),
         (
             &bare.folder,
@@ -86,8 +87,13 @@ fn the_example_is_a_site_file_and_says_the_defaults() {
             &bare.include,
             &bare.running,
             &bare.started,
-            bare.timeout
+            bare.timeout,
+            bare.expiry
         )
+    );
+    assert_eq!(
+        (&dhcp.schedule, &dhcp.scheduled, &dhcp.unschedule),
+        (&bare.schedule, &bare.scheduled, &bare.unschedule)
     );
     let inventory: wreimage_site::InventoryFile =
         toml::from_str(&std::fs::read_to_string(folder.join("example-inventory.toml")).unwrap())
@@ -190,6 +196,23 @@ fn no_timeout_outlasts_the_gate() {
     parse(&minimal(&format!("{IPMI}tries = 1\ntimeout = \"40s\"\n"))).unwrap();
     let (_, key, _) = wrong(&minimal(&format!("{IPMI}tries = 6\n")));
     assert_eq!(key.as_deref(), Some("tries"));
+}
+
+#[test]
+fn an_entry_expires_unless_the_site_says_none() {
+    let dhcp = |keys: &str| minimal(&format!("[dhcp]\nprovider = \"dhcpincludes\"\n{keys}\n"));
+    for good in ["none", "10m", "2h", "168h"] {
+        let file = parse(&dhcp(&format!("expiry = \"{good}\""))).unwrap();
+        let never = file.dhcp.unwrap().expiry == wreimage_site::tables::Expiry::Never;
+        assert_eq!(never, good == "none");
+    }
+    for wrong_one in ["9m", "169h", "0s", "never", "120"] {
+        let (_, key, message) = wrong(&dhcp(&format!("expiry = \"{wrong_one}\"")));
+        assert_eq!(key.as_deref(), Some("expiry"), "{message}");
+        assert!(message.contains("\"none\""), "{message}");
+    }
+    let (_, key, _) = wrong(&dhcp("schedule = []"));
+    assert_eq!(key.as_deref(), Some("schedule"));
 }
 
 #[test]

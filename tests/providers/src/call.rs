@@ -75,9 +75,20 @@ pub async fn reconcile(
     arguments: &Value,
     witness: &Value,
 ) -> Reconciled {
+    reconcile_of(&Call::alone(), providers, function, arguments, witness).await
+}
+
+/// What the world says about this call.
+pub async fn reconcile_of(
+    call: &Call,
+    providers: &Providers,
+    function: &str,
+    arguments: &Value,
+    witness: &Value,
+) -> Reconciled {
     let (provider, function) = find(providers, function);
     provider
-        .reconcile(&Call::alone(), function, arguments, witness)
+        .reconcile(call, function, arguments, witness)
         .await
         .unwrap_or_else(|fault| panic!("{fault:?}"))
 }

@@ -64,17 +64,40 @@ impl InstallServer {
             &server.folder.join("dhcpincludes"),
             include_str!("../../metal/templates/dhcpincludes"),
         );
-        let f = server.folder.display();
-        server.put(
+        server.configure(&format!("{}/systemctl", server.folder.display()));
+        server
+    }
+
+    /// Makes one whose DHCP server is a real service of a machine that systemd has booted; the unit `isc-dhcp-server` is
+    /// returned with it. The daemon listens in a network of its own. How it ended goes to the file `stops`.
+    pub fn with_daemon(site: &TestSite) -> (Self, String) {
+        let server = InstallServer::new(site);
+        let ip = program("ip", "iproute2").display().to_string();
+        let dhcpd = program("dhcpd", "isc-dhcp-server").display().to_string();
+        let f = server.folder.display().to_string();
+        server.configure(&program("systemctl", "systemd").display().to_string());
+        let unit = format!(
+            "[Unit]\nDefaultDependencies=no\nStartLimitIntervalSec=0\n[Service]\nPrivateNetwork=yes\n\
+             ExecStartPre=-{ip} link add v0 type veth peer name v1\nExecStartPre={ip} link set v1 up\n\
+             ExecStartPre=-{ip} addr add 10.0.0.254/24 dev v0\nExecStartPre={ip} link set v0 up\n\
+             ExecStart={dhcpd} -f -4 -cf {f}/dhcpd.conf -lf {f}/leases -pf /run/dhcpd.pid v0\n\
+             ExecStopPost=/bin/sh -c 'echo \"$$SERVICE_RESULT\" >> {f}/stops'\n"
+        );
+        (server, unit)
+    }
+
+    fn configure(&self, systemctl: &str) {
+        let f = self.folder.display();
+        let proxy = self.folder.join("automation/proxies/ttyS1-115200.conf");
+        self.put(
             "dhcpincludes.yaml",
             &format!(
                 "{{\"service-name\": \"isc-dhcp-server\", \"dhcpd\": \"{f}/dhcpd\", \"dhcpd.conf\": \"{f}/dhcpd.conf\", \
-                 \"systemctl\": \"{f}/systemctl\", \"lock\": \"{f}/lock\", \"faults\": \"{f}\", \"paths\": [{{\"path\": \
+                 \"systemctl\": \"{systemctl}\", \"lock\": \"{f}/lock\", \"faults\": \"{f}\", \"paths\": [{{\"path\": \
                  \"{f}/automation/ttyS1-115200\", \"file\": \"{}\"}}]}}",
                 proxy.display()
             ),
         );
-        server
     }
 
     fn put(&self, name: &str, text: &str) {
@@ -108,13 +131,58 @@ impl InstallServer {
         text.trim().parse().unwrap()
     }
 
+    /// How the daemon ended each time, by systemd's word.
+    pub fn stops(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.folder.join("stops")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// The include tool with its arguments.
+    pub fn include(&self) -> Vec<String> {
+        let f = self.folder.display();
+        ["dhcpincludes", "-c", "dhcpincludes.yaml", "-r", "commit"]
+            .map(|word| {
+                if word.starts_with("dhcpincludes") {
+                    format!("{f}/{word}")
+                } else {
+                    word.to_owned()
+                }
+            })
+            .to_vec()
+    }
+
+    /// Whether the scheduler that stands in for systemd in [`InstallServer::table`] was told to watch over the host's entry.
+    /// It never does.
+    pub fn is_scheduled(&self, host: &str) -> bool {
+        self.folder.join(format!("timer-{host}")).is_symlink()
+    }
+
+    /// The folder beside the snippets in which the lock and the deadlines are.
+    pub fn state(&self) -> PathBuf {
+        self.folder.join("automation/.wreimage")
+    }
+
     /// The `[dhcp]` table of a site with this server.
     pub fn table(&self) -> String {
         let f = self.folder.display();
+        self.table_with(&format!(
+            "running = [\"test\", \"-e\", \"{f}/running\"]\nstarted = [\"cat\", \"{f}/started\"]\n\
+             schedule = [\"ln\", \"-s\", \"{{script}}\", \"{f}/timer-{{host}}\"]\n\
+             scheduled = [\"test\", \"-L\", \"{f}/timer-{{host}}\"]\n\
+             unschedule = [\"rm\", \"{f}/timer-{{host}}\"]\n"
+        ))
+    }
+
+    /// The same with these keys in place of those that say whether the daemon runs.
+    pub fn table_with(&self, keys: &str) -> String {
+        let f = self.folder.display();
+        let include = if keys.contains("include = ") {
+            String::new()
+        } else {
+            format!("include = {:?}\n", self.include())
+        };
         format!(
-            "[dhcp]\nprovider = \"dhcpincludes\"\nfolder = \"{f}/automation\"\n\
-             include = [\"{f}/dhcpincludes\", \"-c\", \"{f}/dhcpincludes.yaml\", \"-r\", \"commit\"]\n\
-             running = [\"test\", \"-e\", \"{f}/running\"]\nstarted = [\"cat\", \"{f}/started\"]\n\
+            "[dhcp]\nprovider = \"dhcpincludes\"\nfolder = \"{f}/automation\"\n{include}{keys}\
              [dhcp.boot.pxelinux-http]\npathprefix = \"http://apt.wikimedia.org/tftpboot/{{distribution}}-{{media}}/\"\n\
              [dhcp.boot.pxelinux-tftp]\nfilename = \"/srv/tftpboot/{{distribution}}-installer/pxelinux.0\"\n\
              pathprefix = \"/srv/tftpboot/{{distribution}}-{{media}}/\"\n\

@@ -9,9 +9,12 @@
 
 pub mod bmc;
 pub mod call;
+pub mod dhcp;
 pub mod install_server;
 pub mod process;
 pub mod remote;
 pub mod site;
 pub mod sshd;
+pub mod systemd;
 pub mod tools;
+pub mod wire;

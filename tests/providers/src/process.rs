@@ -32,6 +32,11 @@ impl Process {
         }
     }
 
+    /// Its process id; `setpriv` has become the server.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has written so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()

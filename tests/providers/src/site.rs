@@ -32,7 +32,9 @@ impl TestSite {
             &format!(
                 "[hosts.host1001]\nstatus = \"active\"\nserial = \"{SERIAL}\"\nmachine-uuid = \"{UUID}\"\n\
                  primary-ip = \"10.0.0.1\"\nmac = \"aa:00:00:12:34:56\"\n\
-                 switch-port = {{ switch = \"asw2-a-eqiad\", port = \"ge-6/0/1\", vlan = \"private1-a-eqiad\" }}\n"
+                 switch-port = {{ switch = \"asw2-a-eqiad\", port = \"ge-6/0/1\", vlan = \"private1-a-eqiad\" }}\n\
+                 [hosts.host1002]\nstatus = \"active\"\nprimary-ip = \"10.0.0.2\"\nmac = \"aa:00:00:12:34:57\"\n\
+                 switch-port = {{ switch = \"asw2-a-eqiad\", port = \"ge-6/0/2\", vlan = \"private1-a-eqiad\" }}\n"
             ),
         );
         site.write(

@@ -6,6 +6,7 @@ use crate::tools::{program, run, script, tcp_port};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 /// A boot id that the test machine starts with.
 pub const BOOT_ID: &str = "11111111-1111-4111-8111-111111111111";
@@ -18,7 +19,7 @@ const SHELL: &str = r#"#!/bin/sh
 root=ROOT
 echo $PPID > $root/session
 [ -e $root/says ] && { cat $root/says; exit 0; }
-command=$(printf '%s\n' "$SSH_ORIGINAL_COMMAND" | sed "s#/proc/sys/kernel/random#$root/machine#g; s#/proc/sys/kernel/hostname#$root/machine/hostname#g; s#/proc/#$root/machine/#g; s#/etc/os-release#$root/machine/os-release#g; s#/sys/class/dmi/id#$root/machine#g")
+command=$(printf '%s\n' "$SSH_ORIGINAL_COMMAND" | sed "s#/proc/sys/kernel/random#$root/machine#g; s#/proc/sys/kernel/hostname#$root/machine/hostname#g; s#/proc/#$root/machine/#g; s#/etc/os-release#$root/machine/os-release#g; s#/run/systemd/system#$root/machine/no-systemd#g; s#/sys/class/dmi/id#$root/machine#g")
 PATH=$root/bin:$PATH
 export PATH
 exec sh -c "$command"
@@ -120,6 +121,34 @@ impl Sshd {
         let port = self.port;
         process.wait_until("sshd", |_| TcpStream::connect(("127.0.0.1", port)).is_ok());
         self.process = Some(process);
+    }
+
+    /// A service unit that runs it, for a machine that systemd boots.
+    pub fn unit(&self) -> String {
+        let sshd = program("sshd", "openssh-server");
+        format!(
+            "[Unit]\nDefaultDependencies=no\n[Service]\nExecStart={} -D -e -f {}/sshd_config\nKillMode=process\n",
+            sshd.display(),
+            self.folder.display()
+        )
+    }
+
+    /// Waits until it answers.
+    ///
+    /// # Panics
+    /// When that takes longer than 20 s.
+    pub fn wait(&self) {
+        let end = Instant::now() + Duration::from_secs(20);
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(Instant::now() < end, "sshd did not come up");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// From now on it is reached at another port, which leads to its own.
+    pub fn reach_by(&mut self, port: u16) {
+        self.port = port;
+        self.know("host-ed25519");
     }
 
     /// Stops it.

@@ -6,45 +6,16 @@
     clippy::indexing_slicing
 )]
 
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::Arc;
 use wreimage_capability::dhcp::Published;
-use wreimage_capability::{Call, Fault, FaultKind, Polled, Providers};
+use wreimage_capability::{Call, FaultKind, Providers};
 use wreimage_provider_tests::call::{Notes, ask, with};
+use wreimage_provider_tests::dhcp::{behind_ssh, entry, publish, published, withdraw};
 use wreimage_provider_tests::install_server::InstallServer;
 use wreimage_provider_tests::site::TestSite;
-use wreimage_provider_tests::sshd::{Sshd, user};
+use wreimage_provider_tests::sshd::Sshd;
 use wreimage_provider_tests::tools::script;
-
-fn entry(match_by: &str, boot: &str) -> Value {
-    json!({ "entry": {
-        "match_by": match_by, "distribution": "bookworm", "media": "installer", "boot": boot,
-    } })
-}
-
-async fn publish(providers: &Providers) -> Result<Published, Fault> {
-    ask(
-        providers,
-        "dhcp.publish",
-        entry("CircuitId", "PxelinuxHttp"),
-    )
-    .await
-}
-
-async fn published(providers: &Providers) -> Option<Published> {
-    ask(providers, "dhcp.get-published", json!({}))
-        .await
-        .unwrap()
-}
-
-async fn withdraw(providers: &Providers, made: Option<&Published>) -> Result<bool, Fault> {
-    let mut call = Call::alone();
-    call.made = made.map(|made| serde_json::to_value(made).unwrap());
-    match with(&call, providers, "dhcp.withdraw", json!({})).await? {
-        Polled::Ready(there) => Ok(there),
-        Polled::Pending { why, .. } => panic!("{why}"),
-    }
-}
 
 /// Publishes every kind of entry and withdraws it again.
 async fn walk(server: &InstallServer, providers: &Providers) {
@@ -61,10 +32,21 @@ async fn walk(server: &InstallServer, providers: &Providers) {
                 (text.as_str(), "ttyS1-115200/host1001.conf")
             );
             assert!(server.proxy().contains("host1001.conf"));
-            assert_eq!(published(providers).await.unwrap(), made);
+            let there = published(providers).await.unwrap();
+            assert_eq!(
+                (&there.digest, &there.matches, &there.text),
+                (&made.digest, &made.matches, &made.text)
+            );
+            assert!(server.is_scheduled("host1001"));
             assert!(withdraw(providers, Some(&made)).await.unwrap());
             assert!(
                 !server.snippet("host1001").exists() && !server.proxy().contains("host1001.conf")
+            );
+            assert!(!server.is_scheduled("host1001"));
+            assert_eq!(
+                std::fs::read_dir(server.state()).unwrap().count(),
+                2,
+                "the lock is left, and nothing else"
             );
             assert_eq!(server.starts(), starts + 2);
             starts = server.starts();
@@ -80,17 +62,6 @@ async fn entries_of_every_kind_are_accepted_by_dhcpd() {
     walk(&server, &site.open(&server.table())).await;
 }
 
-/// The tables of an install server that is entered by SSH.
-fn behind_ssh(server: &InstallServer, sshd: &Sshd) -> String {
-    format!(
-        "{}[dhcp.server]\nhost = \"install1001.lab1.test\"\nport = {}\nuser = \"{}\"\nkey = \"production\"\n\
-         known-hosts = \"known_hosts\"\n",
-        server.table(),
-        sshd.port,
-        user()
-    )
-}
-
 #[tokio::test]
 async fn a_long_file_behind_ssh_is_read_from_its_beginning() {
     let site = TestSite::new();
@@ -99,7 +70,7 @@ async fn a_long_file_behind_ssh_is_read_from_its_beginning() {
     sshd.up();
     let text = format!("\nhost host1001 {{ }}\n{}", "# comment\n".repeat(20_000));
     std::fs::write(server.snippet("host1001"), &text).unwrap();
-    let providers = site.open(&behind_ssh(&server, &sshd));
+    let providers = site.open(&behind_ssh(&server.table(), &sshd));
     let read = published(&providers).await.unwrap().text;
     assert!(read == text, "{} of {} bytes", read.len(), text.len());
 }
@@ -110,7 +81,7 @@ async fn the_install_server_may_be_behind_ssh() {
     let server = InstallServer::new(&site);
     let mut sshd = Sshd::new(&site, false);
     sshd.up();
-    let table = behind_ssh(&server, &sshd);
+    let table = behind_ssh(&server.table(), &sshd);
     let providers = site.open(&table);
     walk(&server, &providers).await;
     let lines = site.load(&table).check(None).await;

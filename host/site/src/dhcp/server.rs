@@ -1,19 +1,23 @@
 //! The install server: this machine, or another one by SSH. Both run the same commands.
 
+use super::lock::Held;
 use crate::child::{Child, OUTPUT_LIMIT};
 use crate::dns::Names;
 use crate::ssh::{Connection, Door, Ended, ExecFailure, HostKeys, Login, Patience, WayIn, quote};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use std::any::Any;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::AsyncRead;
 use tokio::sync::Mutex;
 use wreimage_capability::Fault;
 use wreimage_capability::remote::Exit;
 
-/// For everything but the include tool. One call runs a dozen of these besides the include tool, and must end before the
-/// gate's deadline.
-const SMALL: Duration = Duration::from_secs(10);
+/// For everything but the include tool. One call runs some twenty of these besides the include tool and the wait for the
+/// lock, and must end before the gate's deadline.
+pub(super) const SMALL: Duration = Duration::from_secs(5);
 
 /// Exit statuses of the scripts below.
 const ABSENT: i64 = 44;
@@ -41,7 +45,7 @@ pub(super) struct Far {
     pub(super) known_hosts: PathBuf,
     pub(super) patience: Patience,
     /// The connection of the last command, while it lasts: one call makes many commands.
-    pub(super) connection: Mutex<Option<Connection>>,
+    pub(super) connection: Mutex<Option<Arc<Connection>>>,
 }
 
 impl Far {
@@ -86,13 +90,46 @@ impl Far {
                 failed => return Ok(failed),
             }
         }
-        let connection = self.connect(system).await?;
+        let connection = Arc::new(self.connect(system).await?);
         let ended = connection.exec(command, timeout).await;
         if ended.is_ok() {
             *kept = Some(connection);
         }
         Ok(ended)
     }
+
+    /// Starts a command that goes on, over the connection of the last one.
+    async fn start(
+        &self,
+        system: &str,
+        command: &str,
+    ) -> Result<Result<Going, ExecFailure>, Fault> {
+        let mut kept = self.connection.lock().await;
+        let going = |connection: &Arc<Connection>, stdout| Going {
+            stdout: Box::new(stdout),
+            _alive: Box::new(connection.clone()),
+        };
+        if let Some(connection) = kept.take()
+            && let Ok(stdout) = connection.start(command, SMALL).await
+        {
+            let going = going(&connection, stdout);
+            *kept = Some(connection);
+            return Ok(Ok(going));
+        }
+        let connection = Arc::new(self.connect(system).await?);
+        let started = connection.start(command, SMALL).await;
+        Ok(started.map(|stdout| {
+            let going = going(&connection, stdout);
+            *kept = Some(connection);
+            going
+        }))
+    }
+}
+
+/// A command that goes on until this is dropped, or the connection breaks: its standard input ends then.
+pub(super) struct Going {
+    pub(super) stdout: Box<dyn AsyncRead + Send + Sync + Unpin>,
+    _alive: Box<dyn Any + Send + Sync>,
 }
 
 /// A command that ended.
@@ -128,6 +165,12 @@ impl Ran {
     }
 }
 
+fn with_arguments<'a>(script: &'a str, arguments: &[&'a str]) -> Vec<&'a str> {
+    let mut argv = vec!["sh", "-c", script, "sh"];
+    argv.extend_from_slice(arguments);
+    argv
+}
+
 /// What became of a removal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Removed {
@@ -158,6 +201,44 @@ impl Server {
         }
     }
 
+    /// Starts a command there that goes on.
+    pub(super) async fn start<S: AsRef<str>>(&self, argv: &[S]) -> Result<Going, Fault> {
+        let unreachable = |why: String| Fault::unreachable("dhcp.unreachable", self.system(), why);
+        match self {
+            Server::Local => {
+                let child = Child::new(argv);
+                let child = child.ok_or_else(|| unreachable("a command is empty".to_owned()))?;
+                let (going, stdout) = child.start().map_err(|it| unreachable(it.to_string()))?;
+                let stdout = stdout.ok_or_else(|| unreachable("no output".to_owned()))?;
+                Ok(Going {
+                    stdout: Box::new(stdout),
+                    _alive: Box::new(going),
+                })
+            }
+            Server::Ssh(far) => {
+                let started = far.start(&self.system(), &quote(argv)).await?;
+                started.map_err(|failure| self.broken(argv, failure))
+            }
+        }
+    }
+
+    /// What a command that did not end by itself says of an install server behind SSH.
+    fn broken<S: AsRef<str>>(&self, argv: &[S], failure: ExecFailure) -> Fault {
+        let system = self.system();
+        match failure {
+            ExecFailure::NotSent(text) | ExecFailure::Lost(text) => {
+                let message = format!("{system} broke the connection: {text}");
+                Fault::unreachable("dhcp.unreachable", system, message)
+            }
+            ExecFailure::Timeout(after) => {
+                let program = argv.first().map_or("", AsRef::as_ref);
+                let after = after.as_secs_f32();
+                let message = format!("`{program}` did not end on {system} within {after} s");
+                Fault::timeout("dhcp.timeout", system, message)
+            }
+        }
+    }
+
     async fn run_here<S: AsRef<str>>(&self, argv: &[S], timeout: Duration) -> Result<Ran, Fault> {
         let unreachable = |why: String| Fault::unreachable("dhcp.unreachable", self.system(), why);
         let child = Child::new(argv).ok_or_else(|| unreachable("a command is empty".to_owned()))?;
@@ -180,22 +261,7 @@ impl Server {
     ) -> Result<Ran, Fault> {
         let system = self.system();
         let ended = far.exec(&system, &quote(argv), timeout).await?;
-        let ended = ended.map_err(|failure| match failure {
-            ExecFailure::NotSent(text) | ExecFailure::Lost(text) => Fault::unreachable(
-                "dhcp.unreachable",
-                system.clone(),
-                format!("{system} broke the connection: {text}"),
-            ),
-            ExecFailure::Timeout(after) => Fault::timeout(
-                "dhcp.timeout",
-                system.clone(),
-                format!(
-                    "`{}` did not end on {system} within {} s",
-                    argv.first().map_or("", AsRef::as_ref),
-                    after.as_secs_f32()
-                ),
-            ),
-        })?;
+        let ended = ended.map_err(|failure| self.broken(argv, failure))?;
         Ok(Ran {
             status: match ended.exit {
                 Exit::Status(status) => Some(i64::from(status)),
@@ -211,10 +277,20 @@ impl Server {
         })
     }
 
-    async fn script(&self, script: &str, arguments: &[&str]) -> Result<Ran, Fault> {
-        let mut argv = vec!["sh", "-c", script, "sh"];
-        argv.extend_from_slice(arguments);
-        self.run(&argv, SMALL).await
+    /// Runs a shell script with arguments.
+    pub(super) async fn script(&self, script: &str, arguments: &[&str]) -> Result<Ran, Fault> {
+        self.run(&with_arguments(script, arguments), SMALL).await
+    }
+
+    /// The same, for one that changes something.
+    pub(super) async fn fenced_script(
+        &self,
+        held: &Held,
+        script: &str,
+        arguments: &[&str],
+    ) -> Result<Ran, Fault> {
+        self.fenced(held, &with_arguments(script, arguments), SMALL)
+            .await
     }
 
     fn failed(&self, what: &str, path: &str, ran: &Ran) -> Fault {
@@ -250,9 +326,16 @@ impl Server {
     }
 
     /// Writes a file by renaming a whole one into its place.
-    pub(super) async fn write(&self, path: &str, text: &str, digest: &str) -> Result<(), Fault> {
+    pub(super) async fn write(
+        &self,
+        held: &Held,
+        path: &str,
+        text: &str,
+        digest: &str,
+    ) -> Result<(), Fault> {
         let encoded = STANDARD.encode(text);
-        let ran = self.script(WRITE, &[path, &encoded, digest]).await?;
+        let arguments = [path, &encoded, digest];
+        let ran = self.fenced_script(held, WRITE, &arguments).await?;
         if ran.ok() {
             Ok(())
         } else {
@@ -261,8 +344,13 @@ impl Server {
     }
 
     /// Removes a file that has this digest.
-    pub(super) async fn remove(&self, path: &str, digest: &str) -> Result<Removed, Fault> {
-        let ran = self.script(REMOVE, &[path, digest]).await?;
+    pub(super) async fn remove(
+        &self,
+        held: &Held,
+        path: &str,
+        digest: &str,
+    ) -> Result<Removed, Fault> {
+        let ran = self.fenced_script(held, REMOVE, &[path, digest]).await?;
         match ran.status {
             Some(0) => Ok(Removed::Yes),
             Some(ABSENT) => Ok(Removed::Absent),

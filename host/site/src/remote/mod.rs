@@ -2,9 +2,12 @@
 
 mod answers;
 mod boots;
+mod command;
 mod lost;
 mod machine;
 mod russh;
+mod unit;
+mod unit_scripts;
 
 pub(crate) use boots::BootIds;
 pub(crate) use machine::Machine;

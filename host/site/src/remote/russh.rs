@@ -2,10 +2,10 @@
 //! leaves nothing behind that could be mistaken for an answer.
 
 use super::answers;
+use super::command::Commands;
 use super::lost::{self, LOST_REBOOT};
 use super::machine::{Machine, word};
-use crate::pattern;
-use crate::ssh::{ExecFailure, quote};
+use crate::ssh::quote;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,20 +27,16 @@ const OWN_FAULTS: [&str; 3] = ["remote.key-file", "remote.no-identity", "site.se
 pub(crate) struct Remote {
     machine: Arc<Machine>,
     reboot: Vec<String>,
-    allow: Vec<Vec<String>>,
+    commands: Commands,
 }
 
 impl Remote {
     /// `allow` are the patterns of the commands that a guest may run.
     pub(crate) fn new(machine: Arc<Machine>, reboot: &[String], allow: &[Vec<String>]) -> Self {
-        let allow = allow
-            .iter()
-            .map(|words| words.iter().map(|word| machine.target.fill(word)).collect())
-            .collect();
         Remote {
+            commands: Commands::new(machine.clone(), allow),
             machine,
             reboot: reboot.to_vec(),
-            allow,
         }
     }
 
@@ -99,51 +95,6 @@ impl Remote {
                 sleep(HANGS).await;
                 self.look(identities, since).await
             } => seen,
-        }
-    }
-
-    fn allowed(&self, argv: &[String]) -> Result<(), Fault> {
-        let readable = !argv.is_empty() && argv.iter().all(|word| !word.contains('\0'));
-        if readable
-            && self
-                .allow
-                .iter()
-                .any(|it| pattern::command_matches(it, argv))
-        {
-            return Ok(());
-        }
-        Err(Fault::denied(
-            "remote.not-allowed",
-            self.machine.system(),
-            format!(
-                "the command `{}` is not in `remote.allow` of the site file; add a pattern for it if guests may run it",
-                quote(argv)
-            ),
-        ))
-    }
-
-    /// What a failed command leaves: nothing when it was not sent, doubt when it was.
-    fn lost(&self, what: &str, failure: ExecFailure) -> Fault {
-        let (system, name) = (self.machine.system(), &self.machine.target.fqdn);
-        match failure {
-            ExecFailure::NotSent(text) => Fault::unreachable(
-                "remote.unreachable",
-                system,
-                format!("{name} broke the connection before {what} was sent: {text}"),
-            ),
-            ExecFailure::Lost(text) => Fault::in_doubt(
-                "remote.in-doubt",
-                system,
-                format!("{name} broke the connection after {what} was sent: {text}"),
-            ),
-            ExecFailure::Timeout(after) => Fault::timeout(
-                "remote.command-timeout",
-                system,
-                format!(
-                    "{what} did not end on {name} within {} s; it may still be running there",
-                    after.as_secs_f32()
-                ),
-            ),
         }
     }
 }
@@ -241,7 +192,7 @@ impl Provider for Remote {
         let ended = connection.exec(&command, self.machine.read_timeout).await;
         connection.close().await;
         match ended
-            .map_err(|failure| self.lost("the reboot", failure))?
+            .map_err(|failure| self.commands.lost("the reboot", failure))?
             .exit
         {
             Exit::Status(0) => Ok(()),
@@ -262,32 +213,7 @@ impl Provider for Remote {
         at: Identity,
         command: Command,
     ) -> Result<CommandResult, Fault> {
-        self.allowed(&command.argv)?;
-        let timeout = Duration::from_millis(command.timeout_ms);
-        let what = format!("`{}`", quote(&command.argv));
-        let connection = self
-            .machine
-            .connect(at)
-            .await
-            .map_err(|fault| lost::not_sent(&what, fault))?;
-        call.progress(format!("running {what}"));
-        let ended = connection.exec(&quote(&command.argv), timeout).await;
-        let fingerprint = connection.fingerprint.clone();
-        connection.close().await;
-        let ended = ended.map_err(|failure| self.lost(&what, failure))?;
-        let mut extra = vec![("host-key".to_owned(), fingerprint)];
-        if ended.truncated {
-            extra.push(("blob-truncated".to_owned(), "true".to_owned()));
-        }
-        Ok(CommandResult {
-            exit: ended.exit.clone(),
-            stdout_tail: ended.stdout.text(),
-            stderr_tail: ended.stderr.text(),
-            blob: (!ended.whole.is_empty())
-                .then(|| call.keep(&ended.whole))
-                .flatten(),
-            extra,
-        })
+        self.commands.run(call, at, command).await
     }
 
     async fn witness(
@@ -302,7 +228,7 @@ impl Provider for Remote {
 
     async fn reconcile(
         &self,
-        _call: &Call,
+        call: &Call,
         function: &'static Function,
         arguments: &Value,
         witness: &Value,
@@ -316,6 +242,9 @@ impl Provider for Remote {
             return Ok(lost::reboot(&self.machine.target.fqdn, before, &LOST_REBOOT, look).await);
         }
         let name = &self.machine.target.fqdn;
+        if let Some(verdict) = self.commands.find(call, at, arguments, before).await? {
+            return Ok(verdict);
+        }
         Ok(Reconciled::Unknown(
             match self.machine.boot_id_at(at).await {
                 Ok(now) if now == before => format!(

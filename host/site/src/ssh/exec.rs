@@ -1,14 +1,15 @@
 //! One command over a connection, with bounded output.
 
 use super::Connection;
-use russh::{ChannelMsg, Sig};
+use russh::client::Msg;
+use russh::{Channel, ChannelMsg, ChannelStream, Sig};
 use std::time::Duration;
 use wreimage_capability::remote::Exit;
 
 /// How much of the end of each stream is kept for the answer.
 const TAIL: usize = 16 << 10;
 /// How much of the whole output is kept for the run's store.
-const WHOLE: usize = 8 << 20;
+pub(crate) const WHOLE: usize = 8 << 20;
 
 /// What a command wrote.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +18,13 @@ pub(crate) struct Output {
 }
 
 impl Output {
+    /// The end of these bytes.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        let mut output = Output::default();
+        output.push(bytes);
+        output
+    }
+
     fn push(&mut self, bytes: &[u8]) {
         self.tail.extend_from_slice(bytes);
         if self.tail.len() > 4 * TAIL {
@@ -69,14 +77,9 @@ pub(crate) enum ExecFailure {
 }
 
 impl Connection {
-    /// Runs a command string of the far shell.
-    pub(crate) async fn exec(
-        &self,
-        command: &str,
-        timeout: Duration,
-    ) -> Result<Ended, ExecFailure> {
+    async fn send(&self, command: &str, timeout: Duration) -> Result<Channel<Msg>, ExecFailure> {
         let open = tokio::time::timeout(timeout, self.handle.channel_open_session()).await;
-        let mut channel = match open {
+        let channel = match open {
             Ok(Ok(channel)) => channel,
             Ok(Err(error)) => return Err(ExecFailure::NotSent(error.to_string())),
             Err(_) => {
@@ -85,9 +88,29 @@ impl Connection {
                 ));
             }
         };
-        if let Err(error) = channel.exec(true, command).await {
-            return Err(ExecFailure::NotSent(error.to_string()));
+        match channel.exec(true, command).await {
+            Ok(()) => Ok(channel),
+            Err(error) => Err(ExecFailure::NotSent(error.to_string())),
         }
+    }
+
+    /// Starts a command string of the far shell and leaves it running: what is returned reads its standard output. When
+    /// that is dropped the channel is closed, and with it the command's standard input.
+    pub(crate) async fn start(
+        &self,
+        command: &str,
+        timeout: Duration,
+    ) -> Result<ChannelStream<Msg>, ExecFailure> {
+        Ok(self.send(command, timeout).await?.into_stream())
+    }
+
+    /// Runs a command string of the far shell.
+    pub(crate) async fn exec(
+        &self,
+        command: &str,
+        timeout: Duration,
+    ) -> Result<Ended, ExecFailure> {
+        let mut channel = self.send(command, timeout).await?;
         let mut ended = Ended {
             exit: Exit::Other(String::new()),
             stdout: Output::default(),

@@ -65,7 +65,7 @@ impl Site {
             "[dhcp]\nprovider = \"lab\"\n".to_owned()
         } else {
             format!(
-                "[dhcp]\nprovider = \"dhcpincludes\"\nfolder = {folder:?}\ninclude = [{include:?}, \"-r\", \"commit\"]\n\
+                "[dhcp]\nprovider = \"dhcpincludes\"\nfolder = {folder:?}\nexpiry = \"none\"\ninclude = [{include:?}, \"-r\", \"commit\"]\n\
                  running = [{systemctl:?}, \"is-active\", {service:?}]\nstarted = {status:?}\n\
                  [dhcp.server]\nhost = \"10.64.255.2\"\nuser = \"root\"\nkey = {key:?}\nknown-hosts = {known:?}\n\
                  [dhcp.boot.pxelinux-http]\n\

@@ -1,0 +1,214 @@
+//! Commands that a guest may run on its machine: short ones in the SSH session, long ones as units.
+
+use super::lost;
+use super::machine::Machine;
+use super::unit::{LONG, Seen, Started, Unit};
+use crate::pattern;
+use crate::ssh::{Ended, ExecFailure, quote};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+use wreimage_capability::remote::{Command, CommandResult, Identity};
+use wreimage_capability::{Call, Fault, Reconciled};
+
+/// How long the end of a unit is waited for that this process has lost: the engine asks no longer than 120 s.
+const LOST_UNIT: Duration = Duration::from_secs(70);
+
+/// The commands of one run on its machine.
+pub(super) struct Commands {
+    machine: Arc<Machine>,
+    /// Patterns of what is allowed.
+    allow: Vec<Vec<String>>,
+    /// Keys of the long commands that this process has begun or gone back to.
+    followed: Mutex<BTreeSet<String>>,
+}
+
+impl Commands {
+    pub(super) fn new(machine: Arc<Machine>, allow: &[Vec<String>]) -> Self {
+        let allow = allow
+            .iter()
+            .map(|words| words.iter().map(|word| machine.target.fill(word)).collect())
+            .collect();
+        Commands {
+            machine,
+            allow,
+            followed: Mutex::default(),
+        }
+    }
+
+    fn allowed(&self, argv: &[String]) -> Result<(), Fault> {
+        let readable = !argv.is_empty() && argv.iter().all(|word| !word.contains('\0'));
+        if readable
+            && self
+                .allow
+                .iter()
+                .any(|it| pattern::command_matches(it, argv))
+        {
+            return Ok(());
+        }
+        Err(Fault::denied(
+            "remote.not-allowed",
+            self.machine.system(),
+            format!(
+                "the command `{}` is not in `remote.allow` of the site file; add a pattern for it if guests may run it",
+                quote(argv)
+            ),
+        ))
+    }
+
+    pub(super) async fn run(
+        &self,
+        call: &Call,
+        at: Identity,
+        command: Command,
+    ) -> Result<CommandResult, Fault> {
+        self.allowed(&command.argv)?;
+        let timeout = Duration::from_millis(command.timeout_ms);
+        let what = format!("`{}`", quote(&command.argv));
+        let connection = if timeout > LONG {
+            let unit = Unit::new(&self.machine, at, call);
+            self.follow(call);
+            match unit.start(call, &command.argv, timeout).await? {
+                Started::Unit(connection) => return unit.follow(call, connection, timeout).await,
+                Started::Plain(connection) => {
+                    call.progress(format!(
+                        "{} runs no systemd for this user: a connection that breaks leaves {what} in doubt",
+                        self.machine.target.fqdn
+                    ));
+                    connection
+                }
+            }
+        } else {
+            let connect = self.machine.connect(at).await;
+            connect.map_err(|fault| lost::not_sent(&what, fault))?
+        };
+        call.progress(format!("running {what}"));
+        let ended = connection.exec(&quote(&command.argv), timeout).await;
+        let fingerprint = connection.fingerprint.clone();
+        connection.close().await;
+        let ended = ended.map_err(|failure| self.lost(&what, failure))?;
+        Ok(result_of(call, ended, fingerprint))
+    }
+
+    /// What became of the unit of a command. `None` for a short one, where there are no units, and when the machine is not in that boot.
+    pub(super) async fn find(
+        &self,
+        call: &Call,
+        at: Identity,
+        arguments: &Value,
+        before: &str,
+    ) -> Result<Option<Reconciled>, Fault> {
+        if timeout(arguments).is_none_or(|timeout| timeout <= LONG) {
+            return Ok(None);
+        }
+        // What ran in another boot has left nothing that tells.
+        if !self
+            .machine
+            .boot_id_at(at)
+            .await
+            .is_ok_and(|now| now == before)
+        {
+            return Ok(None);
+        }
+        let is_followed = self.is_followed(call);
+        let unit = Unit::new(&self.machine, at, call);
+        let mut kept = None;
+        let patience = if is_followed {
+            LOST_UNIT
+        } else {
+            Duration::ZERO
+        };
+        let seen = unit.watch(call, &mut kept, Instant::now() + patience).await;
+        Ok(Some(match seen {
+            Ok(Seen::Plain) => return Ok(None),
+            Ok(Seen::Absent) => Reconciled::DidNot,
+            Ok(Seen::Ended(how)) => {
+                let result = unit.collect(call, &mut kept, &how).await?;
+                Reconciled::Happened(serde_json::to_value(result).unwrap_or_default())
+            }
+            Ok(Seen::Running) if !is_followed => {
+                call.progress(format!(
+                    "{} still runs; to do it again is to go back to it, and does not start it a second time",
+                    unit.name()
+                ));
+                Reconciled::DidNot
+            }
+            Ok(Seen::Running) => Reconciled::Unknown(format!(
+                "it still runs there as {}; to do it again is to go back to it",
+                unit.name()
+            )),
+            Ok(Seen::Lost) => Reconciled::Unknown(format!(
+                "{} was begun, does not run any more, and nothing says how it ended; `journalctl --unit={}` there may \
+                 tell",
+                unit.name(),
+                unit.name()
+            )),
+            Err(fault) => Reconciled::Unknown(format!(
+                "{} cannot be asked about {}: {}",
+                self.machine.target.fqdn,
+                unit.name(),
+                fault.message
+            )),
+        }))
+    }
+
+    /// Remembers that this process has begun this call, or gone back to it.
+    fn follow(&self, call: &Call) {
+        let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        followed.insert(call.key());
+    }
+
+    fn is_followed(&self, call: &Call) -> bool {
+        let followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        followed.contains(&call.key())
+    }
+
+    /// What a failed command leaves: nothing when it was not sent, doubt when it was.
+    pub(super) fn lost(&self, what: &str, failure: ExecFailure) -> Fault {
+        let (system, name) = (self.machine.system(), &self.machine.target.fqdn);
+        match failure {
+            ExecFailure::NotSent(text) => Fault::unreachable(
+                "remote.unreachable",
+                system,
+                format!("{name} broke the connection before {what} was sent: {text}"),
+            ),
+            ExecFailure::Lost(text) => Fault::in_doubt(
+                "remote.in-doubt",
+                system,
+                format!("{name} broke the connection after {what} was sent: {text}"),
+            ),
+            ExecFailure::Timeout(after) => Fault::timeout(
+                "remote.command-timeout",
+                system,
+                format!(
+                    "{what} did not end on {name} within {} s; it may still be running there",
+                    after.as_secs_f32()
+                ),
+            ),
+        }
+    }
+}
+
+/// What a command gave that ended.
+pub(super) fn result_of(call: &Call, ended: Ended, fingerprint: String) -> CommandResult {
+    let mut extra = vec![("host-key".to_owned(), fingerprint)];
+    if ended.truncated {
+        extra.push(("blob-truncated".to_owned(), "true".to_owned()));
+    }
+    CommandResult {
+        exit: ended.exit.clone(),
+        stdout_tail: ended.stdout.text(),
+        stderr_tail: ended.stderr.text(),
+        blob: (!ended.whole.is_empty())
+            .then(|| call.keep(&ended.whole))
+            .flatten(),
+        extra,
+    }
+}
+
+fn timeout(arguments: &Value) -> Option<Duration> {
+    let millis = arguments.get("command")?.get("timeout_ms")?.as_u64()?;
+    Some(Duration::from_millis(millis))
+}
