@@ -225,6 +225,19 @@ pub fn forget(state: &Path, days: Option<u32>, runs: Option<u32>) {
     }
 }
 
+/// For how long a run has been there, by its id.
+fn age(run: &str) -> String {
+    let Some(began) = began(run) else {
+        return String::new();
+    };
+    let minutes = Timestamp::now().duration_since(began).as_mins().max(0);
+    match (minutes / (24 * 60), minutes / 60) {
+        (0, 0) => format!("{minutes} min"),
+        (0, hours) => format!("{hours} h"),
+        (days, _) => format!("{days} d"),
+    }
+}
+
 /// When a run was started, by its id.
 fn began(run: &str) -> Option<Timestamp> {
     let time = run.split('-').next()?;
@@ -284,11 +297,13 @@ pub fn runs(arguments: &Runs) -> Result<Exit, Failure> {
             Output::Json => writeln!(text, "{}", json!(standing)),
             Output::Text => writeln!(
                 text,
-                "{:<42} {:<12} {:<10} {:<10} {}",
+                "{:<42} {:<12} {:<10} {:<10} {:<10} {:>8}  {}",
                 standing.run,
                 standing.host,
                 standing.state,
+                standing.guest,
                 standing.actor,
+                age(&id),
                 match (&standing.question, &standing.step) {
                     (Some(question), _) => format!("asks: {}", words::short(&question.question)),
                     (None, Some(step)) => words::short(step),

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, params};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -22,6 +22,10 @@ const APPLICATION_ID: i32 = 0x7772_6569;
 
 /// How long a reader or writer waits for the other.
 const BUSY: Duration = Duration::from_secs(5);
+
+/// How long the log of writes is made before the first flush, in bytes: more than a reimage writes. A flush of a file that
+/// does not grow need not write down its new size as well, which takes as long as the flush itself.
+const LOG_LENGTH: u64 = 512 << 10;
 
 const SCHEMA: &str = "
 CREATE TABLE record (
@@ -100,6 +104,8 @@ struct Inner {
     last: Sum,
     /// Whether each write is flushed: `synchronous=FULL`.
     flushes: bool,
+    /// Whether the log has been made long.
+    is_long: bool,
 }
 
 impl RunDatabase {
@@ -151,6 +157,7 @@ impl RunDatabase {
                 connection,
                 last: Sum::default(),
                 flushes: false,
+                is_long: false,
             }),
             _driver: driver,
         })
@@ -185,6 +192,7 @@ impl RunDatabase {
                 connection,
                 last,
                 flushes: false,
+                is_long: false,
             }),
             _driver: driver,
         };
@@ -254,6 +262,11 @@ impl Log for RunDatabase {
         })?;
         let time = entry.time.as_millisecond();
         let mut inner = self.inner();
+        if durable && !inner.is_long {
+            inner.is_long = true;
+            // Without it, it works as well.
+            let _ = lengthen(&self.folder.join("journal.db-wal"));
+        }
         let sum = sum(inner.last, entry.number, time, &body);
         let written = (|| {
             if durable != inner.flushes {
@@ -426,6 +439,14 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     // Moving the log into the file flushes; that is done at the end, not in the middle of a read.
     connection.pragma_update(None, "wal_autocheckpoint", 0)
+}
+
+/// Fills a log up with zeros, which SQLite takes for its end: no frame of them has the right sum.
+fn lengthen(log: &Path) -> io::Result<()> {
+    let mut file = OpenOptions::new().append(true).open(log)?;
+    let missing = LOG_LENGTH.saturating_sub(file.metadata()?.len());
+    io::copy(&mut io::repeat(0).take(missing), &mut file)?;
+    file.sync_all()
 }
 
 fn damaged(path: &Path, error: impl std::fmt::Display) -> OpenError {

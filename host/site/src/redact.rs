@@ -2,7 +2,9 @@
 
 use crate::secret::Secret;
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::{
+    GeneralPurpose, STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD,
+};
 use secrecy::ExposeSecret;
 use std::sync::Arc;
 
@@ -34,14 +36,21 @@ fn forms(secret: &str) -> Vec<String> {
         return Vec::new();
     }
     let bytes = secret.as_bytes();
+    let percent = percent(bytes);
     let mut forms = vec![
         secret.to_owned(),
-        STANDARD.encode(bytes),
-        STANDARD_NO_PAD.encode(bytes),
-        URL_SAFE.encode(bytes),
-        URL_SAFE_NO_PAD.encode(bytes),
-        percent(bytes),
+        hex(bytes, |byte| format!("{byte:02x}")),
+        hex(bytes, |byte| format!("{byte:02X}")),
+        percent.replace("%20", "+"),
+        lower_escapes(&percent),
+        percent,
     ];
+    for engine in [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE, &URL_SAFE_NO_PAD] {
+        forms.push(engine.encode(bytes));
+    }
+    for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
+        forms.extend((0..3).map(|before| amid(engine, bytes, before)));
+    }
     // Without the quotes around it.
     let json = serde_json::to_string(secret).unwrap_or_default();
     forms.extend(json.get(1..json.len().saturating_sub(1)).map(str::to_owned));
@@ -49,6 +58,23 @@ fn forms(secret: &str) -> Vec<String> {
     forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
     forms.dedup();
     forms
+}
+
+fn hex(bytes: &[u8], digits: impl Fn(&u8) -> String) -> String {
+    bytes.iter().map(digits).collect()
+}
+
+/// The part of a base64 text that a secret decides which stands in the middle of what is encoded, as a password does behind
+/// its user: it depends on how many bytes stand before it, and the signs at its edges are shared with its neighbours.
+fn amid(engine: &GeneralPurpose, secret: &[u8], before: usize) -> String {
+    let mut bytes = vec![0; before];
+    bytes.extend_from_slice(secret);
+    let text = engine.encode(&bytes);
+    let first = if before == 0 { 0 } else { before + 1 };
+    let shared = usize::from(bytes.len() % 3 != 0);
+    text.get(first..text.len().saturating_sub(shared))
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// RFC 3986, 2.1 and 2.3.
@@ -61,6 +87,21 @@ fn percent(bytes: &[u8]) -> String {
         } else {
             text.push_str(&format!("%{byte:02X}"));
         }
+    }
+    text
+}
+
+/// The same with escapes such as `%2f`.
+fn lower_escapes(percent: &str) -> String {
+    let mut text = String::new();
+    let mut escape = 0;
+    for c in percent.chars() {
+        escape = if c == '%' { 3 } else { i32::max(escape - 1, 0) };
+        text.push(if escape > 0 {
+            c.to_ascii_lowercase()
+        } else {
+            c
+        });
     }
     text
 }
