@@ -1,6 +1,11 @@
 //! 200 reimages at once in one process, in the lab, against one alone: `cargo bench --bench many`. Prints how much later each
 //! comes to its end than the one that is alone, and the memory of the process at its most.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 use serde_json::Value;
 use std::collections::HashMap;

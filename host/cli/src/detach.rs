@@ -35,18 +35,20 @@ pub async fn run(arguments: &Run, hosts: &Hosts, words: Vec<OsString>) -> Result
         )));
     }
     let state = surroundings::state_of(&arguments.place)?;
-    let (id, begun): (String, Box<dyn Fn(&str) -> bool>) = match hosts.names() {
-        [host] => (
-            RunRequest::new(host, "").run,
-            Box::new(|id| wreimage_journal::read(&state, id).is_ok_and(|it| !it.is_empty())),
-        ),
-        // Its runs begin one after the other.
-        _ => (
-            batch::new_id(),
-            Box::new(|id| !look::runs_of(&state, id).unwrap_or_default().is_empty()),
-        ),
+    // The runs of a batch begin one after the other: with the first the process has begun.
+    let is_batch = hosts.names().len() > 1;
+    let id = match hosts.names() {
+        [host] => RunRequest::new(host, "").run,
+        _ => batch::new_id(),
     };
-    start(&state, &id, words, || begun(&id)).await
+    start(&state, &id, words, || {
+        if is_batch {
+            !look::runs_of(&state, &id).unwrap_or_default().is_empty()
+        } else {
+            wreimage_journal::read(&state, &id).is_ok_and(|records| !records.is_empty())
+        }
+    })
+    .await
 }
 
 /// Starts `wreimage resume` in the background.

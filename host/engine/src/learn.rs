@@ -66,26 +66,23 @@ impl State {
         outcome: &Outcome,
     ) -> Vec<UndoClosed> {
         self.calls += 1;
-        match &outcome.result {
-            Ok(value) => {
-                self.facts.observe(function, value);
-                match (function.capability, function.name) {
-                    ("netbox", "get-device") => {
-                        self.device = serde_json::from_value(value.clone()).ok();
-                    }
-                    // Another boot: what was compared before may have been another machine.
-                    ("remote", "wait-for-boot") => self.identified_boot = false,
-                    _ => {}
+        if let Ok(value) = &outcome.result {
+            self.facts.observe(function, value);
+            match (function.capability, function.name) {
+                ("netbox", "get-device") => {
+                    self.device = serde_json::from_value(value.clone()).ok();
                 }
-                if self.rehearses && !self.in_twin && !function.effect.mutates() {
-                    self.seen.push(Seen {
-                        function,
-                        arguments: outcome.arguments.clone(),
-                        outcome: value.clone(),
-                    });
-                }
+                // Another boot: what was compared before may have been another machine.
+                ("remote", "wait-for-boot") => self.identified_boot = false,
+                _ => {}
             }
-            Err(_) => {}
+            if self.rehearses && !self.in_twin && !function.effect.mutates() {
+                self.seen.push(Seen {
+                    function,
+                    arguments: outcome.arguments.clone(),
+                    outcome: value.clone(),
+                });
+            }
         }
         if function.effect.mutates() {
             let step = self.notes.open_step_name();

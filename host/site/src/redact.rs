@@ -71,7 +71,7 @@ fn amid(engine: &GeneralPurpose, secret: &[u8], before: usize) -> String {
     bytes.extend_from_slice(secret);
     let text = engine.encode(&bytes);
     let first = if before == 0 { 0 } else { before + 1 };
-    let shared = usize::from(bytes.len() % 3 != 0);
+    let shared = usize::from(!bytes.len().is_multiple_of(3));
     text.get(first..text.len().saturating_sub(shared))
         .unwrap_or_default()
         .to_owned()

@@ -257,7 +257,7 @@ fn a_run_that_is_killed_anywhere_ends_as_one_that_was_left_alone() {
 fn every(stride: usize, offset: usize, points: Vec<String>) -> Vec<String> {
     let numbered = points.into_iter().enumerate();
     numbered
-        .filter(|(index, _)| (index + offset) % stride == 0)
+        .filter(|(index, _)| (index + offset).is_multiple_of(stride))
         .map(|(_, point)| point)
         .collect()
 }
