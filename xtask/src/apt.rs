@@ -39,7 +39,14 @@ pub fn install(wanted: &[String]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let packages = together(&missing, wanted);
+    newest(&together(&missing, wanted))
+}
+
+/// Installs these packages, or brings them to the newest version.
+///
+/// # Errors
+/// As [`install`].
+pub fn newest(packages: &[String]) -> Result<()> {
     let line = format!("apt-get install --yes {OPTIONS} {}", packages.join(" "));
     if !Path::new("/usr/bin/apt-get").exists() {
         bail!(
@@ -51,12 +58,9 @@ pub fn install(wanted: &[String]) -> Result<()> {
         bail!("Debian packages are missing; run:\n\n    sudo {line}\n");
     }
     println!("xtask: {line}");
-    if inner::run(&mut apt_get(&packages)).is_err() {
-        // Most often the lists are old or were never fetched.
-        inner::run(Command::new("apt-get").arg("update"))?;
-        inner::run(&mut apt_get(&packages))?;
-    }
-    Ok(())
+    // Old lists offer old versions, or none. Where they cannot be fetched, the old ones may do.
+    let _refreshed = inner::run(Command::new("apt-get").arg("update"));
+    inner::run(&mut apt_get(packages))
 }
 
 /// Nothing that is installed is removed for the sake of a test. An emulator and its tools must have one version; where the

@@ -154,9 +154,25 @@ fn build_set(set: &Set, toolchain: &Toolchain, digest: &str) -> Result<()> {
     for name in &set.names {
         let size = make(set, name, &version).with_context(|| format!("guest {name}"))?;
         println!("xtask: {}/{name}.wasm {size} bytes", shown.display());
+        ship_invariants(set, name)?;
     }
     write_whole(&set.stamp(), digest.as_bytes())?;
     println!("xtask: {:.1} s", began.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// What a guest must keep to is shipped beside it.
+fn ship_invariants(set: &Set, name: &str) -> Result<()> {
+    let guests = repository::guests();
+    for folder in [guests.join(name), guests.join("examples").join(name)] {
+        let file = folder.join("invariants.toml");
+        if file.exists() {
+            let beside = set.component(name).with_extension("invariants.toml");
+            let text =
+                fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            write_whole(&beside, &text)?;
+        }
+    }
     Ok(())
 }
 

@@ -13,6 +13,10 @@ pub const TARGET: &str = "wasm32-unknown-unknown";
 /// Debian's packages of a toolchain that can build the standard library for [`TARGET`].
 const DEBIAN_PACKAGES: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
 
+/// The oldest minor version of Rust 1 that the dependencies of the guests accept. Debian 12 had older ones before its
+/// security updates.
+const OLDEST_MINOR: u32 = 88;
+
 /// Debian's package with a linker, for machines where no toolchain brings its own.
 const DEBIAN_LINKER_PACKAGE: &str = "lld-22";
 
@@ -106,8 +110,10 @@ pub fn get() -> Result<Toolchain> {
         Err(missing) => missing,
     };
     let missing: Vec<String> = missing.into_iter().map(str::to_owned).collect();
-    apt::install(&missing).with_context(|| {
-        format!("no Rust toolchain here can compile for {TARGET}; Debian 12 has one")
+    apt::newest(&missing).with_context(|| {
+        format!(
+            "no Rust toolchain here, of version 1.{OLDEST_MINOR} or later, can compile for {TARGET}; Debian 12 has one"
+        )
     })?;
     choose(look()?).map_err(|missing| {
         anyhow!(
@@ -215,7 +221,17 @@ fn debian() -> Result<Option<Compiler>> {
         sysroot: sysroot(rustc)?,
     };
     let is_whole = sources(&compiler).join("library/std").is_dir();
-    Ok(is_whole.then_some(compiler))
+    let version = inner::output(inner::scrubbed(rustc).arg("--version"))?;
+    Ok((is_whole && is_new_enough(&version)).then_some(compiler))
+}
+
+/// Whether the guests' dependencies accept a compiler that says this of itself, such as `rustc 1.96.0 (…)`.
+fn is_new_enough(version: &str) -> bool {
+    version
+        .strip_prefix("rustc 1.")
+        .and_then(|rest| rest.split('.').next())
+        .and_then(|minor| minor.parse::<u32>().ok())
+        .is_some_and(|minor| minor >= OLDEST_MINOR)
 }
 
 fn sources(compiler: &Compiler) -> PathBuf {
@@ -282,6 +298,13 @@ mod tests {
             "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER".as_ref(),
             Some("/lld".as_ref())
         )));
+    }
+
+    #[test]
+    fn a_compiler_that_the_dependencies_do_not_accept_is_none() {
+        assert!(is_new_enough("rustc 1.96.0 (ac68faa20 2026-05-25)"));
+        assert!(!is_new_enough("rustc 1.85.0 (4d91de4e4 2025-02-17)"));
+        assert!(!is_new_enough("clang 19"));
     }
 
     #[test]

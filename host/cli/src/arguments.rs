@@ -43,6 +43,9 @@ pub enum Command {
     Logs(Logs),
     /// Show what a guest is and what it can do, without running it
     Inspect(Inspect),
+    /// Test a guest in the simulated data centre: against scenarios, or by a sweep of everything that can go wrong
+    #[command(after_help = crate::exit::TEST_HELP)]
+    Test(Test),
     /// The simulated data centre
     #[command(subcommand)]
     Lab(LabCommand),
@@ -372,6 +375,46 @@ pub struct Inspect {
     /// The format
     #[arg(long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
     pub output: Output,
+}
+
+/// `wreimage test`.
+#[derive(Debug, Args)]
+pub struct Test {
+    /// The guest: a path or a name, as for `run`
+    #[arg(value_name = "GUEST")]
+    pub guest: String,
+    /// Scenarios: files, folders with a scenario.toml, or folders of such; by default those in `scenarios` beside the
+    /// guest, or here
+    #[arg(value_name = "SCENARIO")]
+    pub scenarios: Vec<PathBuf>,
+    /// Play only those whose name, or in a sweep whose case, holds this text
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Option<String>,
+    /// Play the scenario once for every call that it makes and every fault that the call can have, and check the
+    /// invariants. Without SCENARIO, the one that the guest's invariants name
+    #[arg(long)]
+    pub sweep: bool,
+    /// Of the sweep, play only this case, such as 'ipmi.set-power#1 timeout'; may be given several times
+    #[arg(long, value_name = "CASE", requires = "sweep")]
+    pub case: Vec<String>,
+    /// More that must hold, besides GUEST.invariants.toml beside the guest; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub invariants: Vec<PathBuf>,
+    /// How to tell the results: text for people, json for one event per line
+    #[arg(long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+    pub output: Output,
+    /// Write the results to this file as well, in JUnit's format
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Keep the journal of each scenario that has no snapshot yet; later runs are compared with it
+    #[arg(long, conflicts_with = "sweep")]
+    pub record: bool,
+    /// Keep the journals as they are now as the snapshots
+    #[arg(long, conflicts_with = "sweep")]
+    pub accept: bool,
+    /// How many are played at the same time; by default as many as there are processors
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
 }
 
 /// `wreimage lab`.

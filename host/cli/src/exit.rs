@@ -9,6 +9,8 @@ pub enum Exit {
     Success,
     /// Done with warnings, under `--strict`.
     Warnings,
+    /// A scenario did not pass.
+    NotPassed,
     /// Failed, and everything was taken back.
     TakenBack,
     /// Failed, and something is left.
@@ -29,6 +31,7 @@ impl Exit {
     fn code(self) -> u8 {
         match self {
             Exit::Success => 0,
+            Exit::NotPassed => 1,
             Exit::Warnings => 10,
             Exit::TakenBack => 20,
             Exit::Left => 21,
@@ -55,7 +58,7 @@ impl Exit {
             Exit::Success => 0,
             Exit::Warnings => 1,
             Exit::Cancelled => 2,
-            Exit::Refused | Exit::Usage => 3,
+            Exit::Refused | Exit::Usage | Exit::NotPassed => 3,
             Exit::TakenBack => 4,
             Exit::Paused => 5,
             Exit::Left => 6,
@@ -100,6 +103,15 @@ Exit codes:
   40  refused before anything was touched
   50  paused: it waits for an answer, or can be resumed
   64  the call, the guest's options, the site file or the world file are wrong
+  70  wreimage itself failed";
+
+/// The table for `test --help`.
+pub const TEST_HELP: &str = "\
+Exit codes:
+   0  all passed
+   1  some did not pass
+  40  the guest cannot be loaded
+  64  the call or a scenario is wrong: it has a key, a function or a host that does not exist, or expects nothing
   70  wreimage itself failed";
 
 /// Why the program ends before a run has its own word on it.

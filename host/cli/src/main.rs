@@ -22,6 +22,7 @@ mod session;
 mod site_check;
 mod surroundings;
 mod tell;
+mod test;
 
 use arguments::{Command, LabCommand, LockCommand, SiteCommand};
 use clap::{CommandFactory, FromArgMatches};
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
 
 fn start(arguments: Vec<OsString>) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(threads())
         .enable_all()
         .build()
         .map_err(|error| Failure::internal(format!("no threads can be started: {error}")))?;
@@ -49,6 +50,13 @@ fn start(arguments: Vec<OsString>) -> Result<Exit, Failure> {
     // A thread that still waits for a key at the terminal must not hold the process.
     runtime.shutdown_background();
     exit
+}
+
+/// Runs wait more than they work; scenarios use what is there.
+fn threads() -> usize {
+    const FEWEST: usize = 2;
+    const MOST: usize = 16;
+    std::thread::available_parallelism().map_or(FEWEST, |there| there.get().clamp(FEWEST, MOST))
 }
 
 async fn dispatch(arguments: Vec<OsString>) -> Result<Exit, Failure> {
@@ -80,6 +88,7 @@ async fn dispatch(arguments: Vec<OsString>) -> Result<Exit, Failure> {
         Command::Logs(logs) => look::logs(&logs).await,
         Command::Watch(watch) => notice::watch(&watch).await,
         Command::Inspect(inspect) => inspect::inspect(&inspect).await,
+        Command::Test(arguments) => test::test(&arguments).await,
         Command::Lab(LabCommand::Show) => {
             print(wreimage_lab::BUILTIN)?;
             Ok(Exit::Success)

@@ -5,12 +5,13 @@ use crate::exit::Failure;
 use crate::files;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use wreimage_capability::{Call, Clock, Function, Polled, Providers, Server, SystemClock, netbox};
+use wreimage_capability::{Call, Function, Polled, Providers, Server, SystemClock, netbox};
 use wreimage_engine::{
-    Absent, Engine, Grants, Guest, Limits, Observer, Seen, Services, Twin, TwinMaker, WaitPolicy,
+    Absent, Engine, Grants, Guest, Limits, Observer, Services, TwinMaker, WaitPolicy,
 };
 use wreimage_journal::Mode;
 use wreimage_lab::{Lab, Pace, Participant, World};
+use wreimage_scenario::LabTwin;
 use wreimage_site::{Choice, Keeper, Notifier, Retention, Site};
 
 /// Loads a guest by path or name, with the compilation cache.
@@ -79,38 +80,9 @@ const LAB_RUNS: u32 = 1000;
 /// Without this capability, whoever asks for a certificate gets it.
 const PUPPET_CA: &str = "puppet-ca";
 
-/// Makes the twin of a rehearsal in a lab of its own.
-struct LabTwin {
-    site: String,
-    task: Option<String>,
-    /// There is no `puppet-ca` to sign a request.
-    autosign: bool,
-}
-
-impl TwinMaker for LabTwin {
-    fn make(&self, host: &str, seen: &[Seen], clock: &dyn Clock) -> Result<Twin, String> {
-        let reads: Vec<_> = seen
-            .iter()
-            .map(|seen| (seen.function, seen.arguments.clone(), seen.outcome.clone()))
-            .collect();
-        let lab = Lab::twin(&self.site, host, &reads, clock.now());
-        if self.autosign {
-            lab.autosign();
-        }
-        Ok(Twin {
-            providers: lab.providers_for(host, self.task.as_deref()),
-            clock: lab.clock(),
-        })
-    }
-}
-
 /// A twin of a host on a site without any other part of a lab.
 fn twin_maker(site: &str, binding: &Binding, absent: &Absent) -> Arc<dyn TwinMaker> {
-    Arc::new(LabTwin {
-        site: site.to_owned(),
-        task: binding.task.clone(),
-        autosign: absent.contains(PUPPET_CA),
-    })
+    LabTwin::new(site, binding.task.as_deref(), absent)
 }
 
 /// The guest as a site's grants name it.

@@ -110,6 +110,7 @@ mod release;
 mod seat;
 mod service;
 mod services_file;
+mod situation;
 mod snippet;
 mod table;
 mod time;
@@ -127,6 +128,7 @@ pub use machine::{
 pub use pace::Pace;
 pub use service::agent::{Agent, Disabled, Success};
 pub use service::phabricator::Comment;
+pub use situation::Situation;
 pub use time::{Millis, Times};
 pub use world::{BUILTIN, World, WorldError};
 

@@ -6,13 +6,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 use tokio::runtime::Runtime;
 use toml::Table;
-use wreimage_capability::{BoxFuture, Clock, Fault, Providers};
+use wreimage_capability::{BoxFuture, Fault, Providers};
 use wreimage_engine::{
-    Absent, Engine, Given, GivenConsent, Guest, Operator, OptionValues, RunRequest, Seen, Services,
-    Twin, TwinMaker,
+    Absent, Engine, Given, GivenConsent, Guest, Operator, OptionValues, RunRequest, Services,
 };
 use wreimage_journal::{MemoryLog, Question};
 use wreimage_lab::{BUILTIN, Lab, Pace, World};
+use wreimage_scenario::LabTwin;
 
 /// The engine and the guest, loaded once for all tests of a program.
 struct Loaded {
@@ -78,30 +78,6 @@ impl Operator for Answers {
                 None if self.1 => panic!("one question too many: {question:?}"),
                 None => wreimage_engine::Nobody.ask(question).await,
             }
-        })
-    }
-}
-
-struct LabTwin {
-    site: String,
-    task: Option<String>,
-    /// There is no `puppet-ca` to sign a request.
-    autosign: bool,
-}
-
-impl TwinMaker for LabTwin {
-    fn make(&self, host: &str, seen: &[Seen], clock: &dyn Clock) -> Result<Twin, String> {
-        let reads: Vec<_> = seen
-            .iter()
-            .map(|seen| (seen.function, seen.arguments.clone(), seen.outcome.clone()))
-            .collect();
-        let lab = Lab::twin(&self.site, host, &reads, clock.now());
-        if self.autosign {
-            lab.autosign();
-        }
-        Ok(Twin {
-            providers: lab.providers_for(host, self.task.as_deref()),
-            clock: lab.clock(),
         })
     }
 }
@@ -236,11 +212,7 @@ impl Case {
         services.log = log.clone();
         services.operator = Arc::new(Answers::new(&self.answers));
         services.consent = Arc::new(GivenConsent(self.host.clone()));
-        services.twin = Some(Arc::new(LabTwin {
-            site,
-            task: task.clone(),
-            autosign: self.absent.contains("puppet-ca"),
-        }));
+        services.twin = Some(LabTwin::new(&site, task.as_deref(), &self.absent));
         let report = runtime
             .block_on(wreimage_engine::run(engine, guest, request, services))
             .unwrap();

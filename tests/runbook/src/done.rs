@@ -1,13 +1,13 @@
 //! What became of a run.
 
 use crate::case::block_on;
-use crate::told;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use wreimage_capability::{Call, Fault, Polled, function};
 use wreimage_engine::{PastStep, Report};
 use wreimage_journal::{Entry, Level, Origin, Record};
 use wreimage_lab::{Lab, Machine};
+use wreimage_scenario::told;
 
 /// A run that has ended, with the lab in which it did.
 pub struct Done {

@@ -10,7 +10,6 @@
 
 pub mod case;
 pub mod done;
-pub mod told;
 
 pub use case::{Answers, Case};
 pub use done::Done;

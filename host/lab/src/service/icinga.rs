@@ -160,19 +160,21 @@ impl World {
         })
     }
 
-    /// What monitoring says of the host.
-    pub(crate) fn monitoring(&mut self, host: &str) -> Result<Status, Fault> {
-        let never_green = self
-            .services
-            .icinga
-            .odd
-            .get(host)
-            .is_some_and(|odd| odd.never_green);
-        let monitored = self.monitored(host)?.clone();
-        Ok(match self.machine(host) {
+    /// What monitoring holds of a host that it knows.
+    pub(crate) fn monitoring_seen(&self, host: &str) -> Option<Status> {
+        let icinga = &self.services.icinga;
+        let never_green = icinga.odd.get(host).is_some_and(|odd| odd.never_green);
+        let monitored = icinga.hosts.get(host)?;
+        Some(match self.machine(host) {
             Some(machine) => monitored.status(machine, never_green, &self.times, self.now),
             None => monitored_nobody(),
         })
+    }
+
+    /// What monitoring says of the host.
+    pub(crate) fn monitoring(&mut self, host: &str) -> Result<Status, Fault> {
+        self.monitored(host)?;
+        Ok(self.monitoring_seen(host).unwrap_or_else(monitored_nobody))
     }
 
     /// Asks for a check now; one that has already seen the host well is not repeated.

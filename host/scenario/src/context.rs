@@ -1,0 +1,193 @@
+//! What conditions can name.
+
+use serde::Serialize;
+use std::collections::BTreeMap;
+use wreimage_engine::Report;
+use wreimage_journal::{Entry, Level, Origin, Record};
+use wreimage_lab::Situation;
+
+/// A run, as far as it has come. The names of the fields are those that conditions use.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct RunFacts {
+    /// `success`, `warnings`, `failed`, `refused`, `cancelled`, `paused`; empty while it goes on.
+    pub outcome: String,
+    /// Exit code of the program; 0 while it goes on.
+    pub exit_code: u8,
+    /// Whether anything was changed.
+    pub touched: bool,
+    /// What a tired person reads first.
+    pub summary: String,
+    /// What is left.
+    pub left: Vec<String>,
+    /// Whether consent was given.
+    pub consented: bool,
+    /// The phase that goes on.
+    pub phase: String,
+    /// The step that goes on.
+    pub step: String,
+    /// Steps that have ended, in order.
+    pub steps: Vec<StepFacts>,
+    /// Names of the steps that failed and did not succeed later.
+    pub failed_steps: Vec<String>,
+    /// What the operator was asked.
+    pub questions: Vec<String>,
+    /// Commands that the operator was told.
+    pub commands: Vec<String>,
+    /// Functions of the changes that were made and succeeded, in order, whoever made them.
+    pub done: Vec<String>,
+    /// How often the guest called each function.
+    pub calls: BTreeMap<String, u64>,
+    /// What the operator was told, a line a thing.
+    pub said: Vec<String>,
+    /// Whether a secret stands anywhere in its journal or its report.
+    pub leaks: bool,
+}
+
+/// A step that has ended.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StepFacts {
+    /// Its phase.
+    pub phase: String,
+    /// Its name.
+    pub name: String,
+    /// `success`, `warning`, `failure`, `skipped`, `unfinished`.
+    pub level: &'static str,
+    /// What was found.
+    pub text: String,
+}
+
+/// The call at which a condition is judged.
+#[derive(Debug, Clone, Serialize)]
+pub struct CallFacts<'a> {
+    /// Such as `ipmi.set-power`.
+    pub function: String,
+    /// Whether it changes something.
+    pub mutates: bool,
+    /// Arguments by name.
+    pub arguments: &'a serde_json::Value,
+    /// The how-manieth call of its function, from 1.
+    pub nth: u64,
+}
+
+/// The case of a sweep; empty words outside of one.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct CaseFacts {
+    /// The function that the fault was put into.
+    pub function: String,
+    /// The how-manieth call of it.
+    pub nth: u64,
+    /// The fault, as in `--case`.
+    pub fault: String,
+}
+
+/// A run and the world at its end.
+#[derive(Debug, Clone, Serialize)]
+pub struct End {
+    /// The run.
+    pub run: RunFacts,
+    /// The world.
+    pub world: Situation,
+}
+
+/// Everything that a condition can name.
+#[derive(Debug, Serialize)]
+pub(crate) struct Context<'a> {
+    /// The world now.
+    pub world: &'a Situation,
+    /// The world when the run began.
+    pub before: &'a Situation,
+    /// The run so far.
+    pub run: &'a RunFacts,
+    /// The call that is about to be made.
+    pub call: Option<CallFacts<'a>>,
+    /// The case of a sweep.
+    pub case: &'a CaseFacts,
+    /// The same run without any fault, in a sweep.
+    pub undisturbed: Option<&'a End>,
+}
+
+impl RunFacts {
+    /// What these records tell.
+    pub fn of(entries: &[Entry]) -> Self {
+        let mut facts = RunFacts::default();
+        for entry in entries {
+            facts.add(&entry.record);
+        }
+        facts
+    }
+
+    /// The same, with what the report says of its end.
+    pub fn at_end(entries: &[Entry], report: &Report, secret: &str) -> Self {
+        let mut facts = RunFacts::of(entries);
+        let ending = &report.ending;
+        facts.outcome.clone_from(&ending.outcome);
+        facts.exit_code = ending.exit_code;
+        facts.touched = ending.touched;
+        facts.summary.clone_from(&ending.summary);
+        facts.left.clone_from(&ending.left);
+        facts.said.push(ending.summary.clone());
+        facts.said.extend(ending.left.iter().cloned());
+        let holds = |text: serde_json::Result<String>| text.is_ok_and(|it| it.contains(secret));
+        facts.leaks = holds(serde_json::to_string(entries)) || holds(serde_json::to_string(report));
+        facts
+    }
+
+    fn add(&mut self, record: &Record) {
+        match record {
+            Record::StepBegan { phase, name, .. } => {
+                self.phase.clone_from(phase);
+                self.step.clone_from(name);
+            }
+            Record::StepEnded {
+                phase,
+                name,
+                level,
+                text,
+                evidence,
+                ..
+            } => {
+                self.step.clear();
+                match level {
+                    Level::Failure | Level::Unfinished => self.failed_steps.push(name.clone()),
+                    _ => self.failed_steps.retain(|failed| failed != name),
+                }
+                let evidence: String = evidence
+                    .iter()
+                    .map(|(name, value)| format!("; {name}: {value}"))
+                    .collect();
+                self.said.push(format!("{phase}: {name}: {text}{evidence}"));
+                self.steps.push(StepFacts {
+                    phase: phase.clone(),
+                    name: name.clone(),
+                    level: level.word(),
+                    text: text.clone(),
+                });
+            }
+            Record::Consented { .. } => self.consented = true,
+            Record::Question(question) => {
+                self.questions.push(question.question.clone());
+                self.said.push(question.question.clone());
+            }
+            Record::Note { text, .. } => self.said.push(text.clone()),
+            Record::Reminder { text, command } => {
+                self.commands.push(command.clone());
+                self.said.push(format!("{text}: {command}"));
+            }
+            Record::UndoClosed(closed) => self.said.push(format!(
+                "{}: {} {}",
+                closed.thing,
+                closed.state.word(),
+                closed.text
+            )),
+            Record::Outcome(outcome) => {
+                if outcome.origin == Origin::Guest {
+                    *self.calls.entry(outcome.function.clone()).or_default() += 1;
+                }
+                if outcome.effect.mutates() && outcome.result.is_ok() {
+                    self.done.push(outcome.function.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+}

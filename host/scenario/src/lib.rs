@@ -1,0 +1,34 @@
+//! Plays a guest in the simulated data centre: a world, faults put into its calls, answers to its questions, and what must
+//! hold at the end. The sweep plays one scenario with every fault that each of its calls can have, and checks what must
+//! hold whatever goes wrong.
+//!
+//! A fault is put between the gate and the provider: the gate, the journal and the guest are those of a real run. A crash
+//! drops the run where it stands and resumes it from its journal; the data centre lives on.
+
+mod answers;
+mod context;
+mod error;
+mod expect;
+mod expression;
+mod fault;
+mod file;
+mod find;
+mod inject;
+mod invariant;
+mod play;
+mod scenario;
+mod snapshot;
+mod sweep;
+pub mod told;
+mod twin;
+
+pub use context::{End, RunFacts, StepFacts};
+pub use error::ScenarioError;
+pub use expect::{Expect, check};
+pub use find::find;
+pub use invariant::Invariants;
+pub use play::{Played, Subject, play};
+pub use scenario::Scenario;
+pub use snapshot::Snapshot;
+pub use sweep::{Case, CaseFault, Swept, cases, sweep_case};
+pub use twin::LabTwin;

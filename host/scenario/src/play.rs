@@ -1,0 +1,344 @@
+//! Plays a scenario.
+
+use crate::answers::Answers;
+use crate::context::{CaseFacts, Context, End, RunFacts};
+use crate::error::ScenarioError;
+use crate::fault::Rule;
+use crate::file::AnswerFile;
+use crate::inject::{Made, SECRET, Stage, State};
+use crate::invariant::Invariants;
+use crate::scenario::Scenario;
+use crate::twin::LabTwin;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+use wreimage_capability::BoxFuture;
+use wreimage_engine::{
+    Cancel, Consent, ConsentRequest, Engine, GivenConsent, Going, Guest, OptionValues, Report,
+    RunError, RunRequest, Services,
+};
+use wreimage_journal::{Entry, MemoryLog, Mode};
+use wreimage_lab::{Lab, Pace, Situation};
+
+/// Longer than any run takes on a virtual clock: what takes longer does not end.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The word of a run that waits for somebody.
+const PAUSED: &str = "paused";
+
+/// A guest under test.
+pub struct Subject {
+    /// The engine that it was loaded by.
+    pub engine: Engine,
+    /// The guest.
+    pub guest: Guest,
+    /// What must hold whatever goes wrong.
+    pub invariants: Invariants,
+}
+
+/// A scenario that was played.
+pub struct Played {
+    /// The journal of the run.
+    pub entries: Vec<Entry>,
+    /// The run's own account of it.
+    pub report: Report,
+    /// The run and the world at the end.
+    pub end: Arc<End>,
+    /// The world when the run began.
+    pub before: Situation,
+    /// How long it took in real time.
+    pub took: Duration,
+    /// What was not as it must be: invariants that did not hold, faults that never came about, answers that were not asked
+    /// for.
+    pub wrong: Vec<String>,
+    /// The calls that were made, each once.
+    pub(crate) made: Vec<Made>,
+}
+
+/// What a sweep adds to a scenario.
+pub(crate) struct Disturbance {
+    pub rule: Rule,
+    pub case: CaseFacts,
+    pub undisturbed: Arc<End>,
+}
+
+/// Nobody agrees.
+struct NoConsent;
+
+impl Consent for NoConsent {
+    fn ask<'a>(&'a self, request: &'a ConsentRequest) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move {
+            Err(format!(
+                "nobody consented to changes of {}, as the scenario has it",
+                request.host
+            ))
+        })
+    }
+}
+
+/// Plays a scenario in a data centre of its own.
+///
+/// # Errors
+/// When the scenario does not fit the guest, or the run does not end.
+pub async fn play(subject: &Subject, scenario: &Scenario) -> Result<Played, ScenarioError> {
+    played(subject, scenario, None).await
+}
+
+pub(crate) async fn played(
+    subject: &Subject,
+    scenario: &Scenario,
+    disturbance: Option<&Disturbance>,
+) -> Result<Played, ScenarioError> {
+    let began = Instant::now();
+    let lab = Lab::new(scenario.world.clone(), Pace::Full);
+    for earlier in &scenario.earlier {
+        let run = OneRun {
+            subject,
+            scenario,
+            lab: &lab,
+            options: &earlier.options,
+            rules: earlier.rules.clone(),
+            answers: &earlier.answers,
+            invariants: Invariants::default(),
+            disturbance: None,
+        };
+        let done = run.to_its_end().await?;
+        if done.report.ending.outcome != earlier.outcome {
+            return Err(scenario.wrong(format!(
+                "an [[earlier]] run ended as `{}`, not as `{}`: {}",
+                done.report.ending.outcome, earlier.outcome, done.report.ending.summary
+            )));
+        }
+    }
+    let mut rules = scenario.rules.clone();
+    rules.extend(disturbance.map(|it| it.rule.clone()));
+    let run = OneRun {
+        subject,
+        scenario,
+        lab: &lab,
+        options: &scenario.options,
+        rules,
+        answers: &scenario.answers,
+        invariants: subject.invariants.clone(),
+        disturbance,
+    };
+    let done = run.to_its_end().await?;
+    let stage = &done.stage;
+    let world = stage.situation();
+    let entries = stage.log.entries();
+    let facts = RunFacts::at_end(&entries, &done.report, SECRET);
+    let end = Arc::new(End { run: facts, world });
+    let mut wrong = std::mem::take(&mut stage.state().broken);
+    if end.run.outcome != PAUSED {
+        wrong.extend(stage.invariants.broken_at_end(&Context {
+            world: &end.world,
+            before: &stage.before,
+            run: &end.run,
+            call: None,
+            case: &stage.case,
+            undisturbed: stage.undisturbed.as_deref(),
+        }));
+    }
+    wrong.extend(stage.unfired());
+    if disturbance.is_none() {
+        wrong.extend(done.answers.unused());
+    }
+    Ok(Played {
+        report: done.report,
+        before: stage.before.clone(),
+        took: began.elapsed(),
+        wrong,
+        made: stage.made(),
+        entries,
+        end,
+    })
+}
+
+impl Scenario {
+    pub(crate) fn wrong(&self, what: impl Into<String>) -> ScenarioError {
+        ScenarioError::new(&self.path, what)
+    }
+}
+
+/// One run in a lab.
+struct OneRun<'a> {
+    subject: &'a Subject,
+    scenario: &'a Scenario,
+    lab: &'a Lab,
+    options: &'a [(String, String)],
+    rules: Vec<Rule>,
+    answers: &'a [AnswerFile],
+    invariants: Invariants,
+    disturbance: Option<&'a Disturbance>,
+}
+
+/// A run that has ended, or waits.
+struct Done {
+    report: Report,
+    stage: Arc<Stage>,
+    answers: Answers,
+}
+
+impl OneRun<'_> {
+    /// Each run in a lab has its own id, which tells whose downtime is whose. It follows from the lab alone: nothing has
+    /// happened there before the first run, and later ones begin at other times.
+    fn id(&self) -> String {
+        let host = &self.scenario.host;
+        self.lab.look(|world| match world.history().next() {
+            None => format!("run-of-{host}"),
+            Some(_) => format!("run-of-{host}-at-{}", world.now().strftime("%H%M%S")),
+        })
+    }
+
+    fn request(&self) -> Result<RunRequest, ScenarioError> {
+        let scenario = self.scenario;
+        let given = self.options.iter();
+        let given = given.map(|(name, value)| (name.as_str(), value.clone()));
+        let description = self.subject.guest.description();
+        let site = self.lab.look(|world| world.site().to_owned());
+        let mut request = RunRequest::new(&scenario.host, site);
+        request.options = OptionValues::check(description, given, &scenario.absent)
+            .map_err(|error| scenario.wrong(error.to_string()))?;
+        request.run = self.id();
+        request.actor.clone_from(&scenario.actor);
+        "controller1001".clone_into(&mut request.controller);
+        request.dry_run = scenario.dry_run;
+        request.on_failure = scenario.on_failure;
+        request.absent = scenario.absent.clone();
+        request.mode = Mode::Lab;
+        Ok(request)
+    }
+
+    fn stage(&self, task: Option<&str>) -> Result<Arc<Stage>, ScenarioError> {
+        let scenario = self.scenario;
+        let before = self
+            .lab
+            .look(|world| world.situation(&scenario.host, task))
+            .ok_or_else(|| scenario.wrong(format!("there is no host `{}`", scenario.host)))?;
+        Ok(Arc::new(Stage {
+            lab: self.lab.clone(),
+            host: scenario.host.clone(),
+            task: task.map(str::to_owned),
+            log: Arc::new(MemoryLog::new()),
+            rules: self.rules.clone(),
+            invariants: self.invariants.clone(),
+            case: self
+                .disturbance
+                .map_or_else(CaseFacts::default, |it| it.case.clone()),
+            undisturbed: self.disturbance.map(|it| it.undisturbed.clone()),
+            before,
+            began: self.lab.clock().now(),
+            crash: Notify::new(),
+            state: Mutex::new(State::default()),
+        }))
+    }
+
+    /// The surroundings of one process.
+    fn services(&self, stage: &Arc<Stage>, answers: &Answers, request: &RunRequest) -> Services {
+        let scenario = self.scenario;
+        let mut services = Services::new(stage.providers(&scenario.absent));
+        services.clock = self.lab.clock();
+        services.log = stage.log.clone();
+        services.operator = Arc::new(answers.clone());
+        services.consent = if scenario.consent {
+            Arc::new(GivenConsent(scenario.host.clone()))
+        } else {
+            Arc::new(NoConsent)
+        };
+        services.twin = Some(LabTwin::new(
+            &request.site,
+            stage.task.as_deref(),
+            &scenario.absent,
+        ));
+        services.resumable = !scenario.dry_run;
+        services.redactor = Some(Arc::new(|text: &str| {
+            text.contains(SECRET).then(|| text.replace(SECRET, "***"))
+        }));
+        services.cancel = Cancel::new();
+        stage.state().cancel = services.cancel.clone();
+        services
+    }
+
+    /// Runs it, goes on with it after each crash, and in a sweep ends it when it waits for somebody.
+    async fn to_its_end(self) -> Result<Done, ScenarioError> {
+        let Subject { engine, guest, .. } = self.subject;
+        let task = self.options.iter().find(|(name, _)| name == "task");
+        let stage = self.stage(task.map(|(_, value)| value.as_str()))?;
+        let answers = Answers::new(self.answers);
+        let request = self.request()?;
+        let services = self.services(&stage, &answers, &request);
+        let first = wreimage_engine::run(engine, guest, request, services);
+        let mut ended = self.until_crash(&stage, first).await?;
+        let report = loop {
+            let (going, cleanup) = match ended {
+                // Nobody goes on with it: it must be possible to end it.
+                Some(report) if report.ending.outcome == PAUSED && self.disturbance.is_some() => {
+                    (self.going(), true)
+                }
+                Some(report) => break report,
+                None => (self.going(), false),
+            };
+            let entries = stage.log.entries();
+            let header = wreimage_engine::resumable(&entries)
+                .map_err(|error| self.scenario.wrong(format!("after the crash: {error}")))?;
+            let request = RunRequest::resumed(header);
+            let services = self.services(&stage, &answers, &request);
+            ended = if cleanup {
+                let end = wreimage_engine::cleanup(
+                    engine,
+                    Some(guest),
+                    request,
+                    services,
+                    entries,
+                    going,
+                );
+                self.until_crash(&stage, end).await?
+            } else {
+                let rest =
+                    wreimage_engine::resume(engine, guest, request, services, entries, going);
+                self.until_crash(&stage, rest).await?
+            };
+            if cleanup && let Some(report) = ended {
+                break report;
+            }
+        };
+        Ok(Done {
+            report,
+            stage,
+            answers,
+        })
+    }
+
+    fn going(&self) -> Going {
+        Going {
+            actor: self.scenario.actor.clone(),
+            controller: "controller1001".to_owned(),
+            heard: None,
+        }
+    }
+
+    /// The report, or nothing when the host died before.
+    async fn until_crash(
+        &self,
+        stage: &Stage,
+        run: impl Future<Output = Result<Report, RunError>>,
+    ) -> Result<Option<Report>, ScenarioError> {
+        let ended = tokio::select! {
+            ended = tokio::time::timeout(DEADLINE, run) => ended,
+            () = stage.crash.notified() => return Ok(None),
+        };
+        match ended {
+            Ok(Ok(report)) => Ok(Some(report)),
+            Ok(Err(error)) => Err(self.scenario.wrong(format!("it cannot be run: {error}"))),
+            Err(_) => Err(self.scenario.wrong(format!(
+                "the run did not end within {} s of real time; its last record: {}",
+                DEADLINE.as_secs(),
+                stage
+                    .log
+                    .entries()
+                    .last()
+                    .map_or_else(String::new, |last| format!("{:?}", last.record))
+            ))),
+        }
+    }
+}
