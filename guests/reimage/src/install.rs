@@ -313,7 +313,36 @@ fn verify_not_installer(
 }
 
 fn withdraw(entry: &Published, step: &mut Step) -> Result<(), Fault> {
-    if dhcp::withdraw()? {
+    let was_there = retry(policy::WITHDRAW, |_| {
+        let was_there = dhcp::withdraw()?;
+        // An entry that is said to be gone and is served all the same would install the host again.
+        match dhcp::get_published() {
+            Ok(Some(still)) if still.digest == entry.digest => {
+                let mut fault = Fault::new(
+                    FaultKind::Rejected,
+                    "reimage.entry-still-there",
+                    "the DHCP server",
+                    format!(
+                        "{} was said to be gone and is still there. Remove it by hand: {} would be installed again at its next \
+                         network boot.",
+                        still.location, still.matches
+                    ),
+                );
+                fault.retryable = true;
+                Err(fault)
+            }
+            Ok(_) => Ok(was_there),
+            Err(fault) if fault.is(FaultKind::Cancelled) => Err(fault),
+            Err(fault) => {
+                step.warns(format!(
+                    "whether {} is gone could not be read back: {}",
+                    entry.location, fault.message
+                ));
+                Ok(was_there)
+            }
+        }
+    })?;
+    if was_there {
         step.says(format!("{} is gone", entry.location));
     } else {
         step.warns(format!(

@@ -71,6 +71,12 @@ pub const RESTART_USUALLY: Duration = minutes(5);
 /// How long the installation and the boot of the new OS usually take.
 pub const INSTALLATION_USUALLY: Duration = minutes(15);
 
+/// Withdrawing the DHCP entry, until it reads back as gone.
+pub const WITHDRAW: Tries = Tries {
+    tries: 3,
+    pause: seconds(5),
+};
+
 /// Forcing the network boot: the runbook's tools verify three times, 20 s apart.
 pub const FORCE_NETWORK_BOOT: Tries = Tries {
     tries: 3,

@@ -205,8 +205,8 @@ fn each_kind_of_fault_does_what_it_says() {
             "outcome = \"failed\"\nsays = [\"as the scenario has it\"]\nmust = [\"run.calls['puppet-ca.sign'] is not defined\"]",
         ),
         (
-            "call = \"debmonitor.remove\"\nlie = true",
-            "outcome = \"success\"\nworld.debmonitor.known = true",
+            "call = \"icinga.recheck\"\nlie = true",
+            "outcome = \"success\"\nworld.icinga.optimal = true",
         ),
         (
             "call = \"ipmi.set-power\"\ncrash = \"after\"",
@@ -324,4 +324,19 @@ fn a_case_that_breaks_an_invariant_says_how_to_see_it_again() {
     let without = common::fixture("reads");
     user.wreimage(&["test", &without, "--sweep"])
         .ends_with(64, &["without invariants", "--invariants"]);
+}
+
+/// Whatever goes wrong in whichever call, what must hold does: with the default options, with all that reach further, on
+/// UEFI, for a new host, and with a BMC that keeps the boot override.
+#[test]
+fn the_reimage_keeps_its_invariants_whatever_goes_wrong() {
+    let more = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/sweeps");
+    for arguments in [
+        vec!["test", "reimage", "--sweep"],
+        vec!["test", "reimage", more, "--sweep"],
+    ] {
+        User::new()
+            .wreimage(&arguments)
+            .ends_with(0, &["cases", "0 failed"]);
+    }
 }

@@ -68,6 +68,7 @@ impl State {
         self.calls += 1;
         if let Ok(value) = &outcome.result {
             self.facts.observe(function, value);
+            self.undo.look(function, value);
             match (function.capability, function.name) {
                 ("netbox", "get-device") => {
                     self.device = serde_json::from_value(value.clone()).ok();

@@ -36,6 +36,8 @@ impl Open {
 #[derive(Default)]
 pub(crate) struct UndoList {
     open: Vec<Open>,
+    /// What was said to have been taken back.
+    gone: Vec<Open>,
     pub(crate) closed: Vec<UndoClosed>,
 }
 
@@ -66,6 +68,8 @@ impl UndoList {
         else {
             return false;
         };
+        self.gone
+            .retain(|gone| !std::ptr::eq(gone.function, function));
         self.open.push(Open {
             call,
             function,
@@ -159,6 +163,9 @@ impl UndoList {
                         _ => (UndoState::Done, "by the guest"),
                     };
                     closed.push(open.closed(state, text));
+                    if state == UndoState::Done {
+                        self.gone.push(open);
+                    }
                 }
                 Err(fault) if origin == Origin::Undo => {
                     let open = self.open.remove(index);
@@ -169,6 +176,31 @@ impl UndoList {
         }
         self.closed.extend(closed.iter().cloned());
         closed
+    }
+
+    /// A system was looked at. What it still has, although it said that it was gone, has to be taken back once more.
+    pub(crate) fn look(&mut self, function: &Function, seen: &Value) {
+        // What the system calls the thing that was made, and what it has now.
+        let (made_by, name) = match (function.capability, function.name) {
+            ("dhcp", "get-published") => (("dhcp", "publish"), "digest"),
+            ("ipmi", "get-boot-flags") => (("ipmi", "set-boot-device"), "device"),
+            _ => return,
+        };
+        let Some(there) = seen.get(name) else { return };
+        let is_open = |open: &Open| (open.function.capability, open.function.name) == made_by;
+        if self.open.iter().any(is_open) {
+            return;
+        }
+        let is_there = |open: &Open| {
+            (open.function.capability, open.function.name) == made_by
+                && open.made.as_ref().and_then(|made| made.get(name)) == Some(there)
+        };
+        if let Some(index) = self.gone.iter().position(is_there) {
+            let again = self.gone.remove(index);
+            self.closed
+                .retain(|closed| closed.call != again.call || closed.state != UndoState::Done);
+            self.open.push(again);
+        }
     }
 
     fn pop(&mut self, state: UndoState, reason: &str) -> Option<UndoClosed> {

@@ -202,6 +202,7 @@ impl Setup {
 
 const PUBLISH: &Function = &dhcp::functions::publish;
 const WITHDRAW: &Function = &dhcp::functions::withdraw;
+const GET_PUBLISHED: &Function = &dhcp::functions::get_published;
 const SET_POWER: &Function = &ipmi::functions::set_power;
 const SET_BOOT: &Function = &ipmi::functions::set_boot_device;
 const POWER_STATE: &Function = &ipmi::functions::get_power_state;

@@ -36,6 +36,28 @@ async fn what_the_guest_took_back_is_not_taken_back_again() {
 }
 
 #[tokio::test]
+async fn what_is_seen_after_it_was_said_to_be_gone_is_taken_back_once_more() {
+    let setup = Setup::new();
+    let made = json!({"digest": "1"});
+    setup.dhcp.answer(Ok(made.clone()));
+    setup.call(PUBLISH, json!({})).await.unwrap();
+    setup.dhcp.answer(Ok(json!(true)));
+    setup.call(WITHDRAW, json!({})).await.unwrap();
+    setup.dhcp.answer(Ok(json!({"digest": "of somebody else"})));
+    setup.call(GET_PUBLISHED, json!({})).await.unwrap();
+    assert_eq!(setup.course.state().undo.entries().len(), 0);
+    setup.dhcp.answer(Ok(made.clone()));
+    setup.call(GET_PUBLISHED, json!({})).await.unwrap();
+    setup.course.take_back().await.unwrap();
+    assert_eq!(setup.dhcp.called().last().unwrap(), "dhcp.withdraw");
+    assert_eq!(setup.dhcp.made.lock().unwrap().last(), Some(&Some(made)));
+    assert_eq!(
+        setup.undone(),
+        [("dhcp.withdraw".to_owned(), UndoState::Done)]
+    );
+}
+
+#[tokio::test]
 async fn a_mutation_that_failed_without_effect_needs_no_undo_and_one_in_doubt_does() {
     let setup = Setup::new();
     setup.dhcp.answer(Err(Fault::denied("x", "y", "no")));
