@@ -74,12 +74,21 @@ pub trait Consent: Send + Sync {
     /// Asks. The question stands in the journal meanwhile, and can be answered from elsewhere by the key of one of its
     /// choices, of which the host's name is consent.
     ///
-    /// A fault with the code [`LATER`] pauses the run; any other refuses.
+    /// A fault with the code [`LATER`] pauses the run; any other refuses. Whoever decides everything in advance is never
+    /// asked.
     fn ask<'a>(
         &'a self,
-        request: &'a ConsentRequest,
+        _request: &'a ConsentRequest,
         question: &'a Question,
-    ) -> BoxFuture<'a, Result<Given, Fault>>;
+    ) -> BoxFuture<'a, Result<Given, Fault>> {
+        Box::pin(async move {
+            Err(Fault::denied(
+                "operator.nobody",
+                "wreimage",
+                format!("nobody can be asked: {}", question.question),
+            ))
+        })
+    }
 }
 
 /// Consent was given in advance for this host.
@@ -94,20 +103,6 @@ impl Consent for GivenConsent {
             Err(format!(
                 "consent was given for `{}`, but this run is for `{}`",
                 self.0, request.host
-            ))
-        })
-    }
-
-    fn ask<'a>(
-        &'a self,
-        _request: &'a ConsentRequest,
-        question: &'a Question,
-    ) -> BoxFuture<'a, Result<Given, Fault>> {
-        Box::pin(async move {
-            Err(Fault::denied(
-                "operator.nobody",
-                "wreimage",
-                format!("nobody can be asked: {}", question.question),
             ))
         })
     }
