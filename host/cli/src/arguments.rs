@@ -149,6 +149,27 @@ pub struct Many {
     pub batch_sleep: Option<Duration>,
 }
 
+/// The same for a batch that is gone on with; what is not given stays as it was.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ManyAgain {
+    /// Of a batch, how many hosts are worked on at the same time from now on
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub parallel: Option<u16>,
+    /// Of a batch, begin with no further host when so many runs have not come to a good end from now on
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub max_failures: Option<u16>,
+    /// Of a batch, wait so long between the beginnings of two runs, such as 30s
+    #[arg(long, value_name = "TIME", value_parser = period)]
+    pub batch_sleep: Option<Duration>,
+}
+
+impl ManyAgain {
+    /// Whether any of it is given.
+    pub fn is_given(&self) -> bool {
+        self.parallel.is_some() || self.max_failures.is_some() || self.batch_sleep.is_some()
+    }
+}
+
 /// `30s`, `10m`, `2h`.
 fn period(text: &str) -> Result<Duration, String> {
     const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -211,7 +232,7 @@ pub struct Resume {
     #[command(flatten)]
     pub asking: Asking,
     #[command(flatten)]
-    pub many: Many,
+    pub many: ManyAgain,
     /// Go on in the background; `wreimage attach` shows the run
     #[arg(long)]
     pub detach: bool,
@@ -254,7 +275,7 @@ pub struct Watch {
 /// `wreimage cancel`.
 #[derive(Debug, Clone, Args)]
 pub struct Cancel {
-    /// The run's id, or a part that only one run has
+    /// The run's id, or a part that only one run has; or the id of a batch: all of its runs, and no further one begins
     #[arg(value_name = "RUN")]
     pub run: String,
     #[command(flatten)]
@@ -264,7 +285,7 @@ pub struct Cancel {
 /// `wreimage attach`.
 #[derive(Debug, Clone, Args)]
 pub struct Attach {
-    /// The run's id, or a part that only one run has
+    /// The run's id, or a part that only one run has; or the id of a batch: all of its runs
     #[arg(value_name = "RUN")]
     pub run: String,
     #[command(flatten)]
@@ -309,7 +330,7 @@ pub struct Runs {
 /// `wreimage show`.
 #[derive(Debug, Clone, Args)]
 pub struct Show {
-    /// The run's id, or a part that only one run has
+    /// The run's id, or a part that only one run has; or the id of a batch: where each of its hosts stands
     #[arg(value_name = "RUN")]
     pub run: String,
     /// Show every call as well

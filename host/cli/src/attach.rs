@@ -1,6 +1,7 @@
 //! `wreimage attach`: a run of another process, as if it were this one's.
 
 use crate::arguments::{Attach, Output};
+use crate::batch::Batch;
 use crate::drive;
 use crate::exit::{Exit, Failure};
 use crate::face::{self, Face, Source};
@@ -9,7 +10,7 @@ use crate::prompt;
 use crate::session::Keyboard;
 use crate::surroundings::state_of;
 use crate::tell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,9 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Shows a run until it ends or waits, and hands on what is answered here.
 pub async fn attach(arguments: &Attach) -> Result<Exit, Failure> {
     let state = state_of(&arguments.place)?;
+    if let Some(batch) = Batch::read(&state, &arguments.run)? {
+        return attach_batch(&state, &batch, arguments).await;
+    }
     let run = look::find(&state, &arguments.run)?;
     let face = face::choose(arguments.output, Pace::Real, false);
     let shown = tokio::select! {
@@ -56,6 +60,71 @@ pub async fn attach(arguments: &Attach) -> Result<Exit, Failure> {
             ));
             Ok(Exit::Paused)
         }
+    }
+}
+
+/// Shows all runs of a batch until its process is gone. Their questions are answered one by one, with `wreimage answer`.
+async fn attach_batch(state: &Path, batch: &Batch, arguments: &Attach) -> Result<Exit, Failure> {
+    let face = face::choose(arguments.output, Pace::Real, true);
+    let shown = tokio::select! {
+        shown = show_batch(state, batch, &face) => Some(shown?),
+        _ = tokio::signal::ctrl_c() => None,
+    };
+    face.finish();
+    let id = &batch.id;
+    let Some(runs) = shown else {
+        tell::line(&format!(
+            "{id} goes on; to see it again: wreimage attach {id}; to cancel it: wreimage cancel {id}"
+        ));
+        return Ok(Exit::Success);
+    };
+    let mut exit = Exit::Success;
+    for (run, entries) in &runs {
+        let ended = match entries.last().map(|entry| &entry.record) {
+            Some(Record::Finished(ending)) => {
+                Exit::of_run(ending.exit_code, &ending.outcome, arguments.strict)
+            }
+            _ => {
+                tell::line(&format!(
+                    "nobody drives {run}; to go on with it and with all that wait: wreimage resume {id}"
+                ));
+                Exit::Paused
+            }
+        };
+        exit = exit.worse(ended);
+    }
+    if arguments.output == Output::Text {
+        tell::line(&format!("how its hosts stand: wreimage show {id}"));
+    }
+    Ok(exit)
+}
+
+/// The runs with their records when the process of the batch is gone.
+async fn show_batch(
+    state: &Path,
+    batch: &Batch,
+    face: &Arc<dyn Face>,
+) -> Result<Vec<(String, Vec<Entry>)>, Failure> {
+    let mut told: BTreeMap<String, usize> = BTreeMap::new();
+    loop {
+        // First whether it is there: what was written before that is then complete.
+        let driven = batch.is_driven(state);
+        let runs = look::runs_of(state, &batch.id)?;
+        for (run, entries) in &runs {
+            let Some(header) = look::header_of(entries) else {
+                continue;
+            };
+            let from = Source::new(run, &header.host);
+            let told = told.entry(run.clone()).or_default();
+            for entry in entries.iter().skip(*told) {
+                face.entry(&from, entry);
+            }
+            *told = entries.len();
+        }
+        if !driven {
+            return Ok(runs);
+        }
+        tokio::time::sleep(LOOK).await;
     }
 }
 

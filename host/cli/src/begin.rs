@@ -5,9 +5,9 @@ use crate::drive::{self, Driven, Job, What};
 use crate::exit::Failure;
 use crate::files;
 use crate::lock::HostLock;
-use crate::look;
 use crate::notice;
 use crate::prompt::Questions;
+use crate::retention;
 use crate::session::Session;
 use crate::surroundings::{Binding, Ground, Named};
 use serde::{Deserialize, Serialize};
@@ -69,7 +69,7 @@ impl Tools {
     /// runs that are lost.
     pub fn prepare(&self, place: &Place, resumable: bool) -> Result<(), Failure> {
         let kept = self.ground.retention();
-        look::forget(&self.ground.state()?, kept.days, kept.runs);
+        retention::forget(&self.ground.state()?, kept.days, kept.runs);
         if let (Some(site), true) = (self.ground.site_file(), resumable)
             && self.ground.notifies()
         {

@@ -140,6 +140,8 @@ pub async fn drive(session: &Arc<Session>, job: Job<'_>) -> Result<Driven, Failu
         }
     };
     watch.abort();
+    // It has the journal; with the last who has it, the journal is closed, and that must not race with the end of the process.
+    let _aborted = watch.await;
     if let Some(keeping) = keeping {
         keeping.abort();
     }

@@ -1,9 +1,12 @@
 //! `wreimage`: reimages servers by sandboxed WebAssembly guests.
 
+mod answer;
 mod arguments;
 mod attach;
 mod batch;
 mod begin;
+mod cleanup;
+mod consent;
 mod detach;
 mod drive;
 mod exit;
@@ -13,12 +16,17 @@ mod guest_options;
 mod hosts;
 mod inspect;
 mod lock;
+mod logs;
 mod look;
+mod many;
 mod notice;
 mod prompt;
 mod resume;
+mod retention;
 mod run;
+mod runs;
 mod session;
+mod show;
 mod site_check;
 mod surroundings;
 mod tell;
@@ -77,15 +85,15 @@ async fn dispatch(arguments: Vec<OsString>) -> Result<Exit, Failure> {
             "no guest is named; `wreimage run GUEST --host HOST`, such as `wreimage run reimage --host host1001 --os bookworm`",
         )),
         Command::Resume(resume) => resume::resume(&resume).await,
-        Command::Cleanup(cleanup) => resume::cleanup(&cleanup.going).await,
-        Command::Answer(answer) => look::answer(&answer),
-        Command::Cancel(cancel) => look::cancel(&cancel),
+        Command::Cleanup(cleanup) => cleanup::cleanup(&cleanup.going).await,
+        Command::Answer(answer) => answer::answer(&answer),
+        Command::Cancel(cancel) => answer::cancel(&cancel),
         Command::Attach(attach) => attach::attach(&attach).await,
         Command::Lock(LockCommand::Ls(which)) => lock::list(&which),
         Command::Lock(LockCommand::Break(which)) => lock::break_lock(&which),
-        Command::Runs(runs) => look::runs(&runs),
-        Command::Show(show) => look::show(&show),
-        Command::Logs(logs) => look::logs(&logs).await,
+        Command::Runs(runs) => runs::runs(&runs),
+        Command::Show(show) => show::show(&show),
+        Command::Logs(logs) => logs::logs(&logs).await,
         Command::Watch(watch) => notice::watch(&watch).await,
         Command::Inspect(inspect) => inspect::inspect(&inspect).await,
         Command::Test(arguments) => test::test(&arguments).await,

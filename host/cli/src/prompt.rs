@@ -1,14 +1,13 @@
-//! The person at the terminal: consent and questions.
+//! The person at the terminal, and questions to them.
 
 use crate::face::Face;
-use crate::session::{Asked, Keyboard, Session};
+use crate::session::{Keyboard, Session};
 use crate::tell::{one_line, plain};
 use std::io::IsTerminal;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use wreimage_capability::{BoxFuture, Clock, Fault};
-use wreimage_engine::{Consent, ConsentRequest, Given, LATER, Operator};
+use wreimage_engine::{Given, LATER, Operator};
 use wreimage_journal::{Question, RunDatabase};
 use wreimage_lab::Participant;
 
@@ -47,7 +46,7 @@ pub struct Terminal {
 
 impl Terminal {
     /// The answer that comes from another terminal.
-    async fn answer_from_elsewhere(&self, question: &Question) -> Given {
+    pub async fn answer_from_elsewhere(&self, question: &Question) -> Given {
         loop {
             if let Some(given) = self.given(question) {
                 self.session
@@ -95,7 +94,7 @@ impl Terminal {
     }
 
     /// Nobody has answered: the run waits for somebody, or the guest is told.
-    fn nobody(&self, why: &str, question: &Question) -> Fault {
+    pub fn nobody(&self, why: &str, question: &Question) -> Fault {
         let code = if self.resumable {
             LATER
         } else {
@@ -134,87 +133,6 @@ fn keys(question: &Question) -> Vec<&str> {
 /// Whether somebody can be asked.
 pub fn somebody() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
-}
-
-/// What is about to happen, as the operator reads it.
-fn summary(request: &ConsentRequest) -> String {
-    let mut text = format!(
-        "\n{} is about to change {} (site {}) for the first time, by {}.\n  guest     sha256 {}\n",
-        one_line(&request.guest),
-        request.host,
-        request.site,
-        request.first,
-        request.digest
-    );
-    for (capability, functions) in &request.capabilities {
-        let functions = match functions.as_slice() {
-            [] => "only to look".to_owned(),
-            functions => functions.join(", "),
-        };
-        text.push_str(&format!("  may use   {capability}: {functions}\n"));
-    }
-    for (name, value) in &request.known {
-        text.push_str(&format!("  {name:<9} {}\n", one_line(value)));
-    }
-    for warning in &request.warnings {
-        text.push_str(&format!("  warning   {}\n", one_line(warning)));
-    }
-    text
-}
-
-impl Consent for Terminal {
-    fn ask<'a>(&'a self, request: &'a ConsentRequest) -> BoxFuture<'a, Result<(), String>> {
-        Box::pin(async move {
-            let session = &self.session;
-            if let Some(hosts) = &session.yes {
-                return if hosts.same(&session.hosts) {
-                    Ok(())
-                } else {
-                    Err(format!(
-                        "`--yes {hosts}` gives consent for other hosts than `{}`",
-                        session.hosts
-                    ))
-                };
-            }
-            if !somebody() {
-                return Err(format!(
-                    "nobody confirmed: this is not a terminal. Give consent in advance with `--yes {}`",
-                    session.hosts.in_a_shell()
-                ));
-            }
-            // Consent to all covers a host of which nothing is to be weighed.
-            let is_agreed = || session.agreed.load(Ordering::SeqCst);
-            if is_agreed() && request.warnings.is_empty() {
-                return Ok(());
-            }
-            let _idle = self.seat.as_ref().map(|seat| seat.idle());
-            let all = session.is_many() && request.warnings.is_empty();
-            let wanted = if all {
-                session.hosts.to_string()
-            } else {
-                request.host.clone()
-            };
-            let prompt = format!(
-                "{}All data on {wanted} may be lost. Type {wanted} to go on: ",
-                summary(request)
-            );
-            let answer = session
-                .keyboard
-                .ask_unless(&session.face, &prompt, || all && is_agreed())
-                .await;
-            match answer {
-                Asked::NotNeeded => Ok(()),
-                Asked::Typed(answer) if answer == wanted => {
-                    session.agreed.fetch_or(all, Ordering::SeqCst);
-                    Ok(())
-                }
-                Asked::Typed(answer) if !answer.is_empty() => {
-                    Err(format!("`{answer}` is not `{wanted}`: not confirmed"))
-                }
-                Asked::Typed(_) | Asked::Nothing => Err("not confirmed".to_owned()),
-            }
-        })
-    }
 }
 
 impl Operator for Terminal {

@@ -1,7 +1,8 @@
-//! `wreimage resume` and `wreimage cleanup`.
+//! `wreimage resume`.
 
+use crate::answer;
 use crate::arguments::{Going, Place, Resume};
-use crate::batch::{self, Batch, Task};
+use crate::batch::Batch;
 use crate::begin::{TASK, Tools, lock};
 use crate::detach;
 use crate::drive::{self, Driven, Job, What};
@@ -9,6 +10,7 @@ use crate::exit::{Exit, Failure};
 use crate::files;
 use crate::hosts::Hosts;
 use crate::look;
+use crate::many::{self, Task};
 use crate::prompt::Questions;
 use crate::run::{consented, pace};
 use crate::session::Session;
@@ -29,7 +31,13 @@ pub async fn resume(arguments: &Resume) -> Result<Exit, Failure> {
         return detach::resume(&state, going).await;
     }
     if let Some(batch) = Batch::read(&state, &going.run)? {
-        return resume_batch(&state, going, batch).await;
+        return resume_batch(&state, arguments, batch).await;
+    }
+    if arguments.many.is_given() {
+        return Err(Failure::usage(format!(
+            "{} is one run: --parallel, --max-failures and --batch-sleep are for a batch",
+            going.run
+        )));
     }
     let answer = match (arguments.retry, arguments.skip, arguments.abort) {
         (true, ..) => Some("retry"),
@@ -43,7 +51,7 @@ pub async fn resume(arguments: &Resume) -> Result<Exit, Failure> {
         .map_err(|error| over(&state, &run, error))?
         .clone();
     if let Some(answer) = answer {
-        look::give_answer(&state, &run, &entries, answer, &drive::actor())?;
+        answer::give_answer(&state, &run, &entries, answer, &drive::actor())?;
     }
     let pace = pace(going.speed, going.output)?;
     let ground = open_as(&going.place, &header.mode, pace, "run").await?;
@@ -119,6 +127,13 @@ async fn go_on(
         .bind(Named::of(guest), &binding(header), session.is_many())
         .await?;
     is_of(header, &place)?;
+    if let Some(other) = look::overtaken(state, header)? {
+        return Err(Failure::refused(format!(
+            "since the run {0} began, the run {other} has changed {1}: to go on would destroy its work. `wreimage cleanup {0}` \
+             ends this one and takes back what only it has set",
+            header.run, header.host
+        )));
+    }
     files::pin_guest(state, guest.digest(), &tools.bytes)?;
     let request = request(header, &mut place);
     let heard = heard(state, &header.run, tools.ground.pace());
@@ -136,58 +151,37 @@ async fn go_on(
     drive::drive(session, job).await
 }
 
-/// Ends a run. Nothing but its journal and its systems are needed for that: a guest that cannot be loaded says no closing
-/// words.
-pub async fn cleanup(going: &Going) -> Result<Exit, Failure> {
-    let state = surroundings::state_of(&going.place)?;
-    let run = look::find(&state, &going.run)?;
-    let (journal, entries) = open(&state, &run)?;
-    let header = wreimage_engine::endable(&entries)
-        .map_err(|error| over(&state, &run, error))?
-        .clone();
-    let pace = pace(going.speed, going.output)?;
-    let ground = open_as(&going.place, &header.mode, pace, "run").await?;
-    let path = pinned(&state, &entries, &header);
-    let loaded = surroundings::load_guest_file(&path).await;
-    let loaded = loaded.and_then(|(engine, guest, _)| {
-        is_pinned(&guest, &entries, &path)?;
-        Ok((engine, guest))
-    });
-    let (engine, guest) = match loaded {
-        Ok((engine, guest)) => (engine, Some(guest)),
-        Err(failure) => {
-            tell::line(&format!(
-                "note: the guest says no closing words: {failure}. What it has set is taken back all the same"
-            ));
-            (surroundings::engine()?, None)
-        }
-    };
-    let digest = wreimage_engine::guest_digest(&entries).unwrap_or(&header.guest_digest);
-    let named = Named {
-        name: &header.guest,
-        digest,
-    };
-    let mut place = ground.bind(named, &binding(&header), false).await?;
-    is_of(&header, &place)?;
-    let request = request(&header, &mut place);
-    let lock = lock(&state, &request)?;
-    let session = session(going, &ground, Hosts::one(&header.host))?;
-    let job = Job {
-        engine: &engine,
-        what: What::End(guest.as_ref(), entries),
-        request,
-        place,
-        journal,
-        lock,
-        questions: Questions::default(),
-        resumable: true,
-    };
-    let driven = drive::drive(&session, job).await?;
-    drive::conclude(&session, &driven)
-}
-
-async fn resume_batch(state: &Path, going: &Going, batch: Batch) -> Result<Exit, Failure> {
+async fn resume_batch(state: &Path, arguments: &Resume, mut batch: Batch) -> Result<Exit, Failure> {
+    let going = &arguments.going;
+    let for_one = arguments.answer.is_some()
+        || arguments.retry
+        || arguments.skip
+        || arguments.abort
+        || arguments.guest.is_some();
+    if for_one {
+        return Err(Failure::usage(format!(
+            "{0} is a batch: answers and guests are given run by run (`wreimage show {0}` lists the runs), then the batch is \
+             gone on with",
+            batch.id
+        )));
+    }
+    let many = &arguments.many;
+    batch.parallel = many.parallel.unwrap_or(batch.parallel);
+    batch.max_failures = many.max_failures.unwrap_or(batch.max_failures);
+    batch.batch_sleep = many.batch_sleep.or(batch.batch_sleep);
+    if let Some(within) = arguments.asking.answer_within {
+        batch.order.answer_within = Some(within);
+        batch
+            .order
+            .default_answer
+            .clone_from(&arguments.asking.default_answer);
+    }
     let hosts = Hosts::parse(&batch.hosts).map_err(Failure::refused)?;
+    // A host whose run cannot be read may be half-way: it must not be taken for one that was not begun.
+    if let Some(error) = look::unreadable_since(state, &batch.id, hosts.names())? {
+        return Err(look::unreadable(error));
+    }
+    let _driven = batch.drive(state).await?;
     let mut begun = std::collections::HashMap::new();
     for (run, entries) in look::runs_of(state, &batch.id)? {
         if let Ok(header) = wreimage_engine::endable(&entries) {
@@ -234,10 +228,11 @@ async fn resume_batch(state: &Path, going: &Going, batch: Batch) -> Result<Exit,
         ground,
     });
     tools.prepare(&place, true)?;
-    batch::work(&session, &tools, &Arc::new(batch), tasks.into()).await
+    batch.forget_cancel(state)?;
+    many::work(&session, &tools, &Arc::new(batch), tasks.into()).await
 }
 
-fn session(going: &Going, ground: &Ground, hosts: Hosts) -> Result<Arc<Session>, Failure> {
+pub fn session(going: &Going, ground: &Ground, hosts: Hosts) -> Result<Arc<Session>, Failure> {
     let yes = going.yes.as_deref().map(consented).transpose()?;
     if let Some(notice) = ground.notice() {
         tell::line(&format!("note: {notice}"));
@@ -252,12 +247,12 @@ fn session(going: &Going, ground: &Ground, hosts: Hosts) -> Result<Arc<Session>,
 }
 
 /// The journal first: from here on nobody else drives the run.
-fn open(state: &Path, run: &str) -> Result<(RunDatabase, Vec<Entry>), Failure> {
+pub fn open(state: &Path, run: &str) -> Result<(RunDatabase, Vec<Entry>), Failure> {
     RunDatabase::resume(state, run).map_err(look::unreadable)
 }
 
 /// A run with which nobody goes on holds no lock, however its process ended.
-fn over(state: &Path, run: &str, error: ResumeError) -> Failure {
+pub fn over(state: &Path, run: &str, error: ResumeError) -> Failure {
     if matches!(
         error,
         ResumeError::Empty | ResumeError::Finished { .. } | ResumeError::Gone(_)
@@ -269,12 +264,12 @@ fn over(state: &Path, run: &str, error: ResumeError) -> Failure {
 }
 
 /// Where the guest of the last records is kept.
-fn pinned(state: &Path, entries: &[Entry], header: &Header) -> std::path::PathBuf {
+pub fn pinned(state: &Path, entries: &[Entry], header: &Header) -> std::path::PathBuf {
     let digest = wreimage_engine::guest_digest(entries).unwrap_or(&header.guest_digest);
     files::pinned_guest(state, digest)
 }
 
-fn is_pinned(guest: &Guest, entries: &[Entry], path: &Path) -> Result<(), Failure> {
+pub fn is_pinned(guest: &Guest, entries: &[Entry], path: &Path) -> Result<(), Failure> {
     if wreimage_engine::guest_digest(entries) == Some(guest.digest()) {
         return Ok(());
     }
@@ -284,7 +279,7 @@ fn is_pinned(guest: &Guest, entries: &[Entry], path: &Path) -> Result<(), Failur
     )))
 }
 
-fn binding(header: &Header) -> Binding {
+pub fn binding(header: &Header) -> Binding {
     let task = header.options.iter().find(|(name, _)| name == TASK);
     Binding {
         host: header.host.clone(),
@@ -293,7 +288,12 @@ fn binding(header: &Header) -> Binding {
 }
 
 /// Opens the place as it was for what was started there: a real site is never gone on with in a lab, nor the other way.
-async fn open_as(place: &Place, mode: &Mode, pace: Pace, what: &str) -> Result<Ground, Failure> {
+pub async fn open_as(
+    place: &Place,
+    mode: &Mode,
+    pace: Pace,
+    what: &str,
+) -> Result<Ground, Failure> {
     let mut place = place.clone();
     if let (None, None, Mode::World(folder)) = (&place.world, &place.site, mode) {
         place.world = Some(folder.into());
@@ -320,7 +320,7 @@ async fn open_as(place: &Place, mode: &Mode, pace: Pace, what: &str) -> Result<G
 }
 
 /// The site must be the one that the run was started for.
-fn is_of(header: &Header, place: &Surroundings) -> Result<(), Failure> {
+pub fn is_of(header: &Header, place: &Surroundings) -> Result<(), Failure> {
     if place.site != header.site {
         return Err(Failure::usage(format!(
             "the run {} is of the site {}, and this is {}; name its site file with --site",
@@ -346,7 +346,7 @@ fn heard(state: &Path, run: &str, pace: Pace) -> Option<Timestamp> {
 }
 
 /// What the run was started for, and what the site says now.
-fn request(header: &Header, place: &mut Surroundings) -> RunRequest {
+pub fn request(header: &Header, place: &mut Surroundings) -> RunRequest {
     let mut request = RunRequest::resumed(header);
     request.grants = place.grants.clone();
     request.limits = place.limits;

@@ -8,6 +8,7 @@ use crate::drive;
 use crate::exit::{self, Exit, Failure};
 use crate::guest_options;
 use crate::hosts::Hosts;
+use crate::many;
 use crate::session::Session;
 use crate::surroundings::{self, load_guest};
 use crate::tell;
@@ -84,7 +85,7 @@ pub async fn run(guest_name: &str, words: Vec<OsString>) -> Result<Exit, Failure
     let id = detach::given_run().unwrap_or_else(batch::new_id);
     order.batch = Some(id.clone());
     let batch = Batch::new(id, &hosts, &tools, order, &arguments.many);
-    batch::run(&session, &tools, batch).await
+    many::run(&session, &tools, batch).await
 }
 
 fn order(arguments: &Run, given: Vec<(&str, String)>) -> Order {

@@ -91,7 +91,8 @@ impl Session {
         self.cancelled.load(Ordering::SeqCst)
     }
 
-    fn cancel(&self) {
+    /// All of it is to end, in order.
+    pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::SeqCst);
         for running in self.runs().iter() {
             running.cancel.cancel();

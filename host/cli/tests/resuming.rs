@@ -39,6 +39,18 @@ fn a_run_whose_process_is_killed_is_lost_and_goes_on() {
 }
 
 #[test]
+fn a_run_that_has_ended_leaves_one_file_of_its_journal() {
+    let user = User::new();
+    user.reimage("host1001", &[]).ends_with(0, &[]);
+    let files = std::fs::read_dir(&user.runs()[0]).unwrap();
+    let mut names: Vec<String> = files
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["blobs", "driver", "journal.db"]);
+}
+
+#[test]
 fn a_terminated_run_can_be_resumed_and_a_terminal_that_goes_away_stops_nothing() {
     let user = User::new();
     let (mut child, mut out) = begin(&user, "host1001", "400");
@@ -123,6 +135,30 @@ fn a_lock_that_was_broken_stops_its_holder() {
     std::io::Read::read_to_string(&mut out, &mut rest).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(50), "{rest}");
     assert!(rest.contains("was taken away from this run"), "{rest}");
+}
+
+/// Its lock was broken, and another run has reimaged the host: what it would go on with is not there any more.
+#[test]
+fn a_run_does_not_go_on_over_the_work_of_a_later_one() {
+    let user = User::new();
+    let run = killed(&user, "host1001");
+    let world = user.home.path().join("world").display().to_string();
+    user.wreimage(&["lock", "break", &format!("{world}/host1001"), "--lab"])
+        .ends_with(0, &[]);
+    // The ids of runs are a second apart.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let rehearsal = ["--world", &world, "--new", "--dry-run", "--speed", "0"];
+    user.reimage("host1001", &rehearsal).ends_with(0, &[]);
+    let again = ["--world", &world, "--new", "--speed", "0"];
+    let later = user.reimage("host1001", &again);
+    assert_eq!(later.code, 0, "{}", later.said());
+    // The rehearsal has changed nothing.
+    let told = later.err.split("record of ").nth(1).unwrap();
+    let last = told.split(':').next().unwrap().to_owned();
+    resume(&user, &run, &[]).ends_with(40, &[&last, "wreimage cleanup"]);
+    let ended = user.wreimage(&["cleanup", &run, "--speed", "0"]);
+    assert!([21, 30].contains(&ended.code), "{}", ended.said());
+    assert!(locks(&user).is_empty(), "{}", locks(&user));
 }
 
 #[test]

@@ -1,7 +1,15 @@
 //! Leave to make the first change.
 
+use crate::gate::Course;
+use crate::identity::Known;
+use crate::operator::{Given, LATER};
+use crate::stop::Stop;
 use serde::Serialize;
-use wreimage_capability::BoxFuture;
+use wreimage_capability::{BoxFuture, Fault, Function};
+use wreimage_journal::{Answered, Question, Record};
+
+/// The answer to a question for consent that refuses it; the other one is the host's name.
+const NO: &str = "no";
 
 /// What a person needs to know before they agree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,10 +32,63 @@ pub struct ConsentRequest {
     pub first: String,
 }
 
+impl ConsentRequest {
+    /// The question as it stands in the journal, where other processes find it.
+    fn question(&self, call: u64) -> Question {
+        let choice = |key: &str, label: &str| (key.to_owned(), label.to_owned());
+        let known = self
+            .known
+            .iter()
+            .map(|(name, value)| format!("; {name}: {value}"));
+        let warnings = self
+            .warnings
+            .iter()
+            .map(|warning| format!("; warning: {warning}"));
+        Question {
+            call,
+            question: format!(
+                "may {} of site {} be changed? {} (sha256 {}) is about to, for the first time, by {}; all data on it may be \
+                 lost{}",
+                self.host,
+                self.site,
+                self.guest,
+                self.digest,
+                self.first,
+                known.chain(warnings).collect::<String>()
+            ),
+            choices: vec![
+                choice(&self.host, "yes, change it"),
+                choice(NO, "no, touch nothing; the run ends"),
+            ],
+            consent: true,
+        }
+    }
+}
+
 /// Gives or refuses consent.
 pub trait Consent: Send + Sync {
-    /// `Err` says why not.
-    fn ask<'a>(&'a self, request: &'a ConsentRequest) -> BoxFuture<'a, Result<(), String>>;
+    /// What was decided in advance; `Err` says why it is refused. `None`: somebody has to be asked. `stands` says that an
+    /// earlier process has asked, and that its question still waits for an answer.
+    fn in_advance(&self, request: &ConsentRequest, stands: bool) -> Option<Result<(), String>>;
+
+    /// Asks. The question stands in the journal meanwhile, and can be answered from elsewhere by the key of one of its
+    /// choices, of which the host's name is consent.
+    ///
+    /// A fault with the code [`LATER`] pauses the run; any other refuses. Whoever decides everything in advance is never
+    /// asked.
+    fn ask<'a>(
+        &'a self,
+        _request: &'a ConsentRequest,
+        question: &'a Question,
+    ) -> BoxFuture<'a, Result<Given, Fault>> {
+        Box::pin(async move {
+            Err(Fault::denied(
+                "operator.nobody",
+                "wreimage",
+                format!("nobody can be asked: {}", question.question),
+            ))
+        })
+    }
 }
 
 /// Consent was given in advance for this host.
@@ -35,16 +96,105 @@ pub trait Consent: Send + Sync {
 pub struct GivenConsent(pub String);
 
 impl Consent for GivenConsent {
-    fn ask<'a>(&'a self, request: &'a ConsentRequest) -> BoxFuture<'a, Result<(), String>> {
-        Box::pin(async move {
-            if self.0 == request.host {
-                Ok(())
-            } else {
-                Err(format!(
-                    "consent was given for `{}`, but this run is for `{}`",
-                    self.0, request.host
-                ))
-            }
+    fn in_advance(&self, request: &ConsentRequest, _stands: bool) -> Option<Result<(), String>> {
+        Some(if self.0 == request.host {
+            Ok(())
+        } else {
+            Err(format!(
+                "consent was given for `{}`, but this run is for `{}`",
+                self.0, request.host
+            ))
         })
+    }
+}
+
+/// The question for consent as earlier processes have left it.
+pub(crate) struct Standing {
+    pub(crate) question: Question,
+    pub(crate) answer: Option<String>,
+}
+
+impl Course {
+    /// Shows what is about to happen and asks for leave.
+    pub(crate) async fn ask_consent(&self, function: &Function, known: &Known) -> Result<(), Stop> {
+        let request = ConsentRequest {
+            host: self.host.clone(),
+            site: self.site.clone(),
+            guest: self.guest.clone(),
+            digest: self.digest.clone(),
+            capabilities: self.capabilities.clone(),
+            known: known.facts.clone(),
+            warnings: known
+                .cautions
+                .iter()
+                .chain(&known.warnings)
+                .cloned()
+                .collect(),
+            first: function.to_string(),
+        };
+        self.decide(&request)
+            .await?
+            .map_err(|why| Stop::Refused(format!("{why}. Nothing was touched on {}", self.host)))?;
+        self.recorder.record_durably(Record::Consented {
+            first: request.first,
+            known: request.known,
+        })?;
+        Ok(())
+    }
+
+    /// Whether it was agreed; `Err` says why not.
+    async fn decide(&self, request: &ConsentRequest) -> Result<Result<(), String>, Stop> {
+        let standing = self.state().consent.take();
+        if let Some(Standing {
+            answer: Some(answer),
+            ..
+        }) = &standing
+        {
+            return Ok(self.agreed(answer));
+        }
+        if let Some(decided) = self.consent.in_advance(request, standing.is_some()) {
+            if let (Some(standing), Ok(())) = (&standing, &decided) {
+                self.record_consent(&standing.question, &self.host, "consent in advance")?;
+            }
+            return Ok(decided);
+        }
+        let question = match standing {
+            Some(standing) => standing.question,
+            None => {
+                let question = request.question(self.recorder.next_call());
+                self.recorder
+                    .record_durably(Record::Question(question.clone()))?;
+                question
+            }
+        };
+        let given = tokio::select! {
+            given = self.consent.ask(request, &question) => given,
+            () = self.cancel.cancelled() => return Err(Stop::Cancelled),
+        };
+        match given {
+            Ok(given) => {
+                self.record_consent(&question, &given.choice, &given.by)?;
+                Ok(self.agreed(&given.choice))
+            }
+            Err(fault) if fault.code == LATER => Err(Stop::Paused(fault.message)),
+            Err(fault) => Ok(Err(fault.message)),
+        }
+    }
+
+    fn agreed(&self, answer: &str) -> Result<(), String> {
+        if answer == self.host {
+            Ok(())
+        } else {
+            Err(format!("`{answer}` was the answer: not confirmed"))
+        }
+    }
+
+    fn record_consent(&self, question: &Question, answer: &str, by: &str) -> Result<(), Stop> {
+        self.recorder.record_durably(Record::Answer(Answered {
+            call: question.call,
+            answer: answer.to_owned(),
+            by: by.to_owned(),
+        }))?;
+        Ok(())
     }
 }

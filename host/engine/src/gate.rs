@@ -1,7 +1,7 @@
 //! The one place that every call of a guest passes.
 
 use crate::cancel::Cancel;
-use crate::consent::Consent;
+use crate::consent::{Consent, Standing};
 use crate::grants::{Absent, Grants};
 use crate::notes::Notes;
 use crate::operator::Operator;
@@ -79,6 +79,8 @@ pub(crate) struct State {
     /// A resumed run has just passed its last record: what it has set may be gone by now.
     pub(crate) at_edge: bool,
     pub(crate) allowed: bool,
+    /// The question for consent that an earlier process has asked.
+    pub(crate) consent: Option<Standing>,
     pub(crate) touched: bool,
     pub(crate) facts: Facts,
     pub(crate) device: Option<Device>,
@@ -374,7 +376,7 @@ impl Course {
 
     /// Nothing is begun after a cancel, however long its preparation took.
     pub(crate) fn cancelled_before(&self, function: &Function, origin: Origin) -> Option<Fault> {
-        (origin == Origin::Guest && self.cancel.is_cancelled())
+        (origin == Origin::Guest && self.cancel.is_cancelled() && !self.state().closing)
             .then(|| Fault::cancelled(format!("the run was cancelled; {function} was not called")))
     }
 

@@ -1,7 +1,6 @@
 //! Is it the right machine? The BMC and the installer are compared with the inventory before anything is changed or
 //! believed.
 
-use crate::consent::ConsentRequest;
 use crate::gate::Course;
 use crate::stop::Stop;
 use serde::de::DeserializeOwned;
@@ -18,11 +17,11 @@ use wreimage_journal::{Origin, Record};
 /// What is known of the host before the first change.
 #[derive(Default)]
 pub(crate) struct Known {
-    facts: Vec<(String, String)>,
+    pub(crate) facts: Vec<(String, String)>,
     /// What somebody has to weigh before they agree; having agreed, nothing is wrong with the run.
-    cautions: Vec<String>,
+    pub(crate) cautions: Vec<String>,
     /// What is not as it should be.
-    warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// The toggle by which a guest takes the host out of its services.
@@ -253,36 +252,6 @@ impl Course {
             "what answers for {} at the installer's identity did not say which machine it is: {last}. It is not believed",
             device.name
         )))
-    }
-
-    /// Shows what is about to happen and asks for leave.
-    pub(crate) async fn ask_consent(&self, function: &Function, known: &Known) -> Result<(), Stop> {
-        let request = ConsentRequest {
-            host: self.host.clone(),
-            site: self.site.clone(),
-            guest: self.guest.clone(),
-            digest: self.digest.clone(),
-            capabilities: self.capabilities.clone(),
-            known: known.facts.clone(),
-            warnings: known
-                .cautions
-                .iter()
-                .chain(&known.warnings)
-                .cloned()
-                .collect(),
-            first: function.to_string(),
-        };
-        let answer = tokio::select! {
-            answer = self.consent.ask(&request) => answer,
-            () = self.cancel.cancelled() => return Err(Stop::Cancelled),
-        };
-        answer
-            .map_err(|why| Stop::Refused(format!("{why}. Nothing was touched on {}", self.host)))?;
-        self.recorder.record_durably(Record::Consented {
-            first: request.first,
-            known: request.known,
-        })?;
-        Ok(())
     }
 
     /// Writes down what speaks against it.

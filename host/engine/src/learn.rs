@@ -1,8 +1,11 @@
 //! What a run knows follows from its records, whether they have just been made or are read back.
 
+use crate::consent::Standing;
 use crate::gate::State;
+use crate::once::DID_NOT;
 use crate::report::{Mutation, PastStep, Reminder};
 use crate::twin::Seen;
+use crate::undo::untouched;
 use jiff::Timestamp;
 use wreimage_capability::Function;
 use wreimage_journal::{GuestEnd, Intent, Level, Origin, Outcome, Record, UndoClosed};
@@ -27,7 +30,23 @@ impl State {
                 }
             }
             Record::Timer(timer) => self.passed_identity(timer.origin),
-            Record::Consented { .. } => self.allowed = true,
+            Record::Question(question) if question.consent => {
+                self.consent = Some(Standing {
+                    question: question.clone(),
+                    answer: None,
+                });
+            }
+            Record::Answer(answer) => {
+                if let Some(asked) = &mut self.consent
+                    && asked.question.call == answer.call
+                {
+                    asked.answer = Some(answer.answer.clone());
+                }
+            }
+            Record::Consented { .. } => {
+                self.allowed = true;
+                self.consent = None;
+            }
             Record::Signal { signal } if signal == "cancel" => self.cancelled = true,
             Record::UndoOpened { call, thing, .. } if !self.undo.is_known(*call) => {
                 self.doubts.push(format!(
@@ -54,7 +73,7 @@ impl State {
             ("ipmi", "set-power") | ("remote", "reboot")
         ) {
             self.identified_boot = false;
-            self.undo.restarted();
+            self.undo.restarted(intent.call);
         }
         intent.origin == Origin::Guest && self.undo.open(function, intent.call, &intent.arguments)
     }
@@ -84,6 +103,11 @@ impl State {
                     outcome: value.clone(),
                 });
             }
+        }
+        if let Err(fault) = &outcome.result
+            && (untouched(&fault.kind) || fault.code == DID_NOT)
+        {
+            self.undo.not_restarted(outcome.call);
         }
         if function.effect.mutates() {
             let step = self.notes.open_step_name();

@@ -223,6 +223,7 @@ impl Course {
                     call: call.sequence,
                     question,
                     choices: vec![choice("yes", "go on"), choice("no", "do not")],
+                    consent: false,
                 };
                 Ok(self
                     .ask_again(&question, open)
@@ -248,6 +249,7 @@ impl Course {
                     call: call.sequence,
                     question,
                     choices: choices.into_iter().map(|c| (c.key, c.label)).collect(),
+                    consent: false,
                 };
                 Ok(self.ask_again(&question, open).await?.map(Value::from))
             }

@@ -16,6 +16,9 @@ const LOOK_DEADLINE: Duration = Duration::from_secs(120);
 /// Code of the fault of a call whose process went away.
 const INTERRUPTED: &str = "gate.interrupted";
 
+/// Code of the fault of a call that the world shows not to have happened.
+pub(crate) const DID_NOT: &str = "gate.did-not-happen";
+
 const HAPPENED: &str = "happened";
 const REPEAT: &str = "repeat";
 const ABORT: &str = "abort";
@@ -74,6 +77,11 @@ impl Course {
                     open = Open::default();
                     if let Some(fault) = self.may_repeat(function, arguments, origin).await? {
                         return Ok(Err(fault));
+                    }
+                    if origin == Origin::Guest {
+                        // What was set for this very restart is not used up, and BMCs forget it within a minute.
+                        self.state().undo.not_restarted(call.sequence);
+                        self.mend_open().await?;
                     }
                     let witness = self.witness(provider, function, arguments, call).await;
                     // Announced once more: should this process go away as well, the next one must not take the answer that
@@ -200,6 +208,7 @@ impl Course {
                     choice(ABORT, "stop here"),
                 ])
                 .collect(),
+            consent: false,
         };
         self.ask(&question, open).await.map(Result::ok)
     }
@@ -219,7 +228,9 @@ impl Course {
         }
         let given = tokio::select! {
             given = self.operator.ask(question) => given,
-            () = self.cancel.cancelled() => Err(Fault::cancelled("the run was cancelled at a question")),
+            () = self.cancel.cancelled(), if !self.state().closing => {
+                Err(Fault::cancelled("the run was cancelled at a question"))
+            }
         };
         match given {
             Ok(given) => {
@@ -276,7 +287,7 @@ fn in_doubt(fault: Fault, unknown: &str) -> Fault {
 fn did_not(function: &Function, fault: Fault) -> Fault {
     Fault {
         kind: FaultKind::Unreachable,
-        code: "gate.did-not-happen".to_owned(),
+        code: DID_NOT.to_owned(),
         retryable: true,
         message: format!(
             "{}; the world shows that {function} did not happen",

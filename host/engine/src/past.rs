@@ -64,6 +64,8 @@ fn made(record: &Record) -> Option<Made<'_>> {
         Record::Intent(it) => (it.call, &it.function, &it.arguments, it.origin),
         Record::Outcome(it) => (it.call, &it.function, &it.arguments, it.origin),
         Record::Timer(it) => (it.call, &it.function, &it.arguments, it.origin),
+        // The question for consent is the host's own.
+        Record::Question(it) if it.consent => return None,
         // What was asked is compared when it is asked again, or with the outcome.
         Record::Question(it) => {
             return Some(Made {

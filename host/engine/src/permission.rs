@@ -10,7 +10,7 @@ impl Course {
     /// Whether the call may be made at all.
     pub(crate) fn refuse(&self, function: &'static Function, origin: Origin) -> Option<Fault> {
         let state = self.state();
-        if origin == Origin::Guest && self.cancel.is_cancelled() {
+        if origin == Origin::Guest && self.cancel.is_cancelled() && !state.closing {
             return Some(Fault::cancelled(format!(
                 "the run was cancelled; {function} was not called"
             )));

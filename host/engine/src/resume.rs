@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use wreimage_capability::dhcp::{self, Published};
 use wreimage_capability::ipmi::{self, BootFlags};
-use wreimage_capability::{Call, Fault, Function, to_millis};
+use wreimage_capability::{Call, Function, to_millis};
 use wreimage_journal::{Entry, Header, Origin, Outcome, Reality, Record};
 
 /// A journal with which nobody can go on.
@@ -121,7 +121,7 @@ pub(crate) fn undriven_before(entries: &[Entry]) -> u64 {
 impl Course {
     /// Before a resumed run acts again, what it has set must still hold: BMCs forget, and entries run out.
     pub(crate) async fn mend_undo(self: &Arc<Self>, origin: Origin) -> Result<(), Stop> {
-        let open = {
+        {
             let mut state = self.state();
             if origin != Origin::Guest || !state.at_edge {
                 return Ok(());
@@ -130,8 +130,15 @@ impl Course {
             if state.closing || state.cancelled {
                 return Ok(());
             }
-            state.undo.entries()
-        };
+        }
+        let _mutating = self.mutating.lock().await;
+        self.mend_open().await
+    }
+
+    /// Looks at each open entry of the undo list, and does again what does not hold any more. Whoever calls it has the lock
+    /// of mutations.
+    pub(crate) async fn mend_open(self: &Arc<Self>) -> Result<(), Stop> {
+        let open = self.state().undo.entries();
         for entry in open {
             // One whose outcome is not known is the open call itself.
             let Some(made) = &entry.made else { continue };
@@ -157,7 +164,7 @@ impl Course {
                 })
             }
             // An override that a restart has used up is not missing.
-            ("ipmi", "set-boot-device") if !entry.restarted => {
+            ("ipmi", "set-boot-device") if entry.restarted.is_none() => {
                 let there = self
                     .own_call::<BootFlags>(&ipmi::functions::get_boot_flags, json!({}))
                     .await?;
@@ -173,11 +180,15 @@ impl Course {
     /// Makes it once more, under the key of the call that made it.
     async fn make_again(self: &Arc<Self>, entry: &Open) -> Result<(), Stop> {
         let function: &'static Function = entry.function;
-        let mut call = Call::new(self.run.clone(), entry.call, self.sink(entry.call));
+        let call = Call::new(self.run.clone(), entry.call, self.sink(entry.call));
         let began = self.recorder.clock().now();
-        let result: Result<Value, Fault> = self
-            .attempt(function, &entry.arguments, Origin::Host, &mut call, None)
-            .await?;
+        let Some(provider) = self.state().providers.get(function.capability) else {
+            return Ok(());
+        };
+        self.announce(function, &entry.arguments, Origin::Host, &call, None)?;
+        let result = self
+            .perform(provider.as_ref(), function, &entry.arguments, &call)
+            .await;
         let took = self.recorder.clock().now().duration_since(began);
         let text = match &result {
             Ok(_) => format!("{function} did not hold any more, and was done again"),

@@ -16,8 +16,8 @@ pub(crate) struct Open {
     thing: &'static str,
     /// What the call returned; `None` while its outcome is not known.
     pub(crate) made: Option<Value>,
-    /// Whether the machine was told to restart since.
-    pub(crate) restarted: bool,
+    /// The first call since by which the machine was told to restart.
+    pub(crate) restarted: Option<u64>,
 }
 
 impl Open {
@@ -60,7 +60,7 @@ impl UndoList {
             // Done again: what was made before stays known until the new outcome is.
             open.call = call;
             open.arguments = arguments.clone();
-            open.restarted = false;
+            open.restarted = None;
             return false;
         }
         let Some(undo) = wreimage_capability::capability(function.capability)
@@ -77,7 +77,7 @@ impl UndoList {
             thing: inverse.thing,
             arguments: arguments.clone(),
             made: None,
-            restarted: false,
+            restarted: None,
         });
         true
     }
@@ -92,10 +92,17 @@ impl UndoList {
         self.open.iter().any(|open| open.call == call)
     }
 
-    /// The machine was told to restart.
-    pub(crate) fn restarted(&mut self) {
+    /// The machine is told to restart by this call.
+    pub(crate) fn restarted(&mut self, call: u64) {
         for open in &mut self.open {
-            open.restarted = true;
+            open.restarted.get_or_insert(call);
+        }
+    }
+
+    /// It has turned out that the machine did not restart by this call.
+    pub(crate) fn not_restarted(&mut self, call: u64) {
+        for open in &mut self.open {
+            open.restarted = open.restarted.filter(|by| *by != call);
         }
     }
 
@@ -212,7 +219,7 @@ impl UndoList {
 }
 
 /// Kinds of fault after which nothing can have changed.
-fn untouched(kind: &FaultKind) -> bool {
+pub(crate) fn untouched(kind: &FaultKind) -> bool {
     matches!(
         kind,
         FaultKind::Denied

@@ -4,13 +4,14 @@
 //! `synchronous=FULL`: the log is flushed, and with it everything that was written before. Each record carries a sum over
 //! itself and the sum before it, so that a record that was changed, lost or moved is noticed.
 
+use crate::driver::{NotDriver, lock_driver};
 use crate::log::{Log, LogError, digest};
+use crate::reading::{damaged, read_all};
 use crate::record::{Entry, FORMAT, Record};
 use crate::state_dir::{make_folder, make_shared_folder, refuse_network, share_as};
-use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, params};
 use sha2::{Digest, Sha256};
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -18,10 +19,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// `wrei` in ASCII, in the file's header: this is one of ours.
-const APPLICATION_ID: i32 = 0x7772_6569;
+pub(crate) const APPLICATION_ID: i32 = 0x7772_6569;
 
 /// How long a reader or writer waits for the other.
-const BUSY: Duration = Duration::from_secs(5);
+pub(crate) const BUSY: Duration = Duration::from_secs(5);
 
 /// How long the log of writes is made before the first flush, in bytes: more than a reimage writes. A flush of a file that
 /// does not grow need not write down its new size as well, which takes as long as the flush itself.
@@ -89,7 +90,7 @@ pub enum OpenError {
     },
 }
 
-type Sum = [u8; 8];
+pub(crate) type Sum = [u8; 8];
 
 /// The journal of one run, open for its driver.
 pub struct RunDatabase {
@@ -99,8 +100,8 @@ pub struct RunDatabase {
     _driver: File,
 }
 
-struct Inner {
-    connection: Connection,
+pub(crate) struct Inner {
+    pub(crate) connection: Connection,
     last: Sum,
     /// Whether each write is flushed: `synchronous=FULL`.
     flushes: bool,
@@ -204,39 +205,11 @@ impl RunDatabase {
         &self.folder
     }
 
-    /// The answer that somebody has given to the question of this call, from another process, and who.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn given_answer(&self, call: u64) -> Result<Option<(String, String)>, LogError> {
-        let inner = self.inner();
-        inner
-            .connection
-            .query_row(
-                "SELECT choice, actor FROM answer WHERE call = ?1",
-                params![call.cast_signed()],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )
-            .map(Some)
-            .or_else(|error| match error {
-                rusqlite::Error::QueryReturnedNoRows => Ok(None),
-                other => Err(self.error(other)),
-            })
-    }
-
-    /// Who wants the run to be cancelled, from another process, if anybody does.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn given_cancel(&self) -> Result<Option<String>, LogError> {
-        Ok(self.given_answer(CANCEL)?.map(|(_, actor)| actor))
-    }
-
-    fn inner(&self) -> MutexGuard<'_, Inner> {
+    pub(crate) fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn error(&self, source: rusqlite::Error) -> LogError {
+    pub(crate) fn error(&self, source: rusqlite::Error) -> LogError {
         LogError {
             path: self.folder.clone(),
             source: io::Error::other(source),
@@ -308,89 +281,12 @@ impl Log for RunDatabase {
     }
 }
 
-/// Every record of a run, whoever drives it.
-///
-/// # Errors
-/// When there is none, or it cannot be read to its end.
-pub fn read(state: &Path, run: &str) -> Result<Vec<Entry>, OpenError> {
-    let path = journal_of(state, run)?;
-    let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)
-        .or_else(|_| Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY))
-        .map_err(|error| damaged(&path, error))?;
-    read_all(&connection, &path).map(|(entries, _)| entries)
-}
-
-/// Leaves an answer to the question of this call for the driver of a run, now or later.
-///
-/// # Errors
-/// When the journal cannot be written.
-pub fn leave_answer(
-    state: &Path,
-    run: &str,
-    call: u64,
-    choice: &str,
-    actor: &str,
-) -> Result<(), OpenError> {
-    let path = journal_of(state, run)?;
-    let unreadable = |error: rusqlite::Error| OpenError::Unreadable {
-        path: path.clone(),
-        source: io::Error::other(error),
-    };
-    let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)
-        .map_err(unreadable)?;
-    connection.busy_timeout(BUSY).map_err(unreadable)?;
-    connection
-        .execute(
-            "INSERT OR REPLACE INTO answer VALUES (?1, ?2, ?3)",
-            params![call.cast_signed(), choice, actor],
-        )
-        .map(|_| ())
-        .map_err(unreadable)
-}
-
-/// The number of the call under which the wish to cancel is left: no call has it.
-const CANCEL: u64 = 0;
-
-/// Leaves the wish to cancel a run for its driver.
-///
-/// # Errors
-/// When the journal cannot be written.
-pub fn leave_cancel(state: &Path, run: &str, actor: &str) -> Result<(), OpenError> {
-    leave_answer(state, run, CANCEL, "cancel", actor)
-}
-
-/// Who drives the run at this moment; nobody when its process is gone.
-///
-/// # Errors
-/// When there is no such run.
-pub fn driver(state: &Path, run: &str) -> Result<Option<String>, OpenError> {
-    let path = journal_of(state, run)?;
-    let lock = run_folder(state, run).join("driver");
-    let unreadable = |source| OpenError::Unreadable {
-        path: path.clone(),
-        source,
-    };
-    let file = match File::open(&lock) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(unreadable(error)),
-    };
-    match file.try_lock_shared() {
-        Ok(()) => Ok(None),
-        Err(TryLockError::WouldBlock) => {
-            let told = fs::read_to_string(&lock).unwrap_or_default();
-            Ok(Some(told.trim().to_owned()))
-        }
-        Err(TryLockError::Error(error)) => Err(unreadable(error)),
-    }
-}
-
-fn run_folder(state: &Path, run: &str) -> PathBuf {
+pub(crate) fn run_folder(state: &Path, run: &str) -> PathBuf {
     state.join("runs").join(run)
 }
 
 /// The journal's file; an id that is no plain name is no run.
-fn journal_of(state: &Path, run: &str) -> Result<PathBuf, OpenError> {
+pub(crate) fn journal_of(state: &Path, run: &str) -> Result<PathBuf, OpenError> {
     let path = run_folder(state, run).join("journal.db");
     let is_name = !run.is_empty() && !run.starts_with('.') && !run.contains(['/', '\0']);
     if is_name && path.is_file() {
@@ -400,36 +296,6 @@ fn journal_of(state: &Path, run: &str) -> Result<PathBuf, OpenError> {
         run: run.chars().take(100).collect(),
         state: state.to_owned(),
     })
-}
-
-enum NotDriver {
-    Driven(String),
-    Failed(io::Error),
-}
-
-fn lock_driver(state: &Path, folder: &Path) -> Result<File, NotDriver> {
-    let path = folder.join("driver");
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .mode(0o600)
-        .open(&path)
-        .map_err(NotDriver::Failed)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let told = fs::read_to_string(&path).unwrap_or_default();
-            return Err(NotDriver::Driven(told.trim().to_owned()));
-        }
-        Err(TryLockError::Error(error)) => return Err(NotDriver::Failed(error)),
-    }
-    // Somebody else's file keeps its mode.
-    let _ = share_as(state, &path, 0o600);
-    let text = format!("process {}\n", std::process::id());
-    fs::write(&path, text).map_err(NotDriver::Failed)?;
-    Ok(file)
 }
 
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
@@ -449,69 +315,8 @@ fn lengthen(log: &Path) -> io::Result<()> {
     file.sync_all()
 }
 
-fn damaged(path: &Path, error: impl std::fmt::Display) -> OpenError {
-    OpenError::Damaged {
-        path: path.to_owned(),
-        why: error.to_string(),
-    }
-}
-
-fn read_all(connection: &Connection, path: &Path) -> Result<(Vec<Entry>, Sum), OpenError> {
-    let broken = |error: rusqlite::Error| damaged(path, error);
-    connection.busy_timeout(BUSY).map_err(broken)?;
-    let pragma = |name: &str| {
-        connection
-            .query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i32>(0))
-            .map_err(broken)
-    };
-    if pragma("application_id")? != APPLICATION_ID {
-        return Err(damaged(path, "it is no journal of wreimage"));
-    }
-    let found = pragma("user_version")?;
-    if u32::try_from(found) != Ok(FORMAT) {
-        return Err(OpenError::Format {
-            path: path.to_owned(),
-            found,
-        });
-    }
-    let mut statement = connection
-        .prepare("SELECT number, time_ms, body, sum FROM record ORDER BY number")
-        .map_err(broken)?;
-    let mut rows = statement.query([]).map_err(broken)?;
-    let (mut entries, mut last) = (Vec::new(), Sum::default());
-    while let Some(row) = rows.next().map_err(broken)? {
-        let number: i64 = row.get(0).map_err(broken)?;
-        let time: i64 = row.get(1).map_err(broken)?;
-        let body: String = row.get(2).map_err(broken)?;
-        let told: Vec<u8> = row.get(3).map_err(broken)?;
-        let number = number.cast_unsigned();
-        let due = entries.len() as u64 + 1;
-        if number != due {
-            return Err(damaged(path, format!("record {due} is missing")));
-        }
-        last = sum(last, number, time, &body);
-        if told != last {
-            return Err(damaged(
-                path,
-                format!("record {number} is not as it was written"),
-            ));
-        }
-        let record: Record = serde_json::from_str(&body).map_err(|error| {
-            damaged(path, format!("record {number} is not understood: {error}"))
-        })?;
-        let time = Timestamp::from_millisecond(time)
-            .map_err(|error| damaged(path, format!("record {number}: {error}")))?;
-        entries.push(Entry {
-            number,
-            time,
-            record,
-        });
-    }
-    Ok((entries, last))
-}
-
 /// Over a record and the sum of the one before it.
-fn sum(before: Sum, number: u64, time: i64, body: &str) -> Sum {
+pub(crate) fn sum(before: Sum, number: u64, time: i64, body: &str) -> Sum {
     let mut hash = Sha256::new();
     hash.update(before);
     hash.update(number.to_le_bytes());

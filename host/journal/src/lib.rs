@@ -1,15 +1,21 @@
 //! The journal of a run: what happened, in order, append-only. It is the audit log, the progress feed, the report's source
 //! and the input of resume at once.
 
+mod answers;
 mod database;
+mod driver;
 mod lock;
 mod log;
+mod reading;
 mod record;
 mod state_dir;
 
-pub use database::{OpenError, RunDatabase, driver, leave_answer, leave_cancel, read};
+pub use answers::{leave_answer, leave_cancel};
+pub use database::{OpenError, RunDatabase};
+pub use driver::driver;
 pub use lock::{Held, Holder, LEASE, LockError, Locks, Pulse, RENEWAL, began as process_began};
 pub use log::{Log, LogError, MemoryLog, digest};
+pub use reading::read;
 pub use record::{
     Answered, Ending, Entry, FORMAT, GuestEnd, Header, Intent, Level, Mode, OnFailure, Origin,
     Outcome, Question, Reality, Record, Timer, UndoClosed, UndoState,

@@ -340,13 +340,19 @@ fn pulse(controller: &str, process: u32, told: &str, renewed_ms: u64) -> Pulse {
     }
 }
 
-/// In which boot and when in it a process began: together they name it for ever. `None` when there is none.
+/// In which boot and when in it a process began: together they name it for ever. `None` when there is none, or when it is dead
+/// and only its parent has not asked how it ended.
 pub fn began(process: u32) -> Option<String> {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The name of the program, in brackets, may hold anything; field 22 is the 20th behind it (proc(5)).
+    // The name of the program, in brackets, may hold anything; field 3 is the first behind it, field 22 the 20th (proc(5)).
     let (_, fields) = stat.rsplit_once(')')?;
-    let ticks = fields.split_whitespace().nth(19)?;
+    let mut fields = fields.split_whitespace();
+    let is_dead = matches!(fields.next()?, "Z" | "X");
+    if is_dead {
+        return None;
+    }
+    let ticks = fields.nth(18)?;
     Some(format!("{} {ticks}", boot.trim()))
 }
 

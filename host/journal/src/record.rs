@@ -419,6 +419,9 @@ pub struct Question {
     pub question: String,
     /// Answers that can be given, with what they do.
     pub choices: Vec<(String, String)>,
+    /// The host itself asks for leave to make the first change, to which the host's name is consent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub consent: bool,
 }
 
 /// The operator has answered.

@@ -38,6 +38,10 @@ pub fn make_shared_folder(state: &Path, path: &Path) -> io::Result<()> {
     share_as(state, path, 0o700)
 }
 
+/// Whatever is made in the folder has the folder's group. SQLite makes files of its own beside a database, whose group would
+/// otherwise be that of whoever happens to open it: nobody else of the group could go on then.
+const SET_GROUP: u32 = 0o2000;
+
 /// What lies in a directory that a group may write to can be seen and answered by that group. `own` is the mode for its
 /// owner alone.
 ///
@@ -51,7 +55,9 @@ pub fn share_as(state: &Path, made: &Path, own: u32) -> io::Result<()> {
     if fs::metadata(made)?.gid() != folder.gid() {
         std::os::unix::fs::chown(made, None, Some(folder.gid()))?;
     }
-    fs::set_permissions(made, fs::Permissions::from_mode(own | (own >> 3)))
+    let set_group = if made.is_dir() { SET_GROUP } else { 0 };
+    let mode = own | (own >> 3) | set_group;
+    fs::set_permissions(made, fs::Permissions::from_mode(mode))
 }
 
 /// A journal needs a file system that locks and flushes.

@@ -6,7 +6,7 @@ use serde_json::json;
 use std::os::unix::fs::PermissionsExt;
 use wreimage_capability::{Effect, Fault};
 use wreimage_journal::{
-    Entry, Log, OpenError, Origin, Outcome, Question, Reality, Record, RunDatabase, driver,
+    Entry, Locks, Log, OpenError, Origin, Outcome, Question, Reality, Record, RunDatabase, driver,
     leave_answer, read,
 };
 
@@ -167,6 +167,7 @@ fn an_answer_from_another_process_finds_its_question() {
         call: 7,
         question: "again?".to_owned(),
         choices: Vec::new(),
+        consent: false,
     });
     run.append(&entry(1, asked), true).unwrap();
     assert_eq!(run.given_answer(7).unwrap(), None);
@@ -174,12 +175,43 @@ fn an_answer_from_another_process_finds_its_question() {
 
 #[test]
 fn a_group_that_shares_the_directory_shares_the_runs() {
-    for (shared, file) in [(0o700, 0o600), (0o2770, 0o660)] {
+    for (shared, folder, file) in [(0o700, 0o700, 0o600), (0o2770, 0o2770, 0o660)] {
         let state = tempfile::tempdir().unwrap();
         let mode = std::fs::Permissions::from_mode(shared);
         std::fs::set_permissions(state.path(), mode).unwrap();
-        let _run = RunDatabase::create(state.path(), "r1").unwrap();
-        let made = std::fs::metadata(state.path().join("runs/r1/journal.db")).unwrap();
-        assert_eq!(made.permissions().mode() & 0o777, file);
+        let run = RunDatabase::create(state.path(), "r1").unwrap();
+        let blob = format!("runs/r1/blobs/{}", run.keep(b"output").unwrap());
+        Locks::open(state.path()).unwrap();
+        let mode_of = |name: &str| {
+            let made = std::fs::metadata(state.path().join(name)).unwrap();
+            made.permissions().mode() & 0o7777
+        };
+        for name in ["runs", "runs/r1", "runs/r1/blobs"] {
+            assert_eq!(mode_of(name), folder, "{name}");
+        }
+        for name in [
+            "runs/r1/journal.db",
+            "runs/r1/journal.db-wal",
+            "runs/r1/driver",
+            &blob,
+            "locks.db",
+        ] {
+            assert_eq!(mode_of(name), file, "{name}");
+        }
     }
+}
+
+#[test]
+fn whoever_looks_at_a_run_keeps_nobody_from_driving_it() {
+    let state = tempfile::tempdir().unwrap();
+    drop(RunDatabase::create(state.path(), "r1").unwrap());
+    let look = std::fs::File::open(state.path().join("runs/r1/driver")).unwrap();
+    look.lock_shared().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            look.unlock().unwrap();
+        });
+        RunDatabase::resume(state.path(), "r1").unwrap();
+    });
 }

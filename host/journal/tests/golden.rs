@@ -125,6 +125,7 @@ fn all() -> Vec<Record> {
             call: 9,
             question: word("it failed"),
             choices: vec![(word("retry"), word("try again"))],
+            consent: false,
         }),
         Record::Answer(Answered {
             call: 9,
@@ -165,6 +166,12 @@ fn all() -> Vec<Record> {
             touched: true,
             left: vec![word("the boot override")],
             exit_code: 21,
+        }),
+        Record::Question(Question {
+            call: 10,
+            question: word("may host1001 be changed?"),
+            choices: vec![(word("host1001"), word("yes"))],
+            consent: true,
         }),
     ]
 }

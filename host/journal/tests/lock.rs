@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use rusqlite::Connection;
-use wreimage_journal::{Holder, LockError, Locks, Pulse};
+use wreimage_journal::{Holder, LockError, Locks, Pulse, process_began};
 
 const HOST: &str = "dc1/host1001";
 
@@ -111,4 +111,21 @@ fn of_many_takers_one_wins() {
             .count()
     });
     assert_eq!(won, 1);
+}
+
+/// A process that was killed stays in the list of processes until its parent asks for it.
+#[test]
+fn a_dead_process_that_nobody_has_asked_for_is_dead() {
+    let mut child = std::process::Command::new("sleep")
+        .arg("60")
+        .spawn()
+        .unwrap();
+    assert!(process_began(child.id()).is_some());
+    child.kill().unwrap();
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while process_began(child.id()).is_some() {
+        assert!(std::time::Instant::now() < end, "it is taken for alive");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    child.wait().unwrap();
 }

@@ -12,7 +12,6 @@ use crate::twin::LabTwin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
-use wreimage_capability::BoxFuture;
 use wreimage_engine::{
     Cancel, Consent, ConsentRequest, Engine, GivenConsent, Going, Guest, OptionValues, Report,
     RunError, RunRequest, Services,
@@ -66,13 +65,11 @@ pub(crate) struct Disturbance {
 struct NoConsent;
 
 impl Consent for NoConsent {
-    fn ask<'a>(&'a self, request: &'a ConsentRequest) -> BoxFuture<'a, Result<(), String>> {
-        Box::pin(async move {
-            Err(format!(
-                "nobody consented to changes of {}, as the scenario has it",
-                request.host
-            ))
-        })
+    fn in_advance(&self, request: &ConsentRequest, _stands: bool) -> Option<Result<(), String>> {
+        Some(Err(format!(
+            "nobody consented to changes of {}, as the scenario has it",
+            request.host
+        )))
     }
 }
 

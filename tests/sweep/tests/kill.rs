@@ -116,6 +116,31 @@ fn points(folder: &Path) -> Vec<String> {
     points
 }
 
+/// Takes away the end of the last page that was written to the journal's log, as when it did not reach the disk: the record
+/// after which it died is lost.
+fn tear(folder: &Path, death: &str) -> Result<(), String> {
+    let path = folder.join(format!("state/runs/{RUN}/journal.db-wal"));
+    let mut log = std::fs::read(&path).unwrap();
+    // The header has the size of a page and the salts, which each page of this log repeats behind its number
+    // (https://www.sqlite.org/fileformat2.html#walformat); the zeros behind the last page do not.
+    let page = u32::from_be_bytes(log[8..12].try_into().unwrap()) as usize;
+    let salts = log[16..24].to_vec();
+    let mut end = 32;
+    while log.get(end + 8..end + 16) == Some(&salts[..]) {
+        end += 24 + page;
+    }
+    log[end - 37..end].fill(0);
+    std::fs::write(&path, &log).unwrap();
+    let left = wreimage_journal::read(&folder.join("state"), RUN)
+        .map_err(|error| error.to_string())?
+        .len();
+    let wanted = death.strip_prefix("after:").unwrap().parse::<usize>();
+    if Ok(left + 1) != wanted {
+        return Err(format!("{left} records are left"));
+    }
+    Ok(())
+}
+
 /// What is wrong after a death there and a resume, if anything is.
 fn dies_and_comes_back(
     death: &str,
@@ -134,12 +159,7 @@ fn dies_and_comes_back(
         Some(_) => return Err(format!("it was not stopped: {dead:?}")),
     }
     if torn {
-        let wal = folder
-            .path()
-            .join(format!("state/runs/{RUN}/journal.db-wal"));
-        let length = std::fs::metadata(&wal).unwrap().len();
-        let file = std::fs::OpenOptions::new().write(true).open(&wal).unwrap();
-        file.set_len(length.saturating_sub(37)).unwrap();
+        tear(folder.path(), death)?;
     }
     // Some die a second time, soon after they came back.
     if let Some(number) = death

@@ -1,6 +1,7 @@
 //! The gate's promises, with providers that answer as told.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod consent;
 mod doubt;
 mod identity;
 mod replay;
@@ -275,6 +276,17 @@ async fn closing_words_cannot_make_what_nobody_would_take_back() {
     let fault = setup.call(PUBLISH, json!({})).await.unwrap_err();
     assert_eq!(fault.code, "gate.closing");
     assert!(setup.dhcp.called().is_empty());
+}
+
+#[tokio::test]
+async fn a_cancel_in_the_closing_words_does_not_change_them() {
+    let setup = Setup::new();
+    setup.call(PUBLISH, json!({})).await.unwrap();
+    setup.course.state().closing = true;
+    setup.course.cancel.cancel();
+    assert!(setup.call(POWER_STATE, json!({})).await.is_ok());
+    assert!(setup.call(SET_POWER, json!({})).await.is_ok());
+    assert!(!setup.course.state().cancelled);
 }
 
 fn patience() -> Value {

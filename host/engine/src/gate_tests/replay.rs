@@ -36,6 +36,7 @@ fn asked(call: u64, question: &str) -> Record {
         call,
         question: question.to_owned(),
         choices: vec![choice("yes"), choice("no")],
+        consent: false,
     })
 }
 
@@ -132,6 +133,91 @@ async fn an_answer_is_spent_by_the_try_that_it_led_to() {
     let stop = stopped(&setup, SET_POWER, json!({})).await;
     assert!(matches!(stop, Stop::InDoubt(_)), "{stop}");
     assert_eq!(setup.ipmi.called(), ["ipmi.set-power"]);
+}
+
+fn made(function: &Function, call: u64, result: Result<Value, Fault>) -> Record {
+    Record::Outcome(Outcome {
+        call,
+        function: function.to_string(),
+        effect: function.effect,
+        origin: Origin::Guest,
+        arguments: json!({}),
+        result,
+        reality: Reality::Real,
+        took_ms: 0,
+    })
+}
+
+fn boot_flags(device: &str) -> Value {
+    let one_shot = json!({
+        "valid": true, "persistent": false, "efi": false, "device": device, "raw": "", "extra": []
+    });
+    serde_json::from_value::<ipmi::BootFlags>(one_shot.clone()).unwrap();
+    one_shot
+}
+
+/// A BMC forgets an override within a minute: before the restart that it was set for is made again, it is looked at.
+#[tokio::test]
+async fn a_restart_that_did_not_happen_is_not_repeated_without_what_was_set_for_it() {
+    let past = vec![
+        begun(SET_BOOT, 1),
+        made(SET_BOOT, 1, Ok(boot_flags("Pxe"))),
+        begun(SET_POWER, 2),
+    ];
+    for (now, called) in [
+        (
+            "None",
+            vec![
+                "ipmi.get-boot-flags",
+                "ipmi.set-boot-device",
+                "ipmi.set-power",
+            ],
+        ),
+        ("Pxe", vec!["ipmi.get-boot-flags", "ipmi.set-power"]),
+    ] {
+        let setup = Setup::new();
+        setup.course.has_past(entries(past.clone()));
+        setup
+            .course
+            .recall(SET_BOOT, &json!({}), Origin::Guest)
+            .unwrap();
+        world_says(&setup, Reconciled::DidNot);
+        setup.ipmi.answer(Ok(boot_flags(now)));
+        setup.ipmi.answer(Ok(boot_flags("Pxe")));
+        setup.call(SET_POWER, json!({})).await.unwrap();
+        assert_eq!(setup.ipmi.called(), called);
+    }
+    // One that has happened has used it up.
+    let setup = Setup::new();
+    setup.course.has_past(entries(past));
+    setup
+        .course
+        .recall(SET_BOOT, &json!({}), Origin::Guest)
+        .unwrap();
+    world_says(&setup, Reconciled::happened());
+    setup.call(SET_POWER, json!({})).await.unwrap();
+    assert!(setup.ipmi.called().is_empty());
+}
+
+/// What a refused restart left is not used up either, for the processes that come later.
+#[tokio::test]
+async fn after_a_restart_that_did_not_happen_a_resumed_run_looks_at_what_was_set_for_it() {
+    let fault = Fault::conflict("ipmi.machine-is-off", "BMC", "it is off");
+    let setup = after(vec![
+        begun(SET_BOOT, 1),
+        made(SET_BOOT, 1, Ok(boot_flags("Pxe"))),
+        begun(SET_POWER, 2),
+        made(SET_POWER, 2, Err(fault)),
+    ]);
+    for function in [SET_BOOT, SET_POWER] {
+        setup
+            .course
+            .recall(function, &json!({}), Origin::Guest)
+            .unwrap();
+    }
+    setup.ipmi.answer(Ok(boot_flags("Pxe")));
+    setup.call(PUBLISH, json!({})).await.unwrap();
+    assert_eq!(setup.ipmi.called(), ["ipmi.get-boot-flags"]);
 }
 
 #[tokio::test]

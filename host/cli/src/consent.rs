@@ -1,0 +1,133 @@
+//! Leave to make the first change: on the command line, at the terminal, or from another one.
+
+use crate::prompt::{Terminal, somebody};
+use crate::session::Asked;
+use crate::tell::one_line;
+use std::sync::atomic::Ordering;
+use wreimage_capability::{BoxFuture, Fault};
+use wreimage_engine::{Consent, ConsentRequest, Given, Operator};
+use wreimage_journal::Question;
+
+/// What is about to happen, as the operator reads it.
+fn summary(request: &ConsentRequest) -> String {
+    let mut text = format!(
+        "\n{} is about to change {} (site {}) for the first time, by {}.\n  guest     sha256 {}\n",
+        one_line(&request.guest),
+        request.host,
+        request.site,
+        request.first,
+        request.digest
+    );
+    for (capability, functions) in &request.capabilities {
+        let functions = match functions.as_slice() {
+            [] => "only to look".to_owned(),
+            functions => functions.join(", "),
+        };
+        text.push_str(&format!("  may use   {capability}: {functions}\n"));
+    }
+    for (name, value) in &request.known {
+        text.push_str(&format!("  {name:<9} {}\n", one_line(value)));
+    }
+    for warning in &request.warnings {
+        text.push_str(&format!("  warning   {}\n", one_line(warning)));
+    }
+    text
+}
+
+impl Terminal {
+    /// Consent that was typed here for all hosts of this process covers one of which nothing is to be weighed.
+    fn is_agreed(&self, request: &ConsentRequest) -> bool {
+        request.warnings.is_empty() && self.session.agreed.load(Ordering::SeqCst)
+    }
+
+    /// What is typed here. Anything but the name refuses.
+    async fn consent_here(
+        &self,
+        request: &ConsentRequest,
+        question: &Question,
+    ) -> Result<Given, Fault> {
+        let session = &self.session;
+        let all = session.is_many() && request.warnings.is_empty();
+        let wanted = if all {
+            session.hosts.to_string()
+        } else {
+            request.host.clone()
+        };
+        let prompt = format!(
+            "{}All data on {wanted} may be lost. Type {wanted} to go on: ",
+            summary(request)
+        );
+        let asked = session
+            .keyboard
+            .ask_unless(&session.face, &prompt, || self.is_agreed(request))
+            .await;
+        let refused = |why: String| Fault::denied("consent.refused", "wreimage", why);
+        match asked {
+            Asked::NotNeeded => {}
+            Asked::Typed(answer) if answer == wanted => {
+                session.agreed.fetch_or(all, Ordering::SeqCst);
+            }
+            Asked::Typed(answer) if !answer.is_empty() => {
+                return Err(refused(format!(
+                    "`{answer}` is not `{wanted}`: not confirmed"
+                )));
+            }
+            Asked::Typed(_) => return Err(refused("not confirmed".to_owned())),
+            Asked::Nothing => return Err(self.nobody("there was no answer to", question)),
+        }
+        Ok(Given {
+            choice: request.host.clone(),
+            by: self.actor.clone(),
+        })
+    }
+}
+
+impl Consent for Terminal {
+    fn in_advance(&self, request: &ConsentRequest, stands: bool) -> Option<Result<(), String>> {
+        let session = &self.session;
+        if let Some(hosts) = &session.yes {
+            return Some(if hosts.same(&session.hosts) {
+                Ok(())
+            } else {
+                Err(format!(
+                    "`--yes {hosts}` gives consent for other hosts than `{}`",
+                    session.hosts
+                ))
+            });
+        }
+        if self.is_agreed(request) {
+            return Some(Ok(()));
+        }
+        // A question that stands already waits for its answer; one that nobody would see is not asked.
+        (!somebody() && !stands).then(|| {
+            Err(format!(
+                "nobody confirmed: this is not a terminal. Give consent in advance with `--yes {}`",
+                session.hosts.in_a_shell()
+            ))
+        })
+    }
+
+    fn ask<'a>(
+        &'a self,
+        request: &'a ConsentRequest,
+        question: &'a Question,
+    ) -> BoxFuture<'a, Result<Given, Fault>> {
+        Box::pin(async move {
+            // One that was left before anybody asked here.
+            if let Some(given) = self.given(question) {
+                return Ok(given);
+            }
+            if !somebody() {
+                return Err(self.nobody(
+                    "nobody can be asked, this is not a terminal; the question was",
+                    question,
+                ));
+            }
+            let _idle = self.seat.as_ref().map(|seat| seat.idle());
+            tokio::select! {
+                typed = self.consent_here(request, question) => typed,
+                given = self.answer_from_elsewhere(question) => Ok(given),
+            }
+        })
+    }
+}

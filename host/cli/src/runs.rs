@@ -1,0 +1,71 @@
+//! `wreimage runs`.
+
+use crate::arguments::{Output, Runs};
+use crate::exit::{Exit, Failure};
+use crate::face::words;
+use crate::look::{Standing, began, ids};
+use crate::surroundings::state_of;
+use crate::tell::plain;
+use jiff::Timestamp;
+use serde_json::json;
+use std::fmt::Write;
+
+/// `wreimage runs`.
+pub fn runs(arguments: &Runs) -> Result<Exit, Failure> {
+    let state = state_of(&arguments.place)?;
+    let mut text = String::new();
+    for id in ids(&state)? {
+        let driver = wreimage_journal::driver(&state, &id).unwrap_or_default();
+        let standing = match wreimage_journal::read(&state, &id) {
+            Ok(entries) => Standing::of(&entries, driver.as_deref()),
+            Err(error) => {
+                crate::tell::line(&format!("warning: {error}"));
+                continue;
+            }
+        };
+        let Some(standing) = standing else { continue };
+        let written = match arguments.output {
+            Output::Json => writeln!(text, "{}", json!(standing)),
+            Output::Text => writeln!(
+                text,
+                "{:<42} {:<12} {:<10} {:<10} {:<10} {:>8}  {}",
+                standing.run,
+                standing.host,
+                standing.state,
+                standing.guest,
+                standing.actor,
+                age(&id),
+                doing(&standing)
+            ),
+        };
+        // Writing to a string cannot fail.
+        let _ = written;
+    }
+    if text.is_empty() && arguments.output == Output::Text {
+        crate::tell::line(&format!("there are no runs in {}", state.display()));
+    }
+    crate::print(&plain(&text))?;
+    Ok(Exit::Success)
+}
+
+/// For how long a run has been there, by its id.
+fn age(run: &str) -> String {
+    let Some(began) = began(run) else {
+        return String::new();
+    };
+    let minutes = Timestamp::now().duration_since(began).as_mins().max(0);
+    match (minutes / (24 * 60), minutes / 60) {
+        (0, 0) => format!("{minutes} min"),
+        (0, hours) => format!("{hours} h"),
+        (days, _) => format!("{days} d"),
+    }
+}
+
+/// The step that it is in, and for whom or what it waits.
+pub fn doing(standing: &Standing) -> String {
+    let step = standing.step.as_deref().map(words::short);
+    let waits = standing.waits_for.as_ref();
+    let waits = waits.map(|whom| format!("waits for {whom}"));
+    let both: Vec<String> = step.into_iter().chain(waits).collect();
+    both.join("; ")
+}

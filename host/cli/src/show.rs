@@ -1,0 +1,201 @@
+//! `wreimage show`.
+
+use crate::arguments::{Output, Show};
+use crate::batch::Batch;
+use crate::exit::{Exit, Failure};
+use crate::face::words;
+use crate::hosts::Hosts;
+use crate::look::{self, Standing};
+use crate::runs::doing;
+use crate::surroundings::state_of;
+use crate::tell::plain;
+use serde_json::json;
+use std::fmt::Write;
+use std::path::Path;
+use wreimage_journal::{Entry, Level, Origin, Record};
+
+/// `wreimage show`.
+pub fn show(arguments: &Show) -> Result<Exit, Failure> {
+    let state = state_of(&arguments.place)?;
+    if let Some(batch) = Batch::read(&state, &arguments.run)? {
+        return show_batch(&state, &batch, arguments.output);
+    }
+    let run = look::find(&state, &arguments.run)?;
+    let entries = wreimage_journal::read(&state, &run).map_err(look::unreadable)?;
+    let driver = wreimage_journal::driver(&state, &run).map_err(look::unreadable)?;
+    let Some(standing) = Standing::of(&entries, driver.as_deref()) else {
+        return Err(Failure::refused(format!("the run {run} never began")));
+    };
+    let mut text = String::new();
+    let told = match arguments.output {
+        Output::Json => {
+            let steps: Vec<&Record> = entries
+                .iter()
+                .map(|entry| &entry.record)
+                .filter(|record| {
+                    matches!(record, Record::StepEnded { .. } | Record::Reminder { .. })
+                        || (arguments.calls && matches!(record, Record::Outcome(_)))
+                })
+                .collect();
+            let ending = entries.iter().rev().find_map(|entry| match &entry.record {
+                Record::Finished(ending) => Some(ending),
+                _ => None,
+            });
+            let all = json!({ "standing": standing, "records": steps, "ending": ending });
+            writeln!(text, "{all}")
+        }
+        Output::Text => tell_run(&mut text, &standing, &entries, arguments.calls, &state),
+    };
+    // Writing to a string cannot fail.
+    let _ = told;
+    crate::print(&plain(&text))?;
+    Ok(Exit::Success)
+}
+
+/// One line a host.
+fn show_batch(state: &Path, batch: &Batch, output: Output) -> Result<Exit, Failure> {
+    let runs = look::runs_of(state, &batch.id)?;
+    let hosts = Hosts::parse(&batch.hosts).map_err(Failure::refused)?;
+    let mut text = String::new();
+    let mut lines = Vec::new();
+    for host in hosts.names() {
+        // The last one counts: a host may have been begun anew.
+        let standing = runs.iter().rev().find_map(|(run, entries)| {
+            let driver = wreimage_journal::driver(state, run).unwrap_or_default();
+            Standing::of(entries, driver.as_deref()).filter(|it| it.host == *host)
+        });
+        let word = standing.as_ref().map_or("not begun", |it| &it.state);
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "  {host:<12} {word:<10} {}",
+            standing.as_ref().map(doing).unwrap_or_default()
+        );
+        if let Some(standing) = &standing {
+            let _ = writeln!(text, "               {}", standing.run);
+        }
+        lines.push(json!({ "host": host, "state": word, "standing": standing }));
+    }
+    match output {
+        Output::Json => {
+            let all = json!({ "batch": batch.id, "hosts": lines });
+            crate::print(&format!("{all}\n"))?;
+        }
+        Output::Text => {
+            let head = format!("batch {} of {}\n", batch.id, batch.hosts);
+            crate::print(&plain(&(head + &text)))?;
+        }
+    }
+    Ok(Exit::Success)
+}
+
+fn tell_run(
+    text: &mut String,
+    standing: &Standing,
+    entries: &[Entry],
+    calls: bool,
+    state: &Path,
+) -> std::fmt::Result {
+    writeln!(text, "{}: {}", standing.run, standing.state)?;
+    writeln!(
+        text,
+        "  {} on {} of site {}, by {}, begun {}",
+        standing.guest, standing.host, standing.site, standing.actor, standing.began
+    )?;
+    if let Some(reason) = &standing.reason {
+        writeln!(text, "  because: {reason}")?;
+    }
+    if let Some(batch) = &standing.batch {
+        writeln!(text, "  one of the batch {batch}")?;
+    }
+    let first = entries.first().map(|entry| &entry.record);
+    if let Some(Record::Header(header)) = first
+        && header.resumable
+        && !standing.locked
+    {
+        writeln!(
+            text,
+            "  WARNING: without a lock: nothing kept other runs from {}",
+            standing.host
+        )?;
+    }
+    let blobs = state.join("runs").join(&standing.run).join("blobs");
+    for entry in entries {
+        match &entry.record {
+            Record::StepEnded {
+                level,
+                phase,
+                name,
+                text: said,
+                evidence,
+                took_ms,
+            } => {
+                let took = match took_ms {
+                    0..1000 => String::new(),
+                    took => format!("  [{}]", words::duration(*took)),
+                };
+                let mark = words::mark(*level);
+                let said = words::after(said);
+                writeln!(text, "  {mark:<4} {phase}: {name}{said}{took}")?;
+                for (name, value) in evidence {
+                    let blob = blobs.join(value);
+                    let is_digest = value.len() == 64 && !value.contains(['/', '.']);
+                    if is_digest && blob.is_file() {
+                        writeln!(text, "         {name}: {}", blob.display())?;
+                    } else {
+                        writeln!(text, "         {name}: {}", words::short(value))?;
+                    }
+                }
+            }
+            Record::Outcome(outcome) if calls => {
+                let by = match outcome.origin {
+                    Origin::Guest => "",
+                    Origin::Host => " by the host",
+                    Origin::Undo => " to take back",
+                };
+                let answer = match &outcome.result {
+                    Ok(value) => value.to_string(),
+                    Err(fault) => format!("! {}: {}", fault.code, fault.message),
+                };
+                writeln!(
+                    text,
+                    "       {} {}{by} {} = {}",
+                    outcome.call,
+                    outcome.function,
+                    words::short(&outcome.arguments.to_string()),
+                    words::short(&answer)
+                )?;
+            }
+            Record::Note {
+                level: level @ (Level::Warning | Level::Failure),
+                text: said,
+                ..
+            } => writeln!(text, "  {:<4} {said}", words::mark(*level))?,
+            Record::Reminder {
+                text: said,
+                command,
+            } => writeln!(text, "  left {said}\n         {command}")?,
+            Record::Resumed {
+                actor, controller, ..
+            } => writeln!(text, "  ---- resumed by {actor} on {controller}")?,
+            Record::Paused { why } => writeln!(text, "  WAIT {why}")?,
+            Record::Finished(ending) => {
+                writeln!(text, "  {}: {}", ending.outcome, ending.summary)?;
+                for left in &ending.left {
+                    writeln!(text, "  LEFT {left}")?;
+                }
+            }
+            _ => {}
+        }
+    }
+    if let Some(whom) = &standing.waits_for {
+        writeln!(text, "  waits for {whom}")?;
+    }
+    if let Some(question) = &standing.question {
+        writeln!(text, "  asks: {}", question.question)?;
+        for (key, label) in &question.choices {
+            writeln!(text, "    {key:<10} {label}")?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! Answers, and the wish to cancel, that are left for the driver of a run by other processes.
+
+use crate::database::{BUSY, OpenError, RunDatabase, journal_of};
+use crate::log::LogError;
+use rusqlite::{Connection, OpenFlags, params};
+use std::io;
+use std::path::Path;
+
+/// Leaves an answer to the question of this call for the driver of a run, now or later.
+///
+/// # Errors
+/// When the journal cannot be written.
+pub fn leave_answer(
+    state: &Path,
+    run: &str,
+    call: u64,
+    choice: &str,
+    actor: &str,
+) -> Result<(), OpenError> {
+    let path = journal_of(state, run)?;
+    let unreadable = |error: rusqlite::Error| OpenError::Unreadable {
+        path: path.clone(),
+        source: io::Error::other(error),
+    };
+    let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        .map_err(unreadable)?;
+    connection.busy_timeout(BUSY).map_err(unreadable)?;
+    connection
+        .execute(
+            "INSERT OR REPLACE INTO answer VALUES (?1, ?2, ?3)",
+            params![call.cast_signed(), choice, actor],
+        )
+        .map(|_| ())
+        .map_err(unreadable)
+}
+
+/// The number of the call under which the wish to cancel is left: no call has it.
+const CANCEL: u64 = 0;
+
+/// Leaves the wish to cancel a run for its driver.
+///
+/// # Errors
+/// When the journal cannot be written.
+pub fn leave_cancel(state: &Path, run: &str, actor: &str) -> Result<(), OpenError> {
+    leave_answer(state, run, CANCEL, "cancel", actor)
+}
+
+impl RunDatabase {
+    /// The answer that somebody has given to the question of this call, from another process, and who.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn given_answer(&self, call: u64) -> Result<Option<(String, String)>, LogError> {
+        let inner = self.inner();
+        inner
+            .connection
+            .query_row(
+                "SELECT choice, actor FROM answer WHERE call = ?1",
+                params![call.cast_signed()],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .map(Some)
+            .or_else(|error| match error {
+                rusqlite::Error::QueryReturnedNoRows => Ok(None),
+                other => Err(self.error(other)),
+            })
+    }
+
+    /// Who wants the run to be cancelled, from another process, if anybody does.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn given_cancel(&self) -> Result<Option<String>, LogError> {
+        Ok(self.given_answer(CANCEL)?.map(|(_, actor)| actor))
+    }
+}

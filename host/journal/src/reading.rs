@@ -1,0 +1,83 @@
+//! Reading the records of a run back, each with its sum.
+
+use crate::database::{APPLICATION_ID, BUSY, OpenError, Sum, journal_of, sum};
+use crate::record::{Entry, FORMAT, Record};
+use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags};
+use std::path::Path;
+
+/// Every record of a run, whoever drives it.
+///
+/// # Errors
+/// When there is none, or it cannot be read to its end.
+pub fn read(state: &Path, run: &str) -> Result<Vec<Entry>, OpenError> {
+    let path = journal_of(state, run)?;
+    let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        .or_else(|_| Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY))
+        .map_err(|error| damaged(&path, error))?;
+    read_all(&connection, &path).map(|(entries, _)| entries)
+}
+
+pub(crate) fn damaged(path: &Path, error: impl std::fmt::Display) -> OpenError {
+    OpenError::Damaged {
+        path: path.to_owned(),
+        why: error.to_string(),
+    }
+}
+
+pub(crate) fn read_all(
+    connection: &Connection,
+    path: &Path,
+) -> Result<(Vec<Entry>, Sum), OpenError> {
+    let broken = |error: rusqlite::Error| damaged(path, error);
+    connection.busy_timeout(BUSY).map_err(broken)?;
+    let pragma = |name: &str| {
+        connection
+            .query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i32>(0))
+            .map_err(broken)
+    };
+    if pragma("application_id")? != APPLICATION_ID {
+        return Err(damaged(path, "it is no journal of wreimage"));
+    }
+    let found = pragma("user_version")?;
+    if u32::try_from(found) != Ok(FORMAT) {
+        return Err(OpenError::Format {
+            path: path.to_owned(),
+            found,
+        });
+    }
+    let mut statement = connection
+        .prepare("SELECT number, time_ms, body, sum FROM record ORDER BY number")
+        .map_err(broken)?;
+    let mut rows = statement.query([]).map_err(broken)?;
+    let (mut entries, mut last) = (Vec::new(), Sum::default());
+    while let Some(row) = rows.next().map_err(broken)? {
+        let number: i64 = row.get(0).map_err(broken)?;
+        let time: i64 = row.get(1).map_err(broken)?;
+        let body: String = row.get(2).map_err(broken)?;
+        let told: Vec<u8> = row.get(3).map_err(broken)?;
+        let number = number.cast_unsigned();
+        let due = entries.len() as u64 + 1;
+        if number != due {
+            return Err(damaged(path, format!("record {due} is missing")));
+        }
+        last = sum(last, number, time, &body);
+        if told != last {
+            return Err(damaged(
+                path,
+                format!("record {number} is not as it was written"),
+            ));
+        }
+        let record: Record = serde_json::from_str(&body).map_err(|error| {
+            damaged(path, format!("record {number} is not understood: {error}"))
+        })?;
+        let time = Timestamp::from_millisecond(time)
+            .map_err(|error| damaged(path, format!("record {number}: {error}")))?;
+        entries.push(Entry {
+            number,
+            time,
+            record,
+        });
+    }
+    Ok((entries, last))
+}
