@@ -4,6 +4,7 @@ mod arguments;
 mod attach;
 mod batch;
 mod begin;
+mod build;
 mod detach;
 mod drive;
 mod exit;
@@ -14,6 +15,7 @@ mod hosts;
 mod inspect;
 mod lock;
 mod look;
+mod new;
 mod notice;
 mod prompt;
 mod resume;
@@ -88,6 +90,8 @@ async fn dispatch(arguments: Vec<OsString>) -> Result<Exit, Failure> {
         Command::Logs(logs) => look::logs(&logs).await,
         Command::Watch(watch) => notice::watch(&watch).await,
         Command::Inspect(inspect) => inspect::inspect(&inspect).await,
+        Command::New(new) => new::new(&new),
+        Command::Build(build) => build::build(&build).await,
         Command::Test(arguments) => test::test(&arguments).await,
         Command::Lab(LabCommand::Show) => {
             print(wreimage_lab::BUILTIN)?;
