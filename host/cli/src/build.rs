@@ -6,7 +6,7 @@ use crate::surroundings::engine;
 use crate::tell;
 use std::path::{Path, PathBuf};
 use wreimage_engine::Guest;
-use wreimage_kit::{Built, KitError, Stop};
+use wreimage_kit::{Builder, Built, KitError};
 
 /// Builds it, checks it as `inspect` does, and only then writes the file.
 pub async fn build(arguments: &Build) -> Result<Exit, Failure> {
@@ -45,11 +45,10 @@ pub async fn build(arguments: &Build) -> Result<Exit, Failure> {
 
 /// Ctrl-C stops what is being built.
 async fn make(arguments: &Build) -> Result<Built, Failure> {
-    let stop = Stop::new();
-    let (folder, timeout) = (arguments.folder.clone(), arguments.timeout);
-    let bounds = stop.clone();
-    let mut making =
-        tokio::task::spawn_blocking(move || wreimage_kit::build(&folder, timeout, &bounds));
+    let builder = Builder::new(arguments.timeout);
+    let stop = builder.stop.clone();
+    let folder = arguments.folder.clone();
+    let mut making = tokio::task::spawn_blocking(move || builder.build(&folder));
     let made = tokio::select! {
         made = &mut making => made,
         _ = tokio::signal::ctrl_c() => {

@@ -1,8 +1,8 @@
 //! A guest folder becomes a component.
 
 use crate::child::{Bounds, Stop};
-use crate::{KitError, Language, javascript, python, rust};
-use std::path::Path;
+use crate::{COMPONENTIZE_PY, COMPONENTIZE_QJS, KitError, Language, javascript, python, rust};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A component that was made, and is in no file yet.
@@ -16,30 +16,59 @@ pub struct Built {
     pub bytes: Vec<u8>,
 }
 
-/// Makes a component of a guest folder. `deadline` is that of each program that is started; what these say goes to standard
-/// error.
-///
-/// It is not checked: load it with the engine.
-///
-/// # Errors
-/// When the folder is no guest, a program is missing, fails or does not end in time, or a file cannot be written.
-pub fn build(folder: &Path, deadline: Duration, stop: &Stop) -> Result<Built, KitError> {
-    let language = Language::of_folder(folder)?;
-    let folder = folder.canonicalize().map_err(KitError::file(folder))?;
-    let bounds = Bounds {
-        deadline,
-        stop: stop.clone(),
-    };
-    let (name, bytes) = match language {
-        Language::Rust => rust::build(&folder, &bounds)?,
-        Language::Python => python::build(&folder, &bounds)?,
-        Language::JavaScript => javascript::build(&folder, &bounds)?,
-    };
-    Ok(Built {
-        name,
-        language,
-        bytes,
-    })
+/// Makes components of guest folders.
+#[derive(Debug, Clone)]
+pub struct Builder {
+    /// How long each program that is started may take.
+    pub deadline: Duration,
+    /// Ends what is being built.
+    pub stop: Stop,
+    /// The program that packs Python, where it need not be looked for.
+    pub componentize_py: Option<PathBuf>,
+    /// The program that packs JavaScript, where it need not be looked for.
+    pub componentize_qjs: Option<PathBuf>,
+}
+
+impl Builder {
+    /// One that looks for its programs.
+    pub fn new(deadline: Duration) -> Self {
+        Builder {
+            deadline,
+            stop: Stop::new(),
+            componentize_py: None,
+            componentize_qjs: None,
+        }
+    }
+
+    /// Makes a component of a guest folder. What the programs say that are started goes to standard error. The component is
+    /// not checked: load it with the engine.
+    ///
+    /// # Errors
+    /// When the folder is no guest, a program is missing, fails or does not end in time, or a file cannot be written.
+    pub fn build(&self, folder: &Path) -> Result<Built, KitError> {
+        let language = Language::of_folder(folder)?;
+        let folder = folder.canonicalize().map_err(KitError::file(folder))?;
+        let bounds = Bounds {
+            deadline: self.deadline,
+            stop: self.stop.clone(),
+        };
+        let (name, bytes) = match language {
+            Language::Rust => rust::build(&folder, &bounds)?,
+            Language::Python => {
+                let tool = COMPONENTIZE_PY.find(self.componentize_py.as_deref(), &folder)?;
+                python::build(&folder, &tool, &bounds)?
+            }
+            Language::JavaScript => {
+                let tool = COMPONENTIZE_QJS.find(self.componentize_qjs.as_deref(), &folder)?;
+                javascript::build(&folder, &tool, &bounds)?
+            }
+        };
+        Ok(Built {
+            name,
+            language,
+            bytes,
+        })
+    }
 }
 
 impl Built {

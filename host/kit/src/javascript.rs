@@ -3,12 +3,15 @@
 use crate::build::{made, workshop};
 use crate::child::Bounds;
 use crate::files::SDK_JAVASCRIPT;
-use crate::{COMPONENTIZE_QJS, KitError, Language, wit};
+use crate::{KitError, Language, wit};
 use std::path::Path;
 use std::process::Command;
 
-pub(crate) fn build(folder: &Path, bounds: &Bounds) -> Result<(String, Vec<u8>), KitError> {
-    let tool = COMPONENTIZE_QJS.find(folder)?;
+pub(crate) fn build(
+    folder: &Path,
+    tool: &Path,
+    bounds: &Bounds,
+) -> Result<(String, Vec<u8>), KitError> {
     let work = workshop()?;
     let staged = work.path().join("wit");
     let world = wit::stage(folder, &staged)?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The templates. `@NAME@` stands for the guest's name, `@TOOL@` for the version of the language's tool.
 mod templates {
-    pub const IGNORE: &str = "*.wasm\ntarget/\n.venv/\nnode_modules/\n";
+    pub const IGNORE: &str = "*.wasm\ntarget/\n.venv/\nnode_modules/\n__pycache__/\ntypings/\n";
     pub const SCENARIO: &str = include_str!("../templates/scenario.toml");
     pub const SCENARIO_BMC_DOWN: &str = include_str!("../templates/bmc-down.toml");
     pub const WORLD: &str = include_str!("../templates/world.wit");

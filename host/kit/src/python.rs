@@ -3,15 +3,18 @@
 use crate::build::{made, workshop};
 use crate::child::Bounds;
 use crate::files::SDK_PYTHON;
-use crate::{COMPONENTIZE_PY, KitError, wit};
+use crate::{KitError, wit};
 use std::path::Path;
 use std::process::Command;
 
 /// The module with the class `Guest`.
 const MODULE: &str = "guest";
 
-pub(crate) fn build(folder: &Path, bounds: &Bounds) -> Result<(String, Vec<u8>), KitError> {
-    let tool = COMPONENTIZE_PY.find(folder)?;
+pub(crate) fn build(
+    folder: &Path,
+    tool: &Path,
+    bounds: &Bounds,
+) -> Result<(String, Vec<u8>), KitError> {
     let work = workshop()?;
     let staged = work.path().join("wit");
     let world = wit::stage(folder, &staged)?;

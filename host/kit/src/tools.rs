@@ -38,9 +38,12 @@ pub const COMPONENTIZE_QJS: Tool = Tool {
 };
 
 impl Tool {
-    /// The program: what the environment variable names, else what is installed in the guest folder or one above it, in the
-    /// active virtual environment, or on the path.
-    pub(crate) fn find(&self, guest: &Path) -> Result<PathBuf, KitError> {
+    /// The program: the one that is known, else what the environment variable names, else what is installed in the guest
+    /// folder or one above it, in the active virtual environment, or on the path.
+    pub(crate) fn find(&self, known: Option<&Path>, guest: &Path) -> Result<PathBuf, KitError> {
+        if let Some(known) = known {
+            return Ok(known.to_owned());
+        }
         if let Some(named) = variable(self.variable) {
             let path = PathBuf::from(named);
             return if path.is_file() {
@@ -101,7 +104,7 @@ mod tests {
         std::fs::create_dir_all(&guest).unwrap();
         std::fs::create_dir_all(&bin).unwrap();
         std::fs::write(bin.join("componentize-py"), "").unwrap();
-        let found = COMPONENTIZE_PY.find(&guest).unwrap();
+        let found = COMPONENTIZE_PY.find(None, &guest).unwrap();
         assert_eq!(found, bin.join("componentize-py"));
     }
 }
