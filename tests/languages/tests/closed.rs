@@ -111,7 +111,7 @@ fn an_exception_of_javascript_comes_with_its_stack() {
 fn a_python_guest_that_exits_or_loops_is_ended() {
     let user = User::new();
     user.run(&odd("python"), &["--what", "exits"])
-        .ends_with(40, &["SystemExit"]);
+        .ends_with(40, &["it called `exit` with status"]);
     user.run(&odd("python"), &["--what", "loops"])
         .ends_with(40, &["it loops", "fuel"]);
 }
