@@ -24,7 +24,7 @@ impl Contents {
     }
 
     /// Adds every file below a folder, by its path relative to `root`, in the order of the paths. Build products
-    /// (folders named `target`) do not count.
+    /// (folders named `target` or `__pycache__`) do not count.
     ///
     /// # Errors
     /// When something cannot be read.
@@ -59,7 +59,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
             let path = entry.path();
             if !path.is_dir() {
                 found.push(path);
-            } else if entry.file_name() != "target" {
+            } else if entry.file_name() != "target" && entry.file_name() != "__pycache__" {
                 folders.push(path);
             }
         }

@@ -10,6 +10,7 @@ mod demo;
 mod digest;
 mod guests;
 mod inner;
+mod languages;
 mod repository;
 mod tally;
 mod test;
@@ -34,6 +35,9 @@ enum Task {
         /// Also the misbehaving guests that the tests use, into target/guests/fixtures/
         #[arg(long)]
         fixtures: bool,
+        /// Also those in Python and JavaScript; installs the programs that pack them in target/languages
+        #[arg(long)]
+        languages: bool,
     },
     /// Build everything and reimage host1001 in the lab
     Demo,
@@ -60,7 +64,16 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> Result<()> {
     match task {
-        Task::Guests { fixtures } => guests::build(fixtures),
+        Task::Guests {
+            fixtures,
+            languages,
+        } => {
+            guests::build(fixtures)?;
+            if languages {
+                languages::prepare()?;
+            }
+            Ok(())
+        }
         Task::Demo => demo::run(),
         Task::Test { part } => test::run(part),
         Task::Sweep => test::sweep(),

@@ -2,7 +2,7 @@
 
 use crate::built::Built;
 use crate::tally::Tally;
-use crate::{apt, guests, inner, repository, toolchain};
+use crate::{apt, guests, inner, languages, repository, toolchain};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use std::io::{BufRead, BufReader};
@@ -16,6 +16,8 @@ pub enum Part {
     Unit,
     /// The lab, and the command line with guests in the lab
     Lab,
+    /// Guests in Rust, Python and JavaScript: made, built, run and compared
+    Languages,
     /// Live providers against real servers
     Providers,
     /// A real virtual machine behind a real BMC
@@ -32,6 +34,7 @@ impl Part {
         match self {
             Part::Unit => "unit",
             Part::Lab => "lab",
+            Part::Languages => "languages",
             Part::Providers => "providers",
             Part::Metal => "metal",
             Part::Doc => "doc",
@@ -43,7 +46,7 @@ impl Part {
         match self {
             Part::Providers => Some("tests/providers/packages.txt"),
             Part::Metal => Some("tests/metal/packages.txt"),
-            Part::Unit | Part::Lab | Part::Doc => None,
+            Part::Unit | Part::Lab | Part::Languages | Part::Doc => None,
         }
     }
 
@@ -54,10 +57,12 @@ impl Part {
                 "host/capability",
                 "host/journal",
                 "host/engine",
+                "host/kit",
                 "host/site",
                 "xtask",
             ],
             Part::Lab => &["host/lab", "host/cli", "tests/runbook", "tests/sweep"],
+            Part::Languages => &["tests/languages"],
             Part::Providers => &["tests/providers"],
             Part::Metal => &["tests/metal"],
             Part::Doc => &[],
@@ -84,7 +89,7 @@ impl Part {
                 host.args(["test", "--release", "--workspace", "--doc"]);
                 vec![host, guest(&["--package=wreimage-sdk", "--doc"])]
             }
-            Part::Lab | Part::Providers | Part::Metal => Vec::new(),
+            Part::Lab | Part::Languages | Part::Providers | Part::Metal => Vec::new(),
         }
     }
 }
@@ -116,8 +121,15 @@ pub fn run(part: Option<Part>) -> Result<()> {
     let parts: Vec<Part> = part.map_or_else(|| Part::value_variants().to_vec(), |part| vec![part]);
     let mut wanted = packages(&parts)?;
     wanted.extend(toolchain::missing()?);
+    let with_languages = parts.contains(&Part::Languages);
+    if with_languages {
+        wanted.extend(languages::missing());
+    }
     apt::install(&wanted).context("the packages that the tests need")?;
     guests::build(true)?;
+    if with_languages {
+        languages::build()?;
+    }
     let built = Built::tests()?;
     for test in &built.tests {
         if !Part::value_variants()
@@ -188,6 +200,7 @@ fn run_part(part: Part, built: &Built) -> Result<Line> {
     for mut command in commands {
         println!("xtask: {}", inner::shown(&command));
         command.env("WREIMAGE_GUESTS", repository::components());
+        command.envs(languages::environment());
         line.succeeded &= count(&mut command, &mut line.tally)?;
     }
     line.took = began.elapsed();

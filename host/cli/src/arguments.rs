@@ -43,6 +43,10 @@ pub enum Command {
     Logs(Logs),
     /// Show what a guest is and what it can do, without running it
     Inspect(Inspect),
+    /// Make a folder to begin a guest with: a small runbook, the WIT, the SDK, scenarios
+    New(New),
+    /// Turn a guest folder into a component that is checked: NAME.wasm
+    Build(Build),
     /// Test a guest in the simulated data centre: against scenarios, or by a sweep of everything that can go wrong
     #[command(after_help = crate::exit::TEST_HELP)]
     Test(Test),
@@ -111,6 +115,49 @@ pub struct Run {
     #[arg(long, value_name = "TEXT", help_heading = HOST_OPTIONS)]
     pub reason: Option<String>,
 }
+
+/// `wreimage new`.
+#[derive(Debug, Clone, Args)]
+pub struct New {
+    /// The new folder; its last component is the guest's name: lower-case words joined by `-`
+    #[arg(value_name = "NAME")]
+    pub folder: PathBuf,
+    /// The language to write the guest in
+    #[arg(long, value_enum, value_name = "LANGUAGE")]
+    pub lang: Language,
+}
+
+/// The languages that guests are written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Language {
+    /// Compiled by cargo; small and fast.
+    Rust,
+    /// Packed with its interpreter by `componentize-py`.
+    Python,
+    /// Packed with its interpreter by `componentize-qjs`.
+    Js,
+}
+
+/// `wreimage build`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = BUILD_HELP)]
+pub struct Build {
+    /// The guest folder: with Cargo.toml (Rust), guest.py (Python) or guest.js (JavaScript)
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub folder: PathBuf,
+    /// Where the component goes; by default NAME.wasm in the folder
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// How long each program that is started may take, such as 10m
+    #[arg(long, value_name = "TIME", value_parser = period, default_value = "15m")]
+    pub timeout: Duration,
+}
+
+/// Where `wreimage build` finds its programs.
+const BUILD_HELP: &str = "\
+Rust is compiled by cargo for wasm32-unknown-unknown. Python is packed by componentize-py and JavaScript by componentize-qjs:
+the one that $WREIMAGE_COMPONENTIZE_PY or $WREIMAGE_COMPONENTIZE_QJS names, else the one in .venv, venv or node_modules of the
+guest folder or of one above it, in $VIRTUAL_ENV, or on the path. When one is missing, the line that installs it is printed.";
 
 /// What becomes of questions that nobody answers.
 #[derive(Debug, Clone, Default, Args)]

@@ -102,7 +102,7 @@ Exit codes:
   30  cancelled
   40  refused before anything was touched
   50  paused: it waits for an answer, or can be resumed
-  64  the call, the guest's options, the site file or the world file are wrong
+  64  the call, the guest's options, its source, the site file or the world file are wrong
   70  wreimage itself failed";
 
 /// The table for `test --help`.
@@ -134,6 +134,14 @@ impl Failure {
     pub fn refused(message: impl Into<String>) -> Self {
         Failure {
             exit: Exit::Refused,
+            message: message.into(),
+        }
+    }
+
+    /// Somebody stopped it, and nothing is left.
+    pub fn cancelled(message: impl Into<String>) -> Self {
+        Failure {
+            exit: Exit::Cancelled,
             message: message.into(),
         }
     }

@@ -50,6 +50,14 @@ fn text(guest: &Guest) -> Result<String, std::fmt::Error> {
             writeln!(out, "    {:<5} {}", function.effect, function.name)?;
         }
     }
+    if let Some(versions) = wasi_versions(guest) {
+        writeln!(
+            out,
+            "  wasi:*@{} ({} interfaces, closed: no files, no network, no environment; time and randomness are the run's)",
+            versions.join(", "),
+            guest.wasi().len()
+        )?;
+    }
     writeln!(out, "\nOptions:")?;
     for option in &description.options {
         let short = option
@@ -74,6 +82,19 @@ fn text(guest: &Guest) -> Result<String, std::fmt::Error> {
         )?;
     }
     Ok(out)
+}
+
+/// The versions of the closed WASI that a guest imports, if it does.
+fn wasi_versions(guest: &Guest) -> Option<Vec<&str>> {
+    let mut versions: Vec<&str> = guest
+        .wasi()
+        .iter()
+        .filter_map(|interface| interface.split_once('@'))
+        .map(|(_, version)| version)
+        .collect();
+    versions.sort_unstable();
+    versions.dedup();
+    (!versions.is_empty()).then_some(versions)
 }
 
 fn kind(option: &OptionSpec) -> serde_json::Value {
@@ -124,6 +145,7 @@ fn as_json(guest: &Guest) -> serde_json::Value {
         "digest": guest.digest(),
         "size": guest.size(),
         "imports": imports,
+        "wasi": wasi_versions(guest).map(|versions| json!({ "versions": versions, "interfaces": guest.wasi().len() })),
         "options": options,
     })
 }

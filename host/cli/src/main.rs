@@ -5,6 +5,7 @@ mod arguments;
 mod attach;
 mod batch;
 mod begin;
+mod build;
 mod cleanup;
 mod consent;
 mod detach;
@@ -19,6 +20,7 @@ mod lock;
 mod logs;
 mod look;
 mod many;
+mod new;
 mod notice;
 mod prompt;
 mod resume;
@@ -96,6 +98,8 @@ async fn dispatch(arguments: Vec<OsString>) -> Result<Exit, Failure> {
         Command::Logs(logs) => logs::logs(&logs).await,
         Command::Watch(watch) => notice::watch(&watch).await,
         Command::Inspect(inspect) => inspect::inspect(&inspect).await,
+        Command::New(new) => new::new(&new),
+        Command::Build(build) => build::build(&build).await,
         Command::Test(arguments) => test::test(&arguments).await,
         Command::Lab(LabCommand::Show) => {
             print(wreimage_lab::BUILTIN)?;

@@ -87,6 +87,36 @@ fn a_guest_for_a_newer_host() {
 }
 
 #[test]
+fn a_guest_that_was_built_in_another_way() {
+    let user = User::new();
+    // A type, and an import of the module whose functions only WASI preview 1 has.
+    let mut preview1 =
+        b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x02\x1f\x01\x16wasi_snapshot_preview1".to_vec();
+    preview1.extend(b"\x04fd_x\0\0");
+    let file = user.file("preview1.wasm", preview1);
+    user.wreimage(&["run", &file, "--lab", "--host", "host1001"])
+        .ends_with(40, &["WASI preview 1", "wreimage build"]);
+    in_lab(&fixture("wasi-http"), "host1001", &[]).ends_with(
+        40,
+        &[
+            "wasi:http/outgoing-handler@0.2.0",
+            "by capabilities only",
+            "wreimage build",
+        ],
+    );
+    in_lab(&fixture("wasi-async"), "host1001", &[])
+        .ends_with(40, &["WASI 0.3", "componentize-qjs --sync"]);
+    in_lab(&fixture("program"), "host1001", &[]).ends_with(
+        40,
+        &[
+            "a program and no guest",
+            "wasi:cli/run@0.2.0",
+            "wreimage build",
+        ],
+    );
+}
+
+#[test]
 fn a_guest_that_traps() {
     untouched("traps", 40, &["the guest died"]);
 }

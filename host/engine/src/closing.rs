@@ -4,10 +4,12 @@ use crate::engine::Engine;
 use crate::gate::Course;
 use crate::guest::{Guest, explain};
 use crate::limits::Limits;
-use crate::part::{Ended, instantiate};
+use crate::part::{Ended, Part, died, instantiate};
+use crate::wasi::HasWasi;
 use std::sync::Arc;
 use std::time::Duration;
 use wreimage_capability::guest as wit;
+use wreimage_capability::{BoxFuture, Fault};
 use wreimage_journal::{LogError, Record};
 
 /// How long the closing words may take.
@@ -24,12 +26,17 @@ pub(crate) fn close_course(course: &Course, ended: &Ended) -> Result<(), LogErro
     let text = match ended {
         Ended::Returned(_) => "the guest ended without ending this step".to_owned(),
         Ended::Faulted(fault) => fault.message.clone(),
-        Ended::Trapped(trap) => format!("the guest died: {trap}"),
+        // The traceback is told by the report.
+        Ended::Trapped(trap) => format!("the guest died: {}", first_line(trap)),
         Ended::Stopped(stop) => stop.to_string(),
         Ended::Cancelled => "cancelled".to_owned(),
     };
     course.end_open_step(&text)?;
     course.recorder.record_durably(Record::GuestEnded(end))
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or(text)
 }
 
 pub(crate) async fn say_closing_words(
@@ -40,18 +47,23 @@ pub(crate) async fn say_closing_words(
     ended: &Ended,
 ) {
     let ending = wit_ending(course, ended);
-    let words = async {
-        let (mut store, instance) = instantiate(engine, guest, course, limits).await?;
-        instance
-            .wreimage_guest_guest()
-            .call_rollback(&mut store, &ending)
-            .await
-    };
+    let words: BoxFuture<'_, wasmtime::Result<Result<Result<(), Fault>, String>>> =
+        Box::pin(async {
+            let (mut store, instance) =
+                instantiate(engine, guest, course, limits, Part::ClosingWords).await?;
+            let said = instance
+                .wreimage_guest_guest()
+                .call_rollback(&mut store, &ending)
+                .await;
+            store.data_mut().wasi().flush().await?;
+            Ok(said.map_err(|error| died(&error, limits, course, store.data())))
+        });
     // A cancelled run is closed like any other; only the guest's `run` was told to stop.
     course.cancel.clear();
     let failure = match tokio::time::timeout(ROLLBACK_DEADLINE, words).await {
-        Ok(Ok(Ok(()))) => None,
-        Ok(Ok(Err(fault))) => Some(fault.message),
+        Ok(Ok(Ok(Ok(())))) => None,
+        Ok(Ok(Ok(Err(fault)))) => Some(fault.message),
+        Ok(Ok(Err(death))) => Some(death),
         Ok(Err(error)) => Some(explain(&error, limits)),
         Err(_) => Some(format!(
             "they took longer than {} s",

@@ -12,6 +12,7 @@ use crate::services::{Fence, Observer, WaitPolicy};
 use crate::stop::Stop;
 use crate::twin::{Seen, TwinMaker};
 use crate::undo::UndoList;
+use crate::wasi::Times;
 use serde_json::Value;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -100,6 +101,8 @@ pub(crate) struct State {
     pub(crate) cancelled: bool,
     /// After a cancel, what the host itself does is not cancelled.
     pub(crate) closing: bool,
+    /// The time that a guest with a WASI sees.
+    pub(crate) times: Times,
 }
 
 /// The guest's side of a course.
@@ -473,12 +476,9 @@ impl Course {
         outcome: &Outcome,
     ) -> Result<(), Stop> {
         let record = Record::Outcome(outcome.clone());
-        if function.effect == Effect::Once && outcome.reality == Reality::Real {
-            self.recorder.record_durably(record)?;
-        } else {
-            self.recorder.record(record)?;
-        }
-        let closed = self.state().learn_outcome(function, outcome);
+        let durable = function.effect == Effect::Once && outcome.reality == Reality::Real;
+        let time = self.recorder.record_at(record, durable)?;
+        let closed = self.state().learn_outcome(function, outcome, time);
         for closed in closed {
             self.recorder.record(Record::UndoClosed(closed))?;
         }

@@ -3,6 +3,7 @@
 use crate::engine::{Engine, TICK};
 use crate::imports::{self, Import, ImportError};
 use crate::limits::{Bounds, Limits, TooMuchMemory};
+use crate::wasi::{self, HasWasi, Nowhere, Wasi};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 use wasmtime::component::{Component, Linker};
@@ -26,17 +27,45 @@ pub enum GuestError {
     Precompiled,
     /// A core module that nothing says how to call.
     #[error(
-        "this is a core module without component type information: build it with wit-bindgen for the world \
-         `wreimage:guest/reimager`, or wrap it with `wasm-tools component new` ({0})"
+        "this is a core module without component type information: build the guest's folder with `wreimage build`; by hand, \
+         with wit-bindgen for the world `wreimage:guest/reimager` ({0})"
     )]
     CoreModule(String),
+    /// A core module for an interface that is no component's.
+    #[error(
+        "this is a core module for WASI preview 1 (wasm32-wasip1, or the adapter is missing): build the guest's folder with \
+         `wreimage build`; by hand, Rust for wasm32-unknown-unknown, the rest as a component for WASI 0.2"
+    )]
+    Preview1,
     /// Broken.
     #[error("this component cannot be compiled: {0}")]
     Broken(String),
+    /// A program instead of a guest.
+    #[error(
+        "this component is a program and no guest: it exports `{has}`, as one built with the adapter for commands does. Build \
+         the guest's folder with `wreimage build`; by hand, as a library (reactor) that exports `{wants}`"
+    )]
+    Program {
+        /// What a guest exports.
+        wants: &'static str,
+        /// What it exports.
+        has: String,
+    },
+    /// It was built for another host.
+    #[error(
+        "the guest is built for another version: it exports `{has}`, this host wants `{wants}`. Build it with this host's \
+         `wreimage build`, or use the host that it was built for"
+    )]
+    OtherVersion {
+        /// What a guest exports.
+        wants: &'static str,
+        /// What it exports.
+        has: String,
+    },
     /// It has other exports.
     #[error(
-        "this component is no guest: it does not export `{wants}`; it exports {has}. Build it for the world \
-         `wreimage:guest/reimager`"
+        "this component is no guest: it does not export `{wants}`; it exports {has}. `wreimage new` makes a folder that \
+         `wreimage build` can build; by hand, build it for a world that has this export"
     )]
     OtherWorld {
         /// What a guest exports.
@@ -64,9 +93,22 @@ pub struct Guest {
     digest: String,
     size: usize,
     imports: Vec<Import>,
+    wasi: Vec<String>,
     description: Description,
     /// Linked to imports that trap: for `describe`.
-    silent: ReimagerPre<Bounds>,
+    silent: ReimagerPre<Silent>,
+}
+
+/// What the store holds of an instance that may only describe itself.
+struct Silent {
+    bounds: Bounds,
+    wasi: Wasi,
+}
+
+impl HasWasi for Silent {
+    fn wasi(&mut self) -> &mut Wasi {
+        &mut self.wasi
+    }
 }
 
 impl Guest {
@@ -87,7 +129,7 @@ impl Guest {
         let component = Component::from_binary(&engine.wasm, component_bytes)
             .map_err(|error| GuestError::Broken(format!("{error:#}")))?;
         exports_guest(engine, &component)?;
-        let imports = imports::read(engine, &component)?;
+        let imports::Wanted { imports, wasi } = imports::read(engine, &component)?;
         let silent = link_silently(engine, &component)?;
         let description = describe(engine, &silent).await?;
         check_words(&description)?;
@@ -100,6 +142,7 @@ impl Guest {
                 .collect(),
             size: bytes.len(),
             imports,
+            wasi,
             description,
         })
     }
@@ -127,6 +170,11 @@ impl Guest {
         &self.imports
     }
 
+    /// The interfaces of WASI that it imports. Nothing of the machine is behind them.
+    pub fn wasi(&self) -> &[String] {
+        &self.wasi
+    }
+
     /// The guest in its own words.
     pub fn description(&self) -> &Description {
         &self.description
@@ -151,6 +199,11 @@ fn kind(bytes: &[u8]) -> Result<Kind, GuestError> {
 }
 
 fn wrap(module: &[u8]) -> Result<Vec<u8>, GuestError> {
+    // The name of the module that such imports are of; nothing else has it.
+    let preview1 = b"wasi_snapshot_preview1";
+    if module.windows(preview1.len()).any(|part| part == preview1) {
+        return Err(GuestError::Preview1);
+    }
     let failed = |error: anyhow::Error| GuestError::CoreModule(format!("{error:#}"));
     // Without this check such a module would be wrapped as a component that exports nothing.
     let (stripped, _) = wit_component::metadata::decode(module).map_err(failed)?;
@@ -176,6 +229,19 @@ fn exports_guest(engine: &Engine, component: &Component) -> Result<(), GuestErro
     if names.iter().any(|name| name == EXPORT) {
         return Ok(());
     }
+    let versionless = EXPORT.split('@').next().unwrap_or(EXPORT);
+    let has = |path: &str| {
+        names
+            .iter()
+            .find(|name| name.split('@').next() == Some(path))
+            .cloned()
+    };
+    if let Some(has) = has(versionless) {
+        return Err(GuestError::OtherVersion { wants: EXPORT, has });
+    }
+    if let Some(has) = has("wasi:cli/run") {
+        return Err(GuestError::Program { wants: EXPORT, has });
+    }
     Err(GuestError::OtherWorld {
         wants: EXPORT,
         has: if names.is_empty() {
@@ -186,13 +252,14 @@ fn exports_guest(engine: &Engine, component: &Component) -> Result<(), GuestErro
     })
 }
 
-/// A guest whose every import traps.
+/// A guest whose every import traps, but for the closed WASI.
 fn link_silently(
     engine: &Engine,
     component: &Component,
-) -> Result<ReimagerPre<Bounds>, GuestError> {
+) -> Result<ReimagerPre<Silent>, GuestError> {
     let failed = |error: wasmtime::Error| GuestError::Types(format!("{error:#}"));
-    let mut linker: Linker<Bounds> = Linker::new(&engine.wasm);
+    let mut linker: Linker<Silent> = Linker::new(&engine.wasm);
+    wasi::link(&mut linker, &engine.wasm, component).map_err(failed)?;
     linker
         .define_unknown_imports_as_traps(component)
         .map_err(failed)?;
@@ -205,7 +272,7 @@ fn link_silently(
 /// Asks the guest what it is, in a fresh instance.
 async fn describe(
     engine: &Engine,
-    silent: &ReimagerPre<Bounds>,
+    silent: &ReimagerPre<Silent>,
 ) -> Result<Description, GuestError> {
     let limits = Limits::default().for_describe();
     // These limits are fixed: no key of the site file helps.
@@ -213,20 +280,30 @@ async fn describe(
         let told = tell(&error, limits, "", "");
         GuestError::Describe(format!("{told}; its author must mend it"))
     };
-    let mut store = Store::new(&engine.wasm, limits.bounds());
-    store.limiter(|bounds| bounds);
+    let silent_store = Silent {
+        bounds: limits.bounds(),
+        wasi: Wasi::new(Box::new(Nowhere), "describe"),
+    };
+    let mut store = Store::new(&engine.wasm, silent_store);
+    store.limiter(|silent| &mut silent.bounds);
     store.set_fuel(limits.fuel).map_err(failed)?;
     store.set_epoch_deadline(1);
     store.epoch_deadline_async_yield_and_update(1);
     let guest: Reimager = silent.instantiate_async(&mut store).await.map_err(failed)?;
     let deadline = Duration::from_secs(10).max(TICK);
-    match tokio::time::timeout(
+    let described = tokio::time::timeout(
         deadline,
         guest.wreimage_guest_guest().call_describe(&mut store),
     )
-    .await
-    {
-        Ok(described) => described.map_err(failed),
+    .await;
+    // The traceback, where the guest's language has one.
+    let _logged = store.data_mut().wasi.flush().await;
+    let exception = store.data().wasi.exception();
+    match described {
+        Ok(described) => described.map_err(|error| match exception {
+            Some(exception) => GuestError::Describe(exception),
+            None => failed(error),
+        }),
         Err(_) => Err(GuestError::Describe(format!(
             "it took longer than {} s",
             deadline.as_secs()

@@ -1,6 +1,7 @@
 //! What a guest wants, read from the component before anything is linked.
 
 use crate::engine::Engine;
+use crate::wasi;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 use wreimage_capability::{ALL, Capability, Function};
@@ -16,6 +17,14 @@ pub struct Import {
     pub functions: Vec<&'static Function>,
 }
 
+/// All that a component imports.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wanted {
+    pub(crate) imports: Vec<Import>,
+    /// Interfaces of the closed WASI.
+    pub(crate) wasi: Vec<String>,
+}
+
 /// Something that a guest wants and this host does not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImportError {
@@ -28,9 +37,29 @@ pub enum ImportError {
         /// The import, with the functions that the guest wants of it.
         wants: String,
     },
+    /// An interface of WASI that no guest gets.
+    #[error(
+        "the guest imports {wants}, which no guest gets: it reaches the world by capabilities only, and of WASI it has a closed \
+         0.2 without files, network and environment. Take out what uses it (a library, or a feature of the tool), and build with \
+         `wreimage build`"
+    )]
+    Wasi {
+        /// The import, with the functions that the guest wants of it.
+        wants: String,
+    },
+    /// An interface of the asynchronous WASI.
+    #[error(
+        "the guest imports {wants}: it is built for WASI 0.3, whose calls are asynchronous; a guest makes one call after the \
+         other. Build with `wreimage build`; by hand, JavaScript with `componentize-qjs --sync`, the rest for WASI 0.2"
+    )]
+    AsyncWasi {
+        /// The import, with the functions that the guest wants of it.
+        wants: String,
+    },
     /// The capability is there in a version that does not fit.
     #[error(
-        "the guest imports {wants}, this host offers {has}: build the guest against the host's version, or update the host"
+        "the guest imports {wants}, this host offers {has}: build the guest against the host's version (`wreimage build` does), \
+         or update the host"
     )]
     Version {
         /// The import, with the functions that the guest wants of it.
@@ -84,8 +113,8 @@ fn compatible(wants: &str, has: &str) -> bool {
 }
 
 /// The imports of a component, checked against what this host has.
-pub(crate) fn read(engine: &Engine, component: &Component) -> Result<Vec<Import>, ImportError> {
-    let mut imports = Vec::new();
+pub(crate) fn read(engine: &Engine, component: &Component) -> Result<Wanted, ImportError> {
+    let mut wanted = Wanted::default();
     for (name, import) in component.component_type().imports(&engine.wasm) {
         let functions = match import.ty {
             ComponentItem::ComponentInstance(instance) => instance
@@ -103,6 +132,17 @@ pub(crate) fn read(engine: &Engine, component: &Component) -> Result<Vec<Import>
         let (path, version) = split(name);
         if path == "wreimage:types/types" && functions.is_empty() {
             continue;
+        }
+        if wasi::is_offered(name) {
+            wanted.wasi.push(name.to_owned());
+            continue;
+        }
+        if path.starts_with("wasi:") {
+            let wants = named(name, &functions);
+            return Err(match version.starts_with("0.3.") {
+                true => ImportError::AsyncWasi { wants },
+                false => ImportError::Wasi { wants },
+            });
         }
         let Some(capability) = ALL.iter().copied().find(|c| split(c.interface).0 == path) else {
             return Err(ImportError::UnknownInterface {
@@ -127,13 +167,13 @@ pub(crate) fn read(engine: &Engine, component: &Component) -> Result<Vec<Import>
                     })
             })
             .collect::<Result<Vec<_>, _>>()?;
-        imports.push(Import {
+        wanted.imports.push(Import {
             capability,
             interface: name.to_owned(),
             functions,
         });
     }
-    Ok(imports)
+    Ok(wanted)
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@ use crate::once::DID_NOT;
 use crate::report::{Mutation, PastStep, Reminder};
 use crate::twin::Seen;
 use crate::undo::untouched;
+use crate::wasi::Times;
 use jiff::Timestamp;
-use wreimage_capability::Function;
+use wreimage_capability::{Function, to_millis};
 use wreimage_journal::{GuestEnd, Intent, Level, Origin, Outcome, Record, UndoClosed};
 
 impl State {
@@ -23,7 +24,7 @@ impl State {
             Record::Outcome(outcome) => {
                 self.passed_identity(outcome.origin);
                 if let Some(function) = wreimage_capability::function(&outcome.function) {
-                    self.learn_outcome(function, outcome);
+                    self.learn_outcome(function, outcome, time);
                     self.told_identity = outcome.origin == Origin::Host
                         && (function.capability, function.name) == ("remote", "get-dmi")
                         && outcome.result.is_ok();
@@ -64,6 +65,12 @@ impl State {
         self.identified_boot |= self.told_identity && origin == Origin::Guest;
     }
 
+    /// The run began then.
+    pub(crate) fn learn_beginning(&mut self, time: Timestamp) {
+        let began = to_millis(time);
+        self.times = Times { began, now: began };
+    }
+
     /// A mutation is about to be tried. Whether it opens an entry of the undo list.
     pub(crate) fn learn_intent(&mut self, function: &'static Function, intent: &Intent) -> bool {
         self.touched |= !self.in_twin;
@@ -78,13 +85,18 @@ impl State {
         intent.origin == Origin::Guest && self.undo.open(function, intent.call, &intent.arguments)
     }
 
-    /// A call has been answered. The entries of the undo list that this closes.
+    /// A call has been answered at that time. The entries of the undo list that this closes.
     pub(crate) fn learn_outcome(
         &mut self,
         function: &'static Function,
         outcome: &Outcome,
+        time: Timestamp,
     ) -> Vec<UndoClosed> {
         self.calls += 1;
+        // What the host asks on its own account is asked anew by the next process.
+        if outcome.origin == Origin::Guest {
+            self.times.now = to_millis(time);
+        }
         if let Ok(value) = &outcome.result {
             self.facts.observe(function, value);
             self.undo.look(function, value);

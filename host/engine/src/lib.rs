@@ -49,6 +49,7 @@ mod trial;
 mod twin;
 mod undo;
 mod wait;
+mod wasi;
 
 pub use cancel::Cancel;
 pub use consent::{Consent, ConsentRequest, GivenConsent};

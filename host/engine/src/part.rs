@@ -5,14 +5,17 @@ use crate::gate::{Course, GuestGate};
 use crate::guest::{Guest, explain};
 use crate::limits::{Bounds, Limits};
 use crate::stop::Stop;
+use crate::wasi::{self, HasWasi, Outside, Times, Wasi};
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::component::Linker;
-use wasmtime::{CallHook, Store};
+use wasmtime::{CallHook, Store, Trap};
 use wreimage_capability::bindings::Reimager;
 use wreimage_capability::guest as wit;
-use wreimage_capability::{Border, Fault, FaultKind};
-use wreimage_journal::GuestEnd;
+use wreimage_capability::run::{self, Severity};
+use wreimage_capability::{Border, BoxFuture, Fault, FaultKind, Function, clock};
+use wreimage_journal::{GuestEnd, Origin};
 
 /// How long a cancelled guest has to come to its end.
 const CANCEL_GRACE: Duration = Duration::from_secs(10);
@@ -76,9 +79,65 @@ impl Ended {
 /// What the store of an instance holds.
 pub(crate) struct Cell {
     border: Border,
+    wasi: Wasi,
     bounds: Bounds,
     /// Calls answered when fuel was last given.
     refuelled_at: u64,
+}
+
+impl Cell {
+    /// Calls that the guest has made, by whatever door.
+    fn calls(&self) -> u64 {
+        self.border.calls().wrapping_add(self.wasi.sleeps())
+    }
+}
+
+impl HasWasi for Cell {
+    fn wasi(&mut self) -> &mut Wasi {
+        &mut self.wasi
+    }
+}
+
+/// What a guest does by its WASI passes the gate like the rest.
+struct ByTheGate(Arc<Course>);
+
+impl ByTheGate {
+    async fn call(&self, function: &'static Function, arguments: Value) -> wasmtime::Result<()> {
+        // A fault is that the run was cancelled. WASI has no word for that; the next call has.
+        match self.0.call(function, arguments, Origin::Guest).await {
+            Ok(_) => Ok(()),
+            Err(stop) => Err(wasmtime::Error::new(stop)),
+        }
+    }
+}
+
+impl Outside for ByTheGate {
+    fn times(&self) -> Times {
+        self.0.state().times
+    }
+
+    fn sleep(&mut self, millis: u64) -> BoxFuture<'_, wasmtime::Result<()>> {
+        Box::pin(async move {
+            let arguments = json!({ "duration_ms": millis });
+            self.call(&clock::functions::sleep, arguments).await
+        })
+    }
+
+    fn tell(&mut self, severity: Severity, line: String) -> BoxFuture<'_, wasmtime::Result<()>> {
+        Box::pin(async move {
+            let arguments = json!({ "severity": severity, "text": line });
+            self.call(&run::functions::log, arguments).await
+        })
+    }
+}
+
+/// What a fresh instance is made for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Part {
+    /// `run`.
+    Run,
+    /// `rollback`.
+    ClosingWords,
 }
 
 /// A fresh instance that sees only what is granted.
@@ -87,6 +146,7 @@ pub(crate) async fn instantiate(
     guest: &Guest,
     course: &Arc<Course>,
     limits: Limits,
+    part: Part,
 ) -> wasmtime::Result<(Store<Cell>, Reimager)> {
     let mut linker: Linker<Cell> = Linker::new(&engine.wasm);
     wreimage_capability::link_types(&mut linker, |cell| &mut cell.border)?;
@@ -96,8 +156,13 @@ pub(crate) async fn instantiate(
             wreimage_capability::link(import.capability, &mut linker, |cell| &mut cell.border)?;
         }
     }
+    wasi::link(&mut linker, &engine.wasm, &guest.component)?;
     let cell = Cell {
         border: Border::new(Box::new(GuestGate(course.clone()))),
+        wasi: Wasi::new(
+            Box::new(ByTheGate(course.clone())),
+            &format!("{part:?} of {}", course.run),
+        ),
         bounds: limits.bounds(),
         refuelled_at: 0,
     };
@@ -109,7 +174,7 @@ pub(crate) async fn instantiate(
     store.call_hook(move |mut context, hook| {
         // Only an answered call earns new fuel: growing memory or being asked to step aside is no call.
         if matches!(hook, CallHook::ReturningFromHost) {
-            let calls = context.data().border.calls();
+            let calls = context.data().calls();
             if calls != context.data().refuelled_at {
                 context.data_mut().refuelled_at = calls;
                 context.set_fuel(limits.fuel)?;
@@ -121,13 +186,33 @@ pub(crate) async fn instantiate(
     Ok((store, instance))
 }
 
+/// Why a guest died, in its own language's words where it has some.
+pub(crate) fn died(
+    error: &wasmtime::Error,
+    limits: Limits,
+    course: &Course,
+    cell: &Cell,
+) -> String {
+    if error.downcast_ref::<Trap>() == Some(&Trap::UnreachableCodeReached)
+        && let Some(exception) = cell.wasi.exception()
+    {
+        return exception;
+    }
+    let trap = explain(error, limits);
+    let panic = course.state().notes.last_error.clone();
+    match panic.or_else(|| cell.wasi.last_words()) {
+        Some(message) => format!("{trap}; its last words: {message}"),
+        None => trap,
+    }
+}
+
 pub(crate) async fn run_guest(
     engine: &Engine,
     guest: &Guest,
     course: &Arc<Course>,
     limits: Limits,
 ) -> Ended {
-    let (mut store, instance) = match instantiate(engine, guest, course, limits).await {
+    let (mut store, instance) = match instantiate(engine, guest, course, limits, Part::Run).await {
         Ok(instance) => instance,
         Err(error) => {
             let why = format!("the guest does not fit this host: {error:#}");
@@ -153,7 +238,12 @@ pub(crate) async fn run_guest(
             let _ended = course.mutating.lock().await;
         } => return Ended::Cancelled,
     };
+    // What it wrote without an end of line. A record that cannot be kept is told by the next one.
+    let flushed = store.data_mut().wasi.flush().await;
     match answer {
+        Ok(_) if let Err(Ok(stop)) = flushed.map_err(wasmtime::Error::downcast::<Stop>) => {
+            Ended::Stopped(stop)
+        }
         Ok(Ok(outcome)) => Ended::Returned(outcome),
         Ok(Err(fault)) if fault.kind == FaultKind::Cancelled && cancel.is_cancelled() => {
             Ended::Cancelled
@@ -162,14 +252,7 @@ pub(crate) async fn run_guest(
         Err(error) => match error.downcast::<Stop>() {
             Ok(Stop::Cancelled) => Ended::Cancelled,
             Ok(stop) => Ended::Stopped(stop),
-            Err(error) => {
-                let trap = explain(&error, limits);
-                let panic = course.state().notes.last_error.clone();
-                Ended::Trapped(match panic {
-                    Some(message) => format!("{trap}; its last words: {message}"),
-                    None => trap,
-                })
-            }
+            Err(error) => Ended::Trapped(died(&error, limits, course, store.data())),
         },
     }
 }

@@ -173,6 +173,9 @@ impl Course {
 
     /// The records of earlier processes.
     pub(crate) fn has_past(&self, entries: Vec<Entry>) {
+        if let Some(header) = entries.first() {
+            self.state().learn_beginning(header.time);
+        }
         *self.past() = Some(Past::new(entries));
     }
 

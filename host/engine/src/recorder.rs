@@ -2,6 +2,7 @@
 
 use crate::redact::Redaction;
 use crate::services::Listener;
+use jiff::Timestamp;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -65,12 +66,17 @@ impl Recorder {
     }
 
     pub(crate) fn record(&self, record: Record) -> Result<(), LogError> {
-        self.write(record, false)
+        self.write(record, false).map(drop)
     }
 
     /// Records so that neither this nor anything before it can be lost.
     pub(crate) fn record_durably(&self, record: Record) -> Result<(), LogError> {
-        self.write(record, true)
+        self.write(record, true).map(drop)
+    }
+
+    /// Records, durably or not, and returns the time that stands in the record.
+    pub(crate) fn record_at(&self, record: Record, durable: bool) -> Result<Timestamp, LogError> {
+        self.write(record, durable)
     }
 
     /// From here on what cannot be recorded is only told.
@@ -86,7 +92,7 @@ impl Recorder {
             .clone()
     }
 
-    fn write(&self, record: Record, durable: bool) -> Result<(), LogError> {
+    fn write(&self, record: Record, durable: bool) -> Result<Timestamp, LogError> {
         let mut number = self.number.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = Entry {
             number: *number + 1,
@@ -115,7 +121,7 @@ impl Recorder {
         if let Some(listener) = &self.listener {
             listener(&entry);
         }
-        Ok(())
+        Ok(entry.time)
     }
 }
 

@@ -37,9 +37,10 @@ pub async fn run(
     let limits = request.limits;
     let header = header(guest, &request, services.resumable);
     let course = Arc::new(course(&header, Some(guest), request, services));
-    course
+    let time = course
         .recorder
-        .record_durably(Record::Header(Box::new(header)))?;
+        .record_at(Record::Header(Box::new(header)), true)?;
+    course.state().learn_beginning(time);
     let drive = Drive {
         engine,
         guest: Some(guest),

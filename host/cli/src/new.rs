@@ -1,0 +1,21 @@
+//! `wreimage new`: a folder to begin a guest with.
+
+use crate::arguments::{Language, New};
+use crate::exit::{Exit, Failure};
+use crate::tell;
+
+/// Makes it, and says what to do next.
+pub fn new(arguments: &New) -> Result<Exit, Failure> {
+    let language = match arguments.lang {
+        Language::Rust => wreimage_kit::Language::Rust,
+        Language::Python => wreimage_kit::Language::Python,
+        Language::Js => wreimage_kit::Language::JavaScript,
+    };
+    let next = wreimage_kit::create(&arguments.folder, language)
+        .map_err(|error| Failure::usage(error.to_string()))?;
+    tell::line(&format!("made {}; go on with", arguments.folder.display()));
+    for line in next {
+        tell::line(&format!("  {line}"));
+    }
+    Ok(Exit::Success)
+}

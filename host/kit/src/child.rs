@@ -1,0 +1,214 @@
+//! Programs that are started: each has a deadline and can be stopped.
+
+use crate::KitError;
+use rustix::process::{Pid, Signal, kill_process_group};
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// How often a program is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Ends programs before their deadline.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Nobody wants it yet.
+    pub fn new() -> Self {
+        Stop::default()
+    }
+
+    /// What runs is killed, and nothing else is started.
+    pub fn now(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Until when programs may run, and who can end them before.
+#[derive(Debug, Clone)]
+pub(crate) struct Bounds {
+    pub(crate) deadline: Duration,
+    pub(crate) stop: Stop,
+}
+
+impl Bounds {
+    /// Runs a program to its end. What it says goes to standard error; standard input is empty.
+    pub(crate) fn run(&self, command: &mut Command) -> Result<(), KitError> {
+        command.stdin(Stdio::null()).stdout(std::io::stderr());
+        let shown = shown(command);
+        let mut group = Group::start(command)?;
+        let status = self.wait(&mut group, &shown)?;
+        succeeded(status, shown)
+    }
+
+    /// Runs a program to its end and returns what it wrote to standard output.
+    pub(crate) fn output(&self, command: &mut Command) -> Result<String, KitError> {
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let shown = shown(command);
+        let mut group = Group::start(command)?;
+        let pipe = group.child.stdout.take();
+        let reader = std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            if let Some(mut pipe) = pipe {
+                let _read = pipe.read_to_end(&mut bytes);
+            }
+            bytes
+        });
+        let status = self.wait(&mut group, &shown)?;
+        succeeded(status, shown)?;
+        let bytes = reader.join().unwrap_or_default();
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn wait(&self, group: &mut Group, shown: &str) -> Result<ExitStatus, KitError> {
+        let began = Instant::now();
+        loop {
+            match group.child.try_wait() {
+                Ok(Some(status)) => {
+                    group.ended = true;
+                    return Ok(status);
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    return Err(KitError::Wrong(format!("{shown} is lost: {error}")));
+                }
+            }
+            if self.stop.is_wanted() {
+                return Err(KitError::Stopped);
+            }
+            if began.elapsed() >= self.deadline {
+                return Err(KitError::TimedOut {
+                    program: shown.to_owned(),
+                    seconds: self.deadline.as_secs(),
+                });
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+}
+
+/// A program and all that it starts; killed when it is dropped before its end.
+struct Group {
+    child: Child,
+    ended: bool,
+}
+
+impl Group {
+    fn start(command: &mut Command) -> Result<Self, KitError> {
+        command.process_group(0);
+        let child = command.spawn().map_err(|error| {
+            KitError::Wrong(format!("{} cannot be started: {error}", shown(command)))
+        })?;
+        Ok(Group {
+            child,
+            ended: false,
+        })
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let leader = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        if let Some(leader) = leader {
+            // It may have ended in this moment.
+            let _gone = kill_process_group(leader, Signal::KILL);
+        }
+        let _reaped = self.child.wait();
+    }
+}
+
+fn succeeded(status: ExitStatus, program: String) -> Result<(), KitError> {
+    if status.success() {
+        Ok(())
+    } else {
+        Err(KitError::Failed {
+            program,
+            how: status.to_string(),
+        })
+    }
+}
+
+/// The command as a person would type it, without the environment.
+fn shown(command: &Command) -> String {
+    std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::{Bounds, Stop};
+    use crate::KitError;
+    use std::process::Command;
+    use std::time::{Duration, Instant};
+
+    fn bounds(millis: u64) -> Bounds {
+        Bounds {
+            deadline: Duration::from_millis(millis),
+            stop: Stop::new(),
+        }
+    }
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn a_program_is_heard_and_its_failure_is_told() {
+        let said = bounds(60_000).output(&mut shell("echo yes")).unwrap();
+        assert_eq!(said, "yes\n");
+        let failed = bounds(60_000).run(&mut shell("exit 3")).unwrap_err();
+        assert!(failed.to_string().contains("exit status: 3"), "{failed}");
+        let none = bounds(60_000).run(&mut Command::new("/no/such/program"));
+        assert!(matches!(none, Err(KitError::Wrong(_))));
+    }
+
+    #[test]
+    fn a_program_that_does_not_end_is_killed_with_all_that_it_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pid");
+        let script = format!("sleep 600 & echo $! > {}; wait", file.display());
+        let began = Instant::now();
+        let late = bounds(500).run(&mut shell(&script)).unwrap_err();
+        assert!(matches!(late, KitError::TimedOut { .. }), "{late}");
+        assert!(began.elapsed() < Duration::from_secs(60));
+        let pid: u32 = std::fs::read_to_string(&file)
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap();
+        let status = format!("/proc/{pid}/status");
+        let dead = || match std::fs::read_to_string(&status) {
+            Ok(text) => text.contains("Z (zombie)"),
+            Err(_) => true,
+        };
+        while !dead() {
+            assert!(began.elapsed() < Duration::from_secs(60), "{pid} lives");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    #[test]
+    fn a_program_can_be_stopped() {
+        let bounds = bounds(60_000);
+        bounds.stop.now();
+        let stopped = bounds.run(&mut shell("sleep 600")).unwrap_err();
+        assert!(matches!(stopped, KitError::Stopped), "{stopped}");
+    }
+}
