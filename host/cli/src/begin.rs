@@ -94,7 +94,7 @@ pub async fn begin(
     };
     let mut place = tools
         .ground
-        .bind(Named::of(guest), &binding, session.is_many())
+        .bind(&Named::of(guest), &binding, session.is_many())
         .await?;
     let given: Vec<(&str, String)> = order
         .options

@@ -4,6 +4,7 @@ mod arguments;
 mod attach;
 mod batch;
 mod begin;
+mod compose;
 mod detach;
 mod drive;
 mod exit;
@@ -61,8 +62,8 @@ fn threads() -> usize {
 
 async fn dispatch(arguments: Vec<OsString>) -> Result<Exit, Failure> {
     // The options of `run` depend on the guest: it is loaded before they can be read.
-    if let Some(guest) = guest_options::guest_of_run(&arguments) {
-        return run::run(&guest, arguments).await;
+    if let Some(named) = guest_options::guest_of_run(&arguments) {
+        return run::run(&named, arguments).await;
     }
     let matches = match arguments::Cli::command().try_get_matches_from(arguments) {
         Ok(matches) => matches,
@@ -89,6 +90,7 @@ async fn dispatch(arguments: Vec<OsString>) -> Result<Exit, Failure> {
         Command::Watch(watch) => notice::watch(&watch).await,
         Command::Inspect(inspect) => inspect::inspect(&inspect).await,
         Command::Test(arguments) => test::test(&arguments).await,
+        Command::Compose(compose) => compose::compose(&compose).await,
         Command::Lab(LabCommand::Show) => {
             print(wreimage_lab::BUILTIN)?;
             Ok(Exit::Success)

@@ -136,6 +136,18 @@ pub fn somebody() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
+/// The capabilities of a component, a line each.
+fn may_use(capabilities: &[(String, Vec<String>)]) -> String {
+    let line = |(capability, functions): &(String, Vec<String>)| {
+        let functions = match functions.as_slice() {
+            [] => "only to look".to_owned(),
+            functions => functions.join(", "),
+        };
+        format!("  may use   {capability}: {functions}\n")
+    };
+    capabilities.iter().map(line).collect()
+}
+
 /// What is about to happen, as the operator reads it.
 fn summary(request: &ConsentRequest) -> String {
     let mut text = format!(
@@ -146,12 +158,14 @@ fn summary(request: &ConsentRequest) -> String {
         request.first,
         request.digest
     );
-    for (capability, functions) in &request.capabilities {
-        let functions = match functions.as_slice() {
-            [] => "only to look".to_owned(),
-            functions => functions.join(", "),
-        };
-        text.push_str(&format!("  may use   {capability}: {functions}\n"));
+    text.push_str(&may_use(&request.capabilities));
+    for plug in &request.plugs {
+        text.push_str(&format!(
+            "  with      {}, sha256 {}\n",
+            one_line(&plug.component),
+            plug.digest
+        ));
+        text.push_str(&may_use(&plug.capabilities));
     }
     for (name, value) in &request.known {
         text.push_str(&format!("  {name:<9} {}\n", one_line(value)));

@@ -51,7 +51,8 @@ pub async fn resume(arguments: &Resume) -> Result<Exit, Failure> {
         Some(name) => files::guest(name)?,
         None => pinned(&state, &entries, &header),
     };
-    let (engine, guest, bytes) = surroundings::load_guest_file(&path).await?;
+    let known = wreimage_engine::guest_digest(&entries);
+    let (engine, guest, bytes) = surroundings::load_guest_file(&path, known).await?;
     if arguments.guest.is_none() {
         is_pinned(&guest, &entries, &path)?;
     }
@@ -116,7 +117,7 @@ async fn go_on(
     let guest = &tools.guest;
     let mut place = tools
         .ground
-        .bind(Named::of(guest), &binding(header), session.is_many())
+        .bind(&Named::of(guest), &binding(header), session.is_many())
         .await?;
     is_of(header, &place)?;
     files::pin_guest(state, guest.digest(), &tools.bytes)?;
@@ -148,7 +149,8 @@ pub async fn cleanup(going: &Going) -> Result<Exit, Failure> {
     let pace = pace(going.speed, going.output)?;
     let ground = open_as(&going.place, &header.mode, pace, "run").await?;
     let path = pinned(&state, &entries, &header);
-    let loaded = surroundings::load_guest_file(&path).await;
+    let known = wreimage_engine::guest_digest(&entries);
+    let loaded = surroundings::load_guest_file(&path, known).await;
     let loaded = loaded.and_then(|(engine, guest, _)| {
         is_pinned(&guest, &entries, &path)?;
         Ok((engine, guest))
@@ -162,12 +164,10 @@ pub async fn cleanup(going: &Going) -> Result<Exit, Failure> {
             (surroundings::engine()?, None)
         }
     };
-    let digest = wreimage_engine::guest_digest(&entries).unwrap_or(&header.guest_digest);
-    let named = Named {
-        name: &header.guest,
-        digest,
-    };
-    let mut place = ground.bind(named, &binding(&header), false).await?;
+    let named = guest
+        .as_ref()
+        .map_or_else(|| Named::absent(&header), Named::of);
+    let mut place = ground.bind(&named, &binding(&header), false).await?;
     is_of(&header, &place)?;
     let request = request(&header, &mut place);
     let lock = lock(&state, &request)?;
@@ -225,7 +225,8 @@ async fn resume_batch(state: &Path, going: &Going, batch: Batch) -> Result<Exit,
     )
     .await?;
     let path = files::pinned_guest(state, &batch.guest_digest);
-    let (engine, guest, bytes) = surroundings::load_guest_file(&path).await?;
+    let known = Some(batch.guest_digest.as_str());
+    let (engine, guest, bytes) = surroundings::load_guest_file(&path, known).await?;
     let session = session(going, &ground, hosts)?;
     let tools = Arc::new(Tools {
         engine,

@@ -52,7 +52,7 @@ pub(crate) async fn say_closing_words(
     let failure = match tokio::time::timeout(ROLLBACK_DEADLINE, words).await {
         Ok(Ok(Ok(()))) => None,
         Ok(Ok(Err(fault))) => Some(fault.message),
-        Ok(Err(error)) => Some(explain(&error, limits)),
+        Ok(Err(error)) => Some(explain(guest, &error, limits)),
         Err(_) => Some(format!(
             "they took longer than {} s",
             ROLLBACK_DEADLINE.as_secs()

@@ -16,12 +16,26 @@ pub struct ConsentRequest {
     pub digest: String,
     /// The capabilities that it gets, each with the functions by which it can change something.
     pub capabilities: Vec<(String, Vec<String>)>,
+    /// What is plugged into it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub plugs: Vec<ConsentComponent>,
     /// What is known of the host, by name.
     pub known: Vec<(String, String)>,
     /// What speaks against it.
     pub warnings: Vec<String>,
     /// The mutation that waits.
     pub first: String,
+}
+
+/// A component that is plugged into the guest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ConsentComponent {
+    /// Its name and version in its own words.
+    pub component: String,
+    /// SHA-256 of its file.
+    pub digest: String,
+    /// The capabilities that it gets, each with the functions by which it can change something.
+    pub capabilities: Vec<(String, Vec<String>)>,
 }
 
 /// Gives or refuses consent.

@@ -1,7 +1,7 @@
 //! Is it the right machine? The BMC and the installer are compared with the inventory before anything is changed or
 //! believed.
 
-use crate::consent::ConsentRequest;
+use crate::consent::{ConsentComponent, ConsentRequest};
 use crate::gate::Course;
 use crate::stop::Stop;
 use serde::de::DeserializeOwned;
@@ -263,6 +263,15 @@ impl Course {
             guest: self.guest.clone(),
             digest: self.digest.clone(),
             capabilities: self.capabilities.clone(),
+            plugs: self
+                .plugs
+                .iter()
+                .map(|plug| ConsentComponent {
+                    component: format!("{} {}", plug.name, plug.version),
+                    digest: plug.digest.clone(),
+                    capabilities: plug.capabilities.clone(),
+                })
+                .collect(),
             known: known.facts.clone(),
             warnings: known
                 .cautions

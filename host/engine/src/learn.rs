@@ -118,6 +118,7 @@ impl State {
                 text,
                 evidence,
                 took_ms,
+                ..
             } => {
                 notes.open = None;
                 notes.steps.push(PastStep {
@@ -133,6 +134,7 @@ impl State {
                 level,
                 text,
                 by_host,
+                ..
             } => {
                 notes.notes.push((*level, text.clone()));
                 self.warned |= *by_host && *level >= Level::Warning;

@@ -90,10 +90,13 @@ pub(crate) async fn instantiate(
 ) -> wasmtime::Result<(Store<Cell>, Reimager)> {
     let mut linker: Linker<Cell> = Linker::new(&engine.wasm);
     wreimage_capability::link_types(&mut linker, |cell| &mut cell.border)?;
-    for import in guest.imports() {
-        if course.grants.allow(import.capability) || course.absent.contains(import.capability.name)
-        {
-            wreimage_capability::link(import.capability, &mut linker, |cell| &mut cell.border)?;
+    for import in guest.all_imports() {
+        let (caller, capability) = (import.caller, import.capability);
+        if course.grants.allow(caller, capability) || course.absent.contains(capability.name) {
+            let name = &import.linked;
+            wreimage_capability::link(capability, &mut linker, name, caller, |cell| {
+                &mut cell.border
+            })?;
         }
     }
     let cell = Cell {
@@ -163,7 +166,7 @@ pub(crate) async fn run_guest(
             Ok(Stop::Cancelled) => Ended::Cancelled,
             Ok(stop) => Ended::Stopped(stop),
             Err(error) => {
-                let trap = explain(&error, limits);
+                let trap = explain(guest, &error, limits);
                 let panic = course.state().notes.last_error.clone();
                 Ended::Trapped(match panic {
                     Some(message) => format!("{trap}; its last words: {message}"),

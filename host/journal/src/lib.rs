@@ -12,6 +12,6 @@ pub use lock::{Held, Holder, LEASE, LockError, Locks, Pulse, RENEWAL, began as p
 pub use log::{Log, LogError, MemoryLog, digest};
 pub use record::{
     Answered, Ending, Entry, FORMAT, GuestEnd, Header, Intent, Level, Mode, OnFailure, Origin,
-    Outcome, Question, Reality, Record, Timer, UndoClosed, UndoState,
+    Outcome, Plugged, Question, Reality, Record, Timer, UndoClosed, UndoState,
 };
 pub use state_dir::{make_shared_folder, share_as, state_directory};
