@@ -52,6 +52,7 @@ impl Part {
         match self {
             Part::Unit => &[
                 "host/capability",
+                "host/composition",
                 "host/journal",
                 "host/engine",
                 "host/site",

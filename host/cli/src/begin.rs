@@ -101,6 +101,9 @@ pub async fn begin(
         .iter()
         .map(|(name, value)| (name.as_str(), value.clone()))
         .collect();
+    if let Some(refusal) = place.grants.refuse(guest, &place.absent) {
+        return Err(Failure::refused(refusal));
+    }
     let mut request = RunRequest::new(host, &place.site);
     if let Some(run) = run {
         run.clone_into(&mut request.run);

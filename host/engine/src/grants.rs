@@ -65,9 +65,9 @@ impl Grants {
         wreimage_capability::capability(function.capability).is_some_and(|c| self.allow(caller, c))
     }
 
-    /// The first import of a component that is not granted to it, as a message.
+    /// The first import of a component that is not granted to it, as a message: such a guest is not run.
     /// What the site does not have needs no grant: its functions answer `unsupported`.
-    pub(crate) fn refuse(&self, guest: &Guest, absent: &Absent) -> Option<String> {
+    pub fn refuse(&self, guest: &Guest, absent: &Absent) -> Option<String> {
         let refused = guest
             .all_imports()
             .find(|i| !self.allow(i.caller, i.capability) && !absent.contains(i.capability.name))?;

@@ -57,6 +57,9 @@ pub enum GuestError {
     /// What is plugged in does not fit.
     #[error(transparent)]
     Compose(#[from] ComposeError),
+    /// What is to be plugged in is no component.
+    #[error("{0}: {1}")]
+    NoPlug(String, Box<GuestError>),
     /// A component that is plugged in says of itself what cannot be.
     #[error("the component {0} that is plugged in {1}")]
     Plugged(usize, String),
@@ -106,7 +109,10 @@ impl Guest {
         let guest = as_component(guest)?;
         let components = plugs
             .iter()
-            .map(|plug| as_component(plug.bytes))
+            .map(|plug| {
+                as_component(plug.bytes)
+                    .map_err(|error| GuestError::NoPlug(plug.label.to_owned(), Box::new(error)))
+            })
             .collect::<Result<Vec<_>, _>>()?;
         let plugs: Vec<Plug<'_>> = plugs
             .iter()

@@ -118,7 +118,7 @@ impl State {
                 text,
                 evidence,
                 took_ms,
-                ..
+                component,
             } => {
                 notes.open = None;
                 notes.steps.push(PastStep {
@@ -128,6 +128,7 @@ impl State {
                     text: text.clone(),
                     evidence: evidence.clone(),
                     took_ms: *took_ms,
+                    component: component.clone(),
                 });
             }
             Record::Note {
