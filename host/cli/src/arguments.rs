@@ -393,6 +393,9 @@ pub struct Test {
     /// The guest: a path or a name, as for `run`
     #[arg(value_name = "GUEST")]
     pub guest: String,
+    /// Plug a component of the site into it, as for `run`; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub plug: Vec<String>,
     /// Scenarios: files, folders with a scenario.toml, or folders of such; by default those in `scenarios` beside the
     /// guest, or here
     #[arg(value_name = "SCENARIO")]
