@@ -10,6 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
+/// The guest that a site's components can be plugged into, and the package with the defaults of its hooks: what is shipped
+/// is both in one.
+const OPEN: &str = "reimage";
+const DEFAULTS: &str = "default-hooks";
+
 /// Package of the misbehaving guests; each is an example of it.
 const FIXTURES: &str = "fixtures";
 
@@ -46,13 +51,15 @@ struct Set {
 
 impl Set {
     fn guests() -> Result<Self> {
-        let mut names = vec!["reimage".to_owned()];
+        let mut names = vec![OPEN.to_owned()];
         names.extend(names_in(&repository::guests().join("examples"), |path| {
             path.join("Cargo.toml").exists()
         })?);
         Ok(Set {
             arguments: names
                 .iter()
+                .map(String::as_str)
+                .chain([DEFAULTS])
                 .map(|name| format!("--package={name}"))
                 .collect(),
             built_in: "",
@@ -236,7 +243,7 @@ fn make(set: &Set, name: &str, version: &str) -> Result<usize> {
         write_whole(&set.component(name), &module)?;
         return Ok(module.len());
     }
-    let component = component::wrap(&module, name, version)?;
+    let mut component = component::wrap(&module, name, version)?;
     let wasi: Vec<String> = component::imports(&component)?
         .into_iter()
         .filter(|import| import.starts_with("wasi:"))
@@ -244,6 +251,12 @@ fn make(set: &Set, name: &str, version: &str) -> Result<usize> {
     // A fixture may be there to be refused for it.
     if !wasi.is_empty() && !set.core_modules {
         bail!("it imports {}, which no Rust guest may", wasi.join(", "));
+    }
+    if name == OPEN {
+        let path = set.module(DEFAULTS);
+        let module = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let defaults = component::wrap(&module, DEFAULTS, version)?;
+        component = wreimage_composition::complete(&component, &defaults)?;
     }
     write_whole(&set.component(name), &component)?;
     Ok(component.len())

@@ -55,6 +55,7 @@ impl Part {
         match self {
             Part::Unit => &[
                 "host/capability",
+                "host/composition",
                 "host/journal",
                 "host/engine",
                 "host/kit",

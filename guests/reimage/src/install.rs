@@ -73,7 +73,7 @@ fn publish(asked: &Asked, machine: &Machine, step: &mut Step) -> Result<Publishe
     let entry = dhcp::publish(&Entry {
         match_by: MatchKind::CircuitId,
         distribution: asked.os.clone(),
-        media: asked.pxe_media.clone(),
+        media: asked.media().to_owned(),
         boot: if machine.is_uefi() {
             BootMethod::UefiHttp
         } else {
@@ -82,6 +82,11 @@ fn publish(asked: &Asked, machine: &Machine, step: &mut Step) -> Result<Publishe
     })
     .map_err(not_restarted)?;
     step.says(format!("{} for {}", entry.location, entry.matches));
+    if let Some(media) = &asked.site_media {
+        step.says(format!(
+            "boot media {media}, by the choice of the site's component"
+        ));
+    }
     step.evidence("digest of the entry", &entry.digest);
     Ok(entry)
 }
@@ -217,7 +222,7 @@ fn fell_through(asked: &Asked, boot: &Boot, entry: &Published, system: &str) -> 
             location = entry.location,
             matches = entry.matches,
             os = asked.os,
-            media = asked.pxe_media,
+            media = asked.media(),
         ),
     )
 }

@@ -2,7 +2,8 @@
 //!
 //! Reads like the runbook: one file a phase, each a list of named steps in order; all names are in `steps`. `validate`
 //! looks and changes nothing; `install` wipes the machine and installs it. What is published and set on the way is taken
-//! back by the host when the run ends, however it ends. Tries, deadlines and pauses are in `policy`.
+//! back by the host when the run ends, however it ends. Tries, deadlines and pauses are in `policy`. A site's own component
+//! comes in by the `hooks`.
 
 mod announce;
 mod boot;
@@ -15,6 +16,7 @@ mod drain;
 mod enrol;
 mod first_run;
 mod forget;
+mod hooks;
 mod install;
 mod judge;
 mod leftovers;
@@ -32,8 +34,10 @@ mod settle;
 mod steps;
 mod validate;
 
+use hooks::around;
 use options::Asked;
 use settle::Left;
+use wreimage_sdk::hooks::Phase;
 use wreimage_sdk::{Actions, Description, Ending, Fault, Guest, Outcome, Request};
 
 struct Reimage;
@@ -49,26 +53,42 @@ impl Guest for Reimage {
     }
 
     fn run(request: &Request) -> Result<Outcome, Fault> {
-        let asked = Asked::from_request(request)?;
+        let mut asked = Asked::from_request(request)?;
         let mut actions = Actions::new();
+        let actions = &mut actions;
 
-        let machine = validate::run(&asked, &mut actions)?;
-        announce::run(&asked, &machine, &mut actions)?;
-        let drained = drain::run(&asked, &machine, &mut actions)?;
-        forget::run(&asked, &mut actions)?;
-        let system = install::run(&asked, &machine, &mut actions)?;
-        mask::run(&asked, &system, &mut actions)?;
-        enrol::run(&asked, &machine, &mut actions)?;
-        let quiet = populate::run(&asked, &drained, &mut actions)?;
-        let configured = first_run::run(&asked, &mut actions)?;
+        let machine = around(Phase::Validate, actions, |log| validate::run(&asked, log))?;
+        asked.site_media = hooks::media(&asked, &machine)?;
+        around(Phase::Announce, actions, |log| {
+            announce::run(&asked, &machine, log)
+        })?;
+        let drained = around(Phase::Drain, actions, |log| {
+            drain::run(&asked, &machine, log)
+        })?;
+        around(Phase::Forget, actions, |log| forget::run(&asked, log))?;
+        let system = around(Phase::Install, actions, |log| {
+            install::run(&asked, &machine, log)
+        })?;
+        around(Phase::Mask, actions, |log| mask::run(&asked, &system, log))?;
+        around(Phase::Enrol, actions, |log| {
+            enrol::run(&asked, &machine, log)
+        })?;
+        let quiet = around(Phase::Populate, actions, |log| {
+            populate::run(&asked, &drained, log)
+        })?;
+        let configured = around(Phase::FirstRun, actions, |log| first_run::run(&asked, log))?;
         let left = Left {
             drained: &drained,
             quiet: &quiet,
             installed: system.identity,
             configured,
         };
-        settle::run(&asked, &machine, &left, &mut actions)?;
-        close::run(asked.lacks(&["puppetdb"]), &mut actions)?;
+        around(Phase::Settle, actions, |log| {
+            settle::run(&asked, &machine, &left, log)
+        })?;
+        around(Phase::Close, actions, |log| {
+            close::run(asked.lacks(&["puppetdb"]), log)
+        })?;
 
         let done = if asked.no_pxe {
             "runs"

@@ -86,8 +86,10 @@ pub struct Asked {
     pub host: String,
     /// Code name of the release to install.
     pub os: String,
-    /// Boot media.
+    /// Boot media that the operator asked for.
     pub pxe_media: String,
+    /// Boot media that the site has chosen instead.
+    pub site_media: Option<String>,
     /// The task to update.
     pub task: Option<String>,
     /// What to set `pooled` to; none without `--conftool`.
@@ -121,6 +123,7 @@ impl Asked {
             host: request.host.clone(),
             os: boot_path_word("os", options.required("os")?)?,
             pxe_media: boot_path_word("pxe-media", given("pxe-media").unwrap_or(MEDIA))?,
+            site_media: None,
             task: given("task").map(task_id).transpose()?,
             depool_to: together(&options, "conftool", "conftool-value", DEPOOLED[0])?,
             httpbb: together(&options, "httpbb", "httpbb-suite", policy::HTTPBB_SUITE)?,
@@ -168,6 +171,16 @@ impl Asked {
             says_something.then(|| (spec.name.clone(), Some(value.to_owned())))
         };
         all().into_iter().filter_map(given).collect()
+    }
+
+    /// The boot media to install from.
+    pub fn media(&self) -> &str {
+        self.site_media.as_deref().unwrap_or(&self.pxe_media)
+    }
+
+    /// Whether the operator has named boot media of their own.
+    pub fn media_is_asked_for(&self) -> bool {
+        self.pxe_media != MEDIA
     }
 
     /// Why a step that needs these capabilities is not done, if it is not.
@@ -248,7 +261,10 @@ fn units(words: &str) -> Result<Vec<String>, Fault> {
 }
 
 /// Release and media become a folder name on the install server.
-fn boot_path_word(option: &str, word: &str) -> Result<String, Fault> {
+///
+/// # Errors
+/// `rejected` when the word cannot be one.
+pub fn boot_path_word(option: &str, word: &str) -> Result<String, Fault> {
     let is_word = !word.is_empty()
         && word.len() <= 64
         && word

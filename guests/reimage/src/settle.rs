@@ -6,7 +6,7 @@ use crate::machine::Machine;
 use crate::options::Asked;
 use crate::quiet::Quiet;
 use crate::steps::settle as steps;
-use crate::{boot_override, judge, mask, policy};
+use crate::{boot_override, hooks, judge, mask, policy};
 use wreimage_sdk::remote::{self, Answering, Before, Identity};
 use wreimage_sdk::{
     Actions, Fault, FaultKind, Offers, Step, attempt, clock, httpbb, puppet, retry, text,
@@ -53,6 +53,8 @@ pub fn run(
         policy::PUPPET_RUN_USUALLY,
         |step| puppet_run(identity, before.time_ms, step),
     )?;
+    hooks::check_installed(actions)?;
+    let mut phase = actions.phase(steps::PHASE);
     let untested = asked.httpbb.is_none().then(|| "no --httpbb".to_owned());
     phase.step_unless(
         untested.or_else(|| asked.lacks(&["httpbb"])),

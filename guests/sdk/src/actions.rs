@@ -106,7 +106,7 @@ impl Actions {
         }
     }
 
-    fn remember(&mut self, phase: &str, name: &str, level: Level, text: String) {
+    pub(crate) fn remember(&mut self, phase: &str, name: &str, level: Level, text: String) {
         self.done.push(Action {
             phase: phase.to_owned(),
             name: name.to_owned(),

@@ -17,3 +17,13 @@ wasmtime::component::bindgen!({
     exports: { default: async },
     additional_derives: [serde::Serialize, serde::Deserialize, PartialEq],
 });
+
+/// What a component that is plugged into a guest says of itself.
+pub mod plug {
+    wasmtime::component::bindgen!({
+        inline: "package wreimage:host; world plug { export wreimage:hooks/plug@0.1.0; }",
+        path: ["../../wit/deps/types", "../../wit/deps/hooks"],
+        exports: { default: async },
+        additional_derives: [serde::Serialize, serde::Deserialize, PartialEq],
+    });
+}

@@ -34,8 +34,9 @@ pub mod run;
 mod table;
 
 pub use bindings::exports::wreimage::guest::guest;
+pub use bindings::plug::exports::wreimage::hooks::plug;
 pub use bindings::wreimage::types::types::{Fault, FaultKind, Patience};
-pub use border::{Border, Gate};
+pub use border::{Border, Caller, Gate};
 pub use call::{Call, Silent, Sink};
 pub use clocks::{Clock, SystemClock, from_millis, to_millis};
 pub use effect::{Capability, Doubt, Effect, Function, Inverse, Server};

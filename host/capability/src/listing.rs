@@ -1,6 +1,6 @@
 //! The one list of capabilities.
 
-use crate::{Border, Capability, Function};
+use crate::{Border, Caller, Capability, Function};
 use crate::{
     alertmanager, clock, conftool, debmonitor, dhcp, dns, http, httpbb, icinga, ipmi, netbox,
     operator, phabricator, puppet, puppet_ca, puppetdb, remote, run,
@@ -12,18 +12,21 @@ macro_rules! capabilities {
         /// Every capability that this host offers, in the order of the world.
         pub static ALL: &[&Capability] = &[ $( &$name::CAPABILITY ),* ];
 
-        /// Gives a linker the interface of one capability; calls go to the [`Border`] that `border` finds in the store.
+        /// Gives a linker the interface of one capability, under the name by which one component of a guest imports it;
+        /// calls go to the [`Border`] that `border` finds in the store.
         ///
         /// # Errors
-        /// When the linker has the interface already.
+        /// When the linker has an interface of that name already.
         pub fn link<T: Send + 'static>(
             capability: &Capability,
             linker: &mut Linker<T>,
+            name: &str,
+            caller: Caller,
             border: fn(&mut T) -> &mut Border,
         ) -> wasmtime::Result<()> {
             $(
                 if std::ptr::eq(capability, &$name::CAPABILITY) {
-                    return $name::link(linker, border);
+                    return $name::link(linker, name, caller, border);
                 }
             )*
             wasmtime::bail!("no such capability: {}", capability.name)
@@ -54,15 +57,19 @@ capabilities!(
 
 impl crate::bindings::wreimage::types::types::Host for Border {}
 
-/// Gives a linker the interface of the shared types, which has no functions.
+/// The types of the hooks. The host calls no hook, and has no use for them.
+const HOOK_TYPES: &str = "wreimage:hooks/hook-types@0.1.0";
+
+/// Gives a linker the interfaces of the shared types, which have no functions.
 ///
 /// # Errors
-/// When the linker has it already.
+/// When the linker has them already.
 pub fn link_types<T: Send + 'static>(
     linker: &mut Linker<T>,
     border: fn(&mut T) -> &mut Border,
 ) -> wasmtime::Result<()> {
-    crate::bindings::wreimage::types::types::add_to_linker::<T, HasSelf<Border>>(linker, border)
+    crate::bindings::wreimage::types::types::add_to_linker::<T, HasSelf<Border>>(linker, border)?;
+    linker.instance(HOOK_TYPES).map(|_| ())
 }
 
 /// The capability of that interface name.

@@ -174,15 +174,32 @@ macro_rules! effects {
             )*
         }
 
-        /// Gives a linker this interface.
+        /// Gives a linker this interface under a name, for one component of a guest.
         ///
         /// # Errors
-        /// When the linker has it already.
+        /// When the linker has that name already.
         pub(crate) fn link<T: Send + 'static>(
             linker: &mut ::wasmtime::component::Linker<T>,
+            name: &str,
+            caller: $crate::Caller,
             border: fn(&mut T) -> &mut $crate::Border,
         ) -> ::wasmtime::Result<()> {
-            generated::add_to_linker::<T, ::wasmtime::component::HasSelf<$crate::Border>>(linker, border)
+            let mut instance = linker.instance(name)?;
+            $(
+                instance.func_wrap_async(
+                    functions::$function.name,
+                    move |mut store: ::wasmtime::StoreContextMut<'_, T>,
+                          ($($argument,)*): ($($type,)*)| {
+                        Box::new(async move {
+                            let border = border(store.data_mut());
+                            border.is_called_by(caller);
+                            let answer = generated::Host::$function(border, $($argument),*).await?;
+                            Ok((answer,))
+                        })
+                    },
+                )?;
+            )*
+            Ok(())
         }
     };
 

@@ -50,6 +50,9 @@ pub enum Command {
     /// Test a guest in the simulated data centre: against scenarios, or by a sweep of everything that can go wrong
     #[command(after_help = crate::exit::TEST_HELP)]
     Test(Test),
+    /// Plug components of a site into a guest: writes one file that is run like any guest
+    #[command(after_help = crate::exit::HELP)]
+    Compose(Compose),
     /// The simulated data centre
     #[command(subcommand)]
     Lab(LabCommand),
@@ -75,6 +78,10 @@ pub struct Run {
     /// installation's share/wreimage/guests
     #[arg(value_name = "GUEST")]
     pub guest: Option<String>,
+    /// Plug a component of the site into the guest, by path or name as for GUEST; may be given several times. `wreimage compose`
+    /// writes the two as one file
+    #[arg(long, value_name = "FILE", help_heading = HOST_OPTIONS)]
+    pub plug: Vec<String>,
     /// The host, by its short name; or several, such as host[1001-1004,1006] or host1001,db2003: each gets a run of its
     /// own
     #[arg(long, value_name = "HOSTS", help_heading = HOST_OPTIONS)]
@@ -440,6 +447,9 @@ pub struct Inspect {
     /// The guest: a path or a name, as for `run`
     #[arg(value_name = "GUEST")]
     pub guest: String,
+    /// Plug a component of the site into it first; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub plug: Vec<String>,
     /// The format
     #[arg(long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
     pub output: Output,
@@ -451,6 +461,9 @@ pub struct Test {
     /// The guest: a path or a name, as for `run`
     #[arg(value_name = "GUEST")]
     pub guest: String,
+    /// Plug a component of the site into it, as for `run`; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub plug: Vec<String>,
     /// Scenarios: files, folders with a scenario.toml, or folders of such; by default those in `scenarios` beside the
     /// guest, or here
     #[arg(value_name = "SCENARIO")]
@@ -483,6 +496,20 @@ pub struct Test {
     /// How many are played at the same time; by default as many as there are processors
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
+}
+
+/// `wreimage compose`.
+#[derive(Debug, Args)]
+pub struct Compose {
+    /// The guest: a path or a name, as for `run`
+    #[arg(value_name = "GUEST")]
+    pub guest: String,
+    /// The component to plug in, by path or name; may be given several times
+    #[arg(long, value_name = "FILE", required = true)]
+    pub plug: Vec<String>,
+    /// The file to write; without it the names of all, such as reimage+site-checks.wasm, in the current folder
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 /// `wreimage lab`.

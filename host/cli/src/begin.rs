@@ -94,13 +94,16 @@ pub async fn begin(
     };
     let mut place = tools
         .ground
-        .bind(Named::of(guest), &binding, session.is_many())
+        .bind(&Named::of(guest), &binding, session.is_many())
         .await?;
     let given: Vec<(&str, String)> = order
         .options
         .iter()
         .map(|(name, value)| (name.as_str(), value.clone()))
         .collect();
+    if let Some(refusal) = place.grants.refuse(guest, &place.absent) {
+        return Err(Failure::refused(refusal));
+    }
     let mut request = RunRequest::new(host, &place.site);
     if let Some(run) = run {
         run.clone_into(&mut request.run);

@@ -59,7 +59,8 @@ async fn one(state: &Path, going: &Going) -> Result<Exit, Failure> {
     let pace = pace(going.speed, going.output)?;
     let ground = open_as(&going.place, &header.mode, pace, "run").await?;
     let path = pinned(state, &entries, &header);
-    let loaded = surroundings::load_guest_file(&path).await;
+    let known = wreimage_engine::guest_digest(&entries);
+    let loaded = surroundings::load_guest_file(&path, known).await;
     let loaded = loaded.and_then(|(engine, guest, _)| {
         is_pinned(&guest, &entries, &path)?;
         Ok((engine, guest))
@@ -73,12 +74,10 @@ async fn one(state: &Path, going: &Going) -> Result<Exit, Failure> {
             (surroundings::engine()?, None)
         }
     };
-    let digest = wreimage_engine::guest_digest(&entries).unwrap_or(&header.guest_digest);
-    let named = Named {
-        name: &header.guest,
-        digest,
-    };
-    let mut place = ground.bind(named, &binding(&header), false).await?;
+    let named = guest
+        .as_ref()
+        .map_or_else(|| Named::absent(&header), Named::of);
+    let mut place = ground.bind(&named, &binding(&header), false).await?;
     is_of(&header, &place)?;
     let request = request(&header, &mut place);
     let lock = lock(state, &request)?;

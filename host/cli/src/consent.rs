@@ -8,6 +8,18 @@ use wreimage_capability::{BoxFuture, Fault};
 use wreimage_engine::{Consent, ConsentRequest, Given, Operator};
 use wreimage_journal::Question;
 
+/// The capabilities of a component, a line each.
+fn may_use(capabilities: &[(String, Vec<String>)]) -> String {
+    let line = |(capability, functions): &(String, Vec<String>)| {
+        let functions = match functions.as_slice() {
+            [] => "only to look".to_owned(),
+            functions => functions.join(", "),
+        };
+        format!("  may use   {capability}: {functions}\n")
+    };
+    capabilities.iter().map(line).collect()
+}
+
 /// What is about to happen, as the operator reads it.
 fn summary(request: &ConsentRequest) -> String {
     let mut text = format!(
@@ -18,12 +30,14 @@ fn summary(request: &ConsentRequest) -> String {
         request.first,
         request.digest
     );
-    for (capability, functions) in &request.capabilities {
-        let functions = match functions.as_slice() {
-            [] => "only to look".to_owned(),
-            functions => functions.join(", "),
-        };
-        text.push_str(&format!("  may use   {capability}: {functions}\n"));
+    text.push_str(&may_use(&request.capabilities));
+    for plug in &request.plugs {
+        text.push_str(&format!(
+            "  with      {}, sha256 {}\n",
+            one_line(&plug.component),
+            plug.digest
+        ));
+        text.push_str(&may_use(&plug.capabilities));
     }
     for (name, value) in &request.known {
         text.push_str(&format!("  {name:<9} {}\n", one_line(value)));

@@ -59,13 +59,22 @@ fn guest_folders() -> Vec<PathBuf> {
 
 /// The file of a guest: a path as it is, a bare name in the guest folders.
 pub fn guest(name: &str) -> Result<PathBuf, Failure> {
+    component(name, "guest")
+}
+
+/// The file of a component to plug in, as that of a guest.
+pub fn plug(name: &str) -> Result<PathBuf, Failure> {
+    component(name, "component to plug in")
+}
+
+fn component(name: &str, what: &str) -> Result<PathBuf, Failure> {
     let path = Path::new(name);
     let bare = path.components().count() == 1 && path.extension().is_none();
     if !bare {
         return if path.is_file() {
             Ok(path.to_owned())
         } else {
-            Err(Failure::usage(format!("there is no guest at {name}")))
+            Err(Failure::usage(format!("there is no {what} at {name}")))
         };
     }
     let folders = guest_folders();
@@ -77,10 +86,16 @@ pub fn guest(name: &str) -> Result<PathBuf, Failure> {
         .ok_or_else(|| {
             let looked: Vec<String> = folders.iter().map(|f| f.display().to_string()).collect();
             Failure::usage(format!(
-                "there is no guest `{name}`: {file} is in none of {}; give a path, or name the folder in $WREIMAGE_GUESTS",
+                "there is no {what} `{name}`: {file} is in none of {}; give a path, or name the folder in $WREIMAGE_GUESTS",
                 looked.join(", ")
             ))
         })
+}
+
+/// A file that somebody has named.
+pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path)
+        .map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display())))
 }
 
 /// The file of the guest with this digest, which a run has kept.

@@ -8,21 +8,40 @@ use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory};
 use std::ffi::OsString;
 use wreimage_engine::{Description, OptionKind, OptionSpec};
 
-/// The guest that a `run` names: the first word that is neither an option of the host nor its value. `None` when the
-/// command is another or names no guest.
-pub fn guest_of_run(arguments: &[OsString]) -> Option<String> {
+/// What a `run` names before its options are known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    /// The guest.
+    pub guest: String,
+    /// What is to be plugged into it.
+    pub plugs: Vec<String>,
+}
+
+/// The guest that a `run` names, the first word that is neither an option of the host nor its value, and what is to be plugged
+/// into it. `None` when the command is another or names no guest.
+pub fn guest_of_run(arguments: &[OsString]) -> Option<Given> {
     let cli = Cli::command();
+    let mut guest = None;
+    let mut plugs = Vec::new();
     let run = cli.find_subcommand("run")?;
     let mut words = arguments.iter().skip(1);
     if words.next()?.to_str()? != "run" {
         return None;
     }
     while let Some(word) = words.next() {
-        let word = word.to_str()?;
+        // A value that is no text is an option's; the guest may be named all the same.
+        let Some(word) = word.to_str() else {
+            continue;
+        };
         if word == "--" {
-            return words.next()?.to_str().map(str::to_owned);
+            guest = guest.or_else(|| words.next()?.to_str().map(str::to_owned));
+            break;
         }
         match word.strip_prefix("--") {
+            Some("plug") => plugs.push(words.next()?.to_str()?.to_owned()),
+            Some(name) if name.starts_with("plug=") => {
+                plugs.extend(name.strip_prefix("plug=").map(str::to_owned));
+            }
             Some(name) => {
                 // A value that must stand behind `=`, as that of `--lab`, is never the next word.
                 let takes_next = run
@@ -36,10 +55,13 @@ pub fn guest_of_run(arguments: &[OsString]) -> Option<String> {
                 }
             }
             None if word.starts_with('-') => {}
-            None => return Some(word.to_owned()),
+            None => guest = guest.or_else(|| Some(word.to_owned())),
         }
     }
-    None
+    Some(Given {
+        guest: guest?,
+        plugs,
+    })
 }
 
 /// The command line of this program with the guest's options added to `run`.
@@ -169,8 +191,28 @@ mod tests {
     use super::*;
     use crate::arguments::HOST_OPTIONS;
 
-    fn guest(words: &[&str]) -> Option<String> {
+    fn given(words: &[&str]) -> Option<Given> {
         guest_of_run(&words.iter().map(OsString::from).collect::<Vec<_>>())
+    }
+
+    fn guest(words: &[&str]) -> Option<String> {
+        given(words).map(|given| given.guest)
+    }
+
+    #[test]
+    fn plugs_stand_anywhere() {
+        for words in [
+            &["w", "run", "g", "--plug", "a", "--host", "h", "--plug=b"][..],
+            &["w", "run", "--plug", "a", "--plug=b", "g", "--os", "x"],
+            &["w", "run", "--host=h", "--plug", "a", "g", "--plug", "b"],
+        ] {
+            let given = given(words).unwrap();
+            assert_eq!(
+                (given.guest.as_str(), given.plugs),
+                ("g", vec!["a".to_owned(), "b".to_owned()])
+            );
+        }
+        assert_eq!(given(&["w", "run", "--plug", "a"]), None);
     }
 
     #[test]

@@ -6,11 +6,11 @@ use crate::surroundings::load_guest;
 use crate::tell;
 use serde_json::json;
 use std::fmt::Write;
-use wreimage_engine::{Guest, OptionKind, OptionSpec};
+use wreimage_engine::{Guest, Import, OptionKind, OptionSpec};
 
 /// Prints it.
 pub async fn inspect(arguments: &Inspect) -> Result<Exit, Failure> {
-    let (_, guest, _) = load_guest(&arguments.guest).await?;
+    let (_, guest, _) = load_guest(&arguments.guest, &arguments.plug).await?;
     let text = match arguments.output {
         Output::Text => text(&guest).unwrap_or_default(),
         Output::Json => format!("{:#}\n", as_json(&guest)),
@@ -18,6 +18,25 @@ pub async fn inspect(arguments: &Inspect) -> Result<Exit, Failure> {
     // It holds text of the guest. JSON escapes some control characters, not all that a terminal obeys.
     crate::print(&tell::plain(&text))?;
     Ok(Exit::Success)
+}
+
+fn changes(mutates: bool) -> &'static str {
+    if mutates {
+        "yes"
+    } else {
+        "nothing, it only reads"
+    }
+}
+
+fn can_call(out: &mut String, imports: &[Import]) -> std::fmt::Result {
+    writeln!(out, "\nIt can call:")?;
+    for import in imports {
+        writeln!(out, "  {}", import.interface)?;
+        for function in &import.functions {
+            writeln!(out, "    {:<5} {}", function.effect, function.name)?;
+        }
+    }
+    Ok(())
 }
 
 fn text(guest: &Guest) -> Result<String, std::fmt::Error> {
@@ -34,21 +53,29 @@ fn text(guest: &Guest) -> Result<String, std::fmt::Error> {
     )?;
     writeln!(out, "  sha256   {}", guest.digest())?;
     writeln!(out, "  size     {} bytes", guest.size())?;
-    writeln!(
-        out,
-        "  changes  {}",
-        if description.mutates {
-            "yes"
-        } else {
-            "nothing, it only reads"
-        }
-    )?;
-    writeln!(out, "\nIt can call:")?;
-    for import in guest.imports() {
-        writeln!(out, "  {}", import.interface)?;
-        for function in &import.functions {
-            writeln!(out, "    {:<5} {}", function.effect, function.name)?;
-        }
+    writeln!(out, "  changes  {}", changes(description.mutates))?;
+    if guest.own_digest() != guest.digest() {
+        writeln!(
+            out,
+            "  without  sha256 {} is the guest itself",
+            guest.own_digest()
+        )?;
+    }
+    can_call(&mut out, guest.imports())?;
+    for plug in guest.plugs() {
+        let description = &plug.description;
+        writeln!(
+            out,
+            "\nWith {}",
+            tell::one_line(&format!(
+                "{} {}: {}",
+                description.name, description.version, description.summary
+            ))
+        )?;
+        writeln!(out, "  sha256   {}", plug.digest)?;
+        writeln!(out, "  size     {} bytes", plug.size)?;
+        writeln!(out, "  changes  {}", changes(description.mutates))?;
+        can_call(&mut out, &plug.imports)?;
     }
     if let Some(versions) = wasi_versions(guest) {
         writeln!(
@@ -108,10 +135,8 @@ fn kind(option: &OptionSpec) -> serde_json::Value {
     }
 }
 
-fn as_json(guest: &Guest) -> serde_json::Value {
-    let description = guest.description();
-    let imports: Vec<_> = guest
-        .imports()
+fn imports_as_json(imports: &[Import]) -> Vec<serde_json::Value> {
+    imports
         .iter()
         .map(|import| {
             let functions: Vec<_> = import
@@ -120,6 +145,25 @@ fn as_json(guest: &Guest) -> serde_json::Value {
                 .map(|function| json!({ "name": function.name, "effect": function.effect }))
                 .collect();
             json!({ "interface": import.interface, "capability": import.capability.name, "functions": functions })
+        })
+        .collect()
+}
+
+fn as_json(guest: &Guest) -> serde_json::Value {
+    let description = guest.description();
+    let plugs: Vec<_> = guest
+        .plugs()
+        .iter()
+        .map(|plug| {
+            json!({
+                "name": plug.description.name,
+                "version": plug.description.version,
+                "summary": plug.description.summary,
+                "mutates": plug.description.mutates,
+                "digest": plug.digest,
+                "size": plug.size,
+                "imports": imports_as_json(&plug.imports),
+            })
         })
         .collect();
     let options: Vec<_> = description
@@ -143,8 +187,10 @@ fn as_json(guest: &Guest) -> serde_json::Value {
         "summary": description.summary,
         "mutates": description.mutates,
         "digest": guest.digest(),
+        "own-digest": guest.own_digest(),
         "size": guest.size(),
-        "imports": imports,
+        "imports": imports_as_json(guest.imports()),
+        "plugs": plugs,
         "wasi": wasi_versions(guest).map(|versions| json!({ "versions": versions, "interfaces": guest.wasi().len() })),
         "options": options,
     })

@@ -7,6 +7,7 @@ mod batch;
 mod begin;
 mod build;
 mod cleanup;
+mod compose;
 mod consent;
 mod detach;
 mod drive;
@@ -71,8 +72,8 @@ fn threads() -> usize {
 
 async fn dispatch(arguments: Vec<OsString>) -> Result<Exit, Failure> {
     // The options of `run` depend on the guest: it is loaded before they can be read.
-    if let Some(guest) = guest_options::guest_of_run(&arguments) {
-        return run::run(&guest, arguments).await;
+    if let Some(named) = guest_options::guest_of_run(&arguments) {
+        return run::run(&named, arguments).await;
     }
     let matches = match arguments::Cli::command().try_get_matches_from(arguments) {
         Ok(matches) => matches,
@@ -101,6 +102,7 @@ async fn dispatch(arguments: Vec<OsString>) -> Result<Exit, Failure> {
         Command::New(new) => new::new(&new),
         Command::Build(build) => build::build(&build).await,
         Command::Test(arguments) => test::test(&arguments).await,
+        Command::Compose(compose) => compose::compose(&compose).await,
         Command::Lab(LabCommand::Show) => {
             print(wreimage_lab::BUILTIN)?;
             Ok(Exit::Success)

@@ -59,7 +59,8 @@ pub async fn resume(arguments: &Resume) -> Result<Exit, Failure> {
         Some(name) => files::guest(name)?,
         None => pinned(&state, &entries, &header),
     };
-    let (engine, guest, bytes) = surroundings::load_guest_file(&path).await?;
+    let known = wreimage_engine::guest_digest(&entries);
+    let (engine, guest, bytes) = surroundings::load_guest_file(&path, known).await?;
     if arguments.guest.is_none() {
         is_pinned(&guest, &entries, &path)?;
     }
@@ -124,7 +125,7 @@ async fn go_on(
     let guest = &tools.guest;
     let mut place = tools
         .ground
-        .bind(Named::of(guest), &binding(header), session.is_many())
+        .bind(&Named::of(guest), &binding(header), session.is_many())
         .await?;
     is_of(header, &place)?;
     if let Some(other) = look::overtaken(state, header)? {
@@ -219,7 +220,8 @@ async fn resume_batch(state: &Path, arguments: &Resume, mut batch: Batch) -> Res
     )
     .await?;
     let path = files::pinned_guest(state, &batch.guest_digest);
-    let (engine, guest, bytes) = surroundings::load_guest_file(&path).await?;
+    let known = Some(batch.guest_digest.as_str());
+    let (engine, guest, bytes) = surroundings::load_guest_file(&path, known).await?;
     let session = session(going, &ground, hosts)?;
     let tools = Arc::new(Tools {
         engine,

@@ -6,7 +6,7 @@ use crate::begin::{self, Order, Tools};
 use crate::detach;
 use crate::drive;
 use crate::exit::{self, Exit, Failure};
-use crate::guest_options;
+use crate::guest_options::{self, Given};
 use crate::hosts::Hosts;
 use crate::many;
 use crate::session::Session;
@@ -22,8 +22,8 @@ use wreimage_lab::Pace;
 const TERMINAL_SPEED: f64 = 270.0;
 
 /// Runs a guest for one host or several.
-pub async fn run(guest_name: &str, words: Vec<OsString>) -> Result<Exit, Failure> {
-    let (engine, guest, bytes) = load_guest(guest_name).await?;
+pub async fn run(named: &Given, words: Vec<OsString>) -> Result<Exit, Failure> {
+    let (engine, guest, bytes) = load_guest(&named.guest, &named.plugs).await?;
     let mut command = guest_options::with_guest(guest.description())?;
     let matches = match command.try_get_matches_from_mut(words.clone()) {
         Ok(matches) => matches,
@@ -40,6 +40,11 @@ pub async fn run(guest_name: &str, words: Vec<OsString>) -> Result<Exit, Failure
             "the command line changed while it was read",
         ));
     };
+    if arguments.plug != named.plugs {
+        return Err(Failure::usage(
+            "what is to be plugged in cannot be told from the other words; give each as --plug=FILE, before the guest",
+        ));
+    }
     let hosts = hosts(arguments.host.as_deref())?;
     let yes = arguments.yes.as_deref().map(consented).transpose()?;
     let pace = pace(arguments.speed, arguments.output)?;

@@ -102,6 +102,10 @@ fn tell_run(
         "  {} on {} of site {}, by {}, begun {}",
         standing.guest, standing.host, standing.site, standing.actor, standing.began
     )?;
+    for plug in look::header_of(entries).map_or(&[][..], |header| &header.plugs) {
+        let (name, version, digest) = (&plug.name, &plug.version, &plug.digest);
+        writeln!(text, "  with {name} {version}, sha256 {digest}")?;
+    }
     if let Some(reason) = &standing.reason {
         writeln!(text, "  because: {reason}")?;
     }
@@ -129,6 +133,7 @@ fn tell_run(
                 text: said,
                 evidence,
                 took_ms,
+                component,
             } => {
                 let took = match took_ms {
                     0..1000 => String::new(),
@@ -136,7 +141,8 @@ fn tell_run(
                 };
                 let mark = words::mark(*level);
                 let said = words::after(said);
-                writeln!(text, "  {mark:<4} {phase}: {name}{said}{took}")?;
+                let by = words::by(component.as_deref());
+                writeln!(text, "  {mark:<4} {phase}: {name}{by}{said}{took}")?;
                 for (name, value) in evidence {
                     let blob = blobs.join(value);
                     let is_digest = value.len() == 64 && !value.contains(['/', '.']);
@@ -148,10 +154,11 @@ fn tell_run(
                 }
             }
             Record::Outcome(outcome) if calls => {
-                let by = match outcome.origin {
-                    Origin::Guest => "",
-                    Origin::Host => " by the host",
-                    Origin::Undo => " to take back",
+                let by = match (outcome.origin, &outcome.component) {
+                    (Origin::Guest, None) => String::new(),
+                    (Origin::Guest, Some(component)) => format!(" by {component}"),
+                    (Origin::Host, _) => " by the host".to_owned(),
+                    (Origin::Undo, _) => " to take back".to_owned(),
                 };
                 let answer = match &outcome.result {
                     Ok(value) => value.to_string(),
@@ -169,8 +176,12 @@ fn tell_run(
             Record::Note {
                 level: level @ (Level::Warning | Level::Failure),
                 text: said,
+                component,
                 ..
-            } => writeln!(text, "  {:<4} {said}", words::mark(*level))?,
+            } => {
+                let (mark, by) = (words::mark(*level), words::by(component.as_deref()));
+                writeln!(text, "  {mark:<4} {said}{by}")?;
+            }
             Record::Reminder {
                 text: said,
                 command,

@@ -1,6 +1,7 @@
 //! Where a run works: the lab, a real site, or a mixture.
 
 use crate::arguments::Place;
+use crate::compose;
 use crate::exit::Failure;
 use crate::files;
 use std::path::{Path, PathBuf};
@@ -9,23 +10,37 @@ use wreimage_capability::{Call, Function, Polled, Providers, Server, SystemClock
 use wreimage_engine::{
     Absent, Engine, Grants, Guest, Limits, Observer, Services, TwinMaker, WaitPolicy,
 };
-use wreimage_journal::Mode;
+use wreimage_journal::{Header, Mode};
 use wreimage_lab::{Lab, Pace, Participant, World};
 use wreimage_scenario::LabTwin;
 use wreimage_site::{Choice, Keeper, Notifier, Retention, Site};
 
-/// Loads a guest by path or name, with the compilation cache.
-pub async fn load_guest(name: &str) -> Result<(Engine, Guest, Vec<u8>), Failure> {
+/// Loads a guest by path or name with these components plugged in, with the compilation cache.
+pub async fn load_guest(name: &str, plugs: &[String]) -> Result<(Engine, Guest, Vec<u8>), Failure> {
     let path = files::guest(name)?;
-    load_guest_file(&path).await
+    if plugs.is_empty() {
+        return load_guest_file(&path, None).await;
+    }
+    let bytes = compose::composed(&path, plugs)?;
+    let engine = engine()?;
+    let guest = Guest::load(&engine, &bytes).await.map_err(|error| {
+        Failure::refused(format!(
+            "{} with {} plugged in: {error}",
+            path.display(),
+            plugs.join(", ")
+        ))
+    })?;
+    Ok((engine, guest, bytes))
 }
 
-/// Loads a guest from this file.
-pub async fn load_guest_file(path: &Path) -> Result<(Engine, Guest, Vec<u8>), Failure> {
-    let bytes = std::fs::read(path)
-        .map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display())))?;
+/// Loads a guest from this file; `known` is its SHA-256 if a run has recorded it.
+pub async fn load_guest_file(
+    path: &Path,
+    known: Option<&str>,
+) -> Result<(Engine, Guest, Vec<u8>), Failure> {
+    let bytes = files::read(path)?;
     let engine = engine()?;
-    let guest = Guest::load(&engine, &bytes)
+    let guest = Guest::load_known(&engine, &bytes, known)
         .await
         .map_err(|error| Failure::refused(format!("{}: {error}", path.display())))?;
     Ok((engine, guest, bytes))
@@ -85,21 +100,46 @@ fn twin_maker(site: &str, binding: &Binding, absent: &Absent) -> Arc<dyn TwinMak
     LabTwin::new(site, binding.task.as_deref(), absent)
 }
 
-/// The guest as a site's grants name it.
-#[derive(Debug, Clone, Copy)]
-pub struct Named<'a> {
-    /// In its own words.
-    pub name: &'a str,
-    /// SHA-256 of its file.
-    pub digest: &'a str,
+/// The components of a guest as a site's grants name them.
+#[derive(Debug, Clone)]
+pub struct Named {
+    guest: Component,
+    plugs: Vec<Component>,
 }
 
-impl<'a> Named<'a> {
+/// One of them: its name in its own words, and SHA-256 of its file.
+#[derive(Debug, Clone)]
+struct Component {
+    name: String,
+    digest: String,
+}
+
+impl Component {
+    fn new(name: &str, digest: &str) -> Self {
+        Component {
+            name: name.to_owned(),
+            digest: digest.to_owned(),
+        }
+    }
+}
+
+impl Named {
     /// This guest.
-    pub fn of(guest: &'a Guest) -> Self {
+    pub fn of(guest: &Guest) -> Self {
+        let plugs = guest.plugs().iter();
         Named {
-            name: &guest.description().name,
-            digest: guest.digest(),
+            guest: Component::new(&guest.description().name, guest.own_digest()),
+            plugs: plugs
+                .map(|plug| Component::new(&plug.description.name, &plug.digest))
+                .collect(),
+        }
+    }
+
+    /// The guest of a run that is not at hand: nothing of it calls.
+    pub fn absent(header: &Header) -> Self {
+        Named {
+            guest: Component::new(&header.guest, &header.guest_digest),
+            plugs: Vec::new(),
         }
     }
 }
@@ -230,7 +270,7 @@ impl Ground {
     /// Binds it to one host, for one run. `shares`: other runs go on in it at the same time.
     pub async fn bind(
         &self,
-        guest: Named<'_>,
+        guest: &Named,
         binding: &Binding,
         shares: bool,
     ) -> Result<Surroundings, Failure> {
@@ -318,7 +358,7 @@ fn from_lab(site: &Site) -> Vec<&'static str> {
 async fn on_site(
     site: &Site,
     path: &Path,
-    guest: Named<'_>,
+    guest: &Named,
     binding: &Binding,
 ) -> Result<Surroundings, Failure> {
     let host = binding.host.as_str();
@@ -347,7 +387,15 @@ async fn on_site(
         }
         observer = Some(mix(lab, binding, &from_lab, &mut providers).await);
     }
-    let granted = site.granted(guest.name, guest.digest, host);
+    let granted = |it: &Component| site.granted(&it.name, &it.digest, host);
+    let of_guest = Grants::only(
+        granted(&guest.guest),
+        format!("the site file {}", path.display()),
+    );
+    let grants = guest
+        .plugs
+        .iter()
+        .fold(of_guest, |all, plug| all.and_to_plug(granted(plug)));
     let limits = Limits {
         memory: usize::try_from(site.limits().guest_memory.0).unwrap_or(usize::MAX),
         fuel: site.limits().fuel,
@@ -366,7 +414,7 @@ async fn on_site(
     Ok(Surroundings {
         site: site.name().to_owned(),
         policy: Some(site.digest().to_owned()),
-        grants: Grants::only(granted, format!("the site file {}", path.display())),
+        grants,
         absent,
         protected_tags: Some(site.protected_tags().to_vec()),
         limits,

@@ -6,7 +6,7 @@ mod tell;
 use crate::arguments::Test;
 use crate::exit::{Exit, Failure};
 use crate::files;
-use crate::surroundings::load_guest_file;
+use crate::surroundings::load_guest;
 use futures::StreamExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,7 +34,7 @@ pub struct Tried {
 /// Plays what is asked for and tells what became of it.
 pub async fn test(arguments: &Test) -> Result<Exit, Failure> {
     let path = files::guest(&arguments.guest)?;
-    let (engine, guest, _) = load_guest_file(&path).await?;
+    let (engine, guest, _) = load_guest(&arguments.guest, &arguments.plug).await?;
     let invariants = invariants(&path, &arguments.invariants)?;
     let subject = Arc::new(Subject {
         engine,
@@ -258,6 +258,9 @@ async fn sweep(
 /// The line that plays this case alone.
 fn again(arguments: &Test, case: &Case) -> String {
     let mut line = format!("wreimage test {}", arguments.guest);
+    for plug in &arguments.plug {
+        line.push_str(&format!(" --plug {plug}"));
+    }
     for scenario in &arguments.scenarios {
         line.push_str(&format!(" {}", scenario.display()));
     }

@@ -56,7 +56,7 @@ pub(crate) async fn say_closing_words(
                 .call_rollback(&mut store, &ending)
                 .await;
             store.data_mut().wasi().flush().await?;
-            Ok(said.map_err(|error| died(&error, limits, course, store.data())))
+            Ok(said.map_err(|error| died(guest, &error, limits, course, store.data())))
         });
     // A cancelled run is closed like any other; only the guest's `run` was told to stop.
     course.cancel.clear();
@@ -64,7 +64,7 @@ pub(crate) async fn say_closing_words(
         Ok(Ok(Ok(Ok(())))) => None,
         Ok(Ok(Ok(Err(fault)))) => Some(fault.message),
         Ok(Ok(Err(death))) => Some(death),
-        Ok(Err(error)) => Some(explain(&error, limits)),
+        Ok(Err(error)) => Some(explain(guest, &error, limits)),
         Err(_) => Some(format!(
             "they took longer than {} s",
             ROLLBACK_DEADLINE.as_secs()

@@ -24,6 +24,9 @@ pub struct ConsentRequest {
     pub digest: String,
     /// The capabilities that it gets, each with the functions by which it can change something.
     pub capabilities: Vec<(String, Vec<String>)>,
+    /// What is plugged into it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub plugs: Vec<ConsentComponent>,
     /// What is known of the host, by name.
     pub known: Vec<(String, String)>,
     /// What speaks against it.
@@ -63,6 +66,17 @@ impl ConsentRequest {
             consent: true,
         }
     }
+}
+
+/// A component that is plugged into the guest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ConsentComponent {
+    /// Its name and version in its own words.
+    pub component: String,
+    /// SHA-256 of its file.
+    pub digest: String,
+    /// The capabilities that it gets, each with the functions by which it can change something.
+    pub capabilities: Vec<(String, Vec<String>)>,
 }
 
 /// Gives or refuses consent.
@@ -123,6 +137,15 @@ impl Course {
             guest: self.guest.clone(),
             digest: self.digest.clone(),
             capabilities: self.capabilities.clone(),
+            plugs: self
+                .plugs
+                .iter()
+                .map(|plug| ConsentComponent {
+                    component: format!("{} {}", plug.name, plug.version),
+                    digest: plug.digest.clone(),
+                    capabilities: plug.capabilities.clone(),
+                })
+                .collect(),
             known: known.facts.clone(),
             warnings: known
                 .cautions

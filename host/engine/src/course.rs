@@ -1,8 +1,9 @@
 //! What a run begins with.
 
-use crate::gate::{Course, State};
+use crate::gate::{Component, Course, State};
 use crate::grants::Absent;
-use crate::guest::Guest;
+use crate::guest::{Guest, Plugged};
+use crate::imports::Import;
 use crate::recorder::Recorder;
 use crate::redact::{Redacted, Redaction};
 use crate::request::RunRequest;
@@ -43,8 +44,15 @@ pub(crate) fn course(
         ),
         digest: guest.map_or_else(|| header.guest_digest.clone(), |it| it.digest().to_owned()),
         capabilities: guest
-            .map(|it| used(it, &request.absent))
+            .map(|it| used(it.imports(), &request.absent))
             .unwrap_or_default(),
+        plugs: guest.map_or_else(
+            || header.plugs.iter().map(recorded).collect(),
+            |it| {
+                let plugs = it.plugs().iter();
+                plugs.map(|it| component(it, &request.absent)).collect()
+            },
+        ),
         may_mutate: guest.is_none_or(|it| it.description().mutates),
         on_failure: request.on_failure,
         dry_run: request.dry_run,
@@ -72,10 +80,30 @@ pub(crate) fn course(
     }
 }
 
-/// The capabilities that a guest uses, each with the functions that change something.
-fn used(guest: &Guest, absent: &Absent) -> Vec<(String, Vec<String>)> {
-    guest
-        .imports()
+fn component(plug: &Plugged, absent: &Absent) -> Component {
+    Component {
+        name: plug.description.name.clone(),
+        version: plug.description.version.clone(),
+        digest: plug.digest.clone(),
+        capabilities: used(&plug.imports, absent),
+        may_mutate: plug.description.mutates,
+    }
+}
+
+/// A component of a guest that is not at hand: it makes no calls.
+fn recorded(plug: &wreimage_journal::Plugged) -> Component {
+    Component {
+        name: plug.name.clone(),
+        version: plug.version.clone(),
+        digest: plug.digest.clone(),
+        capabilities: Vec::new(),
+        may_mutate: false,
+    }
+}
+
+/// The capabilities that a component uses, each with the functions that change something.
+fn used(imports: &[Import], absent: &Absent) -> Vec<(String, Vec<String>)> {
+    imports
         .iter()
         .filter(|import| import.capability.server == Server::Provider)
         .filter(|import| !absent.contains(import.capability.name))
@@ -128,6 +156,15 @@ pub(crate) fn header(guest: &Guest, request: &RunRequest, resumable: bool) -> He
         guest: description.name.clone(),
         guest_version: description.version.clone(),
         guest_digest: guest.digest().to_owned(),
+        plugs: guest
+            .plugs()
+            .iter()
+            .map(|plug| wreimage_journal::Plugged {
+                name: plug.description.name.clone(),
+                version: plug.description.version.clone(),
+                digest: plug.digest.clone(),
+            })
+            .collect(),
         options: request.options.pairs(),
         on_failure: request.on_failure,
         actor: request.actor.clone(),

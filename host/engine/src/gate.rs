@@ -18,8 +18,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use wreimage_capability::netbox::Device;
 use wreimage_capability::{
-    Answer, BoxFuture, Call, Dispatch, Effect, Facts, Fault, FaultKind, Function, Gate, Polled,
-    Providers,
+    Answer, BoxFuture, Call, Caller, Dispatch, Effect, Facts, Fault, FaultKind, Function, Gate,
+    Polled, Providers,
 };
 use wreimage_journal::{Intent, Level, LogError, OnFailure, Origin, Outcome, Reality, Record};
 
@@ -41,6 +41,8 @@ pub(crate) struct Course {
     pub(crate) guest: String,
     pub(crate) digest: String,
     pub(crate) capabilities: Vec<(String, Vec<String>)>,
+    /// What is plugged into the guest, in order.
+    pub(crate) plugs: Vec<Component>,
     pub(crate) may_mutate: bool,
     pub(crate) on_failure: OnFailure,
     pub(crate) dry_run: bool,
@@ -64,9 +66,21 @@ pub(crate) struct Course {
     pub(crate) state: Mutex<State>,
 }
 
+/// What is plugged into the guest of a run, as far as the gate has to know it.
+#[derive(Debug, Clone)]
+pub(crate) struct Component {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) digest: String,
+    pub(crate) capabilities: Vec<(String, Vec<String>)>,
+    pub(crate) may_mutate: bool,
+}
+
 /// What changes while the run goes on.
 #[derive(Default)]
 pub(crate) struct State {
+    /// The component that makes the guest's present call. Calls follow each other: there is one at a time.
+    pub(crate) caller: Caller,
     pub(crate) providers: Providers,
     pub(crate) in_twin: bool,
     /// Whether the run is a rehearsal.
@@ -111,10 +125,12 @@ pub(crate) struct GuestGate(pub(crate) Arc<Course>);
 impl Gate for GuestGate {
     fn call<'a>(
         &'a mut self,
+        caller: Caller,
         function: &'static Function,
         arguments: Value,
     ) -> BoxFuture<'a, wasmtime::Result<Result<Value, Fault>>> {
         Box::pin(async move {
+            self.0.state().caller = caller;
             match self.0.call(function, arguments, Origin::Guest).await {
                 Ok(answer) => Ok(answer),
                 Err(stop) => Err(wasmtime::Error::new(stop)),
@@ -126,6 +142,20 @@ impl Gate for GuestGate {
 impl Course {
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The component that is plugged into the guest and makes the present call, if it is one.
+    pub(crate) fn plug(&self) -> Option<&Component> {
+        match self.state().caller {
+            Caller::Guest => None,
+            Caller::Plug(number) => self.plugs.get(number.checked_sub(1)?),
+        }
+    }
+
+    /// Its name, for a record of a call.
+    pub(crate) fn component(&self, origin: Origin) -> Option<String> {
+        let plug = self.plug().filter(|_| origin == Origin::Guest)?;
+        Some(plug.name.clone())
     }
 
     /// Where a call leaves progress and output.
@@ -213,6 +243,7 @@ impl Course {
             function: function.to_string(),
             effect: function.effect,
             origin,
+            component: self.component(origin),
             arguments,
             result,
             reality,
@@ -389,6 +420,7 @@ impl Course {
             level: Level::Warning,
             text,
             by_host: true,
+            component: None,
         })
     }
 
@@ -412,6 +444,7 @@ impl Course {
             function: function.to_string(),
             effect: function.effect,
             origin,
+            component: self.component(origin),
             arguments: arguments.clone(),
             witness,
         };

@@ -1,14 +1,17 @@
-//! Which guest may call what, for which host.
+//! Which component of a guest may call what, for which host.
 
+use crate::guest::Guest;
 use crate::imports::Import;
 use std::collections::BTreeSet;
-use wreimage_capability::{Capability, Fault, Function, Server};
+use wreimage_capability::{Caller, Capability, Fault, Function, Server};
 
-/// What the guest of one run may call.
+/// What the guest of one run may call, and each component that is plugged into it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants {
     all: bool,
-    capabilities: BTreeSet<String>,
+    guest: BTreeSet<String>,
+    /// In the order in which they are plugged in.
+    plugs: Vec<BTreeSet<String>>,
     /// Where the grants come from, for messages: `the site file /etc/…`.
     source: String,
 }
@@ -17,62 +20,100 @@ pub struct Grants {
 pub type Absent = BTreeSet<String>;
 
 impl Grants {
-    /// Everything: the lab.
+    /// Everything, to all components: the lab.
     pub fn all(source: impl Into<String>) -> Self {
         Grants {
             all: true,
-            capabilities: BTreeSet::new(),
             source: source.into(),
+            ..Grants::default()
         }
     }
 
-    /// These capabilities.
+    /// These capabilities to the guest, and none to what is plugged into it.
     pub fn only(capabilities: impl IntoIterator<Item = String>, source: impl Into<String>) -> Self {
         Grants {
-            all: false,
-            capabilities: capabilities.into_iter().collect(),
+            guest: capabilities.into_iter().collect(),
             source: source.into(),
+            ..Grants::default()
         }
+    }
+
+    /// These capabilities to the next component that is plugged in.
+    #[must_use]
+    pub fn and_to_plug(mut self, capabilities: impl IntoIterator<Item = String>) -> Self {
+        self.plugs.push(capabilities.into_iter().collect());
+        self
     }
 
     /// Whether the capability may be called. What the engine itself answers touches nothing and is always granted.
-    pub fn allow(&self, capability: &Capability) -> bool {
+    pub fn allow(&self, caller: Caller, capability: &Capability) -> bool {
         self.all
             || capability.server == Server::Engine
-            || self.capabilities.contains(capability.name)
+            || self
+                .of(caller)
+                .is_some_and(|granted| granted.contains(capability.name))
     }
 
-    pub(crate) fn allow_call(&self, function: &Function) -> bool {
-        wreimage_capability::capability(function.capability).is_some_and(|c| self.allow(c))
+    fn of(&self, caller: Caller) -> Option<&BTreeSet<String>> {
+        match caller {
+            Caller::Guest => Some(&self.guest),
+            Caller::Plug(number) => self.plugs.get(number.checked_sub(1)?),
+        }
     }
 
-    /// The first import that is not granted, as a message.
+    pub(crate) fn allow_call(&self, caller: Caller, function: &Function) -> bool {
+        wreimage_capability::capability(function.capability).is_some_and(|c| self.allow(caller, c))
+    }
+
+    /// The first import of a component that is not granted to it, as a message: such a guest is not run.
     /// What the site does not have needs no grant: its functions answer `unsupported`.
-    pub(crate) fn refuse(&self, imports: &[Import], absent: &Absent) -> Option<String> {
-        let refused = imports
-            .iter()
-            .find(|i| !self.allow(i.capability) && !absent.contains(i.capability.name))?;
+    pub fn refuse(&self, guest: &Guest, absent: &Absent) -> Option<String> {
+        let refused = guest
+            .all_imports()
+            .find(|i| !self.allow(i.caller, i.capability) && !absent.contains(i.capability.name))?;
+        Some(self.refusal(refused, guest.plug_name(refused.caller)))
+    }
+
+    fn refusal(&self, refused: &Import, plug: Option<&str>) -> String {
         let functions: Vec<String> = refused
             .functions
             .iter()
             .map(|f| format!("`{}` ({})", f.name, f.effect))
             .collect();
-        Some(format!(
-            "the guest imports {} ({}), which {} does not grant it; this host offers it as {}: grant `{}` to this guest, or \
-             use a guest that does without",
+        let who = who(plug);
+        let (to, instead) = match plug {
+            None => (
+                "this guest".to_owned(),
+                "use a guest that does without".to_owned(),
+            ),
+            Some(name) => (
+                format!("the component by a table `[[grants]]` with guest = {name:?}"),
+                "leave it out".to_owned(),
+            ),
+        };
+        format!(
+            "{who} imports {} ({}), which {} does not grant it; this host offers it as {}: grant `{}` to {to}, or {instead}",
             refused.interface,
             functions.join(", "),
             self.source,
             refused.capability.interface,
             refused.capability.name,
-        ))
+        )
     }
 
-    pub(crate) fn denied(&self, function: &Function) -> Fault {
+    pub(crate) fn denied(&self, who: &str, function: &Function) -> Fault {
         Fault::denied(
             "gate.not-granted",
             "wreimage",
-            format!("{function} is not granted to this guest by {}", self.source),
+            format!("{function} is not granted to {who} by {}", self.source),
         )
+    }
+}
+
+/// The guest, or a component that is plugged into it, in messages.
+pub(crate) fn who(plug: Option<&str>) -> String {
+    match plug {
+        None => "the guest".to_owned(),
+        Some(name) => format!("the component `{name}`, which is plugged in,"),
     }
 }

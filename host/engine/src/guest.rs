@@ -1,15 +1,19 @@
 //! A guest, loaded and looked at before anything of it runs for real.
 
-use crate::engine::{Engine, TICK};
+use crate::engine::Engine;
 use crate::imports::{self, Import, ImportError};
 use crate::limits::{Bounds, Limits, TooMuchMemory};
 use crate::wasi::{self, HasWasi, Nowhere, Wasi};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
+use std::ops::Range;
 use std::time::Duration;
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Store, Trap};
 use wreimage_capability::bindings::{Reimager, ReimagerPre};
 use wreimage_capability::guest::{Description, OptionKind};
+use wreimage_capability::{Caller, plug};
+use wreimage_composition::{ComposeError, Composition, Plug};
 
 /// A file that cannot be used as a guest.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +83,15 @@ pub enum GuestError {
     /// Its types are not those of the host.
     #[error("the guest's types do not fit this host's: {0}")]
     Types(String),
+    /// What is plugged in does not fit.
+    #[error(transparent)]
+    Compose(#[from] ComposeError),
+    /// What is to be plugged in is no component.
+    #[error("{0}: {1}")]
+    NoPlug(String, Box<GuestError>),
+    /// A component that is plugged in says of itself what cannot be.
+    #[error("the component {0} that is plugged in {1}")]
+    Plugged(usize, String),
     /// It could not say what it is.
     #[error("the guest could not describe itself: {0}")]
     Describe(String),
@@ -95,6 +108,10 @@ pub struct Guest {
     imports: Vec<Import>,
     wasi: Vec<String>,
     description: Description,
+    own_digest: String,
+    plugs: Vec<Plugged>,
+    /// Where the components lie in the file.
+    places: Vec<(Range<usize>, Caller)>,
     /// Linked to imports that trap: for `describe`.
     silent: ReimagerPre<Silent>,
 }
@@ -111,39 +128,115 @@ impl HasWasi for Silent {
     }
 }
 
+/// A component that is plugged into a guest.
+#[derive(Debug, Clone)]
+pub struct Plugged {
+    /// The component in its own words.
+    pub description: plug::Description,
+    /// SHA-256 of its file, in hexadecimal.
+    pub digest: String,
+    /// Size of its file in bytes.
+    pub size: usize,
+    /// What it can call.
+    pub imports: Vec<Import>,
+}
+
 impl Guest {
+    /// Plugs components into a guest: the file of a guest that has them. Each may be a core module that carries component type
+    /// information.
+    ///
+    /// # Errors
+    /// When one of them cannot be plugged in: says which, and why.
+    pub fn compose(guest: &[u8], plugs: &[Plug<'_>]) -> Result<Vec<u8>, GuestError> {
+        let guest = as_component(guest)?;
+        let components = plugs
+            .iter()
+            .map(|plug| {
+                as_component(plug.bytes)
+                    .map_err(|error| GuestError::NoPlug(plug.label.to_owned(), Box::new(error)))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let plugs: Vec<Plug<'_>> = plugs
+            .iter()
+            .zip(&components)
+            .map(|(plug, bytes)| Plug {
+                label: plug.label,
+                bytes,
+            })
+            .collect();
+        Ok(wreimage_composition::compose(&guest, &plugs)?)
+    }
+
     /// Loads a component, or a core module that carries component type information; reads its imports and asks it what it
     /// is, without any capability.
     ///
     /// # Errors
     /// When it cannot be used as a guest on this host.
     pub async fn load(engine: &Engine, bytes: &[u8]) -> Result<Self, GuestError> {
-        let wrapped;
-        let component_bytes = match kind(bytes)? {
-            Kind::Component => bytes,
-            Kind::CoreModule => {
-                wrapped = wrap(bytes)?;
-                &wrapped
-            }
-        };
-        let component = Component::from_binary(&engine.wasm, component_bytes)
+        Guest::load_known(engine, bytes, None).await
+    }
+
+    /// As [`load`](Guest::load), for a file of which this host has once recorded the SHA-256: a composition with that digest is
+    /// what it was then, and goes on being accepted when a later version of the host would compose it otherwise.
+    ///
+    /// # Errors
+    /// When it cannot be used as a guest on this host.
+    pub async fn load_known(
+        engine: &Engine,
+        bytes: &[u8],
+        known: Option<&str>,
+    ) -> Result<Self, GuestError> {
+        let digest = sha256(bytes);
+        let component_bytes = as_component(bytes)?;
+        let parts = Composition::read(&component_bytes)?;
+        if let Some(parts) = &parts
+            && known != Some(digest.as_str())
+        {
+            parts.verify(&component_bytes)?;
+        }
+        let component = Component::from_binary(&engine.wasm, &component_bytes)
             .map_err(|error| GuestError::Broken(format!("{error:#}")))?;
         exports_guest(engine, &component)?;
-        let imports::Wanted { imports, wasi } = imports::read(engine, &component)?;
         let silent = link_silently(engine, &component)?;
+        let plugged = parts.as_ref().map_or(&[][..], |parts| &parts.plugs);
+        let described = describe_plugs(engine, &silent, plugged.len()).await?;
+        let names: Vec<String> = described.iter().map(|it| it.name.clone()).collect();
+        let imports::Wanted { imports, wasi } = imports::read(engine, &component, &names)?;
+        let (imports, of_plugs): (Vec<Import>, Vec<Import>) = imports
+            .into_iter()
+            .partition(|import| import.caller == Caller::Guest);
         let description = describe(engine, &silent).await?;
         check_words(&description)?;
+        check_names(&description.name, &names)?;
+        let plugs = described
+            .into_iter()
+            .zip(plugged)
+            .enumerate()
+            .map(|(index, (description, part))| Plugged {
+                description,
+                digest: part.digest(),
+                size: part.bytes.len(),
+                imports: of_plugs
+                    .iter()
+                    .filter(|import| import.caller == Caller::Plug(index + 1))
+                    .cloned()
+                    .collect(),
+            })
+            .collect();
         Ok(Guest {
+            own_digest: match &parts {
+                Some(parts) if !parts.plugs.is_empty() => parts.guest_digest()?,
+                _ => digest.clone(),
+            },
+            places: places(parts.as_ref()),
             silent,
             component,
-            digest: Sha256::digest(bytes)
-                .iter()
-                .map(|b| format!("{b:02x}"))
-                .collect(),
+            digest,
             size: bytes.len(),
             imports,
             wasi,
             description,
+            plugs,
         })
     }
 
@@ -153,6 +246,60 @@ impl Guest {
     /// When it cannot say.
     pub async fn describe(&self, engine: &Engine) -> Result<Description, GuestError> {
         describe(engine, &self.silent).await
+    }
+
+    /// SHA-256 of the guest before anything was plugged into it, in hexadecimal: what a site file grants capabilities to. Without
+    /// plugs it is that of the file.
+    pub fn own_digest(&self) -> &str {
+        &self.own_digest
+    }
+
+    /// What is plugged into it, in order.
+    pub fn plugs(&self) -> &[Plugged] {
+        &self.plugs
+    }
+
+    /// The name of the component that calls, when it is plugged in.
+    pub fn plug_name(&self, caller: Caller) -> Option<&str> {
+        match caller {
+            Caller::Guest => None,
+            Caller::Plug(number) => {
+                let plug = self.plugs.get(number.checked_sub(1)?)?;
+                Some(&plug.description.name)
+            }
+        }
+    }
+
+    /// What the guest and all that is plugged into it can call.
+    pub fn all_imports(&self) -> impl Iterator<Item = &Import> {
+        let plugged = self.plugs.iter().flat_map(|plug| &plug.imports);
+        self.imports.iter().chain(plugged)
+    }
+
+    /// What is told of a trap, with the name of the component that trapped, if it is plugged in.
+    pub(crate) fn blame(&self, error: &wasmtime::Error, told: String) -> String {
+        match self.plug_name(self.whose(error)) {
+            None => told,
+            Some(name) => format!("the component `{name}` that is plugged into it failed: {told}"),
+        }
+    }
+
+    /// Which component trapped: that whose code ran last.
+    fn whose(&self, error: &wasmtime::Error) -> Caller {
+        let backtrace = error.downcast_ref::<wasmtime::WasmBacktrace>();
+        let mut offsets = backtrace
+            .into_iter()
+            .flat_map(|backtrace| backtrace.frames())
+            .filter_map(|frame| frame.module_offset());
+        offsets
+            .find_map(|offset| {
+                let place = self
+                    .places
+                    .iter()
+                    .find(|(range, _)| range.contains(&offset));
+                place.map(|(_, caller)| *caller)
+            })
+            .unwrap_or_default()
     }
 
     /// SHA-256 of the file, in hexadecimal.
@@ -165,7 +312,7 @@ impl Guest {
         self.size
     }
 
-    /// What it can call.
+    /// What the guest itself can call.
     pub fn imports(&self) -> &[Import] {
         &self.imports
     }
@@ -179,6 +326,35 @@ impl Guest {
     pub fn description(&self) -> &Description {
         &self.description
     }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// Where the components of a composition lie in its file.
+fn places(parts: Option<&Composition<'_>>) -> Vec<(Range<usize>, Caller)> {
+    let Some(parts) = parts else {
+        return Vec::new();
+    };
+    let plugs = parts.plugs.iter().enumerate();
+    let plugs = plugs.map(|(index, part)| (part.range.clone(), Caller::Plug(index + 1)));
+    let own = [Some(&parts.core), parts.defaults.as_ref()];
+    let own = own.into_iter().flatten();
+    own.map(|part| (part.range.clone(), Caller::Guest))
+        .chain(plugs)
+        .collect()
+}
+
+/// A file as a component: a core module is wrapped.
+fn as_component(bytes: &[u8]) -> Result<Cow<'_, [u8]>, GuestError> {
+    Ok(match kind(bytes)? {
+        Kind::Component => Cow::Borrowed(bytes),
+        Kind::CoreModule => Cow::Owned(wrap(bytes)?),
+    })
 }
 
 enum Kind {
@@ -280,35 +456,146 @@ async fn describe(
         let told = tell(&error, limits, "", "");
         GuestError::Describe(format!("{told}; its author must mend it"))
     };
-    let silent_store = Silent {
-        bounds: limits.bounds(),
-        wasi: Wasi::new(Box::new(Nowhere), "describe"),
-    };
-    let mut store = Store::new(&engine.wasm, silent_store);
-    store.limiter(|silent| &mut silent.bounds);
-    store.set_fuel(limits.fuel).map_err(failed)?;
-    store.set_epoch_deadline(1);
-    store.epoch_deadline_async_yield_and_update(1);
+    let mut store = silent_store(engine, limits).map_err(failed)?;
     let guest: Reimager = silent.instantiate_async(&mut store).await.map_err(failed)?;
-    let deadline = Duration::from_secs(10).max(TICK);
-    let described = tokio::time::timeout(
-        deadline,
-        guest.wreimage_guest_guest().call_describe(&mut store),
-    )
-    .await;
-    // The traceback, where the guest's language has one.
-    let _logged = store.data_mut().wasi.flush().await;
-    let exception = store.data().wasi.exception();
+    let answer = guest.wreimage_guest_guest().call_describe(&mut store);
+    let described = tokio::time::timeout(DESCRIBE_DEADLINE, answer).await;
     match described {
-        Ok(described) => described.map_err(|error| match exception {
+        Ok(Ok(described)) => Ok(described),
+        Ok(Err(error)) => Err(match exception(&mut store).await {
             Some(exception) => GuestError::Describe(exception),
             None => failed(error),
         }),
-        Err(_) => Err(GuestError::Describe(format!(
-            "it took longer than {} s",
-            deadline.as_secs()
-        ))),
+        Err(_) => Err(GuestError::Describe(too_long())),
     }
+}
+
+/// How long a component may take to say what it is.
+const DESCRIBE_DEADLINE: Duration = Duration::from_secs(10);
+
+fn too_long() -> String {
+    format!("it took longer than {} s", DESCRIBE_DEADLINE.as_secs())
+}
+
+/// The traceback of what was asked last, where its language has one.
+async fn exception(store: &mut Store<Silent>) -> Option<String> {
+    let _logged = store.data_mut().wasi.flush().await;
+    store.data().wasi.exception()
+}
+
+/// A store of an instance that is only asked what it is.
+fn silent_store(engine: &Engine, limits: Limits) -> wasmtime::Result<Store<Silent>> {
+    let silent = Silent {
+        bounds: limits.bounds(),
+        wasi: Wasi::new(Box::new(Nowhere), "describe"),
+    };
+    let mut store = Store::new(&engine.wasm, silent);
+    store.limiter(|silent| &mut silent.bounds);
+    store.set_fuel(limits.fuel)?;
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_async_yield_and_update(1);
+    Ok(store)
+}
+
+/// Asks each component that is plugged in what it is.
+async fn describe_plugs(
+    engine: &Engine,
+    silent: &ReimagerPre<Silent>,
+    count: usize,
+) -> Result<Vec<plug::Description>, GuestError> {
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    let limits = Limits::default().for_describe();
+    let failed = |number, error: wasmtime::Error| {
+        let told = tell(&error, limits, "", "");
+        GuestError::Plugged(
+            number,
+            format!("could not describe itself: {told}; its author must mend it"),
+        )
+    };
+    let mut store = silent_store(engine, limits).map_err(|error| failed(1, error))?;
+    let instance = silent
+        .instance_pre()
+        .instantiate_async(&mut store)
+        .await
+        .map_err(|error| failed(1, error))?;
+    let mut described = Vec::new();
+    for number in 1..=count {
+        let failed = |error| failed(number, error);
+        let interface = wreimage_composition::described(number);
+        let function = instance
+            .get_export_index(&mut store, None, &interface)
+            .and_then(|it| instance.get_export_index(&mut store, Some(&it), "describe"))
+            .ok_or_else(|| GuestError::Plugged(number, "does not say what it is".to_owned()))?;
+        let function = instance
+            .get_typed_func::<(), (plug::Description,)>(&mut store, &function)
+            .map_err(failed)?;
+        store.set_fuel(limits.fuel).map_err(failed)?;
+        let answer = function.call_async(&mut store, ());
+        let (description,) = match tokio::time::timeout(DESCRIBE_DEADLINE, answer).await {
+            Ok(Ok(described)) => described,
+            Ok(Err(error)) => {
+                let exception = exception(&mut store).await;
+                return Err(match exception {
+                    Some(exception) => GuestError::Plugged(
+                        number,
+                        format!("could not describe itself: {exception}"),
+                    ),
+                    None => failed(error),
+                });
+            }
+            Err(_) => return Err(GuestError::Plugged(number, too_long())),
+        };
+        check_plug(&description).map_err(|why| GuestError::Plugged(number, why))?;
+        described.push(description);
+    }
+    Ok(described)
+}
+
+/// The name of a component that is plugged in is one of a site file, and what it says is shown on terminals.
+fn check_plug(description: &plug::Description) -> Result<(), String> {
+    let name = &description.name;
+    let is_name = !name.is_empty()
+        && name.len() <= 64
+        && name
+            .bytes()
+            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+    if !is_name {
+        return Err(format!(
+            "calls itself {name:?}, which is no name of lower-case letters, digits and dashes; its author must give it one"
+        ));
+    }
+    let words = [&description.version, &description.summary];
+    let extra = pairs(&description.extra).map(|(_, word)| word);
+    if description.version.is_empty()
+        || words
+            .into_iter()
+            .chain(extra)
+            .any(|word| word.chars().any(char::is_control))
+    {
+        return Err(format!(
+            "is `{name}`, and has no version, or a control character in its words; its author must mend them"
+        ));
+    }
+    Ok(())
+}
+
+/// Grants and records name a component: no two may have one name.
+fn check_names(guest: &str, plugs: &[String]) -> Result<(), GuestError> {
+    let mut seen = vec![guest];
+    for (index, name) in plugs.iter().enumerate() {
+        if seen.contains(&name.as_str()) {
+            return Err(GuestError::Plugged(
+                index + 1,
+                format!(
+                    "is called `{name}`, as another component of this guest: nobody could tell them apart"
+                ),
+            ));
+        }
+        seen.push(name);
+    }
+    Ok(())
 }
 
 /// What the guest says of itself is shown on terminals and in reports: nothing of it may move the cursor or break a line.
@@ -355,14 +642,15 @@ fn pairs(extra: &[(String, String)]) -> impl Iterator<Item = (&'static str, &Str
         .flat_map(|(key, value)| [("extra key", key), ("extra value", value)])
 }
 
-/// A trap in words, with the guest's own frames and what to do.
-pub(crate) fn explain(error: &wasmtime::Error, limits: Limits) -> String {
-    tell(
+/// A trap in words, with the component's own frames and what to do.
+pub(crate) fn explain(guest: &Guest, error: &wasmtime::Error, limits: Limits) -> String {
+    let told = tell(
         error,
         limits,
         "; if it only needs longer, raise `limits.fuel` in the site file, else its author must mend it",
         "; raise `limits.guest-memory` in the site file, or ask its author why it needs so much",
-    )
+    );
+    guest.blame(error, told)
 }
 
 /// The same with advice for a guest that used up its fuel, and for one that used up its memory.

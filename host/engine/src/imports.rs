@@ -1,18 +1,23 @@
-//! What a guest wants, read from the component before anything is linked.
+//! What a guest and the components that are plugged into it want, read from the component before anything is linked.
 
 use crate::engine::Engine;
+use crate::grants;
 use crate::wasi;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
-use wreimage_capability::{ALL, Capability, Function};
+use wreimage_capability::{ALL, Caller, Capability, Function};
 
-/// One capability that a guest imports, with the functions that it can call.
+/// One capability that a component imports, with the functions that it can call.
 #[derive(Debug, Clone)]
 pub struct Import {
+    /// Which component.
+    pub caller: Caller,
     /// The capability.
     pub capability: &'static Capability,
-    /// The interface as the guest names it, with its version.
+    /// The interface as the component names it, with its version.
     pub interface: String,
+    /// What it is called in the whole guest: what the linker links it under.
+    pub(crate) linked: String,
     /// The functions that it imports.
     pub functions: Vec<&'static Function>,
 }
@@ -30,10 +35,12 @@ pub(crate) struct Wanted {
 pub enum ImportError {
     /// No capability of that name.
     #[error(
-        "the guest imports {wants}, which this host does not offer; it offers {}",
+        "{who} imports {wants}, which this host does not offer; it offers {}",
         offered()
     )]
     UnknownInterface {
+        /// The guest, or what is plugged into it.
+        who: String,
         /// The import, with the functions that the guest wants of it.
         wants: String,
     },
@@ -58,10 +65,12 @@ pub enum ImportError {
     },
     /// The capability is there in a version that does not fit.
     #[error(
-        "the guest imports {wants}, this host offers {has}: build the guest against the host's version (`wreimage build` does), \
-         or update the host"
+        "{who} imports {wants}, this host offers {has}: build it against the host's version (`wreimage build` does), or update \
+         the host"
     )]
     Version {
+        /// The guest, or what is plugged into it.
+        who: String,
         /// The import, with the functions that the guest wants of it.
         wants: String,
         /// What the host has.
@@ -69,9 +78,11 @@ pub enum ImportError {
     },
     /// The capability has no such function.
     #[error(
-        "the guest imports the function `{function}` of {wants}, which {has} of this host does not have"
+        "{who} imports the function `{function}` of {wants}, which {has} of this host does not have"
     )]
     UnknownFunction {
+        /// The guest, or what is plugged into it.
+        who: String,
         /// The interface as the guest names it.
         wants: String,
         /// The function.
@@ -112,10 +123,31 @@ fn compatible(wants: &str, has: &str) -> bool {
     wants == has || (key(wants).is_some() && key(wants) == key(has))
 }
 
-/// The imports of a component, checked against what this host has.
-pub(crate) fn read(engine: &Engine, component: &Component) -> Result<Wanted, ImportError> {
+/// The shared types, which have no functions.
+const TYPES: [&str; 2] = ["wreimage:types/types", "wreimage:hooks/hook-types"];
+
+/// The imports of a guest and of the components of these names that are plugged into it, checked against what this host has.
+pub(crate) fn read(
+    engine: &Engine,
+    component: &Component,
+    plugs: &[String],
+) -> Result<Wanted, ImportError> {
     let mut wanted = Wanted::default();
-    for (name, import) in component.component_type().imports(&engine.wasm) {
+    for (linked, import) in component.component_type().imports(&engine.wasm) {
+        let (caller, name) = match wreimage_composition::plugged(linked) {
+            Some((number, name)) if number <= plugs.len() => (Caller::Plug(number), name),
+            _ => (Caller::Guest, linked.to_owned()),
+        };
+        let who = || match caller {
+            Caller::Guest => grants::who(None),
+            Caller::Plug(number) => grants::who(
+                number
+                    .checked_sub(1)
+                    .and_then(|at| plugs.get(at))
+                    .map(String::as_str),
+            ),
+        };
+        let name = name.as_str();
         let functions = match import.ty {
             ComponentItem::ComponentInstance(instance) => instance
                 .exports(&engine.wasm)
@@ -125,12 +157,13 @@ pub(crate) fn read(engine: &Engine, component: &Component) -> Result<Wanted, Imp
             ComponentItem::Type(_) => continue,
             _ => {
                 return Err(ImportError::UnknownInterface {
+                    who: who(),
                     wants: name.to_owned(),
                 });
             }
         };
         let (path, version) = split(name);
-        if path == "wreimage:types/types" && functions.is_empty() {
+        if TYPES.contains(&path) && functions.is_empty() {
             continue;
         }
         if wasi::is_offered(name) {
@@ -146,11 +179,13 @@ pub(crate) fn read(engine: &Engine, component: &Component) -> Result<Wanted, Imp
         }
         let Some(capability) = ALL.iter().copied().find(|c| split(c.interface).0 == path) else {
             return Err(ImportError::UnknownInterface {
+                who: who(),
                 wants: named(name, &functions),
             });
         };
         if !compatible(version, split(capability.interface).1) {
             return Err(ImportError::Version {
+                who: who(),
                 wants: named(name, &functions),
                 has: capability.interface,
             });
@@ -161,6 +196,7 @@ pub(crate) fn read(engine: &Engine, component: &Component) -> Result<Wanted, Imp
                 capability
                     .function(&function)
                     .ok_or_else(|| ImportError::UnknownFunction {
+                        who: who(),
                         wants: name.to_owned(),
                         function,
                         has: capability.interface,
@@ -168,8 +204,10 @@ pub(crate) fn read(engine: &Engine, component: &Component) -> Result<Wanted, Imp
             })
             .collect::<Result<Vec<_>, _>>()?;
         wanted.imports.push(Import {
+            caller,
             capability,
             interface: name.to_owned(),
+            linked: linked.to_owned(),
             functions,
         });
     }
@@ -190,7 +228,8 @@ mod tests {
             "a:b/c@1.0.0 (function `turn`)"
         );
         let wants = named("a:b/c@1.0.0", &functions);
-        let message = ImportError::UnknownInterface { wants }.to_string();
+        let who = "the guest".to_owned();
+        let message = ImportError::UnknownInterface { who, wants }.to_string();
         assert!(
             message.contains("a:b/c@1.0.0 (functions `turn`, `push`)")
                 && message.contains("wreimage:ipmi/ipmi@0.1.0"),

@@ -155,6 +155,7 @@ impl State {
                 text,
                 evidence,
                 took_ms,
+                component,
             } => {
                 notes.open = None;
                 notes.steps.push(PastStep {
@@ -164,12 +165,14 @@ impl State {
                     text: text.clone(),
                     evidence: evidence.clone(),
                     took_ms: *took_ms,
+                    component: component.clone(),
                 });
             }
             Record::Note {
                 level,
                 text,
                 by_host,
+                ..
             } => {
                 notes.notes.push((*level, text.clone()));
                 self.warned |= *by_host && *level >= Level::Warning;

@@ -52,10 +52,10 @@ mod wait;
 mod wasi;
 
 pub use cancel::Cancel;
-pub use consent::{Consent, ConsentRequest, GivenConsent};
+pub use consent::{Consent, ConsentComponent, ConsentRequest, GivenConsent};
 pub use engine::Engine;
 pub use grants::{Absent, Grants};
-pub use guest::{Guest, GuestError};
+pub use guest::{Guest, GuestError, Plugged};
 pub use imports::{Import, ImportError};
 pub use limits::Limits;
 pub use operator::{Given, LATER, Nobody, Operator};
@@ -68,7 +68,9 @@ pub use run::{Going, cleanup, resume, run};
 pub use services::{Fence, Listener, Observer, Services, WaitPolicy};
 pub use stop::Stop;
 pub use twin::{Seen, Twin, TwinMaker};
+pub use wreimage_capability::Caller;
 pub use wreimage_capability::guest::{Description, OptionKind, OptionSpec};
+pub use wreimage_composition::{ComposeError, Plug};
 
 /// SHA-256 of the effect tables of this host: a journal is read by them.
 pub fn effects_digest() -> String {

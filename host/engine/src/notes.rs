@@ -38,6 +38,7 @@ impl Notes {
         level: Level,
         text: String,
         evidence: Vec<(String, String)>,
+        component: Option<String>,
     ) -> Option<Record> {
         let (phase, name, began) = self.open.clone()?;
         Some(Record::StepEnded {
@@ -47,6 +48,7 @@ impl Notes {
             text,
             evidence,
             took_ms: u64::try_from(now.duration_since(began).as_millis()).unwrap_or(0),
+            component,
         })
     }
 }
@@ -109,13 +111,14 @@ impl Course {
         arguments: &Value,
         now: Timestamp,
     ) -> Result<Vec<Record>, Fault> {
+        let component = self.component(Origin::Guest);
         let state = self.state();
         let notes = &state.notes;
         let text = |name: &str| argument::<String>(arguments, name);
         Ok(match function.name {
             "step-begin" => {
                 let (phase, name) = (text("phase")?, text("name")?);
-                let open = notes.end(now, Level::Unfinished, String::new(), Vec::new());
+                let open = notes.end(now, Level::Unfinished, String::new(), Vec::new(), component);
                 let began = Record::StepBegan {
                     phase,
                     name,
@@ -126,7 +129,7 @@ impl Course {
             "step-end" => {
                 let level = level(argument(arguments, "level")?);
                 let evidence = argument(arguments, "evidence")?;
-                match notes.end(now, level, text("text")?, evidence) {
+                match notes.end(now, level, text("text")?, evidence, component) {
                     Some(step) => vec![step],
                     None => {
                         return Err(Fault::conflict(
@@ -143,6 +146,7 @@ impl Course {
                     level,
                     text,
                     by_host: false,
+                    component,
                 }]
             }
             "leave" => {
@@ -170,10 +174,10 @@ impl Course {
     /// Ends a step that the guest left open.
     pub(crate) fn end_open_step(&self, text: &str) -> Result<(), LogError> {
         let now = self.recorder.clock().now();
-        let step = self
-            .state()
-            .notes
-            .end(now, Level::Unfinished, text.to_owned(), Vec::new());
+        let step =
+            self.state()
+                .notes
+                .end(now, Level::Unfinished, text.to_owned(), Vec::new(), None);
         step.map_or(Ok(()), |step| self.tell_note(step))
     }
 

@@ -150,10 +150,13 @@ pub(crate) async fn instantiate(
 ) -> wasmtime::Result<(Store<Cell>, Reimager)> {
     let mut linker: Linker<Cell> = Linker::new(&engine.wasm);
     wreimage_capability::link_types(&mut linker, |cell| &mut cell.border)?;
-    for import in guest.imports() {
-        if course.grants.allow(import.capability) || course.absent.contains(import.capability.name)
-        {
-            wreimage_capability::link(import.capability, &mut linker, |cell| &mut cell.border)?;
+    for import in guest.all_imports() {
+        let (caller, capability) = (import.caller, import.capability);
+        if course.grants.allow(caller, capability) || course.absent.contains(capability.name) {
+            let name = &import.linked;
+            wreimage_capability::link(capability, &mut linker, name, caller, |cell| {
+                &mut cell.border
+            })?;
         }
     }
     wasi::link(&mut linker, &engine.wasm, &guest.component)?;
@@ -188,6 +191,7 @@ pub(crate) async fn instantiate(
 
 /// Why a guest died, in its own language's words where it has some.
 pub(crate) fn died(
+    guest: &Guest,
     error: &wasmtime::Error,
     limits: Limits,
     course: &Course,
@@ -196,9 +200,9 @@ pub(crate) fn died(
     if error.downcast_ref::<Trap>() == Some(&Trap::UnreachableCodeReached)
         && let Some(exception) = cell.wasi.exception()
     {
-        return exception;
+        return guest.blame(error, exception);
     }
-    let trap = explain(error, limits);
+    let trap = explain(guest, error, limits);
     let panic = course.state().notes.last_error.clone();
     match panic.or_else(|| cell.wasi.last_words()) {
         Some(message) => format!("{trap}; its last words: {message}"),
@@ -252,7 +256,7 @@ pub(crate) async fn run_guest(
         Err(error) => match error.downcast::<Stop>() {
             Ok(Stop::Cancelled) => Ended::Cancelled,
             Ok(stop) => Ended::Stopped(stop),
-            Err(error) => Ended::Trapped(died(&error, limits, course, store.data())),
+            Err(error) => Ended::Trapped(died(guest, &error, limits, course, store.data())),
         },
     }
 }

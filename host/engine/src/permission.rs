@@ -9,6 +9,7 @@ use wreimage_journal::{Origin, Record};
 impl Course {
     /// Whether the call may be made at all.
     pub(crate) fn refuse(&self, function: &'static Function, origin: Origin) -> Option<Fault> {
+        let plug = self.plug();
         let state = self.state();
         if origin == Origin::Guest && self.cancel.is_cancelled() && !state.closing {
             return Some(Fault::cancelled(format!(
@@ -22,14 +23,16 @@ impl Course {
                 format!("this site has no `{}`", function.capability),
             ));
         }
-        if origin == Origin::Guest && !self.grants.allow_call(function) {
-            return Some(self.grants.denied(function));
+        let who = crate::grants::who(plug.map(|plug| plug.name.as_str()));
+        if origin == Origin::Guest && !self.grants.allow_call(state.caller, function) {
+            return Some(self.grants.denied(&who, function));
         }
-        if origin == Origin::Guest && function.effect.mutates() && !self.may_mutate {
+        let may_mutate = plug.map_or(self.may_mutate, |plug| plug.may_mutate);
+        if origin == Origin::Guest && function.effect.mutates() && !may_mutate {
             return Some(Fault::denied(
                 "gate.read-only",
                 "wreimage",
-                format!("the guest says of itself that it changes nothing, but calls {function}"),
+                format!("{who} says of itself that it changes nothing, but calls {function}"),
             ));
         }
         if origin == Origin::Guest && state.closing && function.inverse.is_some() {

@@ -20,6 +20,9 @@ pub struct PastStep {
     pub evidence: Vec<(String, String)>,
     /// How long it took by the clock of the run, in milliseconds.
     pub took_ms: u64,
+    /// The component that ended it, when it is one that is plugged into the guest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
 }
 
 /// A mutation that was tried, or in a rehearsal would be.

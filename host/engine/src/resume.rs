@@ -204,6 +204,7 @@ impl Course {
                 function: function.to_string(),
                 effect: function.effect,
                 origin: Origin::Host,
+                component: None,
                 arguments: entry.arguments.clone(),
                 result,
                 reality: Reality::Real,

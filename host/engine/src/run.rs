@@ -30,7 +30,7 @@ pub async fn run(
     request: RunRequest,
     services: Services,
 ) -> Result<Report, RunError> {
-    if let Some(refusal) = request.grants.refuse(guest.imports(), &request.absent) {
+    if let Some(refusal) = request.grants.refuse(guest, &request.absent) {
         return Err(RunError::NotGranted(refusal));
     }
     let began = services.clock.now();
@@ -76,7 +76,7 @@ pub async fn resume(
     entries: Vec<Entry>,
     going: Going,
 ) -> Result<Report, RunError> {
-    if let Some(refusal) = request.grants.refuse(guest.imports(), &request.absent) {
+    if let Some(refusal) = request.grants.refuse(guest, &request.absent) {
         return Err(RunError::NotGranted(refusal));
     }
     let header = header_of(&entries)?.clone();

@@ -18,6 +18,6 @@ pub use log::{Log, LogError, MemoryLog, digest};
 pub use reading::read;
 pub use record::{
     Answered, Ending, Entry, FORMAT, GuestEnd, Header, Intent, Level, Mode, OnFailure, Origin,
-    Outcome, Question, Reality, Record, Timer, UndoClosed, UndoState,
+    Outcome, Plugged, Question, Reality, Record, Timer, UndoClosed, UndoState,
 };
 pub use state_dir::{make_shared_folder, share_as, state_directory};

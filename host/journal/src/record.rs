@@ -60,6 +60,9 @@ pub enum Record {
         /// How long it took by the clock of the run, in milliseconds.
         #[serde(default)]
         took_ms: u64,
+        /// The component that ended it, when it is one that is plugged into the guest.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        component: Option<String>,
     },
     /// Something worth reporting, from the guest or the host.
     Note {
@@ -70,6 +73,9 @@ pub enum Record {
         /// Whether the host itself noticed it.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         by_host: bool,
+        /// The component that reports it, when it is one that is plugged into the guest.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        component: Option<String>,
     },
     /// A wait or a pause has begun.
     Timer(Timer),
@@ -206,8 +212,11 @@ pub struct Header {
     pub guest: String,
     /// Version of the guest in its own words.
     pub guest_version: String,
-    /// SHA-256 of the guest's file.
+    /// SHA-256 of the guest's file, with all that is plugged in.
     pub guest_digest: String,
+    /// The components that are plugged into it, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plugs: Vec<Plugged>,
     /// Options of the guest, with defaults.
     pub options: Vec<(String, String)>,
     /// What a step that fails does.
@@ -231,6 +240,17 @@ pub struct Header {
     pub effects: String,
     /// Version of the host program.
     pub wreimage: String,
+}
+
+/// A component that is plugged into the guest of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plugged {
+    /// Its name in its own words.
+    pub name: String,
+    /// Its version in its own words.
+    pub version: String,
+    /// SHA-256 of its file.
+    pub digest: String,
 }
 
 /// What a run works on.
@@ -330,6 +350,9 @@ pub struct Intent {
     pub effect: Effect,
     /// Who makes it.
     pub origin: Origin,
+    /// The component that makes it, when it is one that is plugged into the guest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
     /// Arguments by name.
     pub arguments: Value,
     /// What the world looked like before, for a `once` call.
@@ -370,6 +393,9 @@ pub struct Outcome {
     pub effect: Effect,
     /// Who made it.
     pub origin: Origin,
+    /// The component that made it, when it is one that is plugged into the guest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
     /// Arguments by name.
     pub arguments: Value,
     /// The value or the fault.

@@ -31,6 +31,7 @@ fn outcome(number: u64) -> Entry {
             function: "ipmi.set-power".to_owned(),
             effect: Effect::Once,
             origin: Origin::Guest,
+            component: None,
             arguments: json!({"action": "Cycle"}),
             result: Err(Fault::timeout("ipmi.timeout", "BMC", "no answer")),
             reality: Reality::Real,

@@ -19,6 +19,7 @@ fn all() -> Vec<Record> {
             function: word("ipmi.set-power"),
             effect: Effect::Once,
             origin: Origin::Guest,
+            component: None,
             arguments: json!({ "action": "Cycle" }),
             result,
             reality: Reality::Real,
@@ -41,6 +42,7 @@ fn all() -> Vec<Record> {
         text: word("power cycle"),
         evidence: vec![(word("boot id"), word("b1"))],
         took_ms: 3,
+        component: None,
     };
     vec![
         Record::Header(Box::new(Header {
@@ -52,6 +54,7 @@ fn all() -> Vec<Record> {
             guest: word("reimage"),
             guest_version: word("0.1.0"),
             guest_digest: word("d1"),
+            plugs: Vec::new(),
             options: vec![(word("os"), word("bookworm"))],
             actor: word("somebody"),
             controller: word("controller1001"),
@@ -80,6 +83,7 @@ fn all() -> Vec<Record> {
             function: word("ipmi.set-power"),
             effect: Effect::Once,
             origin: Origin::Guest,
+            component: None,
             arguments: json!({ "action": "Cycle" }),
             witness: Some(json!({ "on": true })),
         }),
@@ -112,6 +116,7 @@ fn all() -> Vec<Record> {
             level: Level::Warning,
             text: word("look"),
             by_host: true,
+            component: None,
         },
         Record::Log {
             severity: word("info"),

@@ -35,6 +35,15 @@ pub struct Hardware {
     pub circuit_id: Option<String>,
 }
 
+/// What is not as it should be, as its system tells it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Condition {
+    /// A disk of its RAID has failed.
+    pub raid_degraded: bool,
+    /// Units that fail in whatever system runs.
+    pub failed_units: BTreeSet<String>,
+}
+
 /// What the inventory says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Inventory {
@@ -237,6 +246,9 @@ pub struct Machine {
     pub generation: u64,
     /// So many more times its system takes an order to restart and goes on.
     pub ignores_restarts: u32,
+    /// What is not as it should be.
+    #[serde(default)]
+    pub condition: Condition,
     /// How often things happened.
     pub counters: Counters,
     /// The functions that real systems have answered for it. In a twin, the answers of others are mere assumptions.

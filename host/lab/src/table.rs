@@ -3,7 +3,8 @@
 use crate::bmc::{Answers, Bmc, Override, Quirks};
 use crate::boot::{boot_id, host_key};
 use crate::machine::{
-    Accepts, Addresses, Counters, Hardware, Inventory, KernelBoot, Machine, Stage, Starts, System,
+    Accepts, Addresses, Condition, Counters, Hardware, Inventory, KernelBoot, Machine, Stage,
+    Starts, System,
 };
 use crate::place::{Place, word};
 use crate::release;
@@ -36,6 +37,14 @@ enum Power {
     Off,
 }
 
+#[derive(Clone, Copy, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Raid {
+    #[default]
+    Healthy,
+    Degraded,
+}
+
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct MachineFile {
@@ -50,6 +59,8 @@ pub(crate) struct MachineFile {
     pub(crate) switch: Option<Spanned<SwitchFile>>,
     power: Power,
     ignores_restarts: Times,
+    raid: Raid,
+    failed_units: BTreeSet<String>,
     disk: Option<Spanned<String>>,
     up: Option<Spanned<String>>,
     netbox: NetboxFile,
@@ -214,6 +225,10 @@ impl Maker<'_> {
             boot,
             restarted: None,
             ignores_restarts: file.ignores_restarts.count(),
+            condition: Condition {
+                raid_degraded: file.raid == Raid::Degraded,
+                failed_units: file.failed_units.clone(),
+            },
             generation: 0,
             counters: Counters::default(),
             told: BTreeSet::new(),

@@ -6,7 +6,8 @@ use crate::event::Queue;
 use crate::history::History;
 use crate::install_server::InstallServer;
 use crate::machine::{
-    Accepts, Addresses, Counters, Hardware, Inventory, KernelBoot, Machine, Stage, Starts, System,
+    Accepts, Addresses, Condition, Counters, Hardware, Inventory, KernelBoot, Machine, Stage,
+    Starts, System,
 };
 use crate::release;
 use crate::service::agent::Agent;
@@ -113,6 +114,7 @@ impl World {
             disk: Some(system),
             restarted: None,
             ignores_restarts: 0,
+            condition: Condition::default(),
             generation: 0,
             counters: Counters::default(),
             told: BTreeSet::new(),

@@ -37,10 +37,11 @@ fn write_report(out: &mut String, report: &Report) -> fmt::Result {
         };
         writeln!(
             out,
-            "  {:<4} {}: {}{}{took}",
+            "  {:<4} {}: {}{}{}{took}",
             words::mark(step.level),
             step.phase,
             step.name,
+            words::by(step.component.as_deref()),
             words::after(&step.text)
         )?;
         for (name, value) in &step.evidence {

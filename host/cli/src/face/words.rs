@@ -1,7 +1,7 @@
 //! Records in words.
 
 use std::time::Duration;
-use wreimage_journal::{Entry, Level, Record, UndoState};
+use wreimage_journal::{Entry, Level, Plugged, Record, UndoState};
 
 /// `1:02:03`, `2:03`.
 pub fn duration(millis: u64) -> String {
@@ -28,9 +28,10 @@ pub fn mark(level: Level) -> &'static str {
 pub fn lines(entry: &Entry) -> Vec<String> {
     match &entry.record {
         Record::Header(header) => vec![format!(
-            "{} {} on {} of site {}{} (run {})",
+            "{} {}{} on {} of site {}{} (run {})",
             header.guest,
             header.guest_version,
+            with(&header.plugs),
             header.host,
             header.site,
             if header.dry_run {
@@ -46,11 +47,13 @@ pub fn lines(entry: &Entry) -> Vec<String> {
             level,
             text,
             evidence,
+            component,
             ..
         } => {
             let mut lines = vec![format!(
-                "{:<4} {phase}: {name}{}",
+                "{:<4} {phase}: {name}{}{}",
                 mark(*level),
+                by(component.as_deref()),
                 after(text)
             )];
             lines.extend(
@@ -60,7 +63,16 @@ pub fn lines(entry: &Entry) -> Vec<String> {
             );
             lines
         }
-        Record::Note { level, text, .. } => vec![format!("{:<4} {text}", mark(*level))],
+        Record::Note {
+            level,
+            text,
+            component,
+            ..
+        } => vec![format!(
+            "{:<4} {text}{}",
+            mark(*level),
+            by(component.as_deref())
+        )],
         Record::Log { severity, text } if severity != "debug" => {
             vec![format!("     {severity}: {text}")]
         }
@@ -107,6 +119,11 @@ pub fn lines(entry: &Entry) -> Vec<String> {
     }
 }
 
+/// ` (NAME)` behind what a component has done that is plugged in, or nothing.
+pub fn by(component: Option<&str>) -> String {
+    component.map_or_else(String::new, |name| format!(" ({name})"))
+}
+
 /// A value in one line of bearable length.
 pub fn short(text: &str) -> String {
     const LONGEST: usize = 100;
@@ -114,6 +131,19 @@ pub fn short(text: &str) -> String {
     match line.char_indices().nth(LONGEST) {
         Some((at, _)) => format!("{}…", line.get(..at).unwrap_or_default()),
         None => line,
+    }
+}
+
+/// ` with NAME VERSION, …`, or nothing.
+fn with(plugs: &[Plugged]) -> String {
+    let names: Vec<String> = plugs
+        .iter()
+        .map(|plug| format!("{} {}", plug.name, plug.version))
+        .collect();
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!(" with {}", names.join(", "))
     }
 }
 

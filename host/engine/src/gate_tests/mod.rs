@@ -144,6 +144,7 @@ impl Setup {
             guest: "g".to_owned(),
             digest: "d".to_owned(),
             capabilities: vec![],
+            plugs: vec![],
             may_mutate: true,
             on_failure: OnFailure::Undo,
             dry_run: false,

@@ -25,6 +25,7 @@ fn begun(function: &Function, call: u64) -> Record {
         function: function.to_string(),
         effect: function.effect,
         origin: Origin::Guest,
+        component: None,
         arguments: json!({}),
         witness: (function.effect == Effect::Once).then(|| json!({"power": "on"})),
     })
@@ -270,6 +271,7 @@ async fn another_question_is_another_call() {
         function: CONFIRM.to_string(),
         effect: Effect::Ask,
         origin: Origin::Guest,
+        component: None,
         arguments: json!({ "question": "go on?" }),
         result: Ok(json!(true)),
         reality: Reality::Real,

@@ -87,6 +87,27 @@ pub(crate) fn run(session: &Session<'_>, argv_given: &[String]) -> Option<Did> {
             None => Did::status(1, "cat: /etc/os-release: No such file or directory\n"),
         },
         ("uname", ["-r"]) => Did::says(format!("{}\n", release::kernel(system?.release.as_str()))),
+        ("cat", ["/proc/mdstat"]) => Did::says(mdstat(session.machine.condition.raid_degraded)),
+        ("systemctl", ["is-system-running"]) => {
+            system?;
+            if session.machine.condition.failed_units.is_empty() {
+                Did::says("running\n")
+            } else {
+                Did {
+                    status: 1,
+                    ..Did::says("degraded\n")
+                }
+            }
+        }
+        ("systemctl", ["--failed", "--plain", "--no-legend"]) => {
+            system?;
+            let units = session.machine.condition.failed_units.iter();
+            Did::says(
+                units
+                    .map(|unit| format!("{unit} loaded failed failed {unit}\n"))
+                    .collect::<String>(),
+            )
+        }
         ("lsb_release", ["-sc"]) => Did::says(format!("{}\n", system?.release)),
         ("systemctl", ["is-enabled", unit]) => {
             if system?.masked.contains(*unit) {
@@ -117,6 +138,19 @@ pub(crate) fn run(session: &Session<'_>, argv_given: &[String]) -> Option<Did> {
             Did::changes(change, text)
         }
     })
+}
+
+/// A mirror of two disks, as the kernel tells it.
+fn mdstat(degraded: bool) -> String {
+    let (members, count, state) = if degraded {
+        ("sda2[0] sdb2[1](F)", "2/1", "U_")
+    } else {
+        ("sda2[0] sdb2[1]", "2/2", "UU")
+    };
+    format!(
+        "Personalities : [raid1]\nmd0 : active raid1 {members}\n      468593664 blocks super 1.2 [{count}] [{state}]\n\n\
+         unused devices: <none>\n"
+    )
 }
 
 /// What a command changes, wherever it runs.

@@ -1,0 +1,99 @@
+//! Where a site's own parts come in: before and after each phase, at the choice of the boot media, and when the new system
+//! is up. Without such a part nothing happens here.
+
+use crate::machine::Machine;
+use crate::options::{Asked, boot_path_word};
+use crate::steps;
+use wreimage_sdk::hooks::{self, BootMedia, Phase};
+use wreimage_sdk::{Actions, Fault, FaultKind};
+
+const NOT_BEGUN: &str = "The phase was not begun.";
+
+/// Does a phase, with what the site does before it and after it.
+///
+/// # Errors
+/// Those of the phase, and those with which the site stops the run.
+pub fn around<T>(
+    phase: Phase,
+    actions: &mut Actions,
+    work: impl FnOnce(&mut Actions) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let name = name(&phase);
+    let before = hooks::before_phase(&phase)
+        .map_err(|fault| site(fault, &format!("before the phase \"{name}\"")).and(NOT_BEGUN))?;
+    actions.adopt(name, before);
+    let value = work(actions)?;
+    let after = hooks::after_phase(&phase)
+        .map_err(|fault| site(fault, &format!("after the phase \"{name}\"")))?;
+    actions.adopt(name, after);
+    Ok(value)
+}
+
+/// The boot media that the site chooses for this machine, if they are others than the operator's.
+///
+/// # Errors
+/// When the site stops the run, or names what cannot be boot media. Nothing was changed.
+pub fn media(asked: &Asked, machine: &Machine) -> Result<Option<String>, Fault> {
+    if machine.present.is_some() {
+        return Ok(None);
+    }
+    let proposed = BootMedia {
+        distribution: asked.os.clone(),
+        media: asked.pxe_media.clone(),
+        is_asked_for: asked.media_is_asked_for(),
+        extra: Vec::new(),
+    };
+    let chosen = hooks::choose_media(&proposed)
+        .map_err(|fault| site(fault, "at the choice of the boot media"))?;
+    if chosen == asked.pxe_media {
+        return Ok(None);
+    }
+    boot_path_word("pxe-media", &chosen).map(Some).map_err(|_| {
+        Fault::new(
+            FaultKind::Rejected,
+            "reimage.media-wrong",
+            "the site's component",
+            format!(
+                "the site's component for the partitioning chose the boot media {chosen:?}, which is no word of lower-case letters, \
+                 digits, dots and dashes. Nothing was touched. Its author must mend it."
+            ),
+        )
+    })
+}
+
+/// What the site finds in the new system, which Puppet has configured and which has been restarted since.
+///
+/// # Errors
+/// Those with which the site stops the run.
+pub fn check_installed(actions: &mut Actions) -> Result<(), Fault> {
+    let found =
+        hooks::check_installed().map_err(|fault| site(fault, "at its check of the new system"))?;
+    actions.adopt(steps::settle::PHASE, found);
+    Ok(())
+}
+
+/// Says that it was the site, not the runbook.
+fn site(fault: Fault, when: &str) -> Fault {
+    if fault.is(FaultKind::Cancelled) {
+        return fault;
+    }
+    fault.before(&format!("The site's component stopped the run {when}:"))
+}
+
+/// The phase in the words of the runbook.
+fn name(phase: &Phase) -> &'static str {
+    match phase {
+        Phase::Validate => steps::validate::PHASE,
+        Phase::Announce => steps::announce::PHASE,
+        Phase::Drain => steps::drain::PHASE,
+        Phase::Forget => steps::forget::PHASE,
+        Phase::Install => steps::install::PHASE,
+        Phase::Mask => steps::mask::PHASE,
+        Phase::Enrol => steps::enrol::PHASE,
+        Phase::Populate => steps::populate::PHASE,
+        Phase::FirstRun => steps::first_run::PHASE,
+        Phase::Settle => steps::settle::PHASE,
+        Phase::Close => steps::close::PHASE,
+        Phase::Other(_) => "",
+    }
+}

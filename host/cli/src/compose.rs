@@ -1,0 +1,102 @@
+//! `wreimage compose`: a guest and components of a site, joined into one file.
+
+use crate::arguments::Compose;
+use crate::exit::{Exit, Failure};
+use crate::files;
+use crate::surroundings;
+use crate::tell;
+use std::path::{Path, PathBuf};
+use wreimage_engine::{Guest, Plug};
+
+/// Writes the file.
+pub async fn compose(arguments: &Compose) -> Result<Exit, Failure> {
+    let (_, guest, bytes) = surroundings::load_guest(&arguments.guest, &arguments.plug).await?;
+    let path = match &arguments.out {
+        Some(path) => path.clone(),
+        None => default_path(&arguments.guest, &arguments.plug),
+    };
+    write(&path, &bytes).map_err(|error| {
+        Failure::usage(format!("{} cannot be written: {error}", path.display()))
+    })?;
+    tell::line(&format!(
+        "{}: {}, sha256 {}; `wreimage inspect` shows what each part can call",
+        path.display(),
+        tell::one_line(&what(&guest)),
+        guest.digest()
+    ));
+    crate::print(&format!("{}\n", path.display()))?;
+    Ok(Exit::Success)
+}
+
+/// A guest with these components plugged in.
+pub fn composed(guest: &Path, plugs: &[String]) -> Result<Vec<u8>, Failure> {
+    let bytes = files::read(guest)?;
+    let mut components = Vec::new();
+    for name in plugs {
+        let path = files::plug(name)?;
+        components.push((path.display().to_string(), files::read(&path)?));
+    }
+    let plugs: Vec<Plug<'_>> = components
+        .iter()
+        .map(|(label, bytes)| Plug { label, bytes })
+        .collect();
+    Guest::compose(&bytes, &plugs)
+        .map_err(|error| Failure::refused(format!("{}: {error}", guest.display())))
+}
+
+/// `reimage 0.1.0 with site-checks 0.1.0`.
+pub fn what(guest: &Guest) -> String {
+    let description = guest.description();
+    let mut text = format!("{} {}", description.name, description.version);
+    for (index, plug) in guest.plugs().iter().enumerate() {
+        let word = if index == 0 { " with " } else { ", " };
+        let plug = &plug.description;
+        text.push_str(&format!("{word}{} {}", plug.name, plug.version));
+    }
+    text
+}
+
+/// The names of all, in the current folder.
+fn default_path(guest: &str, plugs: &[String]) -> PathBuf {
+    let stem = |name: &str| {
+        let stem = Path::new(name).file_stem();
+        stem.map_or_else(
+            || name.to_owned(),
+            |stem| stem.to_string_lossy().into_owned(),
+        )
+    };
+    let names: Vec<String> = std::iter::once(guest)
+        .chain(plugs.iter().map(String::as_str))
+        .map(stem)
+        .collect();
+    PathBuf::from(format!("{}.wasm", names.join("+")))
+}
+
+/// Whoever reads the file sees all of it or what was there before.
+fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(format!(".{}.part", std::process::id()));
+    let part = PathBuf::from(part);
+    let written = std::fs::write(&part, bytes).and_then(|()| std::fs::rename(&part, path));
+    if written.is_err() {
+        // What is half-written is of no use to anybody.
+        let _gone = std::fs::remove_file(&part);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_has_the_names_of_all() {
+        assert_eq!(
+            default_path(
+                "guests/reimage.wasm",
+                &["a/site-checks.wasm".to_owned(), "b".to_owned()]
+            ),
+            Path::new("reimage+site-checks+b.wasm")
+        );
+    }
+}
