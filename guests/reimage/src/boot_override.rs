@@ -3,7 +3,7 @@
 use crate::machine::Machine;
 use crate::policy;
 use wreimage_sdk::ipmi::{self, BootDevice, BootFlags, BootMode};
-use wreimage_sdk::{Fault, FaultKind, Step, leave, retry, retry_if_worth};
+use wreimage_sdk::{Fault, FaultKind, Step, retry, retry_if_worth};
 
 /// Makes the next boot a network boot, and reads back that it is.
 ///
@@ -67,34 +67,6 @@ pub fn clear_during_installation(machine: &Machine, step: &mut Step) -> Result<(
     step.says(flags.to_string());
     step.evidence("boot flags", flags.raw);
     Ok(())
-}
-
-/// With BIOS clears an override that had been said to be gone, when the installer has come a second time: the host counts
-/// it as taken back and does nothing about it. With UEFI that is still for the host to do, or to name. One that cannot be
-/// cleared, or asked for, is left with its command.
-///
-/// # Errors
-/// None but `cancelled`.
-pub fn clear_again(machine: &Machine, step: &mut Step) -> Result<(), Fault> {
-    if machine.is_uefi() {
-        return Ok(());
-    }
-    let cleared = match ipmi::get_boot_flags() {
-        Ok(flags) if flags.device == BootDevice::None => return Ok(()),
-        Ok(_) => clear(machine),
-        Err(fault) => Err(fault),
-    };
-    match cleared {
-        Ok(flags) => {
-            step.evidence("boot flags after clearing once more", flags.raw);
-            Ok(())
-        }
-        Err(fault) if fault.is(FaultKind::Cancelled) => Err(fault),
-        Err(fault) => leave(
-            &format!("the boot override may still be set: {}", fault.message),
-            &format!("ipmitool -I lanplus -H {} -E chassis bootdev none", machine.management),
-        ),
-    }
 }
 
 /// Makes sure that the next reboot is an ordinary one.

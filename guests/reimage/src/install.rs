@@ -295,7 +295,6 @@ fn verify_not_installer(
         Err(fault) => format!("unreadable: {}", fault.message),
     };
     step.evidence("boot flags", &flags);
-    boot_override::clear_again(machine, step)?;
     Err(Fault::new(
         FaultKind::Rejected,
         "reimage.installer-again",
