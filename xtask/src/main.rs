@@ -50,7 +50,7 @@ enum Task {
         /// Only those whose names hold one of these texts, such as F01
         names: Vec<String>,
     },
-    /// What has to pass: format, lints, documentation, all tests
+    /// What has to pass: format, lints, documentation, all tests, every mutant
     Ci,
 }
 
