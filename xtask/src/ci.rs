@@ -1,10 +1,10 @@
 //! What has to pass before anything is merged.
 
-use crate::{guests, inner, test};
+use crate::{guests, inner, mutants, test};
 use anyhow::Result;
 use std::process::Command;
 
-/// Format, lints, documentation, then all tests.
+/// Format, lints, documentation, all tests, and that each bug of the past is noticed.
 ///
 /// # Errors
 /// The first check that does not pass.
@@ -15,7 +15,8 @@ pub fn run() -> Result<()> {
             inner::run(&mut command)?;
         }
     }
-    test::run(None)
+    test::run(None)?;
+    mutants::run(&[])
 }
 
 fn format() -> [Command; 2] {

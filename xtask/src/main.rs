@@ -11,6 +11,7 @@ mod digest;
 mod guests;
 mod inner;
 mod languages;
+mod mutants;
 mod repository;
 mod tally;
 mod test;
@@ -48,7 +49,12 @@ enum Task {
     },
     /// Kill a reimage at every point and resume it; the tests do so at every fifth
     Sweep,
-    /// What has to pass: format, lints, documentation, all tests
+    /// Put the bugs of the past into the guest, one after the other: the scenarios written against each must fail
+    Mutants {
+        /// Only those whose names hold one of these texts, such as F01
+        names: Vec<String>,
+    },
+    /// What has to pass: format, lints, documentation, all tests, every mutant
     Ci,
 }
 
@@ -77,6 +83,7 @@ fn run(task: Task) -> Result<()> {
         Task::Demo => demo::run(),
         Task::Test { part } => test::run(part),
         Task::Sweep => test::sweep(),
+        Task::Mutants { names } => mutants::run(&names),
         Task::Ci => ci::run(),
     }
 }

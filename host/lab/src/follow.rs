@@ -82,7 +82,7 @@ impl World {
                 let published: Published = read(outcome)?;
                 // The real server knows its boot paths; the lab does not.
                 self.server.any_boot_path = true;
-                self.serve(host, Some(entry), published);
+                self.serve(host, Some(entry), published, None);
             }
             "withdraw" => {
                 self.server.entries.remove(host);
@@ -94,7 +94,7 @@ impl World {
                 Some(published) => {
                     let there = self.server.entries.get(host);
                     if there.is_none_or(|there| there.published.digest != published.digest) {
-                        self.serve(host, None, published);
+                        self.serve(host, None, published, None);
                     }
                 }
             },

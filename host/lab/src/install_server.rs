@@ -16,6 +16,9 @@ pub struct Served {
     pub entry: Option<Entry>,
     /// As the server has it.
     pub published: Published,
+    /// Which run made it; `None` when it came from outside the lab. An answer that was lost does not make it another's.
+    #[serde(default)]
+    pub run: Option<String>,
     /// When the server drops it by itself.
     pub expires: Millis,
     /// Which publication this is: an expiry made for an older one is void.

@@ -256,9 +256,15 @@ fn agent(agent: &Agent) -> AgentState {
 fn word(status: &wreimage_capability::netbox::DeviceStatus) -> String {
     use wreimage_capability::netbox::DeviceStatus;
     match status {
-        DeviceStatus::Other(other) => other.clone(),
-        known => format!("{known:?}").to_ascii_lowercase(),
+        DeviceStatus::Planned => "planned",
+        DeviceStatus::Staged => "staged",
+        DeviceStatus::Active => "active",
+        DeviceStatus::Failed => "failed",
+        DeviceStatus::Offline => "offline",
+        DeviceStatus::Decommissioning => "decommissioning",
+        DeviceStatus::Other(other) => other,
     }
+    .to_owned()
 }
 
 #[cfg(test)]

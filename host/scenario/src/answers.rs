@@ -3,19 +3,22 @@
 use crate::file::AnswerFile;
 use std::sync::{Arc, Mutex, PoisonError};
 use wreimage_capability::{BoxFuture, Fault};
-use wreimage_engine::{Given, Nobody, Operator};
-use wreimage_journal::Question;
+use wreimage_engine::{Given, LATER, Nobody, Operator};
+use wreimage_journal::{OnFailure, Question};
 
 /// Answers questions that hold a text, so many times each; nobody answers the others.
 #[derive(Debug, Clone)]
 pub(crate) struct Answers {
     left: Arc<Mutex<Vec<AnswerFile>>>,
+    /// The run pauses at the others, as it does with `--on-failure pause`.
+    pauses: bool,
 }
 
 impl Answers {
-    pub(crate) fn new(answers: &[AnswerFile]) -> Self {
+    pub(crate) fn new(answers: &[AnswerFile], on_failure: OnFailure) -> Self {
         Answers {
             left: Arc::new(Mutex::new(answers.to_vec())),
+            pauses: on_failure == OnFailure::Pause,
         }
     }
 
@@ -54,6 +57,11 @@ impl Operator for Answers {
                     choice,
                     by: "the scenario".to_owned(),
                 }),
+                None if self.pauses => Err(Fault::denied(
+                    LATER,
+                    "the scenario",
+                    format!("the run pauses at its questions: {}", question.question),
+                )),
                 None => Nobody.ask(question).await,
             }
         })

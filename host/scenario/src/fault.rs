@@ -191,14 +191,12 @@ fn deed(file: &FaultFile, function: &'static Function) -> Result<Deed, String> {
         deeds.push(Deed::Delay(span(delay)?));
     }
     match &file.lie {
-        None | Some(Value::Bool(false)) => {}
+        None => {}
+        Some(Value::Bool(false)) if function.returns_nothing => {}
         Some(_) if !function.effect.mutates() => {
             return Err("only a call that changes something can lie; give a `value`".to_owned());
         }
-        Some(Value::Bool(true)) if !function.returns_nothing => {
-            return Err("it answers something: write the answer, as in `lie = { … }`".to_owned());
-        }
-        Some(Value::Bool(true)) => deeds.push(Deed::Lie(Value::Null)),
+        Some(Value::Bool(true)) if function.returns_nothing => deeds.push(Deed::Lie(Value::Null)),
         Some(answer) => deeds.push(Deed::Lie(answer.clone())),
     }
     if let Some(noise) = &file.noise {

@@ -337,7 +337,15 @@ impl Dispatch for Injected {
 }
 
 /// Fields that hold what a program printed.
-const PRINTED: [&str; 4] = ["output", "tail", "text", "body"];
+const PRINTED: [&str; 7] = [
+    "output",
+    "output_tail",
+    "stdout_tail",
+    "stderr_tail",
+    "tail",
+    "text",
+    "body",
+];
 
 /// Lays a text before what was printed.
 fn noisy(answer: Answer, noise: &str) -> Answer {

@@ -261,7 +261,7 @@ impl OneRun<'_> {
         let Subject { engine, guest, .. } = self.subject;
         let task = self.options.iter().find(|(name, _)| name == "task");
         let stage = self.stage(task.map(|(_, value)| value.as_str()))?;
-        let answers = Answers::new(self.answers);
+        let answers = Answers::new(self.answers, self.scenario.on_failure);
         let request = self.request()?;
         let services = self.services(&stage, &answers, &request);
         let first = wreimage_engine::run(engine, guest, request, services);
