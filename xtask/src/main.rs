@@ -3,6 +3,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod apt;
+mod book;
 mod built;
 mod ci;
 mod component;
@@ -44,6 +45,8 @@ enum Task {
     },
     /// Kill a reimage at every point and resume it; the tests do so at every fifth
     Sweep,
+    /// Write the book's page on capabilities from wit/
+    Book,
     /// What has to pass: format, lints, documentation, all tests
     Ci,
 }
@@ -64,6 +67,7 @@ fn run(task: Task) -> Result<()> {
         Task::Demo => demo::run(),
         Task::Test { part } => test::run(part),
         Task::Sweep => test::sweep(),
+        Task::Book => book::write(),
         Task::Ci => ci::run(),
     }
 }

@@ -20,7 +20,7 @@ pub enum Part {
     Providers,
     /// A real virtual machine behind a real BMC
     Metal,
-    /// Examples in the documentation
+    /// The book, the README, and examples in the code
     Doc,
 }
 
@@ -60,7 +60,7 @@ impl Part {
             Part::Lab => &["host/lab", "host/cli", "tests/runbook", "tests/sweep"],
             Part::Providers => &["tests/providers"],
             Part::Metal => &["tests/metal"],
-            Part::Doc => &[],
+            Part::Doc => &["tests/book"],
         }
     }
 
