@@ -159,15 +159,14 @@ fn package(
             let body = statement(line, &mut lines, end);
             let comment = said.lines().map(|doc| format!("/// {doc}\n"));
             let body = outdented(&body);
-            writeln!(types, "{}{body}\n", comment.collect::<String>())?;
+            let comment = comment.collect::<String>();
+            writeln!(types, "```wit file={file}\n{comment}{body}\n```\n")?;
         }
     }
     if known != rows.len() {
         bail!("the effect table of {name} has functions that {file} lacks");
     }
-    if !types.is_empty() {
-        writeln!(out, "```wit file={file}\n{}\n```\n", types.trim_end())?;
-    }
+    out.push_str(&types);
     out.push_str(&functions);
     Ok(())
 }
