@@ -3,6 +3,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod apt;
+mod book;
 mod built;
 mod ci;
 mod component;
@@ -55,6 +56,9 @@ enum Task {
         names: Vec<String>,
     },
     /// What has to pass: format, lints, documentation, all tests, every mutant
+    /// Write the book's page on capabilities from wit/
+    Book,
+    /// What has to pass: format, lints, documentation, all tests
     Ci,
 }
 
@@ -84,6 +88,7 @@ fn run(task: Task) -> Result<()> {
         Task::Test { part } => test::run(part),
         Task::Sweep => test::sweep(),
         Task::Mutants { names } => mutants::run(&names),
+        Task::Book => book::write(),
         Task::Ci => ci::run(),
     }
 }

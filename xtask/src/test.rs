@@ -22,7 +22,7 @@ pub enum Part {
     Providers,
     /// A real virtual machine behind a real BMC
     Metal,
-    /// Examples in the documentation
+    /// The book, the README, and examples in the code
     Doc,
 }
 
@@ -66,7 +66,7 @@ impl Part {
             Part::Languages => &["tests/languages"],
             Part::Providers => &["tests/providers"],
             Part::Metal => &["tests/metal"],
-            Part::Doc => &[],
+            Part::Doc => &["tests/book"],
         }
     }
 
