@@ -76,7 +76,16 @@ impl Place {
         let path = std::env::var("PATH").unwrap();
         let root = root();
         let (out, error) = (self.path().join(".out"), self.path().join(".error"));
-        let mut child = Command::new("timeout")
+        let mut command = Command::new("timeout");
+        // The toolchain of whoever runs the tests, which lies in another home.
+        if let Some(home) = std::env::var_os("HOME").map(PathBuf::from) {
+            for (key, folder) in [("RUSTUP_HOME", ".rustup"), ("CARGO_HOME", ".cargo")] {
+                if std::env::var_os(key).is_none() {
+                    command.env(key, home.join(folder));
+                }
+            }
+        }
+        let mut child = command
             .args([
                 "--kill-after=5",
                 &DEADLINE.as_secs().to_string(),
@@ -89,6 +98,8 @@ impl Place {
             .env("PATH", format!("{}:{path}", programs().display()))
             .env("WREIMAGE_GUESTS", root.join("target/guests"))
             .env("CARGO_TARGET_DIR", root.join("target/book"))
+            // A guest is compiled once for all pages.
+            .env("XDG_CACHE_HOME", root.join("target/test-cache"))
             .env_remove("WREIMAGE_SITE")
             .env_remove("XDG_STATE_HOME")
             .env_remove("XDG_CONFIG_HOME")
