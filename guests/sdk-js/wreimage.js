@@ -56,6 +56,11 @@ export function isFault(thrown) {
   return typeof thrown === "object" && thrown !== null && "kind" in thrown && "code" in thrown;
 }
 
+// A fault of the host arrives within an error.
+function unwrapped(error) {
+  return isFault(error) ? error : (error?.payload ?? error);
+}
+
 // What is to be said of a step when it ends. It ends as a success unless something else is said.
 class Step {
   level = SUCCESS;
@@ -117,8 +122,9 @@ export class Actions {
         const value = work(step);
         this.#end(name, step);
         return value;
-      } catch (thrown) {
-        if (!isFault(thrown)) throw thrown;
+      } catch (error) {
+        const thrown = unwrapped(error);
+        if (!isFault(thrown)) throw error;
         const decision = this.#decide(name, thrown);
         if (decision === "retry") {
           step.warns(`${thrown.message}; the operator had it done once more`);
@@ -174,8 +180,8 @@ export class Actions {
     ];
     try {
       return operator.choose(`"${name}" has failed: ${fault.message}`, choices);
-    } catch (thrown) {
-      if (!isFault(thrown)) throw thrown;
+    } catch (error) {
+      if (!isFault(unwrapped(error))) throw error;
       return "abort";
     }
   }
