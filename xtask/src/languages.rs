@@ -12,13 +12,14 @@ use wreimage_kit::{Builder, COMPONENTIZE_PY, COMPONENTIZE_QJS};
 const DEADLINE: Duration = Duration::from_secs(600);
 
 /// Folders with guests in Python and JavaScript, and where their components go.
-fn guests() -> [(PathBuf, PathBuf); 4] {
+fn guests() -> [(PathBuf, PathBuf); 5] {
     let examples = repository::guests().join("examples");
     let fixtures = repository::root().join("tests/languages/guests");
     let components = repository::components();
     [
         (examples.join("power-cycle-python"), components.clone()),
         (examples.join("power-cycle-js"), components.clone()),
+        (examples.join("site-checks-python"), components.clone()),
         (fixtures.join("odd-python"), components.join(FIXTURES)),
         (fixtures.join("odd-js"), components.join(FIXTURES)),
     ]

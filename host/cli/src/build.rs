@@ -15,6 +15,19 @@ pub async fn build(arguments: &Build) -> Result<Exit, Failure> {
         Some(path) => path.clone(),
         None => arguments.folder.join(format!("{}.wasm", built.name)),
     };
+    if wreimage_engine::is_plug(&built.bytes) {
+        built
+            .write(&path)
+            .map_err(|error| Failure::usage(error.to_string()))?;
+        tell::line(&format!(
+            "{}: a component to plug into a guest ({}), {} bytes; `wreimage inspect reimage --plug {}` checks it",
+            path.display(),
+            built.language.word(),
+            built.bytes.len(),
+            with_folder(&path).display()
+        ));
+        return Ok(Exit::Success);
+    }
     let guest = Guest::load(&engine()?, &built.bytes)
         .await
         .map_err(|error| {

@@ -15,7 +15,7 @@ mod part;
 
 pub use error::ComposeError;
 pub use interface::{DESCRIBE, described, plugged};
-pub use part::{Composition, Part, Role};
+pub use part::{Composition, Part, Role, is_plug};
 
 /// A component to plug in.
 #[derive(Debug, Clone, Copy)]

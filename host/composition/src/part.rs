@@ -2,6 +2,7 @@
 
 use crate::error::ComposeError;
 use crate::graph;
+use crate::interface::DESCRIBE;
 use sha2::{Digest, Sha256};
 use std::ops::Range;
 use wasmparser::{Parser, Payload};
@@ -183,6 +184,26 @@ fn code(bytes: &[u8]) -> Result<Vec<(u8, &[u8])>, wasmparser::BinaryReaderError>
         depth = deeper(depth, &payload);
     }
     Ok(sections)
+}
+
+/// Whether a component says that it is one to plug in: it exports what every such component does.
+pub fn is_plug(bytes: &[u8]) -> bool {
+    let mut depth = 0_usize;
+    for payload in Parser::new(0).parse_all(bytes) {
+        let Ok(payload) = payload else {
+            return false;
+        };
+        if let Payload::ComponentExportSection(exports) = &payload
+            && depth == 0
+        {
+            let mut names = exports.clone().into_iter().flatten();
+            if names.any(|export| export.name.name == DESCRIBE) {
+                return true;
+            }
+        }
+        depth = deeper(depth, &payload);
+    }
+    false
 }
 
 /// How deep in other components and modules the next payload lies.
