@@ -6,6 +6,7 @@ use crate::built::Built;
 use crate::toolchain::{self, TARGET, Toolchain};
 use crate::{component, guests, inner, repository};
 use anyhow::{Context, Result, bail};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -27,6 +28,7 @@ pub fn run(wanted: &[String]) -> Result<()> {
     let built = Built::programs()?;
     let wreimage = built.program("wreimage")?;
     let workshop = Workshop::set_up(&toolchain)?;
+    workshop.all_pass(&mutants, wreimage)?;
     let began = Instant::now();
     let mut bad = Vec::new();
     for mutant in &mutants {
@@ -153,6 +155,28 @@ impl<'a> Workshop<'a> {
         Ok(workshop)
     }
 
+    /// A scenario that fails without any mutation would notice each.
+    fn all_pass(&self, mutants: &[Mutant], wreimage: &Path) -> Result<()> {
+        let guest = self.component("without-mutation")?;
+        let names: BTreeSet<&String> = mutants.iter().flat_map(|it| &it.scenarios).collect();
+        for name in names {
+            if play(wreimage, &guest, name)? {
+                bail!("{name} fails without any mutation: it shows nothing");
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a component of what was compiled last.
+    fn component(&self, name: &str) -> Result<PathBuf> {
+        let module = self.build.join(TARGET).join("release").join("reimage.wasm");
+        let module =
+            fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
+        let guest = self.made.join(format!("{name}.wasm"));
+        fs::write(&guest, component::wrap(&module, "reimage", "mutant")?)?;
+        Ok(guest)
+    }
+
     /// Applies the patch, builds, takes the patch out again, and plays each scenario.
     fn try_out(&self, mutant: &Mutant, wreimage: &Path) -> Result<()> {
         self.patch(&mutant.patch, &["--check"])
@@ -161,11 +185,7 @@ impl<'a> Workshop<'a> {
         let compiled = self.compile();
         self.patch(&mutant.patch, &["--reverse"])?;
         compiled?;
-        let guest = self.made.join(format!("{}.wasm", mutant.name));
-        let module = self.module();
-        let module =
-            fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
-        fs::write(&guest, component::wrap(&module, "reimage", "mutant")?)?;
+        let guest = self.component(&mutant.name)?;
         let unnoticed: Vec<&str> = mutant
             .scenarios
             .iter()
@@ -216,10 +236,6 @@ impl<'a> Workshop<'a> {
             );
         }
         Ok(())
-    }
-
-    fn module(&self) -> PathBuf {
-        self.build.join(TARGET).join("release").join("reimage.wasm")
     }
 }
 
