@@ -169,11 +169,16 @@ impl<'a> Workshop<'a> {
 
     /// Makes a component of what was compiled last.
     fn component(&self, name: &str) -> Result<PathBuf> {
-        let module = self.build.join(TARGET).join("release").join("reimage.wasm");
-        let module =
-            fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
+        let wrapped = |package: &str, file: &str| {
+            let module = self.build.join(TARGET).join("release").join(file);
+            let module =
+                fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
+            component::wrap(&module, package, "mutant")
+        };
+        let open = wrapped("reimage", "reimage.wasm")?;
+        let defaults = wrapped("default-hooks", "default_hooks.wasm")?;
         let guest = self.made.join(format!("{name}.wasm"));
-        fs::write(&guest, component::wrap(&module, "reimage", "mutant")?)?;
+        fs::write(&guest, wreimage_composition::complete(&open, &defaults)?)?;
         Ok(guest)
     }
 
@@ -219,7 +224,7 @@ impl<'a> Workshop<'a> {
         let output = guests::cargo(self.toolchain)
             .arg("build")
             .args(self.toolchain.build_arguments())
-            .args(["--package=reimage", "--quiet"])
+            .args(["--package=reimage", "--package=default-hooks", "--quiet"])
             .current_dir(self.source.join("guests"))
             .env("CARGO_TARGET_DIR", &self.build)
             // Speed of compiling is all that counts here.
