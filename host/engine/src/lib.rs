@@ -70,7 +70,7 @@ pub use stop::Stop;
 pub use twin::{Seen, Twin, TwinMaker};
 pub use wreimage_capability::Caller;
 pub use wreimage_capability::guest::{Description, OptionKind, OptionSpec};
-pub use wreimage_composition::{ComposeError, Plug};
+pub use wreimage_composition::{ComposeError, Plug, is_plug};
 
 /// SHA-256 of the effect tables of this host: a journal is read by them.
 pub fn effects_digest() -> String {
