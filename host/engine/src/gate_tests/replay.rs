@@ -138,6 +138,7 @@ async fn an_answer_is_spent_by_the_try_that_it_led_to() {
 
 fn made(function: &Function, call: u64, result: Result<Value, Fault>) -> Record {
     Record::Outcome(Outcome {
+        component: None,
         call,
         function: function.to_string(),
         effect: function.effect,
