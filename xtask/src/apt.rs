@@ -39,7 +39,19 @@ pub fn install(wanted: &[String]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    newest(&together(&missing, wanted))
+    let packages = together(&missing, wanted);
+    told(&packages)?;
+    if inner::run(&mut apt_get(&packages)).is_ok() {
+        return Ok(());
+    }
+    // Most often the lists are old or were never fetched.
+    inner::run(Command::new("apt-get").arg("update"))?;
+    if inner::run(&mut apt_get(&packages)).is_ok() {
+        return Ok(());
+    }
+    let release = release()?;
+    let lowered = brought_down(&packages, &installed_of_qemu(), &release);
+    inner::run(&mut apt_get(&lowered))
 }
 
 /// Installs these packages, or brings them to the newest version.
@@ -47,6 +59,14 @@ pub fn install(wanted: &[String]) -> Result<()> {
 /// # Errors
 /// As [`install`].
 pub fn newest(packages: &[String]) -> Result<()> {
+    told(packages)?;
+    // Old lists offer old versions, or none. Where they cannot be fetched, the old ones may do.
+    let _refreshed = inner::run(Command::new("apt-get").arg("update"));
+    inner::run(&mut apt_get(packages))
+}
+
+/// Says what is going to be run, or that it has to be run by hand.
+fn told(packages: &[String]) -> Result<()> {
     let line = format!("apt-get install --yes {OPTIONS} {}", packages.join(" "));
     if !Path::new("/usr/bin/apt-get").exists() {
         bail!(
@@ -58,9 +78,45 @@ pub fn newest(packages: &[String]) -> Result<()> {
         bail!("Debian packages are missing; run:\n\n    sudo {line}\n");
     }
     println!("xtask: {line}");
-    // Old lists offer old versions, or none. Where they cannot be fetched, the old ones may do.
-    let _refreshed = inner::run(Command::new("apt-get").arg("update"));
-    inner::run(&mut apt_get(packages))
+    Ok(())
+}
+
+/// Tools of QEMU that are here in a version of another archive keep the emulator of this release away: with it, they are
+/// asked for in the version of the release.
+fn brought_down(packages: &[String], installed: &[String], release: &str) -> Vec<String> {
+    let wants_qemu = packages.iter().any(|name| name.starts_with("qemu-"));
+    let tools = installed
+        .iter()
+        .filter(|name| wants_qemu && !packages.contains(name));
+    packages
+        .iter()
+        .cloned()
+        .chain(tools.map(|name| format!("{name}/{release}")))
+        .collect()
+}
+
+/// The packages of QEMU that are installed.
+fn installed_of_qemu() -> Vec<String> {
+    let listing = Command::new("dpkg-query")
+        .args(["--show", "--showformat=${Package}\n", "qemu-*"])
+        .stderr(Stdio::null())
+        .output();
+    let names = listing.map(|it| String::from_utf8_lossy(&it.stdout).into_owned());
+    names
+        .unwrap_or_default()
+        .lines()
+        .filter(|name| is_installed(name))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Code name of the release of Debian.
+fn release() -> Result<String> {
+    let file = fs::read_to_string("/etc/os-release").context("cannot read /etc/os-release")?;
+    file.lines()
+        .find_map(|line| line.strip_prefix("VERSION_CODENAME="))
+        .map(|name| name.trim_matches('"').to_owned())
+        .context("/etc/os-release names no release")
 }
 
 /// Nothing that is installed is removed for the sake of a test. An emulator and its tools must have one version; where the
@@ -125,6 +181,18 @@ mod tests {
         );
         let ipmitool = wanted.first().unwrap();
         assert_eq!(together(&[ipmitool], &wanted), ["ipmitool"]);
+    }
+
+    #[test]
+    fn tools_of_another_archive_are_brought_down_with_their_emulator() {
+        let [emulator, tools] = ["qemu-system-x86", "qemu-utils"].map(str::to_owned);
+        let lowered =
+            |wanted: &str| brought_down(&parse(wanted), std::slice::from_ref(&tools), "bookworm");
+        assert_eq!(
+            lowered("qemu-system-x86\nipmitool"),
+            [&emulator, "ipmitool", "qemu-utils/bookworm"]
+        );
+        assert_eq!(lowered("ipmitool"), ["ipmitool"]);
     }
 
     #[test]
