@@ -83,12 +83,13 @@ fn world(staged: &Path, guest: &Path) -> Result<String, KitError> {
         .ok_or_else(|| wrong("it has no world".to_owned()))?;
     let exports = world.exports.keys().map(|key| resolve.name_world_key(key));
     let exports: Vec<String> = exports.collect();
-    if !exports
-        .iter()
-        .any(|name| name.starts_with("wreimage:guest/guest@"))
-    {
+    let is_usable = |name: &String| {
+        name.starts_with("wreimage:guest/guest@") || name.starts_with("wreimage:hooks/plug@")
+    };
+    if !exports.iter().any(is_usable) {
         return Err(wrong(format!(
-            "its world `{}` does not `export wreimage:guest/guest@0.1.0;`, so that it would be no guest",
+            "its world `{}` does not `export wreimage:guest/guest@0.1.0;`, so that it would be no guest, nor \
+             `export wreimage:hooks/plug@0.1.0;`, so that it could not be plugged into one",
             world.name
         )));
     }
