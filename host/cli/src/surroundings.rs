@@ -97,7 +97,7 @@ const PUPPET_CA: &str = "puppet-ca";
 
 /// A twin of a host on a site without any other part of a lab.
 fn twin_maker(site: &str, binding: &Binding, absent: &Absent) -> Arc<dyn TwinMaker> {
-    LabTwin::new(site, binding.task.as_deref(), absent)
+    LabTwin::maker(site, binding.task.as_deref(), absent)
 }
 
 /// The components of a guest as a site's grants name them.

@@ -56,16 +56,15 @@ impl Tool {
                 )))
             };
         }
-        let installed = guest
-            .ancestors()
-            .flat_map(|folder| self.folders.iter().map(move |below| folder.join(below)));
         let environment = variable("VIRTUAL_ENV").map(|it| PathBuf::from(it).join("bin"));
         let path = variable("PATH").unwrap_or_default();
-        installed
-            .chain(environment)
+        let elsewhere = environment
+            .into_iter()
             .chain(std::env::split_paths(&path))
             .map(|folder| folder.join(self.name))
-            .find(|path| path.is_file())
+            .find(|path| path.is_file());
+        self.installed_above(guest)
+            .or(elsewhere)
             .ok_or_else(|| {
                 KitError::Missing(format!(
                     "{} is not installed, neither in {} nor on the path, and ${} does not name it. Run:\n\n    cd {} && {}\n",
@@ -76,6 +75,15 @@ impl Tool {
                     self.install
                 ))
             })
+    }
+
+    /// In the guest folder, or the nearest one above it that has it.
+    fn installed_above(&self, guest: &Path) -> Option<PathBuf> {
+        guest
+            .ancestors()
+            .flat_map(|folder| self.folders.iter().map(move |below| folder.join(below)))
+            .map(|folder| folder.join(self.name))
+            .find(|path| path.is_file())
     }
 }
 
@@ -104,7 +112,7 @@ mod tests {
         std::fs::create_dir_all(&guest).unwrap();
         std::fs::create_dir_all(&bin).unwrap();
         std::fs::write(bin.join("componentize-py"), "").unwrap();
-        let found = COMPONENTIZE_PY.find(None, &guest).unwrap();
+        let found = COMPONENTIZE_PY.installed_above(&guest).unwrap();
         assert_eq!(found, bin.join("componentize-py"));
     }
 }

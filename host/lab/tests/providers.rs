@@ -318,7 +318,7 @@ async fn an_entry_is_the_text_of_the_real_servers() {
 async fn only_what_the_run_made_is_withdrawn() {
     let lab = lab();
     let run = Run::of(&lab, "host1001");
-    let other = Run::of(&lab, "host1001");
+    let other = Run::named(&lab, "host1001", "another", None);
     assert!(!run.withdraw().await.unwrap(), "nothing there");
     run.publish("bullseye", MatchKind::CircuitId, BootMethod::PxelinuxHttp)
         .await

@@ -65,6 +65,16 @@ pub enum Deed {
     Meanwhile(&'static Function, Value),
 }
 
+/// Functions that change something and answer whether there was anything to change.
+const YES_OR_NO: [&str; 6] = [
+    "alertmanager.expire",
+    "debmonitor.remove",
+    "dhcp.withdraw",
+    "icinga.remove-downtime",
+    "puppet-ca.clean",
+    "puppetdb.deactivate",
+];
+
 /// The kinds that a file can name.
 const KINDS: [&str; 9] = [
     "unreachable",
@@ -197,6 +207,9 @@ fn deed(file: &FaultFile, function: &'static Function) -> Result<Deed, String> {
             return Err("only a call that changes something can lie; give a `value`".to_owned());
         }
         Some(Value::Bool(true)) if function.returns_nothing => deeds.push(Deed::Lie(Value::Null)),
+        Some(Value::Bool(_)) if !YES_OR_NO.contains(&file.call.as_str()) => {
+            return Err("it answers something: write the answer, as in `lie = { … }`".to_owned());
+        }
         Some(answer) => deeds.push(Deed::Lie(answer.clone())),
     }
     if let Some(noise) = &file.noise {

@@ -99,7 +99,7 @@ pub(crate) async fn played(
             invariants: Invariants::default(),
             disturbance: None,
         };
-        let done = run.to_its_end().await?;
+        let done = run.whole().await?;
         if done.report.ending.outcome != earlier.outcome {
             return Err(scenario.wrong(format!(
                 "an [[earlier]] run ended as `{}`, not as `{}`: {}",
@@ -119,7 +119,7 @@ pub(crate) async fn played(
         invariants: subject.invariants.clone(),
         disturbance,
     };
-    let done = run.to_its_end().await?;
+    let done = run.whole().await?;
     let stage = &done.stage;
     let world = stage.situation();
     let entries = stage.log.entries();
@@ -242,7 +242,7 @@ impl OneRun<'_> {
         } else {
             Arc::new(NoConsent)
         };
-        services.twin = Some(LabTwin::new(
+        services.twin = Some(LabTwin::maker(
             &request.site,
             stage.task.as_deref(),
             &scenario.absent,
@@ -257,7 +257,7 @@ impl OneRun<'_> {
     }
 
     /// Runs it, goes on with it after each crash, and in a sweep ends it when it waits for somebody.
-    async fn to_its_end(self) -> Result<Done, ScenarioError> {
+    async fn whole(self) -> Result<Done, ScenarioError> {
         let Subject { engine, guest, .. } = self.subject;
         let task = self.options.iter().find(|(name, _)| name == "task");
         let stage = self.stage(task.map(|(_, value)| value.as_str()))?;

@@ -21,7 +21,7 @@ pub struct LabTwin {
 
 impl LabTwin {
     /// For a run for this task, on a site without these capabilities.
-    pub fn new(site: &str, task: Option<&str>, absent: &Absent) -> Arc<dyn TwinMaker> {
+    pub fn maker(site: &str, task: Option<&str>, absent: &Absent) -> Arc<dyn TwinMaker> {
         Arc::new(LabTwin {
             site: site.to_owned(),
             task: task.map(str::to_owned),

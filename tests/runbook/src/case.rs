@@ -212,7 +212,7 @@ impl Case {
         services.log = log.clone();
         services.operator = Arc::new(Answers::new(&self.answers));
         services.consent = Arc::new(GivenConsent(self.host.clone()));
-        services.twin = Some(LabTwin::new(&site, task.as_deref(), &self.absent));
+        services.twin = Some(LabTwin::maker(&site, task.as_deref(), &self.absent));
         let report = runtime
             .block_on(wreimage_engine::run(engine, guest, request, services))
             .unwrap();
