@@ -11,8 +11,8 @@ use std::process::{Command, Stdio};
 
 const HOSTS: &str = "host1001,host1003";
 
-/// A batch whose process was killed while its machines were in POST.
-fn killed(user: &User, more: &[&str]) -> String {
+/// A batch whose process was killed while the machine of its last host that was begun was in POST.
+fn killed(user: &User, last: &str, more: &[&str]) -> String {
     let mut child = Command::new(env!("CARGO_BIN_EXE_wreimage"))
         .env("HOME", user.home.path())
         .env("USER", "tester")
@@ -31,7 +31,9 @@ fn killed(user: &User, more: &[&str]) -> String {
         .spawn()
         .unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
-    until(&mut out, |event| event["text"].to_string().contains("POST"));
+    until(&mut out, |event| {
+        event["on"] == last && event["text"].to_string().contains("POST")
+    });
     signal(&child, Signal::SIGKILL);
     child.wait().unwrap();
     let kept = std::fs::read_dir(state(user).join("batches")).unwrap();
@@ -63,7 +65,7 @@ fn resume(user: &User, batch: &str, more: &[&str]) -> Done {
 #[test]
 fn a_batch_shows_where_each_of_its_hosts_stands() {
     let user = User::new();
-    let batch = killed(&user, &["--parallel", "1"]);
+    let batch = killed(&user, "host1001", &["--parallel", "1"]);
     assert_eq!(states(&user, &batch), ["lost", "not begun"]);
     let shown = user.wreimage(&["show", &batch, "--lab"]);
     for words in [HOSTS, "waits for somebody to go on with it", "not begun"] {
@@ -89,7 +91,7 @@ fn a_batch_shows_where_each_of_its_hosts_stands() {
 #[test]
 fn a_batch_that_nobody_goes_on_with_is_ended() {
     let user = User::new();
-    let batch = killed(&user, &[]);
+    let batch = killed(&user, "host1003", &[]);
     assert_eq!(states(&user, &batch), ["lost", "lost"]);
     let ended = user.wreimage(&["cleanup", &batch, "--lab", "--speed", "0"]);
     assert!([21, 30].contains(&ended.code), "{}", ended.said());
@@ -147,7 +149,7 @@ fn a_damaged_journal_disturbs_no_other_batch_and_is_never_begun_anew() {
         file.set_len(700).unwrap();
     };
     damage(&user.runs()[0]);
-    let batch = killed(&user, &["--parallel", "1", "--no-locks"]);
+    let batch = killed(&user, "host1001", &["--parallel", "1", "--no-locks"]);
     assert_eq!(states(&user, &batch), ["lost", "not begun"]);
     let mut runs = user.runs().into_iter();
     let run = runs
