@@ -242,8 +242,8 @@ fn each_kind_of_fault_does_what_it_says() {
 #[test]
 fn results_are_told_to_programs_as_well() {
     let user = User::new();
-    let good = user.file("good.toml", &with(GOOD));
-    let bad = user.file("bad.toml", &with("[expect]\noutcome = \"failed\"\n"));
+    let good = user.file("good.toml", with(GOOD));
+    let bad = user.file("bad.toml", with("[expect]\noutcome = \"failed\"\n"));
     let junit = user.home.path().join("junit.xml").display().to_string();
     let done = user.wreimage(&[
         "test", "reimage", &good, &bad, "--output", "json", "--junit", &junit,
@@ -267,7 +267,7 @@ fn results_are_told_to_programs_as_well() {
 #[test]
 fn a_journal_is_compared_with_the_one_that_was_kept() {
     let user = User::new();
-    let file = user.file("kept.toml", &with(GOOD));
+    let file = user.file("kept.toml", with(GOOD));
     let test = |more: &[&str]| {
         let mut arguments = vec!["test", "reimage", &file];
         arguments.extend(more);
