@@ -55,10 +55,9 @@ enum Task {
         /// Only those whose names hold one of these texts, such as F01
         names: Vec<String>,
     },
-    /// What has to pass: format, lints, documentation, all tests, every mutant
     /// Write the book's page on capabilities from wit/
     Book,
-    /// What has to pass: format, lints, documentation, all tests
+    /// What has to pass: format, lints, documentation, all tests, every mutant
     Ci,
 }
 

@@ -2,7 +2,7 @@
 
 use crate::exit::Failure;
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -106,7 +106,7 @@ pub fn pinned_guest(state: &Path, digest: &str) -> PathBuf {
 /// Keeps a guest by its digest, so that a run can be gone on with whatever becomes of the file that it was started with.
 pub fn pin_guest(state: &Path, digest: &str, bytes: &[u8]) -> Result<(), Failure> {
     let path = pinned_guest(state, digest);
-    if std::fs::read(&path).is_ok_and(|there| there == bytes) {
+    if std::fs::File::open(&path).is_ok_and(|there| holds(there, bytes)) {
         return Ok(());
     }
     keep(state, &path, bytes).map_err(|error| {
@@ -115,6 +115,23 @@ pub fn pin_guest(state: &Path, digest: &str, bytes: &[u8]) -> Result<(), Failure
             path.display()
         ))
     })
+}
+
+/// Whether a file holds these bytes and no more. Guests are large: it is not read into memory as a whole.
+fn holds(mut file: std::fs::File, mut bytes: &[u8]) -> bool {
+    let mut part = vec![0; 64 << 10];
+    loop {
+        match file.read(&mut part) {
+            Ok(0) => return bytes.is_empty(),
+            Ok(length) => {
+                let rest = part.get(..length).and_then(|part| bytes.strip_prefix(part));
+                let Some(rest) = rest else { return false };
+                bytes = rest;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(_) => return false,
+        }
+    }
 }
 
 /// Writes a file in a folder of the state directory, wholly or not at all, so that it survives a crash of the machine.

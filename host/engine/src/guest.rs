@@ -491,9 +491,7 @@ fn silent_store(engine: &Engine, limits: Limits) -> wasmtime::Result<Store<Silen
     };
     let mut store = Store::new(&engine.wasm, silent);
     store.limiter(|silent| &mut silent.bounds);
-    store.set_fuel(limits.fuel)?;
-    store.set_epoch_deadline(1);
-    store.epoch_deadline_async_yield_and_update(1);
+    limits.fill(&mut store)?;
     Ok(store)
 }
 

@@ -1,6 +1,6 @@
 //! What a guest may use.
 
-use wasmtime::ResourceLimiter;
+use wasmtime::{ResourceLimiter, Store};
 
 /// Bounds on one instance of a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,16 @@ impl Default for Limits {
 /// Bytes that an element of a table takes on the host.
 const TABLE_ELEMENT: usize = 16;
 
+/// After so many units of fuel, about a millisecond, a guest that computes steps aside: other runs go on, and deadlines hold.
+const TURN: u64 = 1_000_000;
+
 impl Limits {
+    /// The first fuel of a fresh instance.
+    pub(crate) fn fill<T: 'static>(self, store: &mut Store<T>) -> wasmtime::Result<()> {
+        store.fuel_async_yield_interval(Some(TURN))?;
+        store.set_fuel(self.fuel)
+    }
+
     /// For `describe`, which only says a few words: a tenth of a second.
     pub(crate) fn for_describe(self) -> Self {
         Limits {

@@ -171,9 +171,7 @@ pub(crate) async fn instantiate(
     };
     let mut store = Store::new(&engine.wasm, cell);
     store.limiter(|cell| &mut cell.bounds);
-    store.set_fuel(limits.fuel)?;
-    store.set_epoch_deadline(1);
-    store.epoch_deadline_async_yield_and_update(1);
+    limits.fill(&mut store)?;
     store.call_hook(move |mut context, hook| {
         // Only an answered call earns new fuel: growing memory or being asked to step aside is no call.
         if matches!(hook, CallHook::ReturningFromHost) {
