@@ -46,7 +46,8 @@ impl Part {
         match self {
             Part::Providers => Some("tests/providers/packages.txt"),
             Part::Metal => Some("tests/metal/packages.txt"),
-            Part::Unit | Part::Lab | Part::Languages | Part::Doc => None,
+            Part::Lab => Some("host/cli/tests/packages.txt"),
+            Part::Unit | Part::Languages | Part::Doc => None,
         }
     }
 

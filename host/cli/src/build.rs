@@ -5,7 +5,7 @@ use crate::exit::{Exit, Failure};
 use crate::surroundings::engine;
 use crate::tell;
 use std::path::{Path, PathBuf};
-use wreimage_engine::Guest;
+use wreimage_engine::{Guest, GuestError, Plugged};
 use wreimage_kit::{Builder, Built, KitError};
 
 /// Builds it, checks it as `inspect` does, and only then writes the file.
@@ -15,42 +15,39 @@ pub async fn build(arguments: &Build) -> Result<Exit, Failure> {
         Some(path) => path.clone(),
         None => arguments.folder.join(format!("{}.wasm", built.name)),
     };
-    if wreimage_engine::is_plug(&built.bytes) {
-        built
-            .write(&path)
-            .map_err(|error| Failure::usage(error.to_string()))?;
-        tell::line(&format!(
-            "{}: a component to plug into a guest ({}), {} bytes; `wreimage inspect reimage --plug {}` checks it",
-            path.display(),
-            built.language.word(),
-            built.bytes.len(),
-            with_folder(&path).display()
-        ));
-        return Ok(Exit::Success);
-    }
-    let guest = Guest::load(&engine()?, &built.bytes)
-        .await
-        .map_err(|error| {
-            Failure::refused(format!(
-                "{} was built, but cannot be used: {error}. {} was not written",
-                built.name,
-                path.display()
-            ))
-        })?;
+    let unusable = |error: GuestError| {
+        Failure::refused(format!(
+            "{} was built, but cannot be used: {error}. {} was not written",
+            built.name,
+            path.display()
+        ))
+    };
+    let engine = engine()?;
+    let (name, version, looked_at) = if wreimage_engine::is_plug(&built.bytes) {
+        let plug = Plugged::load(&engine, &built.bytes)
+            .await
+            .map_err(unusable)?
+            .description;
+        (plug.name, plug.version, "inspect reimage --plug")
+    } else {
+        let guest = Guest::load(&engine, &built.bytes).await.map_err(unusable)?;
+        let description = guest.description();
+        let (name, version) = (description.name.clone(), description.version.clone());
+        (name, version, "inspect")
+    };
     built
         .write(&path)
         .map_err(|error| Failure::usage(error.to_string()))?;
-    let description = guest.description();
     tell::line(&format!(
         "{}: {} {} ({}), {} bytes",
         path.display(),
-        tell::one_line(&description.name),
-        tell::one_line(&description.version),
+        tell::one_line(&name),
+        tell::one_line(&version),
         built.language.word(),
-        guest.size()
+        built.bytes.len()
     ));
     tell::line(&format!(
-        "`wreimage inspect {}` shows what it can call",
+        "`wreimage {looked_at} {}` shows what it can call",
         with_folder(&path).display()
     ));
     Ok(Exit::Success)

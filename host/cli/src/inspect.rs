@@ -78,9 +78,13 @@ fn text(guest: &Guest) -> Result<String, std::fmt::Error> {
         can_call(&mut out, &plug.imports)?;
     }
     if let Some(versions) = wasi_versions(guest) {
+        let who = match guest.plugs() {
+            [] => "",
+            _ => "\nAll of it together imports:\n",
+        };
         writeln!(
             out,
-            "  wasi:*@{} ({} interfaces, closed: no files, no network, no environment; time and randomness are the run's)",
+            "{who}  wasi:*@{} ({} interfaces, closed: no files, no network, no environment; time and randomness are the run's)",
             versions.join(", "),
             guest.wasi().len()
         )?;

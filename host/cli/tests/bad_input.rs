@@ -84,6 +84,22 @@ fn a_guest_for_a_newer_host() {
         .ends_with(40, &["does not offer", "wreimage:ipmi/ipmi@0.1.0"]);
     in_lab(&fixture("unknown-function"), "host1001", &[])
         .ends_with(40, &["the function `", "does not have"]);
+    in_lab(&fixture("newer-guest"), "host1001", &[]).ends_with(
+        40,
+        &[
+            "wreimage:guest/guest@0.2.0",
+            "wreimage:guest/guest@0.1.0",
+            "wreimage build",
+        ],
+    );
+}
+
+#[test]
+fn a_component_to_plug_in_is_no_guest() {
+    in_lab(&fixture("plug-reads"), "host1001", &[])
+        .ends_with(40, &["no guest", "wreimage run reimage --plug"]);
+    in_lab(&fixture("plug-newer"), "host1001", &[])
+        .ends_with(40, &["wreimage:hooks/plug@0.2.0", "another version"]);
 }
 
 #[test]
@@ -146,6 +162,17 @@ fn a_guest_that_loops_in_describe() {
         &[
             "could not describe itself",
             "units of fuel without calling the host: it loops",
+        ],
+    );
+}
+
+#[test]
+fn a_guest_that_calls_in_describe() {
+    in_lab(&fixture("reads-in-describe"), "host1001", &[]).ends_with(
+        40,
+        &[
+            "it calls wreimage:ipmi/ipmi@0.1.0#get-power-state",
+            "may only describe itself",
         ],
     );
 }

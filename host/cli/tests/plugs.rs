@@ -271,6 +271,39 @@ fn what_does_not_fit_is_refused_and_says_why() {
         &[&user.file("text.wasm", "hello")],
         &["text.wasm", "not a WebAssembly file"],
     );
+    refused(
+        "reimage",
+        &[&fixture("plug-newer")],
+        &[
+            "plug-newer.wasm is built for another version",
+            "wreimage:hooks/plug@0.2.0",
+            "wreimage:hooks/plug@0.1.0",
+        ],
+    );
+    refused(
+        "reimage",
+        &[&fixture("plug-misnamed")],
+        &["\"Not a Name\"", "no name of lower-case letters"],
+    );
+    refused(
+        "reimage",
+        &[&fixture("plug-http")],
+        &[
+            "plug-http.wasm imports wasi:http/outgoing-handler@0.2.0",
+            "which no guest gets",
+        ],
+    );
+    // The guest of a composition calls by its own names only, in whatever version.
+    refused(
+        &fixture("name-of-plug"),
+        &[&reads],
+        &["the guest imports `plug1:ipmi/ipmi@0.1.1`"],
+    );
+    refused(
+        &fixture("name-of-plug"),
+        &[],
+        &["plug1:ipmi/ipmi@0.1.1", "does not offer"],
+    );
     let torn = std::fs::read(&reads).unwrap();
     let torn = user.file("torn.wasm", &torn[..torn.len() / 2]);
     refused("reimage", &[&torn], &["torn.wasm"]);

@@ -43,6 +43,29 @@ pub enum ComposeError {
         /// What there is.
         hooks: String,
     },
+    /// A hook, or the description, of another version.
+    #[error(
+        "{plug} is built for another version: it exports `{export}`, the guest wants `{wants}`. Build it with this host's \
+         `wreimage build`"
+    )]
+    Version {
+        /// The component.
+        plug: String,
+        /// What it exports.
+        export: String,
+        /// What it is to export.
+        wants: String,
+    },
+    /// A name that only a composition gives.
+    #[error(
+        "{part} imports `{import}`: such names belong to components that are plugged in, and nobody else may call by them"
+    )]
+    Foreign {
+        /// The part.
+        part: String,
+        /// What it imports.
+        import: String,
+    },
     /// Two for one.
     #[error(
         "{first} and {second} both export the hook `{hook}`: which one counts would be chance. Plug in one of them, or make one \

@@ -2,10 +2,11 @@
 
 use crate::Plug;
 use crate::error::ComposeError;
-use crate::interface::{DESCRIBE, described, is_hook, is_wasi, own_name};
+use crate::interface::{DESCRIBE, described, is_hook, is_wasi, own_name, plugged};
 use crate::part::{self, Composition, Part, Role, SECTION};
+use crate::quiet;
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 use wac_graph::types::{ItemKind, Package, Types, WorldId};
 use wac_graph::{CompositionGraph, EncodeOptions, NodeId, PackageId};
 
@@ -15,7 +16,7 @@ const GUEST: &str = "wreimage:guest/guest";
 /// Joins the parts, and these components as well.
 pub(crate) fn encode(parts: &Composition<'_>, plugs: &[Plug<'_>]) -> Result<Vec<u8>, ComposeError> {
     // The library panics on some components that contradict themselves, and files come from outside.
-    catch_unwind(AssertUnwindSafe(|| join(parts, plugs))).unwrap_or_else(|_| {
+    quiet::catch(AssertUnwindSafe(|| join(parts, plugs))).unwrap_or_else(|| {
         Err(ComposeError::Unreadable(
             "its components contradict each other".to_owned(),
         ))
@@ -35,6 +36,7 @@ fn join(parts: &Composition<'_>, plugs: &[Plug<'_>]) -> Result<Vec<u8>, ComposeE
     let mut graph = CompositionGraph::new();
     let mut all: Vec<Part<'_>> = Vec::new();
     let core = place(&mut graph, "the guest", "core", parts.core.bytes)?;
+    has_no_names_of_plugs(&graph, &core)?;
     let hooks = hooks(&graph, &core);
     if hooks.is_empty() {
         return Err(ComposeError::NoHooks);
@@ -42,6 +44,7 @@ fn join(parts: &Composition<'_>, plugs: &[Plug<'_>]) -> Result<Vec<u8>, ComposeE
     let defaults = match &parts.defaults {
         Some(part) => {
             let placed = place(&mut graph, "the guest's defaults", "defaults", part.bytes)?;
+            has_no_names_of_plugs(&graph, &placed)?;
             all.push(part.clone());
             Some(placed)
         }
@@ -163,6 +166,23 @@ fn has_functions(types: &Types, kind: ItemKind) -> bool {
     }
 }
 
+/// An import by the name of a component that is plugged in would be that component's call, with its grants. A name in another
+/// version is merged with it, so each such name is refused.
+fn has_no_names_of_plugs(graph: &CompositionGraph, part: &Placed) -> Result<(), ComposeError> {
+    let types = graph.types();
+    match types[part.world]
+        .imports
+        .keys()
+        .find(|it| plugged(it).is_some())
+    {
+        None => Ok(()),
+        Some(import) => Err(ComposeError::Foreign {
+            part: part.label.clone(),
+            import: import.clone(),
+        }),
+    }
+}
+
 /// Whether a component can be plugged in: it says what it is, and all its hooks are hooks of the guest.
 fn fits(graph: &CompositionGraph, plug: &Placed, hooks: &[String]) -> Result<(), ComposeError> {
     let label = || plug.label.clone();
@@ -186,6 +206,20 @@ fn fits(graph: &CompositionGraph, plug: &Placed, hooks: &[String]) -> Result<(),
             },
             hooks: all(),
         });
+    }
+    let all_hooks = hooks.iter().map(String::as_str).chain([DESCRIBE]);
+    for wants in all_hooks {
+        let path = |name: &str| name.split('@').next().map(str::to_owned);
+        let same = |export: &&&String| path(export) == path(wants);
+        if let Some(export) = exported.iter().find(same)
+            && !matches(export, wants)
+        {
+            return Err(ComposeError::Version {
+                plug: label(),
+                export: (**export).clone(),
+                wants: wants.to_owned(),
+            });
+        }
     }
     let unknown = exported
         .iter()

@@ -12,10 +12,11 @@ mod error;
 mod graph;
 mod interface;
 mod part;
+mod quiet;
 
 pub use error::ComposeError;
 pub use interface::{DESCRIBE, described, plugged};
-pub use part::{Composition, Part, Role, is_plug};
+pub use part::{Composition, Part, Role, imports, is_plug};
 
 /// A component to plug in.
 #[derive(Debug, Clone, Copy)]

@@ -188,22 +188,40 @@ fn code(bytes: &[u8]) -> Result<Vec<(u8, &[u8])>, wasmparser::BinaryReaderError>
 
 /// Whether a component says that it is one to plug in: it exports what every such component does.
 pub fn is_plug(bytes: &[u8]) -> bool {
+    let mut found = false;
+    at_top(bytes, |payload| {
+        if let Payload::ComponentExportSection(exports) = payload {
+            let mut names = exports.clone().into_iter().flatten();
+            found = found || names.any(|export| export.name.name == DESCRIBE);
+        }
+    });
+    found
+}
+
+/// The names of what a component imports, as far as it can be read.
+pub fn imports(bytes: &[u8]) -> Vec<String> {
+    let mut names = Vec::new();
+    at_top(bytes, |payload| {
+        if let Payload::ComponentImportSection(imports) = payload {
+            let all = imports.clone().into_iter().flatten();
+            names.extend(all.map(|import| import.name.name.to_owned()));
+        }
+    });
+    names
+}
+
+/// Shows what lies at the top of a component, until it cannot be read any further.
+fn at_top<'a>(bytes: &'a [u8], mut see: impl FnMut(&Payload<'a>)) {
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(bytes) {
         let Ok(payload) = payload else {
-            return false;
+            return;
         };
-        if let Payload::ComponentExportSection(exports) = &payload
-            && depth == 0
-        {
-            let mut names = exports.clone().into_iter().flatten();
-            if names.any(|export| export.name.name == DESCRIBE) {
-                return true;
-            }
+        if depth == 0 {
+            see(&payload);
         }
         depth = deeper(depth, &payload);
     }
-    false
 }
 
 /// How deep in other components and modules the next payload lies.

@@ -2,9 +2,10 @@
 
 use crate::engine::Engine;
 use crate::gate::Course;
-use crate::guest::{Guest, explain};
+use crate::guest::Guest;
 use crate::limits::Limits;
-use crate::part::{Ended, Part, died, instantiate};
+use crate::part::{Ended, Part, died, link};
+use crate::trap::explain;
 use crate::wasi::HasWasi;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,12 +50,13 @@ pub(crate) async fn say_closing_words(
     let ending = wit_ending(course, ended);
     let words: BoxFuture<'_, wasmtime::Result<Result<Result<(), Fault>, String>>> =
         Box::pin(async {
-            let (mut store, instance) =
-                instantiate(engine, guest, course, limits, Part::ClosingWords).await?;
-            let said = instance
-                .wreimage_guest_guest()
-                .call_rollback(&mut store, &ending)
-                .await;
+            let (mut store, linked) = link(engine, guest, course, limits, Part::ClosingWords)?;
+            let said = async {
+                let instance = linked.instantiate_async(&mut store).await?;
+                let exports = instance.wreimage_guest_guest();
+                exports.call_rollback(&mut store, &ending).await
+            }
+            .await;
             store.data_mut().wasi().flush().await?;
             Ok(said.map_err(|error| died(guest, &error, limits, course, store.data())))
         });

@@ -47,15 +47,20 @@ impl ConsentRequest {
             .warnings
             .iter()
             .map(|warning| format!("; warning: {warning}"));
+        let plugs = self
+            .plugs
+            .iter()
+            .map(|plug| format!(", with {} (sha256 {})", plug.component, plug.digest));
         Question {
             call,
             question: format!(
-                "may {} of site {} be changed? {} (sha256 {}) is about to, for the first time, by {}; all data on it may be \
+                "may {} of site {} be changed? {} (sha256 {}){} is about to, for the first time, by {}; all data on it may be \
                  lost{}",
                 self.host,
                 self.site,
                 self.guest,
                 self.digest,
+                plugs.collect::<String>(),
                 self.first,
                 known.chain(warnings).collect::<String>()
             ),

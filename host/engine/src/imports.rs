@@ -46,20 +46,24 @@ pub enum ImportError {
     },
     /// An interface of WASI that no guest gets.
     #[error(
-        "the guest imports {wants}, which no guest gets: it reaches the world by capabilities only, and of WASI it has a closed \
+        "{who} imports {wants}, which no guest gets: it reaches the world by capabilities only, and of WASI it has a closed \
          0.2 without files, network and environment. Take out what uses it (a library, or a feature of the tool), and build with \
          `wreimage build`"
     )]
     Wasi {
+        /// The guest, or what is plugged into it.
+        who: String,
         /// The import, with the functions that the guest wants of it.
         wants: String,
     },
     /// An interface of the asynchronous WASI.
     #[error(
-        "the guest imports {wants}: it is built for WASI 0.3, whose calls are asynchronous; a guest makes one call after the \
+        "{who} imports {wants}: it is built for WASI 0.3, whose calls are asynchronous; a guest makes one call after the \
          other. Build with `wreimage build`; by hand, JavaScript with `componentize-qjs --sync`, the rest for WASI 0.2"
     )]
     AsyncWasi {
+        /// The guest, or what is plugged into it.
+        who: String,
         /// The import, with the functions that the guest wants of it.
         wants: String,
     },
@@ -127,9 +131,11 @@ fn compatible(wants: &str, has: &str) -> bool {
 const TYPES: [&str; 2] = ["wreimage:types/types", "wreimage:hooks/hook-types"];
 
 /// The imports of a guest and of the components of these names that are plugged into it, checked against what this host has.
+/// `own` is the name of a component that is to be plugged in, if it is one instead of a guest.
 pub(crate) fn read(
     engine: &Engine,
     component: &Component,
+    own: Option<&str>,
     plugs: &[String],
 ) -> Result<Wanted, ImportError> {
     let mut wanted = Wanted::default();
@@ -139,7 +145,7 @@ pub(crate) fn read(
             _ => (Caller::Guest, linked.to_owned()),
         };
         let who = || match caller {
-            Caller::Guest => grants::who(None),
+            Caller::Guest => grants::who(own),
             Caller::Plug(number) => grants::who(
                 number
                     .checked_sub(1)
@@ -170,12 +176,8 @@ pub(crate) fn read(
             wanted.wasi.push(name.to_owned());
             continue;
         }
-        if path.starts_with("wasi:") {
-            let wants = named(name, &functions);
-            return Err(match version.starts_with("0.3.") {
-                true => ImportError::AsyncWasi { wants },
-                false => ImportError::Wasi { wants },
-            });
+        if let Some(error) = closed(&who(), name, &functions) {
+            return Err(error);
         }
         let Some(capability) = ALL.iter().copied().find(|c| split(c.interface).0 == path) else {
             return Err(ImportError::UnknownInterface {
@@ -212,6 +214,20 @@ pub(crate) fn read(
         });
     }
     Ok(wanted)
+}
+
+/// What is wrong with an import of WASI that nobody gets; `None` for one that is offered, or is none of WASI.
+pub(crate) fn closed(who: &str, import: &str, functions: &[String]) -> Option<ImportError> {
+    let (path, version) = split(import);
+    if !path.starts_with("wasi:") || wasi::is_offered(import) {
+        return None;
+    }
+    let (who, wants) = (who.to_owned(), named(import, functions));
+    Some(if version.starts_with("0.3.") {
+        ImportError::AsyncWasi { who, wants }
+    } else {
+        ImportError::Wasi { who, wants }
+    })
 }
 
 #[cfg(test)]

@@ -74,6 +74,14 @@ fn argument<T: DeserializeOwned>(arguments: &Value, name: &str) -> Result<T, Fau
     })
 }
 
+/// What a component that is plugged in tells or asks of a person carries its name: it is not in the guest's voice.
+fn signed(text: String, component: Option<String>) -> String {
+    match component {
+        Some(name) => format!("{text} (by the component `{name}`)"),
+        None => text,
+    }
+}
+
 impl Course {
     /// Takes a note. Notes are taken even after a cancel.
     pub(crate) fn note(
@@ -150,12 +158,12 @@ impl Course {
                 }]
             }
             "leave" => {
-                let (text, command) = (text("text")?, text("command")?);
+                let (text, command) = (signed(text("text")?, component), text("command")?);
                 vec![Record::Reminder { text, command }]
             }
             "log" => {
                 let severity = argument::<run::Severity>(arguments, "severity")?;
-                let text = text("text")?;
+                let text = signed(text("text")?, component);
                 vec![Record::Log {
                     severity: match severity {
                         run::Severity::Debug => "debug",
@@ -225,7 +233,7 @@ impl Course {
                 let choice = |key: &str, label: &str| (key.to_owned(), label.to_owned());
                 let question = Question {
                     call: call.sequence,
-                    question,
+                    question: signed(question, self.component(origin)),
                     choices: vec![choice("yes", "go on"), choice("no", "do not")],
                     consent: false,
                 };
@@ -251,7 +259,7 @@ impl Course {
                 }
                 let question = Question {
                     call: call.sequence,
-                    question,
+                    question: signed(question, self.component(origin)),
                     choices: choices.into_iter().map(|c| (c.key, c.label)).collect(),
                     consent: false,
                 };

@@ -2,19 +2,20 @@
 
 use crate::engine::Engine;
 use crate::gate::{Course, GuestGate};
-use crate::guest::{Guest, explain};
+use crate::guest::Guest;
 use crate::limits::{Bounds, Limits};
 use crate::stop::Stop;
+use crate::trap::explain;
 use crate::wasi::{self, HasWasi, Outside, Times, Wasi};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::component::Linker;
 use wasmtime::{CallHook, Store, Trap};
-use wreimage_capability::bindings::Reimager;
+use wreimage_capability::bindings::ReimagerPre;
 use wreimage_capability::guest as wit;
 use wreimage_capability::run::{self, Severity};
-use wreimage_capability::{Border, BoxFuture, Fault, FaultKind, Function, clock};
+use wreimage_capability::{Border, BoxFuture, Caller, Fault, FaultKind, Function, clock};
 use wreimage_journal::{GuestEnd, Origin};
 
 /// How long a cancelled guest has to come to its end.
@@ -103,6 +104,8 @@ struct ByTheGate(Arc<Course>);
 
 impl ByTheGate {
     async fn call(&self, function: &'static Function, arguments: Value) -> wasmtime::Result<()> {
+        // All components share one WASI: which of them this was is not known. The next call by a capability says so again.
+        self.0.state().caller = Caller::Guest;
         // A fault is that the run was cancelled. WASI has no word for that; the next call has.
         match self.0.call(function, arguments, Origin::Guest).await {
             Ok(_) => Ok(()),
@@ -140,14 +143,14 @@ pub(crate) enum Part {
     ClosingWords,
 }
 
-/// A fresh instance that sees only what is granted.
-pub(crate) async fn instantiate(
+/// A fresh store, and the guest linked to what is granted to it and nothing else. Nothing of it has run.
+pub(crate) fn link(
     engine: &Engine,
     guest: &Guest,
     course: &Arc<Course>,
     limits: Limits,
     part: Part,
-) -> wasmtime::Result<(Store<Cell>, Reimager)> {
+) -> wasmtime::Result<(Store<Cell>, ReimagerPre<Cell>)> {
     let mut linker: Linker<Cell> = Linker::new(&engine.wasm);
     wreimage_capability::link_types(&mut linker, |cell| &mut cell.border)?;
     for import in guest.all_imports() {
@@ -183,8 +186,10 @@ pub(crate) async fn instantiate(
         }
         Ok(())
     });
-    let instance = Reimager::instantiate_async(&mut store, &guest.component, &linker).await?;
-    Ok((store, instance))
+    let linked = linker
+        .instantiate_pre(&guest.component)
+        .and_then(ReimagerPre::new)?;
+    Ok((store, linked))
 }
 
 /// Why a guest died, in its own language's words where it has some.
@@ -214,8 +219,8 @@ pub(crate) async fn run_guest(
     course: &Arc<Course>,
     limits: Limits,
 ) -> Ended {
-    let (mut store, instance) = match instantiate(engine, guest, course, limits, Part::Run).await {
-        Ok(instance) => instance,
+    let (mut store, linked) = match link(engine, guest, course, limits, Part::Run) {
+        Ok(linked) => linked,
         Err(error) => {
             let why = format!("the guest does not fit this host: {error:#}");
             return Ended::Stopped(if course.is_replaying() {
@@ -225,8 +230,11 @@ pub(crate) async fn run_guest(
             });
         }
     };
-    let exports = instance.wreimage_guest_guest();
-    let running = exports.call_run(&mut store);
+    // Code of the guest runs while it is instantiated, too.
+    let running = async {
+        let instance = linked.instantiate_async(&mut store).await?;
+        instance.wreimage_guest_guest().call_run(&mut store).await
+    };
     let cancel = course.cancel.clone();
     let answer = tokio::select! {
         answer = running => answer,

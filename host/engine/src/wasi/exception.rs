@@ -18,19 +18,16 @@ pub(super) struct Exception {
 }
 
 impl Exception {
-    /// The last one in these lines.
+    /// The one that these lines end with. One that was caught and written down is followed by no panic.
     pub(super) fn find(lines: &[&str]) -> Option<Self> {
         Exception::of_python(lines).or_else(|| Exception::of_quickjs(lines))
     }
 
     fn of_python(lines: &[&str]) -> Option<Self> {
-        let begins = lines.iter().rposition(|line| line.starts_with(PYTHON))?;
-        let traceback: Vec<&str> = lines
-            .iter()
-            .skip(begins)
-            .take_while(|line| !is_panic(line))
-            .copied()
-            .collect();
+        let panic = lines.iter().rposition(|line| is_panic(line))?;
+        let before = lines.get(..panic)?;
+        let begins = before.iter().rposition(|line| line.starts_with(PYTHON))?;
+        let traceback: Vec<&str> = before.iter().skip(begins).copied().collect();
         let traceback = traceback.join("\n").trim_end().to_owned();
         // A message of several lines begins where the frames end: with the first line that is not indented.
         let message = traceback
@@ -126,6 +123,9 @@ mod tests {
     fn other_words_are_no_exception() {
         assert_eq!(told("out of memory"), None);
         assert_eq!(told("Traceback (most recent call last):\n  a"), None);
+        // It was caught: what came of it later is something else.
+        let caught = "Traceback (most recent call last):\n  a\nValueError: no disk\ngoing on";
+        assert_eq!(told(caught), None);
         assert_eq!(told("Exception { message: Some(\"torn"), None);
     }
 }

@@ -8,6 +8,13 @@ use wasmtime::{Result, bail};
 /// How many bytes may be written at once.
 const AT_ONCE: u64 = 64 << 10;
 
+fn at_once(count: u64, does: &str, what: &str) -> Result<()> {
+    if count > AT_ONCE {
+        bail!("it {does} {count} {what} at once, and may do so with {AT_ONCE}");
+    }
+    Ok(())
+}
+
 type Answer<T> = std::result::Result<T, StreamError>;
 
 /// Gives the linker this function of `wasi:io/streams`; false when it is none of those that work here.
@@ -22,6 +29,8 @@ pub(super) fn streams<T: HasWasi>(into: &mut LinkerInstance<'_, T>, name: &str) 
                 name,
                 |mut store, (to, bytes): (Resource<Output>, Vec<u8>)| {
                     Box::new(async move {
+                        // `check-write` has said so: who writes more breaks the interface.
+                        at_once(bytes.len() as u64, "writes", "bytes")?;
                         let stream = Stream::of_number(to.rep());
                         store.data_mut().wasi().write(stream, &bytes).await?;
                         Ok((Answer::Ok(()),))
@@ -32,9 +41,7 @@ pub(super) fn streams<T: HasWasi>(into: &mut LinkerInstance<'_, T>, name: &str) 
         | "[method]output-stream.blocking-write-zeroes-and-flush" => {
             into.func_wrap_async(name, |mut store, (to, length): (Resource<Output>, u64)| {
                 Box::new(async move {
-                    if length > AT_ONCE {
-                        bail!("it writes {length} zeroes at once");
-                    }
+                    at_once(length, "writes", "zeroes")?;
                     let zeroes = vec![0; usize::try_from(length)?];
                     let stream = Stream::of_number(to.rep());
                     store.data_mut().wasi().write(stream, &zeroes).await?;
@@ -109,9 +116,7 @@ pub(super) fn input() -> Resource<Input> {
 
 impl Wasi {
     pub(super) fn random_bytes(&mut self, length: u64) -> Result<Vec<u8>> {
-        if length > AT_ONCE {
-            bail!("it wants {length} random bytes at once");
-        }
+        at_once(length, "wants", "random bytes")?;
         Ok(self.random.bytes(usize::try_from(length)?))
     }
 

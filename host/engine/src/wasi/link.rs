@@ -152,19 +152,29 @@ fn function<T: HasWasi>(into: &mut LinkerInstance<'_, T>, path: &str, name: &str
 /// type has no such answer the guest cannot have come by what the function needs; it traps.
 fn closed<T: HasWasi>(into: &mut LinkerInstance<'_, T>, path: &str, name: &str) -> Result<()> {
     let what = format!("{path}#{name}");
-    into.func_new(name, move |_, function, _, results| {
-        let kind = function.results().next();
-        match (results.first_mut(), kind) {
-            (None, _) => Ok(()),
-            (Some(result), Some(kind)) => match nothing(&kind) {
-                Some(value) => {
-                    *result = value;
-                    Ok(())
+    into.func_new_async(name, move |mut store, function, arguments, results| {
+        let what = what.clone();
+        Box::new(async move {
+            // What was lent has to be given back.
+            for argument in arguments {
+                if let Val::Resource(lent) = argument {
+                    lent.resource_drop_async(&mut store).await?;
                 }
-                None => bail!("it called {what}: a guest has no files, no network and no terminal"),
-            },
-            (Some(_), None) => bail!("{what} has a result without a type"),
-        }
+            }
+            match (results.first_mut(), function.results().next()) {
+                (None, _) => Ok(()),
+                (Some(result), Some(kind)) => match nothing(&kind) {
+                    Some(value) => {
+                        *result = value;
+                        Ok(())
+                    }
+                    None => {
+                        bail!("it called {what}: a guest has no files, no network and no terminal")
+                    }
+                },
+                (Some(_), None) => bail!("{what} has a result without a type"),
+            }
+        })
     })
 }
 
