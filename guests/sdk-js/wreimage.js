@@ -7,8 +7,8 @@
 import operator from "wreimage:operator/operator@0.1.0";
 import run from "wreimage:run/run@0.1.0";
 
-// The code of the fault of a question that nobody is there to answer.
-export const NOBODY = "operator.nobody";
+// Bytes of what a step has found, in the summary of a run: the whole is in the step.
+const FINDING_LIMIT = 160;
 
 export const SUCCESS = { tag: "success" };
 export const WARNING = { tag: "warning" };
@@ -61,6 +61,28 @@ function unwrapped(error) {
   return isFault(error) ? error : (error?.payload ?? error);
 }
 
+// What somebody should look at, on one line: the name alone would read as an order.
+function finding(name, text) {
+  const line = text.split(/[\s\p{Cc}]+/u).filter((word) => word !== "").join(" ");
+  const found = bounded(line, FINDING_LIMIT).replace(/\.$/, "");
+  if (!name) return found;
+  return found ? `"${name}": ${found}` : `"${name}"`;
+}
+
+// At most so many bytes of UTF-8, cut between two characters.
+function bounded(text, limit) {
+  const bytes = (word) => unescape(encodeURIComponent(word)).length;
+  if (bytes(text) <= limit) return text;
+  let cut = "";
+  let left = limit - bytes("…");
+  for (const character of text) {
+    left -= bytes(character);
+    if (left < 0) break;
+    cut += character;
+  }
+  return `${cut}…`;
+}
+
 // What is to be said of a step when it ends. It ends as a success unless something else is said.
 class Step {
   level = SUCCESS;
@@ -110,11 +132,23 @@ export class Actions {
   #done = [];
   #asks = null;
 
-  // Begins a step, does `work(step)`, ends it with what was said of it, and returns what `work` returned.
+  // Begins a step, does `work(step)`, which returns nothing, and ends it with what was said of it. `usuallyS`: how long it
+  // takes, in seconds.
   //
   // A fault ends the step as a failure and is thrown on; but first the operator decides whether it is done once more, left
   // out or the end, if the run was started with `--on-failure ask` or `pause`.
   step(phase, name, work, usuallyS = null) {
+    if (this.#do(phase, name, work, usuallyS, true) !== undefined) {
+      throw new TypeError(`the step "${name}" returns a value: begin it with \`value\``);
+    }
+  }
+
+  // As `step`, for work whose value is needed, and which therefore cannot be left out: returns what `work` returned.
+  value(phase, name, work, usuallyS = null) {
+    return this.#do(phase, name, work, usuallyS, false);
+  }
+
+  #do(phase, name, work, usuallyS, canSkip) {
     run.stepBegin(phase, name, usuallyS === null ? null : usuallyS * 1000);
     const step = new Step();
     for (;;) {
@@ -125,7 +159,7 @@ export class Actions {
       } catch (error) {
         const thrown = unwrapped(error);
         if (!isFault(thrown)) throw error;
-        const decision = this.#decide(name, thrown);
+        const decision = this.#decide(name, thrown, canSkip);
         if (decision === "retry") {
           step.warns(`${thrown.message}; the operator had it done once more`);
           continue;
@@ -153,7 +187,7 @@ export class Actions {
   outcome(headline) {
     const unwell = this.#done.filter(({ level }) => level.tag === "warning" || level.tag === "failure");
     const failed = unwell.some(({ level }) => level.tag === "failure");
-    const found = unwell.map(({ name, text }) => (name ? `"${name}": ${text}` : text));
+    const found = unwell.map(({ name, text }) => finding(name, text));
     return {
       verdict: { tag: failed ? "failed" : unwell.length ? "warnings" : "success" },
       summary: headline + (found.length ? ` Look at: ${found.join("; ")}.` : ""),
@@ -166,7 +200,7 @@ export class Actions {
     this.#done.push({ level: step.level, name, text: step.text });
   }
 
-  #decide(name, fault) {
+  #decide(name, fault, canSkip) {
     if (fault.kind.tag === "cancelled") return "abort";
     if (this.#asks === null) {
       const wanted = Object.fromEntries(run.getRequest().extra)["on-failure"];
@@ -175,7 +209,7 @@ export class Actions {
     if (!this.#asks) return "abort";
     const choices = [
       { key: "retry", label: "do the step once more" },
-      { key: "skip", label: "go on without it, or after it was done by hand" },
+      ...(canSkip ? [{ key: "skip", label: "go on without it, or after it was done by hand" }] : []),
       { key: "abort", label: "end the run, and take back what must not stay" },
     ];
     try {

@@ -5,6 +5,8 @@ Waiting is done by the functions of `wit_world.imports`. And no state is kept be
 in a fresh instance. Import at the top of a module: a guest that runs has no files.
 """
 
+import unicodedata
+
 from componentize_py_types import Err
 from wit_world.exports.guest import (
     Description,
@@ -28,8 +30,8 @@ from wit_world.imports.run import (
 )
 from wit_world.imports.types import Fault, FaultKind_Cancelled, FaultKind_Other, Patience
 
-# The code of the fault of a question that nobody is there to answer.
-NOBODY = "operator.nobody"
+# Bytes of what a step has found, in the summary of a run: the whole is in the step.
+_FINDING_LIMIT = 160
 
 
 def describe(name, version, summary, mutates, options=()):
@@ -81,6 +83,17 @@ def fault(code, message, system="guest"):
     return Err(Fault(FaultKind_Other(code), code, False, system, message, []))
 
 
+def _finding(name, text):
+    """What somebody should look at, on one line: the name alone would read as an order."""
+    found = " ".join("".join(" " if unicodedata.category(c) == "Cc" else c for c in text).split())
+    if len(found.encode()) > _FINDING_LIMIT:
+        found = found.encode()[: _FINDING_LIMIT - len("…".encode())].decode(errors="ignore") + "…"
+    found = found.removesuffix(".")
+    if not name:
+        return found
+    return f'"{name}": {found}' if found else f'"{name}"'
+
+
 class Step:
     """What is to be said of a step when it ends. It ends as a success unless something else is said."""
 
@@ -125,18 +138,26 @@ class Actions:
         self._asks = None
 
     def step(self, phase, name, work, usually_s=None):
-        """Begins a step, does `work(step)`, ends it with what was said of it, and returns what `work` returned.
+        """Begins a step, does `work(step)`, which returns nothing, and ends it with what was said of it.
 
         A fault (`Err`) ends the step as a failure and is raised; but first the operator decides whether it is done once
         more, left out or the end, if the run was started with `--on-failure ask` or `pause`.
         """
+        if self._do(phase, name, work, usually_s, can_skip=True) is not None:
+            raise TypeError(f'the step "{name}" returns a value: begin it with `value`')
+
+    def value(self, phase, name, work, usually_s=None):
+        """As `step`, for work whose value is needed, and which therefore cannot be left out: returns what `work` returned."""
+        return self._do(phase, name, work, usually_s, can_skip=False)
+
+    def _do(self, phase, name, work, usually_s, can_skip):
         run.step_begin(phase, name, None if usually_s is None else int(usually_s * 1000))
         step = Step()
         while True:
             try:
                 value = work(step)
             except Err as error:
-                decision = self._decide(name, error.value)
+                decision = self._decide(name, error.value, can_skip)
                 message = error.value.message
                 if decision == "retry":
                     step.warns(f"{message}; the operator had it done once more")
@@ -162,7 +183,7 @@ class Actions:
         """The outcome of a run that came to its end: the headline, and the steps that somebody should look at."""
         levels = [level for level, _, _ in self._done]
         unwell = [
-            f'"{name}": {text}' if name else text
+            _finding(name, text)
             for level, name, text in self._done
             if isinstance(level, (Level_Warning, Level_Failure))
         ]
@@ -179,7 +200,7 @@ class Actions:
         run.step_end(step.level, step._text(), step._evidence)
         self._done.append((step.level, name, step._text()))
 
-    def _decide(self, name, fault):
+    def _decide(self, name, fault, can_skip):
         if isinstance(fault.kind, FaultKind_Cancelled):
             return "abort"
         if self._asks is None:
@@ -187,11 +208,10 @@ class Actions:
             self._asks = wanted in ("ask", "pause")
         if not self._asks:
             return "abort"
-        choices = [
-            operator.Choice("retry", "do the step once more"),
-            operator.Choice("skip", "go on without it, or after it was done by hand"),
-            operator.Choice("abort", "end the run, and take back what must not stay"),
-        ]
+        choices = [operator.Choice("retry", "do the step once more")]
+        if can_skip:
+            choices.append(operator.Choice("skip", "go on without it, or after it was done by hand"))
+        choices.append(operator.Choice("abort", "end the run, and take back what must not stay"))
         try:
             return operator.choose(f'"{name}" has failed: {fault.message}', choices)
         except Err:

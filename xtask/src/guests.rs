@@ -1,14 +1,13 @@
 //! Builds the guests into components.
 
-use crate::toolchain::{self, TARGET, Toolchain};
+use crate::toolchain;
 use crate::{component, digest, inner, repository};
 use anyhow::{Context, Result, bail};
-use std::env;
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
+use wreimage_kit::{TARGET, Toolchain, write_whole};
 
 /// The guest that a site's components can be plugged into, and the package with the defaults of its hooks: what is shipped
 /// is both in one.
@@ -126,7 +125,10 @@ fn names_in(folder: &Path, wanted: fn(&Path) -> bool) -> Result<Vec<String>> {
 fn digest_of_sources(toolchain: &Toolchain) -> Result<String> {
     let root = repository::root();
     let mut contents = digest::Contents::new();
-    contents.add("toolchain", toolchain.version()?.as_bytes());
+    contents.add(
+        "toolchain",
+        toolchain.version(&toolchain::bounds())?.as_bytes(),
+    );
     // xtask, because it says how modules are compiled and wrapped.
     // The library that wraps them is pinned in the workspace.
     let manifest = root.join("Cargo.toml");
@@ -163,7 +165,7 @@ fn build_set(set: &Set, toolchain: &Toolchain, digest: &str) -> Result<()> {
         println!("xtask: {}/{name}.wasm {size} bytes", shown.display());
         ship_invariants(set, name)?;
     }
-    write_whole(&set.stamp(), digest.as_bytes())?;
+    write(&set.stamp(), digest.as_bytes())?;
     println!("xtask: {:.1} s", began.elapsed().as_secs_f64());
     Ok(())
 }
@@ -177,7 +179,7 @@ fn ship_invariants(set: &Set, name: &str) -> Result<()> {
             let beside = set.component(name).with_extension("invariants.toml");
             let text =
                 fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-            write_whole(&beside, &text)?;
+            write(&beside, &text)?;
         }
     }
     Ok(())
@@ -185,11 +187,10 @@ fn ship_invariants(set: &Set, name: &str) -> Result<()> {
 
 /// A cargo in the workspace of the guests.
 pub fn cargo(toolchain: &Toolchain) -> Command {
-    let mut command = toolchain.cargo();
+    let mut command = toolchain.cargo(&[(repository::root(), "wreimage")]);
     command
         .current_dir(repository::guests())
-        .env("CARGO_TARGET_DIR", repository::guests_build())
-        .env("RUSTFLAGS", remapped(&toolchain.sources()));
+        .env("CARGO_TARGET_DIR", repository::guests_build());
     command
 }
 
@@ -201,28 +202,6 @@ pub fn natively(command: &mut Command) {
         .env("CARGO_TARGET_DIR", repository::guests_native())
         // Only makes components smaller, and takes long.
         .env("CARGO_PROFILE_RELEASE_LTO", "off");
-}
-
-/// Compiler flags by which the paths of this machine stay out of the guests: the same sources give the same bytes.
-fn remapped(sources: &Path) -> OsString {
-    let home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| {
-        let home = env::var_os("HOME")?;
-        Some(Path::new(&home).join(".cargo"))
-    });
-    let mut flags = OsString::new();
-    let places = [
-        (Some(repository::root().to_owned()), "wreimage"),
-        (home, "cargo"),
-        (Some(sources.to_owned()), "rust"),
-    ];
-    for (place, name) in places {
-        if let Some(place) = place {
-            flags.push("--remap-path-prefix=");
-            flags.push(place);
-            flags.push(format!("={name} "));
-        }
-    }
-    flags
 }
 
 /// Version of the SDK.
@@ -240,7 +219,7 @@ fn make(set: &Set, name: &str, version: &str) -> Result<usize> {
     let module = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let stays = name == NOT_WRAPPED || !component::has_type_information(&module)?;
     if set.core_modules && stays {
-        write_whole(&set.component(name), &module)?;
+        write(&set.component(name), &module)?;
         return Ok(module.len());
     }
     let mut component = component::wrap(&module, name, version)?;
@@ -258,14 +237,10 @@ fn make(set: &Set, name: &str, version: &str) -> Result<usize> {
         let defaults = component::wrap(&module, DEFAULTS, version)?;
         component = wreimage_composition::complete(&component, &defaults)?;
     }
-    write_whole(&set.component(name), &component)?;
+    write(&set.component(name), &component)?;
     Ok(component.len())
 }
 
-/// Writes a file so that nobody ever sees a part of it.
-fn write_whole(path: &Path, contents: &[u8]) -> Result<()> {
-    let part = path.with_extension("part");
-    fs::write(&part, contents)
-        .and_then(|()| fs::rename(&part, path))
-        .with_context(|| format!("cannot write {}", path.display()))
+fn write(path: &Path, contents: &[u8]) -> Result<()> {
+    write_whole(path, contents).with_context(|| format!("cannot write {}", path.display()))
 }

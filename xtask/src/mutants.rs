@@ -3,7 +3,7 @@
 //! A mutant is a patch in `tests/scenarios/mutants`. Its first lines say what the bug is and which scenarios must fail.
 
 use crate::built::Built;
-use crate::toolchain::{self, TARGET, Toolchain};
+use crate::toolchain;
 use crate::{component, guests, inner, repository};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeSet;
@@ -11,6 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
+use wreimage_kit::{TARGET, Toolchain};
 
 /// Patches of the host are for a build of their own.
 const OF_THE_HOST: &str = "host-";

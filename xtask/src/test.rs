@@ -128,7 +128,7 @@ struct Line {
 pub fn run(part: Option<Part>) -> Result<()> {
     let parts: Vec<Part> = part.map_or_else(|| Part::value_variants().to_vec(), |part| vec![part]);
     let mut wanted = packages(&parts)?;
-    wanted.extend(toolchain::missing()?);
+    wanted.extend(toolchain::missing());
     let with_languages = parts.contains(&Part::Languages);
     if with_languages {
         wanted.extend(languages::missing());

@@ -33,7 +33,7 @@ export const guest = {
       }
       step.says("the machine is on");
     });
-    const before = actions.step("check", "Read the boot id", (step) => {
+    const before = actions.value("check", "Read the boot id", (step) => {
       const bootId = remote.getBootId("production");
       step.evidence("boot id", bootId);
       return { bootId, timeMs: clock.now() };
@@ -52,7 +52,7 @@ export const guest = {
       ipmi.setPower("cycle");
       step.says("told the BMC");
     });
-    const boot = actions.step(
+    const boot = actions.value(
       "cycle",
       "Wait for a new boot",
       (step) => {

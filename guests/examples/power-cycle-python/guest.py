@@ -41,7 +41,7 @@ class Guest(exports.Guest):
             return Before(boot_id, clock.now())
 
         actions.step("check", "Read the power state", check_power)
-        before = actions.step("check", "Read the boot id", read_boot_id)
+        before = actions.value("check", "Read the boot id", read_boot_id)
 
         no_prompt = wreimage.options(request).get("no-prompt") == "true"
         if not (no_prompt or operator.confirm(f"Power cycle {host} now?")):
@@ -63,7 +63,7 @@ class Guest(exports.Guest):
 
         actions.step("cycle", "Boot from disk next", boot_from_disk)
         actions.step("cycle", "Power cycle", power_cycle)
-        boot = actions.step("cycle", "Wait for a new boot", wait_for_boot, usually_s=300)
+        boot = actions.value("cycle", "Wait for a new boot", wait_for_boot, usually_s=300)
         clock.sleep(5000)
 
         def look(step):

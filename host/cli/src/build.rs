@@ -5,6 +5,7 @@ use crate::exit::{Exit, Failure};
 use crate::surroundings::engine;
 use crate::tell;
 use std::path::{Path, PathBuf};
+use tokio::signal::unix::{SignalKind, signal};
 use wreimage_engine::{Guest, GuestError, Plugged};
 use wreimage_kit::{Builder, Built, KitError};
 
@@ -53,8 +54,10 @@ pub async fn build(arguments: &Build) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// Ctrl-C stops what is being built.
+/// Ctrl-C and SIGTERM stop what is being built.
 async fn make(arguments: &Build) -> Result<Built, Failure> {
+    let mut terminate = signal(SignalKind::terminate())
+        .map_err(|error| Failure::internal(format!("SIGTERM cannot be awaited: {error}")))?;
     let builder = Builder::new(arguments.timeout);
     let stop = builder.stop.clone();
     let folder = arguments.folder.clone();
@@ -62,6 +65,10 @@ async fn make(arguments: &Build) -> Result<Built, Failure> {
     let made = tokio::select! {
         made = &mut making => made,
         _ = tokio::signal::ctrl_c() => {
+            stop.now();
+            making.await
+        }
+        _ = terminate.recv() => {
             stop.now();
             making.await
         }

@@ -7,6 +7,7 @@ use crate::surroundings;
 use crate::tell;
 use std::path::{Path, PathBuf};
 use wreimage_engine::{Guest, Plug};
+use wreimage_kit::write_whole;
 
 /// Writes the file.
 pub async fn compose(arguments: &Compose) -> Result<Exit, Failure> {
@@ -15,7 +16,7 @@ pub async fn compose(arguments: &Compose) -> Result<Exit, Failure> {
         Some(path) => path.clone(),
         None => default_path(&arguments.guest, &arguments.plug),
     };
-    write(&path, &bytes).map_err(|error| {
+    write_whole(&path, &bytes).map_err(|error| {
         Failure::usage(format!("{} cannot be written: {error}", path.display()))
     })?;
     tell::line(&format!(
@@ -70,19 +71,6 @@ fn default_path(guest: &str, plugs: &[String]) -> PathBuf {
         .map(stem)
         .collect();
     PathBuf::from(format!("{}.wasm", names.join("+")))
-}
-
-/// Whoever reads the file sees all of it or what was there before.
-fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut part = path.as_os_str().to_owned();
-    part.push(format!(".{}.part", std::process::id()));
-    let part = PathBuf::from(part);
-    let written = std::fs::write(&part, bytes).and_then(|()| std::fs::rename(&part, path));
-    if written.is_err() {
-        // What is half-written is of no use to anybody.
-        let _gone = std::fs::remove_file(&part);
-    }
-    written
 }
 
 #[cfg(test)]

@@ -2,6 +2,9 @@
 
 use crate::child::{Bounds, Stop};
 use crate::{COMPONENTIZE_PY, COMPONENTIZE_QJS, KitError, Language, javascript, python, rust};
+use std::fs::Permissions;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -77,11 +80,27 @@ impl Built {
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), KitError> {
-        let part = path.with_extension("part");
-        std::fs::write(&part, &self.bytes)
-            .and_then(|()| std::fs::rename(&part, path))
-            .map_err(KitError::file(path))
+        write_whole(path, &self.bytes).map_err(KitError::file(path))
     }
+}
+
+/// Writes a file so that whoever reads it sees all of it or what was there before.
+///
+/// # Errors
+/// When it cannot be written; nothing is left of it then.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::Builder::new()
+        .prefix(".wreimage-")
+        // As the user's mask has it.
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.persist(path)?;
+    Ok(())
 }
 
 /// What a tool has left.

@@ -1,7 +1,7 @@
 //! Programs that are started: each has a deadline and can be stopped.
 
 use crate::KitError;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -34,12 +34,17 @@ impl Stop {
 
 /// Until when programs may run, and who can end them before.
 #[derive(Debug, Clone)]
-pub(crate) struct Bounds {
+pub struct Bounds {
     pub(crate) deadline: Duration,
     pub(crate) stop: Stop,
 }
 
 impl Bounds {
+    /// `deadline` is that of each program.
+    pub fn new(deadline: Duration, stop: Stop) -> Self {
+        Bounds { deadline, stop }
+    }
+
     /// Runs a program to its end. What it says goes to standard error; standard input is empty.
     pub(crate) fn run(&self, command: &mut Command) -> Result<(), KitError> {
         command.stdin(Stdio::null()).stdout(std::io::stderr());
@@ -70,16 +75,10 @@ impl Bounds {
 
     fn wait(&self, group: &mut Group, shown: &str) -> Result<ExitStatus, KitError> {
         let began = Instant::now();
+        let lost = |error: std::io::Error| KitError::Wrong(format!("{shown} is lost: {error}"));
         loop {
-            match group.child.try_wait() {
-                Ok(Some(status)) => {
-                    group.ended = true;
-                    return Ok(status);
-                }
-                Ok(None) => {}
-                Err(error) => {
-                    return Err(KitError::Wrong(format!("{shown} is lost: {error}")));
-                }
+            if group.has_ended().map_err(lost)? {
+                return group.end().map_err(lost);
             }
             if self.stop.is_wanted() {
                 return Err(KitError::Stopped);
@@ -95,9 +94,10 @@ impl Bounds {
     }
 }
 
-/// A program and all that it starts; killed when it is dropped before its end.
+/// A program and all that it starts. At its end, or when it is dropped before, what is left of them is killed.
 struct Group {
     child: Child,
+    leader: Option<Pid>,
     ended: bool,
 }
 
@@ -108,23 +108,36 @@ impl Group {
             KitError::Wrong(format!("{} cannot be started: {error}", shown(command)))
         })?;
         Ok(Group {
+            leader: i32::try_from(child.id()).ok().and_then(Pid::from_raw),
             child,
             ended: false,
         })
+    }
+
+    /// Whether the program itself has ended. It keeps its number until [`end`](Group::end).
+    fn has_ended(&self) -> std::io::Result<bool> {
+        let Some(leader) = self.leader else {
+            return Ok(true);
+        };
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        Ok(waitid(WaitId::Pid(leader), look)?.is_some())
+    }
+
+    fn end(&mut self) -> std::io::Result<ExitStatus> {
+        if let (Some(leader), false) = (self.leader, self.ended) {
+            // All of them may have ended.
+            let _gone = kill_process_group(leader, Signal::KILL);
+        }
+        self.ended = true;
+        self.child.wait()
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        if self.ended {
-            return;
+        if !self.ended {
+            let _reaped = self.end();
         }
-        let leader = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        if let Some(leader) = leader {
-            // It may have ended in this moment.
-            let _gone = kill_process_group(leader, Signal::KILL);
-        }
-        let _reaped = self.child.wait();
     }
 }
 
@@ -157,10 +170,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     fn bounds(millis: u64) -> Bounds {
-        Bounds {
-            deadline: Duration::from_millis(millis),
-            stop: Stop::new(),
-        }
+        Bounds::new(Duration::from_millis(millis), Stop::new())
     }
 
     fn shell(script: &str) -> Command {
@@ -202,6 +212,14 @@ mod tests {
             assert!(began.elapsed() < Duration::from_secs(60), "{pid} lives");
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    #[test]
+    fn what_a_program_leaves_behind_holds_up_nobody() {
+        let began = Instant::now();
+        let said = bounds(60_000).output(&mut shell("sleep 600 & echo yes"));
+        assert_eq!(said.unwrap(), "yes\n");
+        assert!(began.elapsed() < Duration::from_secs(60));
     }
 
     #[test]

@@ -11,6 +11,19 @@ pub enum KitError {
     /// A program is missing; the text has the line that installs it.
     #[error("{0}")]
     Missing(String),
+    /// No Rust toolchain compiles for WebAssembly.
+    #[error(
+        "no Rust toolchain here, of version 1.{oldest} or later, can compile for {target}. Run one of\n\n    rustup target add \
+         {target}\n    apt-get install {packages}   # Debian 12, as root\n",
+        target = crate::toolchain::TARGET,
+        packages = packages.join(" ")
+    )]
+    NoToolchain {
+        /// The oldest minor version of Rust 1 that is accepted.
+        oldest: u32,
+        /// What Debian has and is not installed.
+        packages: Vec<&'static str>,
+    },
     /// A program said no; its own words stand above.
     #[error("{program} failed ({how}); what it said stands above. The component was not made")]
     Failed {

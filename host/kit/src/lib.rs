@@ -16,9 +16,10 @@ mod toolchain;
 mod tools;
 mod wit;
 
-pub use build::{Builder, Built};
-pub use child::Stop;
+pub use build::{Builder, Built, write_whole};
+pub use child::{Bounds, Stop};
 pub use error::KitError;
 pub use language::Language;
 pub use new::create;
+pub use toolchain::{Compiler, TARGET, Toolchain, is_scrubbed, scrubbed};
 pub use tools::{COMPONENTIZE_PY, COMPONENTIZE_QJS, Tool};

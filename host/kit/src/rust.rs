@@ -11,10 +11,10 @@ use wit_component::ComponentEncoder;
 pub(crate) fn build(folder: &Path, bounds: &Bounds) -> Result<(String, Vec<u8>), KitError> {
     let toolchain = Toolchain::find(bounds)?;
     let package = Package::of(folder, &toolchain, bounds)?;
-    let mut cargo = toolchain.cargo();
+    let mut cargo = toolchain.cargo(&[(folder, &package.name)]);
     cargo
         .current_dir(folder)
-        .args(["build", "--release", "--lib", "--package", &package.name])
+        .args(["build", "--lib", "--package", &package.name])
         .args(toolchain.build_arguments());
     bounds.run(&mut cargo)?;
     let module = made(&package.module())?;
@@ -42,7 +42,7 @@ struct Package {
 
 impl Package {
     fn of(folder: &Path, toolchain: &Toolchain, bounds: &Bounds) -> Result<Self, KitError> {
-        let mut cargo = toolchain.cargo();
+        let mut cargo = toolchain.cargo(&[]);
         cargo
             .current_dir(folder)
             .args(["metadata", "--no-deps", "--format-version", "1"]);

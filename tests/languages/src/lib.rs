@@ -120,8 +120,13 @@ impl User {
 
     /// Runs a guest in the lab on host1001, with consent and events on standard output.
     pub fn run(&self, guest: &str, more: &[&str]) -> Done {
+        self.run_in("--lab", guest, more)
+    }
+
+    /// The same in this lab, an option of `wreimage run`.
+    pub fn run_in(&self, lab: &str, guest: &str, more: &[&str]) -> Done {
         let fixed = [
-            "run", guest, "--lab", "--host", "host1001", "--yes", "host1001", "--output", "json",
+            "run", guest, lab, "--host", "host1001", "--yes", "host1001", "--output", "json",
         ];
         self.wreimage(&[&fixed[..], more].concat())
     }

@@ -33,6 +33,19 @@ fn nothing_of_the_machine_is_behind_wasi() {
     has("warn: to standard error");
     has("info: environment: [], arguments: []");
     has("info: slept 90 s");
+    has("info: input: ''");
+    // Time is that of the last outcome, in which the clock told it.
+    has("info: time: 0");
+    for what in ["name", "connection", "socket"] {
+        let refused = format!("info: {what}: no: ");
+        assert!(
+            log.iter().any(|it| it.starts_with(&refused)),
+            "{what}: {log:#?}"
+        );
+    }
+    // A long line is cut, and all of it is there.
+    let xs: usize = log.iter().map(|it| it.matches('x').count()).sum();
+    assert!(xs >= 50_000, "{xs}");
     assert!(
         log.iter()
             .any(|it| it.starts_with("info: /etc/passwd: no: ")),

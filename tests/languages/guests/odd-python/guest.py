@@ -2,6 +2,7 @@
 
 import os
 import random
+import socket
 import sys
 import time
 import uuid
@@ -21,6 +22,18 @@ def closed(actions):
             run.log(run.Severity.ERROR, f"opened {path}: {os.listdir(path)}")
         except OSError as error:
             run.log(run.Severity.INFO, f"{path}: no: {type(error).__name__}")
+    for what, reach in (
+        ("name", lambda: socket.getaddrinfo(b"localhost", 80)),
+        ("connection", lambda: socket.socket().connect(("127.0.0.1", 80))),
+        ("socket", lambda: socket.socket().bind(("127.0.0.1", 0))),
+    ):
+        try:
+            run.log(run.Severity.ERROR, f"opened a {what}: {reach()}")
+        except OSError as error:
+            run.log(run.Severity.INFO, f"{what}: no: {type(error).__name__}")
+    run.log(run.Severity.INFO, f"input: {sys.stdin.read()!r}")
+    print("x" * 50_000)
+    run.log(run.Severity.INFO, f"time: {time.time() * 1000 - clock.now():.0f}")
     run.log(run.Severity.INFO, f"environment: {sorted(os.environ)}, arguments: {sys.argv}")
     before = time.monotonic()
     time.sleep(90)
