@@ -23,17 +23,6 @@ pub fn programs() -> PathBuf {
     programs
 }
 
-/// Whether the program has this sub-command.
-pub fn has_command(name: &str) -> bool {
-    let help = Command::new(programs().join("wreimage"))
-        .arg("--help")
-        .output()
-        .unwrap();
-    let help = String::from_utf8(help.stdout).unwrap();
-    help.lines()
-        .any(|line| line.starts_with("  ") && line.split_whitespace().next() == Some(name))
-}
-
 impl Place {
     /// An empty one.
     #[allow(clippy::new_without_default)] // it makes a folder

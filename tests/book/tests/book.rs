@@ -4,7 +4,7 @@
 use std::path::Path;
 use wreimage_book_tests::block::{Block, blocks, commands, is_part_of};
 use wreimage_book_tests::link::{anchors, relative};
-use wreimage_book_tests::place::{Place, has_command};
+use wreimage_book_tests::place::Place;
 use wreimage_book_tests::{Page, pages, root};
 
 /// Blocks that cannot be run, over all pages: each has its reason beside it.
@@ -12,6 +12,9 @@ const SKIPPED_AT_MOST: usize = 8;
 
 /// Beginnings of lines that a test must not run.
 const OUTSIDE: [&str; 3] = ["cargo ", "git clone", "sudo "];
+
+/// What a block may say of itself.
+const KEYS: [&str; 3] = ["file", "name", "skip"];
 
 /// A scenario with which invariants are judged.
 const QUICK: &str =
@@ -33,11 +36,12 @@ fn every_block_is_what_it_claims() {
 }
 
 fn check(place: &Place, block: &Block) -> Result<(), String> {
-    if let Some(needs) = block.key("needs")
-        && !has_command(needs)
-    {
-        println!("  line {}: WAITS for `wreimage {needs}`", block.line);
-        return Ok(());
+    let unknown = block
+        .keys
+        .iter()
+        .find(|(key, _)| !KEYS.contains(&key.as_str()));
+    if let Some((key, _)) = unknown {
+        return Err(format!("no known key: {key}"));
     }
     let words: Vec<&str> = block.words.iter().map(String::as_str).collect();
     match (block.language.as_str(), words.as_slice()) {
@@ -184,6 +188,7 @@ fn a_bad_block_is_found() {
     assert!(verdict("```sh\nwreimage frobnicate\n```\n").is_err());
     assert!(verdict("```toml site\nname = \"x\"\nno-such-key = 1\n```\n").is_err());
     assert!(verdict("```toml scenario\nhost = \"host1001\"\n```\n").is_err());
+    assert!(verdict("```sh needs=test\ntrue\n```\n").is_err());
     verdict("```sh\nfalse  # exit 1\n```\n").unwrap();
     assert!(!leads(&root().join("README.md"), "docs/no-such.md"));
     assert!(!leads(&root().join("README.md"), "docs/sweep.md#no-such"));
