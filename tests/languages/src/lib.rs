@@ -91,6 +91,16 @@ impl User {
 
     /// The same with more in the environment.
     pub fn with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Done {
+        let output = self.command(arguments, environment).output().unwrap();
+        Done {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// The command, not started.
+    pub fn command(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Command {
         let program = root().join("target/release/wreimage");
         let mut command = Command::new(program);
         command
@@ -110,12 +120,7 @@ impl User {
         for (name, value) in environment {
             command.env(name, value);
         }
-        let output = command.output().unwrap();
-        Done {
-            code: output.status.code().unwrap_or(-1),
-            out: String::from_utf8_lossy(&output.stdout).into_owned(),
-            err: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        command
     }
 
     /// Runs a guest in the lab on host1001, with consent and events on standard output.

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use serde_json::Value;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 use wreimage_language_tests::{Done, User, guest};
 
 fn odd(language: &str) -> String {
@@ -190,4 +192,59 @@ fn a_python_guest_makes_the_same_calls_in_another_process() {
 #[test]
 fn a_javascript_guest_makes_the_same_calls_in_another_process() {
     goes_on("js");
+}
+
+/// Killed in the middle of the wait for the new boot: the machine was power cycled once, and the run comes to its end.
+fn survives_a_kill(language: &str) {
+    let user = User::new();
+    let world = user.home.path().join("world");
+    let mut run = user
+        .command(
+            &[
+                "run",
+                &guest(&format!("power-cycle-{language}")),
+                "--world",
+                world.to_str().unwrap(),
+                "--host",
+                "host1001",
+                "--yes",
+                "host1001",
+                "--no-prompt",
+                "--speed",
+                "10",
+            ],
+            &[],
+        )
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let began = Instant::now();
+    loop {
+        let runs = user.wreimage(&["runs", "--lab"]).said();
+        if runs.contains("Wait for a new boot") {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "{runs}");
+    }
+    run.kill().unwrap();
+    run.wait().unwrap();
+    let runs = user.home.path().join(".local/state/wreimage/runs");
+    let id = std::fs::read_dir(runs).unwrap().next().unwrap().unwrap();
+    let id = id.file_name().into_string().unwrap();
+    user.wreimage(&["resume", &id, "--speed", "0"])
+        .ends_with(0, &["was power cycled and is up again"]);
+    let log = user.wreimage(&["logs", &id, "--output", "json"]);
+    let cycles = log
+        .events()
+        .iter()
+        .filter(|event| event["event"] == "outcome" && event["function"] == "ipmi.set-power")
+        .count();
+    assert_eq!(cycles, 1, "{}", log.said());
+}
+
+#[test]
+fn a_run_that_is_killed_in_a_call_goes_on_in_python_and_javascript() {
+    survives_a_kill("python");
+    survives_a_kill("js");
 }
