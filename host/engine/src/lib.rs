@@ -54,6 +54,7 @@ mod wasi;
 pub use cancel::Cancel;
 pub use consent::{Consent, ConsentComponent, ConsentRequest, GivenConsent};
 pub use engine::Engine;
+pub use gate::{call_deadline, overdue};
 pub use grants::{Absent, Grants};
 pub use guest::{Guest, GuestError, Plugged};
 pub use imports::{Import, ImportError};
