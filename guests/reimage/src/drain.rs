@@ -3,12 +3,13 @@
 use crate::machine::Machine;
 use crate::options::Asked;
 use crate::policy;
-use crate::quiet::{Quiet, Silence, end_of, silenced, time_of_day};
+use crate::quiet::{self, Quiet, Silence, end_of, silenced, time_of_day};
 use crate::repool::{Todo, idle, todos};
 use crate::steps::drain as steps;
 use wreimage_sdk::conftool::{self, PoolObject};
 use wreimage_sdk::{
-    Actions, Fault, FaultKind, Offers, Step, alertmanager, attempt, clock, icinga, leave, puppet,
+    Actions, Fault, FaultKind, Offers, Step, alertmanager, attempt, clock, leave, puppet,
+    retry_if_worth,
 };
 
 /// What the drain leaves for later.
@@ -103,10 +104,10 @@ fn not_disabled(asked: &Asked, machine: &Machine) -> Option<String> {
 
 /// When the downtime ends; none when the operator went on without.
 fn set_downtime(asked: &Asked, step: &mut Step) -> Result<Option<u64>, Fault> {
-    let set = attempt(&offers("downtime"), step, |_| {
+    let set = attempt(&offers("downtime"), step, |step| {
         // Before it is set: what is set must not be forgotten because of what comes after.
         let ends_ms = end_of(policy::OLD_DOWNTIME)?;
-        icinga::set_downtime(policy::millis(policy::OLD_DOWNTIME), &asked.reason())?;
+        quiet::set_downtime(asked, policy::OLD_DOWNTIME, step)?;
         Ok(ends_ms)
     })?;
     if let Some(ends_ms) = set {
@@ -168,6 +169,7 @@ fn depool(asked: &Asked, machine: &Machine, step: &mut Step) -> Result<Vec<Todo>
         leave(&todo.text, &todo.command)?;
     }
     set?;
+    is_depooled(&machine.device.fqdn, value)?;
     step.says(format!("set pooled={value} in {} services", changed.len()));
     for object in &changed {
         step.evidence("before", object);
@@ -177,6 +179,28 @@ fn depool(asked: &Asked, machine: &Machine, step: &mut Step) -> Result<Vec<Todo>
         return out_of_service(&machine.device.fqdn, &before, step);
     }
     Ok(repool)
+}
+
+/// What is said to be set is not always so, and a host that serves must not be wiped.
+fn is_depooled(fqdn: &str, value: &str) -> Result<(), Fault> {
+    let now = retry_if_worth(policy::ASK_SERVICE, |_| conftool::get_objects())?;
+    let still: Vec<String> = now
+        .iter()
+        .filter(|object| object.pooled != value)
+        .map(|object| format!("{} (pooled={})", object.service, object.pooled))
+        .collect();
+    if still.is_empty() {
+        return Ok(());
+    }
+    Err(Fault::new(
+        FaultKind::Rejected,
+        "reimage.not-depooled",
+        "conftool",
+        format!(
+            "conftool has taken pooled={value} for {fqdn}, and shows otherwise: {}. The machine is as it was.",
+            still.join(", ")
+        ),
+    ))
 }
 
 /// A new host is not depooled. One that an earlier run has depooled is called new by the next run, and must not be

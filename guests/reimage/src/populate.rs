@@ -3,7 +3,7 @@
 use crate::drain::Drained;
 use crate::options::Asked;
 use crate::policy;
-use crate::quiet::{Quiet, Silence, end_of, silenced, time_of_day};
+use crate::quiet::{self, Quiet, Silence, end_of, silenced, time_of_day};
 use crate::steps::populate as steps;
 use wreimage_sdk::{
     Actions, Fault, Offers, Step, alertmanager, attempt, icinga, puppet, puppetdb, text,
@@ -106,7 +106,7 @@ fn icinga_knows(step: &mut Step) -> Result<bool, Fault> {
 /// When the downtime ends: that of the old system is replaced, and not shortened.
 fn set_downtime(asked: &Asked, drained: &Drained, step: &mut Step) -> Result<Option<u64>, Fault> {
     let ends_ms = end_of(policy::NEW_DOWNTIME)?.max(drained.quiet.downtime.unwrap_or_default());
-    let set = icinga::set_downtime(policy::millis(policy::NEW_DOWNTIME), &asked.reason());
+    let set = quiet::set_downtime(asked, policy::NEW_DOWNTIME, step);
     let failed = "Unable to downtime the new host on Icinga";
     if step.tolerates(failed, set)?.is_none() {
         return Ok(None);

@@ -4,7 +4,7 @@ use crate::options::Asked;
 use crate::policy::{self, millis};
 use crate::repool::Todo;
 use std::time::Duration;
-use wreimage_sdk::{Fault, clock};
+use wreimage_sdk::{Fault, FaultKind, Step, clock, icinga, retry_if_worth};
 
 /// What this run has set, so far. Times are milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -65,6 +65,27 @@ pub fn todos(asked: &Asked, downtimed: bool, silence: Option<&str>) -> Vec<Todo>
         command: format!("amtool silence expire {id}"),
     });
     downtime.into_iter().chain(silence).collect()
+}
+
+/// Sets this run's downtime, and looks whether it holds: what is said to be set is not always there.
+///
+/// # Errors
+/// When it cannot be set, or is not there afterwards.
+pub fn set_downtime(asked: &Asked, duration: Duration, step: &mut Step) -> Result<(), Fault> {
+    icinga::set_downtime(millis(duration), &asked.reason())?;
+    let status = retry_if_worth(policy::ASK_SERVICE, |_| icinga::get_status());
+    match step.tolerates("whether the downtime holds could not be asked", status)? {
+        Some(status) if !status.downtimed => Err(Fault::new(
+            FaultKind::Rejected,
+            "reimage.no-downtime",
+            "icinga",
+            format!(
+                "Icinga has taken a downtime of {}, and shows none.",
+                asked.host
+            ),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// When something ends that is set now for so long.

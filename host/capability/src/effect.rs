@@ -66,8 +66,36 @@ pub struct Function {
     pub inverse: Option<Inverse>,
     /// Who decides when nothing can tell whether it happened; for a `once` call.
     pub doubt: Doubt,
-    /// Whether it returns nothing: only then can a person supply its outcome.
-    pub returns_nothing: bool,
+    /// What it returns: only of nothing can a person supply it.
+    pub returns: Returns,
+    /// Reads an outcome of it from plain values and gives it back as it was understood: a field that its type does not
+    /// have is gone.
+    ///
+    /// # Errors
+    /// When it is no outcome of this function.
+    pub understand: fn(&serde_json::Value) -> serde_json::Result<serde_json::Value>,
+}
+
+/// What a function returns when it succeeds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Returns {
+    /// Nothing.
+    Nothing,
+    /// Yes or no: of a mutation, whether there was anything to change.
+    YesOrNo,
+    /// Something else.
+    Other,
+}
+
+impl Returns {
+    /// By the name of the type, as the effect table has it.
+    pub(crate) const fn of(name: &str) -> Self {
+        match name.as_bytes() {
+            b"()" => Returns::Nothing,
+            b"bool" => Returns::YesOrNo,
+            _ => Returns::Other,
+        }
+    }
 }
 
 impl fmt::Display for Function {

@@ -39,7 +39,7 @@ pub use bindings::wreimage::types::types::{Fault, FaultKind, Patience};
 pub use border::{Border, Caller, Gate};
 pub use call::{Call, Silent, Sink};
 pub use clocks::{Clock, SystemClock, from_millis, to_millis};
-pub use effect::{Capability, Doubt, Effect, Function, Inverse, Server};
+pub use effect::{Capability, Doubt, Effect, Function, Inverse, Returns, Server};
 pub use facts::{Facts, Validity};
 pub use futures::future::BoxFuture;
 pub use listing::{ALL, capability, function, link, link_types};

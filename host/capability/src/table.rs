@@ -34,6 +34,10 @@ macro_rules! effects {
         /// One entry of the effect table a function.
         #[allow(non_upper_case_globals)]
         pub mod functions {
+            // The types of the outcomes.
+            #[allow(unused_imports, clippy::wildcard_imports)]
+            use super::*;
+
             $(
                 #[doc = concat!("`", stringify!($capability), ".", stringify!($function), "`")]
                 pub static $function: $crate::Function = $crate::Function {
@@ -49,7 +53,10 @@ macro_rules! effects {
                     effect: $crate::table::effects!(@effect $effect),
                     inverse: $crate::table::effects!(@inverse $($inverse, $valid, $thing)?),
                     doubt: $crate::table::effects!(@doubt $($doubt)?),
-                    returns_nothing: matches!(stringify!($returns).as_bytes(), b"()"),
+                    returns: $crate::effect::Returns::of(stringify!($returns)),
+                    understand: |outcome| {
+                        $crate::border::value(&<$returns as ::serde::Deserialize>::deserialize(outcome)?)
+                    },
                 };
             )*
         }

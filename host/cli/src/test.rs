@@ -1,6 +1,7 @@
 //! `wreimage test`: a guest against scenarios, and its sweep.
 
 mod junit;
+mod sweep;
 mod tell;
 
 use crate::arguments::Test;
@@ -12,16 +13,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tell::Teller;
+use tokio::task::JoinError;
 use wreimage_scenario::{
-    Case, Invariants, Played, Scenario, ScenarioError, Snapshot, Subject, Swept, cases, check,
-    find, play, sweep_case,
+    Invariants, PlayError, Played, Scenario, ScenarioError, Snapshot, Subject, check, find, play,
 };
 
 /// A scenario, or a case of a sweep, that was played.
 pub struct Tried {
     /// Its name.
     name: String,
-    /// How the run ended.
+    /// The scenario that was swept.
+    of: Option<String>,
+    /// How the run ended; empty when it came to no end.
     outcome: String,
     /// What is not as it must be.
     wrong: Vec<String>,
@@ -29,6 +32,16 @@ pub struct Tried {
     took: Duration,
     /// The line that does it again.
     again: Option<String>,
+}
+
+impl Tried {
+    /// The name, with the scenario that was swept.
+    fn full_name(&self) -> String {
+        match &self.of {
+            Some(scenario) => format!("{scenario}: {}", self.name),
+            None => self.name.clone(),
+        }
+    }
 }
 
 /// Plays what is asked for and tells what became of it.
@@ -44,9 +57,9 @@ pub async fn test(arguments: &Test) -> Result<Exit, Failure> {
     let began = Instant::now();
     let mut teller = Teller::new(arguments.output);
     if arguments.sweep {
-        sweep(arguments, &path, &subject, &mut teller).await?;
+        sweep::sweep(arguments, &path, &subject, &mut teller).await?;
     } else {
-        let scenarios = scenarios(arguments, &path)?;
+        let scenarios = scenarios(arguments, &path, arguments.filter.as_ref())?;
         play_all(arguments, &subject, scenarios, &mut teller).await?;
     }
     let took = began.elapsed();
@@ -76,8 +89,12 @@ fn invariants(guest: &Path, named: &[PathBuf]) -> Result<Invariants, Failure> {
         })
 }
 
-/// The scenarios that are named, or those in the guest's or the present folder.
-fn scenarios(arguments: &Test, guest: &Path) -> Result<Vec<Scenario>, Failure> {
+/// The scenarios that are named, or those in the guest's or the present folder, whose names hold the filter.
+fn scenarios(
+    arguments: &Test,
+    guest: &Path,
+    filter: Option<&String>,
+) -> Result<Vec<Scenario>, Failure> {
     let mut places = arguments.scenarios.clone();
     if places.is_empty() {
         let beside = guest.parent().unwrap_or(Path::new("")).join("scenarios");
@@ -96,8 +113,7 @@ fn scenarios(arguments: &Test, guest: &Path) -> Result<Vec<Scenario>, Failure> {
     for place in &places {
         for path in find(place).map_err(wrong)? {
             let scenario = Scenario::read(&path).map_err(wrong)?;
-            let wanted = arguments.filter.as_ref();
-            if wanted.is_none_or(|it| scenario.name.contains(it.as_str())) {
+            if filter.is_none_or(|it| scenario.name.contains(it.as_str())) {
                 scenarios.push(scenario);
             }
         }
@@ -126,147 +142,72 @@ async fn play_all(
 ) -> Result<(), Failure> {
     let mut playing = futures::stream::iter(scenarios)
         .map(|scenario| {
-            let subject = subject.clone();
-            tokio::spawn(async move {
-                let played = play(&subject, &scenario).await?;
-                Ok::<_, ScenarioError>((scenario, played))
-            })
+            let (subject, scenario) = (subject.clone(), Arc::new(scenario));
+            let began = Instant::now();
+            let play = tokio::spawn({
+                let scenario = scenario.clone();
+                async move { play(&subject, &scenario).await }
+            });
+            async move { (scenario, play.await, began.elapsed()) }
         })
         .buffered(jobs(arguments));
-    while let Some(played) = playing.next().await {
-        let (scenario, played) = joined(played)?;
-        let mut bad = check(&scenario.expect, &played);
-        bad.extend(played.wrong.iter().cloned());
-        bad.extend(snapshot(arguments, &scenario, &played)?);
+    while let Some((scenario, played, took)) = playing.next().await {
+        let (outcome, wrong, took) = match ended(played)? {
+            Ok(played) => {
+                let mut bad = check(&scenario.expect, &played);
+                bad.extend(played.wrong.iter().cloned());
+                let differs = snapshot(arguments, &scenario, &played, bad.is_empty())?;
+                bad.extend(differs);
+                (played.end.run.outcome.clone(), bad, played.took)
+            }
+            Err(what) => (String::new(), vec![what], took),
+        };
         teller.tell(Tried {
             name: scenario.name.clone(),
-            outcome: played.end.run.outcome.clone(),
-            wrong: bad,
-            took: played.took,
+            of: None,
+            outcome,
+            wrong,
+            took,
             again: None,
         })?;
     }
     Ok(())
 }
 
-fn joined<T>(
-    played: Result<Result<T, ScenarioError>, tokio::task::JoinError>,
-) -> Result<T, Failure> {
-    played
-        .map_err(|error| Failure::internal(format!("a scenario could not be played: {error}")))?
-        .map_err(wrong)
+/// What was played, or why it came to no end. A file that is wrong ends all: nothing would be proven.
+fn ended(
+    played: Result<Result<Played, PlayError>, JoinError>,
+) -> Result<Result<Played, String>, Failure> {
+    match played {
+        Ok(Ok(played)) => Ok(Ok(played)),
+        Ok(Err(PlayError::File(error))) => Err(wrong(error)),
+        Ok(Err(PlayError::NoEnd(what))) => Ok(Err(what)),
+        Err(error) => Ok(Err(format!("a fault of wreimage itself: {error}"))),
+    }
 }
 
-/// Compares with the snapshot, or keeps a new one.
+/// Compares with the snapshot, or keeps a new one of a run that was `good`.
 fn snapshot(
     arguments: &Test,
     scenario: &Scenario,
     played: &Played,
+    good: bool,
 ) -> Result<Option<String>, Failure> {
     let compared = Snapshot::compare(scenario, played).map_err(wrong)?;
+    let keep = match &compared {
+        Snapshot::None => arguments.record || arguments.accept,
+        Snapshot::Differs(_) => arguments.accept,
+        Snapshot::Same => false,
+    };
+    if keep && good {
+        Snapshot::keep(scenario, played).map_err(wrong)?;
+        return Ok(None);
+    }
     Ok(match compared {
-        Snapshot::None if arguments.record || arguments.accept => {
-            Snapshot::keep(scenario, played).map_err(wrong)?;
-            None
-        }
-        Snapshot::Differs(_) if arguments.accept => {
-            Snapshot::keep(scenario, played).map_err(wrong)?;
-            None
-        }
         Snapshot::None | Snapshot::Same => None,
         Snapshot::Differs(diff) => Some(format!(
             "the journal is another than {}; --accept keeps the new one\n{diff}",
             scenario.snapshot().display()
         )),
     })
-}
-
-/// The scenario without a fault, then with each fault of each call.
-async fn sweep(
-    arguments: &Test,
-    guest: &Path,
-    subject: &Arc<Subject>,
-    teller: &mut Teller,
-) -> Result<(), Failure> {
-    if subject.invariants.is_empty() {
-        return Err(Failure::usage(format!(
-            "a sweep without invariants would prove nothing: give {} or --invariants FILE",
-            guest.with_extension("invariants.toml").display()
-        )));
-    }
-    let wanted = arguments
-        .case
-        .iter()
-        .map(|case| case.parse::<Case>().map_err(Failure::usage))
-        .collect::<Result<Vec<_>, _>>()?;
-    let bases = match (arguments.scenarios.is_empty(), subject.invariants.base()) {
-        (true, Some(base)) => vec![base.clone()],
-        _ => scenarios(arguments, guest)?,
-    };
-    for scenario in bases {
-        let undisturbed = play(subject, &scenario).await.map_err(wrong)?;
-        let mut bad = check(&scenario.expect, &undisturbed);
-        bad.extend(undisturbed.wrong.iter().cloned());
-        if !bad.is_empty() {
-            return Err(Failure::usage(format!(
-                "{}: it does not hold without a fault, so a sweep of it would prove nothing:\n{}",
-                scenario.path.display(),
-                bad.join("\n")
-            )));
-        }
-        let swept = Arc::new(Swept::new(undisturbed));
-        let all = cases(&swept);
-        if let Some(unknown) = wanted.iter().find(|it| !all.contains(it)) {
-            return Err(Failure::usage(format!(
-                "{}: there is no case `{unknown}`: without a fault, the run does not make this call, or it does not succeed",
-                scenario.name
-            )));
-        }
-        let cases: Vec<Case> = all
-            .into_iter()
-            .filter(|case| wanted.is_empty() || wanted.contains(case))
-            .filter(|case| {
-                let filter = arguments.filter.as_ref();
-                filter.is_none_or(|it| case.to_string().contains(it.as_str()))
-            })
-            .collect();
-        teller.begin_sweep(&scenario.name, cases.len(), subject.invariants.len())?;
-        let scenario = Arc::new(scenario);
-        let mut playing = futures::stream::iter(cases)
-            .map(|case| {
-                let (subject, scenario, swept) = (subject.clone(), scenario.clone(), swept.clone());
-                tokio::spawn(async move {
-                    let played = sweep_case(&subject, &scenario, &swept, &case).await?;
-                    Ok::<_, ScenarioError>((case, played))
-                })
-            })
-            .buffered(jobs(arguments));
-        while let Some(played) = playing.next().await {
-            let (case, played) = joined(played)?;
-            teller.tell(Tried {
-                again: Some(again(arguments, &case)),
-                name: case.to_string(),
-                outcome: played.end.run.outcome.clone(),
-                took: played.took,
-                wrong: played.wrong,
-            })?;
-        }
-    }
-    Ok(())
-}
-
-/// The line that plays this case alone.
-fn again(arguments: &Test, case: &Case) -> String {
-    let mut line = format!("wreimage test {}", arguments.guest);
-    for plug in &arguments.plug {
-        line.push_str(&format!(" --plug {plug}"));
-    }
-    for scenario in &arguments.scenarios {
-        line.push_str(&format!(" {}", scenario.display()));
-    }
-    for file in &arguments.invariants {
-        line.push_str(&format!(" --invariants {}", file.display()));
-    }
-    line.push_str(&format!(" --sweep --case '{case}'"));
-    line
 }

@@ -98,6 +98,15 @@ fn a_scenario_that_would_prove_nothing_is_an_error() {
             with("[expect]\nmust = [\"world.\"]\n"),
             vec!["cannot be read"],
         ),
+        (with("[expect.world.dhcp]\n"), vec!["expects nothing"]),
+        (
+            with("[expect]\nsays = [\"\"]\n"),
+            vec!["an empty text is in every line"],
+        ),
+        (
+            with("[expect]\ncalls = { \"ipmi.set-power\" = \"0..\" }\n"),
+            vec!["`0..` expects nothing"],
+        ),
         (
             with("[expect]\ncalls = { \"ipmi.set-powr\" = 1 }\n"),
             vec![
@@ -146,6 +155,28 @@ fn a_scenario_that_would_prove_nothing_is_an_error() {
             vec!["span of time"],
         ),
         (
+            fault("call = \"dhcp.publish\"\ndelay = \"99999999999h\"\n"),
+            vec!["longer than a year"],
+        ),
+        (
+            fault("call = \"remote.wait-for-boot\"\nfault = \"timeout\"\nhappens = true\n"),
+            vec!["calls that change something"],
+        ),
+        (
+            fault("call = \"ipmi.get-power-state\"\nvalue = \"asleep\"\n"),
+            vec!["ipmi.get-power-state cannot answer this", "asleep"],
+        ),
+        (
+            fault(
+                "call = \"puppet.first-run\"\nvalue = { succeeded = true, status = 0, output_tail = \"\", extra = [], blop = \"x\" }\n",
+            ),
+            vec!["puppet.first-run cannot answer this", "no field `blop`"],
+        ),
+        (
+            fault("call = \"icinga.remove-downtime\"\nlie = \"yes\"\n"),
+            vec!["icinga.remove-downtime cannot answer this"],
+        ),
+        (
             format!("[options]\nos = \"bullseye\"\nfast = true\n{GOOD}"),
             vec!["--fast"],
         ),
@@ -178,6 +209,27 @@ fn what_never_came_about_fails_the_scenario() {
         &[],
     )
     .ends_with(1, &["`retry` was not asked for"]);
+    play(
+        &with(&format!(
+            "{GOOD}[[fault]]\ncall = \"ipmi.get-power-state\"\nnoise = \"motd\"\n"
+        )),
+        &[],
+    )
+    .ends_with(1, &["never came about: ipmi.get-power-state noise"]);
+    let earlier = |rest: &str| {
+        let earlier = "[[earlier]]\noptions = { os = \"bullseye\" }\noutcome = \"success\"\n";
+        play(&with(&format!("{GOOD}{earlier}{rest}")), &[])
+    };
+    earlier("").ends_with(0, &[]);
+    earlier("[[earlier.fault]]\ncall = \"ipmi.set-power\"\nnth = 7\nfault = \"timeout\"\n")
+        .ends_with(
+            1,
+            &["in an [[earlier]] run: a fault never came about: ipmi.set-power#7 timeout"],
+        );
+    earlier("[[earlier.answer]]\nquestion = \"anything\"\nchoice = \"retry\"\n").ends_with(
+        1,
+        &["in an [[earlier]] run: the answer `retry` was not asked for"],
+    );
     play(
         &with("[expect]\nmust = [\"run.outcom == 'success'\"]\n"),
         &[],
@@ -221,8 +273,16 @@ fn each_kind_of_fault_does_what_it_says() {
             "outcome = \"cancelled\"\nexit-code = 30\nworld.dhcp.published = false",
         ),
         (
-            "call = \"icinga.recheck\"\ndelay = \"20min\"",
+            "call = \"icinga.recheck\"\ndelay = \"4min\"",
             "outcome = \"success\"",
+        ),
+        (
+            "call = \"icinga.recheck\"\ndelay = \"20min\"",
+            "outcome = \"warnings\"\nsays = [\"icinga.recheck did not end within 300 s\"]\nmax-time = \"3h\"",
+        ),
+        (
+            "call = \"remote.wait-for-boot\"\nnth = 1\ndelay = \"2min\"",
+            "outcome = \"success\"\nmax-time = \"3h\"",
         ),
         (
             "call = \"ipmi.get-power-state\"\nvalue = { Unknown = \"???\" }",
@@ -237,6 +297,46 @@ fn each_kind_of_fault_does_what_it_says() {
         let done = play(&text, &[]);
         assert_eq!(done.code, 0, "{fault}:\n{}", done.said());
     }
+}
+
+/// One scenario that comes to no end is one that has failed: the others are played and told.
+#[test]
+fn what_comes_to_no_end_is_a_failure_among_others() {
+    let user = User::new();
+    let good = user.file("good.toml", with(GOOD));
+    let bad = user.file(
+        "bad.toml",
+        with(&format!(
+            "{GOOD}[[earlier]]\noptions = {{ os = \"bullseye\" }}\noutcome = \"failed\"\n"
+        )),
+    );
+    user.wreimage(&["test", "reimage", &bad, &good]).ends_with(
+        1,
+        &[
+            "bad (no end)",
+            "an [[earlier]] run ended as `success`, not as `failed`",
+            "good (success)",
+            "1 passed, 1 failed",
+        ],
+    );
+    user.wreimage(&[
+        "test",
+        "reimage",
+        &bad,
+        &good,
+        "--sweep",
+        "--case",
+        "ipmi.set-power#1 rejected",
+    ])
+    .ends_with(
+        1,
+        &[
+            "bad: without a fault (no end)",
+            "a sweep of it would prove nothing",
+            "sweep of good: 1 cases",
+            "1 passed, 1 failed",
+        ],
+    );
 }
 
 #[test]
@@ -273,6 +373,10 @@ fn a_journal_is_compared_with_the_one_that_was_kept() {
         arguments.extend(more);
         user.wreimage(&arguments)
     };
+    let failing = user.file("failing.toml", with("[expect]\noutcome = \"failed\"\n"));
+    user.wreimage(&["test", "reimage", &failing, "--record"])
+        .ends_with(1, &["expected failed"]);
+    assert!(!user.home.path().join("failing.snap").exists());
     test(&["--record"]).ends_with(0, &[]);
     let kept = user.home.path().join("kept.snap");
     let text = std::fs::read_to_string(&kept).unwrap();
@@ -292,6 +396,67 @@ fn one_case_of_the_sweep() {
     case("ipmi.set-power#9 timeout").ends_with(64, &["no case `ipmi.set-power#9 timeout`"]);
     case("ipmi.set-power timeout").ends_with(64, &["is not a case"]);
     case("ipmi.get-power-state#1 lie").ends_with(64, &["changes nothing"]);
+    let filter = |text: &str, code, words: &[&str]| {
+        let file = user.file("tried.toml", with(GOOD));
+        for scenario in [None, Some(file.as_str())] {
+            let mut arguments = vec!["test", "reimage", "--sweep", "--filter", text];
+            arguments.extend(scenario);
+            user.wreimage(&arguments).ends_with(code, words);
+        }
+    };
+    filter("dhcp.get-published#1", 0, &["7 cases: 7 passed"]);
+    filter("dhcp.pubilsh", 64, &["there is no case to play"]);
+}
+
+/// Faults of the scenario itself need not come about in a case that ends before them, and a system that is gone is gone
+/// for all its functions.
+#[test]
+fn a_case_is_judged_by_its_own_fault() {
+    let user = User::new();
+    let file = user.file(
+        "tried.toml",
+        with(&format!(
+            "{GOOD}[[fault]]\ncall = \"ipmi.set-power\"\nnth = 1\nfault = \"unreachable\"\n"
+        )),
+    );
+    let gone = user.file(
+        "gone.toml",
+        "[[invariant]]\nname = \"all of it is gone\"\nwhen = \"case.fault == 'gone'\"\n\
+         must = \"run.left[0] is startingwith 'the boot override could not be taken back'\"\n",
+    );
+    for case in ["netbox.get-device#1 rejected", "ipmi.set-power#1 gone"] {
+        user.wreimage(&[
+            "test",
+            "reimage",
+            &file,
+            "--sweep",
+            "--case",
+            case,
+            "--invariants",
+            &gone,
+        ])
+        .ends_with(0, &["1 case: 1 passed"]);
+    }
+}
+
+/// What no run has judged holds of nothing; that is said, and what never could be judged is refused.
+#[test]
+fn an_invariant_that_was_never_judged_is_named() {
+    let user = User::new();
+    let reads = common::fixture("reads");
+    let file = user.file("tried.toml", "[expect]\noutcome = \"success\"\n");
+    let sweep = |invariant: &str| {
+        let own = user.file(
+            "own.toml",
+            format!("[[invariant]]\nname = \"ours\"\n{invariant}"),
+        );
+        user.wreimage(&["test", &reads, &file, "--sweep", "--invariants", &own])
+    };
+    sweep("must = \"true\"\nwhen = \"run.exit_code == 99\"\n")
+        .ends_with(0, &["never judged: ours"]);
+    let judged = sweep("must = \"true\"\n").ends_with(0, &["0 failed"]);
+    assert!(!judged.said().contains("never judged"), "{}", judged.said());
+    sweep("before = []\nmust = \"true\"\n").ends_with(64, &["ours", "no function is named"]);
 }
 
 /// The invariants are not decoration: one that does not hold is named, with the line that shows it again.
@@ -321,6 +486,45 @@ fn a_case_that_breaks_an_invariant_says_how_to_see_it_again() {
             "--sweep --case 'ipmi.set-power#1 timeout'",
         ],
     );
+    // Of several scenarios, the line names the one, whatever its name.
+    let first = user.file("first one.toml", with(GOOD));
+    let second = user.file(
+        "second.toml",
+        format!("host = \"host1004\"\n{}", with(GOOD)),
+    );
+    let done = user.wreimage(&[
+        "test",
+        "reimage",
+        &first,
+        &second,
+        "--sweep",
+        "--invariants",
+        &own,
+        "--filter",
+        "ipmi.set-power#1 timeout",
+    ]);
+    let again = format!(
+        "again: wreimage test reimage '{first}' --invariants {own} --sweep --case 'ipmi.set-power#1 timeout'"
+    );
+    done.ends_with(
+        1,
+        &[
+            "first one: ipmi.set-power#1 timeout",
+            "second: ipmi.set-power#1 timeout",
+            &again,
+        ],
+    );
+    user.wreimage(&[
+        "test",
+        "reimage",
+        &first,
+        "--invariants",
+        &own,
+        "--sweep",
+        "--case",
+        "ipmi.set-power#1 timeout",
+    ])
+    .ends_with(1, &["1 case: 0 passed"]);
     let without = common::fixture("reads");
     user.wreimage(&["test", &without, "--sweep"])
         .ends_with(64, &["without invariants", "--invariants"]);

@@ -491,14 +491,10 @@ impl Course {
         arguments: &Value,
         call: &Call,
     ) -> Result<Answer, Fault> {
-        let deadline = CALL_DEADLINE + asked_time(arguments);
+        let deadline = call_deadline(arguments);
         match tokio::time::timeout(deadline, provider.perform(call, function, arguments)).await {
             Ok(answer) => answer,
-            Err(_) => Err(Fault::timeout(
-                "gate.deadline",
-                format!("{} of {}", function.capability, self.host),
-                format!("{function} did not end within {} s", deadline.as_secs()),
-            )),
+            Err(_) => Err(overdue(function, arguments, &self.host)),
         }
     }
 
@@ -535,6 +531,23 @@ fn not_repeated(fault: Fault) -> Fault {
         ),
         ..fault
     }
+}
+
+/// How long a provider may take for one call with these arguments, before the gate answers for it.
+pub fn call_deadline(arguments: &Value) -> Duration {
+    CALL_DEADLINE.saturating_add(asked_time(arguments))
+}
+
+/// What the gate answers for a provider that has taken longer than [`call_deadline`].
+pub fn overdue(function: &Function, arguments: &Value, host: &str) -> Fault {
+    Fault::timeout(
+        "gate.deadline",
+        format!("{} of {host}", function.capability),
+        format!(
+            "{function} did not end within {} s",
+            call_deadline(arguments).as_secs()
+        ),
+    )
 }
 
 /// The time that the arguments themselves ask for, such as a command's timeout.

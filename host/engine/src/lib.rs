@@ -58,6 +58,7 @@ mod wrap;
 pub use cancel::Cancel;
 pub use consent::{Consent, ConsentComponent, ConsentRequest, GivenConsent};
 pub use engine::Engine;
+pub use gate::{call_deadline, overdue};
 pub use grants::{Absent, Grants};
 pub use guest::{Guest, Plugged};
 pub use guest_error::GuestError;

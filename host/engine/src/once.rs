@@ -7,7 +7,7 @@ use crate::stop::Stop;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use wreimage_capability::{Call, Dispatch, Doubt, Fault, FaultKind, Function, Reconciled};
+use wreimage_capability::{Call, Dispatch, Doubt, Fault, FaultKind, Function, Reconciled, Returns};
 use wreimage_journal::{Answered, Origin, Question, Record};
 
 /// How long a provider may look at the world before or after such a call.
@@ -198,9 +198,8 @@ impl Course {
                 "{function} for {} ended without an answer ({}), and the world cannot tell whether it happened: {unknown}",
                 self.host, fault.message
             ),
-            choices: function
-                .returns_nothing
-                // Only what returns nothing can be taken for done on somebody's word.
+            // Only what returns nothing can be taken for done on somebody's word.
+            choices: (function.returns == Returns::Nothing)
                 .then(|| choice(HAPPENED, "it happened; go on"))
                 .into_iter()
                 .chain([

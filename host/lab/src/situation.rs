@@ -1,6 +1,6 @@
 //! How things stand around one host, in words and numbers that a scenario can name.
 
-use crate::machine::{Accepts, Counters, Machine, Stage};
+use crate::machine::{Accepts, Counters, Machine, Stage, Starts};
 use crate::service::agent::Agent;
 use crate::service::puppet_ca::Held;
 use crate::world::World;
@@ -26,6 +26,8 @@ pub struct Situation {
     pub accepts: Option<&'static str>,
     /// Units that are masked there.
     pub masked: BTreeSet<String>,
+    /// The firmware that starts it: `bios` or `uefi`.
+    pub firmware: &'static str,
     /// UEFI: whether the firmware still has the boot entry of the system on its disk.
     pub boot_entry: Option<bool>,
     /// The boot override that the BMC holds: `none`, `pxe`, `disk` …
@@ -140,6 +142,10 @@ impl World {
                 Accepts::Production => "production",
             }),
             masked: disk.map(|disk| disk.masked.clone()).unwrap_or_default(),
+            firmware: match machine.hardware.firmware {
+                Starts::Uefi => "uefi",
+                Starts::Bios => "bios",
+            },
             boot_entry: disk.map(|disk| disk.boot_entry),
             boot_override: machine.bmc.as_ref().map_or_else(
                 || "none".to_owned(),
@@ -280,6 +286,7 @@ mod tests {
         for (at, value) in [
             ("/power", "\"on\""),
             ("/stage", "\"os-up\""),
+            ("/firmware", "\"bios\""),
             ("/release", "\"buster\""),
             ("/override", "\"none\""),
             ("/dhcp/published", "false"),

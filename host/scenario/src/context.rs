@@ -35,8 +35,10 @@ pub struct RunFacts {
     pub commands: Vec<String>,
     /// Functions of the changes that were made and succeeded, in order, whoever made them.
     pub done: Vec<String>,
-    /// How often the guest called each function.
+    /// How often each function was called, by the guest or to take something back.
     pub calls: BTreeMap<String, u64>,
+    /// What other systems were told, in order: each call that `calls` counts, with its arguments.
+    pub sent: Vec<Sent>,
     /// What the operator was told, a line a thing.
     pub said: Vec<String>,
     /// Whether a secret stands anywhere in its journal or its report.
@@ -54,6 +56,15 @@ pub struct StepFacts {
     pub level: &'static str,
     /// What was found.
     pub text: String,
+}
+
+/// A call that was made.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Sent {
+    /// Such as `phabricator.comment`.
+    pub function: String,
+    /// Arguments by name.
+    pub arguments: serde_json::Value,
 }
 
 /// The call at which a condition is judged.
@@ -127,8 +138,10 @@ impl RunFacts {
         facts.left.clone_from(&ending.left);
         facts.said.push(ending.summary.clone());
         facts.said.extend(ending.left.iter().cloned());
-        let holds = |text: serde_json::Result<String>| text.is_ok_and(|it| it.contains(secret));
-        facts.leaks = holds(serde_json::to_string(entries)) || holds(serde_json::to_string(report));
+        // What cannot be looked through is not known to hold none.
+        let clean = |text: serde_json::Result<String>| text.is_ok_and(|it| !it.contains(secret));
+        facts.leaks =
+            !clean(serde_json::to_string(entries)) || !clean(serde_json::to_string(report));
         facts
     }
 
@@ -180,8 +193,12 @@ impl RunFacts {
                 closed.text
             )),
             Record::Outcome(outcome) => {
-                if outcome.origin == Origin::Guest {
+                if outcome.origin != Origin::Host {
                     *self.calls.entry(outcome.function.clone()).or_default() += 1;
+                    self.sent.push(Sent {
+                        function: outcome.function.clone(),
+                        arguments: outcome.arguments.clone(),
+                    });
                 }
                 if outcome.effect.mutates() && outcome.result.is_ok() {
                     self.done.push(outcome.function.clone());

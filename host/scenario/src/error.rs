@@ -22,6 +22,17 @@ impl ScenarioError {
     }
 }
 
+/// Why there is nothing to judge.
+#[derive(Debug, thiserror::Error)]
+pub enum PlayError {
+    /// A file does not fit: nothing was played.
+    #[error(transparent)]
+    File(#[from] ScenarioError),
+    /// The run did not come to an end, or one before it came to another than it must.
+    #[error("{0}")]
+    NoEnd(String),
+}
+
 /// `, did you mean …?`, or the whole choice when nothing is near.
 pub(crate) fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     const NEAR: f64 = 0.8;

@@ -73,8 +73,11 @@ impl TryFrom<CountFile> for Count {
             least: bound(least, 0)?,
             most: bound(most, u64::MAX)?,
         };
-        if count.least > count.most || text == ".." {
+        if count.least > count.most {
             return Err(wrong());
+        }
+        if (count.least, count.most) == (0, u64::MAX) {
+            return Err(format!("`{text}` expects nothing: any count is one of it"));
         }
         Ok(count)
     }
@@ -130,7 +133,7 @@ impl Expect {
             && max_time.is_none()
             && max_power_cycles.is_none()
             && must.is_empty()
-            && world.is_empty()
+            && flat(world).is_empty()
     }
 
     /// Finds what could never be judged.
@@ -145,6 +148,10 @@ impl Expect {
                     suggestion(level, LEVELS)
                 ));
             }
+        }
+        let texts = self.summary.iter().chain(&self.says);
+        if texts.chain(&self.not_says).any(String::is_empty) {
+            return Err("expect: an empty text is in every line".to_owned());
         }
         for name in self.calls.keys().chain(&self.order) {
             known(name).map_err(|what| format!("expect: {what}"))?;

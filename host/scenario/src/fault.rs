@@ -6,7 +6,7 @@ use crate::file::{FaultFile, MeanwhileFile};
 use jiff::SignedDuration;
 use serde_json::Value;
 use std::fmt;
-use wreimage_capability::{ALL, Fault, FaultKind, Function, Server, capability, function};
+use wreimage_capability::{ALL, Fault, FaultKind, Function, Returns, Server, capability, function};
 
 /// Faults of one function.
 #[derive(Debug, Clone)]
@@ -29,6 +29,8 @@ pub enum Trigger {
     Nth(u64),
     /// The nth and all later ones.
     From(u64),
+    /// From the nth on, it and all calls of its capability.
+    Gone(u64),
     /// All that are made so long after the run began, by its clock.
     After(SignedDuration),
     /// All at which this is so.
@@ -65,15 +67,8 @@ pub enum Deed {
     Meanwhile(&'static Function, Value),
 }
 
-/// Functions that change something and answer whether there was anything to change.
-const YES_OR_NO: [&str; 6] = [
-    "alertmanager.expire",
-    "debmonitor.remove",
-    "dhcp.withdraw",
-    "icinga.remove-downtime",
-    "puppet-ca.clean",
-    "puppetdb.deactivate",
-];
+/// Longer than anything that a scenario is about.
+const LONGEST: SignedDuration = SignedDuration::from_hours(366 * 24);
 
 /// The kinds that a file can name.
 const KINDS: [&str; 9] = [
@@ -121,6 +116,11 @@ impl fmt::Display for Rule {
         match &self.trigger {
             Trigger::Each => write!(f, "{} {deed}", self.function),
             Trigger::Nth(nth) => write!(f, "{}#{nth} {deed}", self.function),
+            Trigger::Gone(nth) => write!(
+                f,
+                "{}#{nth} and all calls of {} from then on {deed}",
+                self.function, self.function.capability
+            ),
             Trigger::From(nth) => write!(f, "{}#{nth} and later {deed}", self.function),
             Trigger::After(span) => write!(f, "{} after {span:#} {deed}", self.function),
             Trigger::When(when) => write!(f, "{} when {when} {deed}", self.function),
@@ -179,6 +179,7 @@ fn trigger(file: &FaultFile) -> Result<Trigger, String> {
 /// `90s`, `12min`, `2h`.
 pub(crate) fn span(text: &str) -> Result<SignedDuration, String> {
     match text.parse::<SignedDuration>() {
+        Ok(span) if span > LONGEST => Err(format!("`{text}` is longer than a year")),
         Ok(span) if span >= SignedDuration::ZERO => Ok(span),
         _ => Err(format!(
             "`{text}` is not a span of time such as `90s`, `12min` or `2h`"
@@ -202,21 +203,23 @@ fn deed(file: &FaultFile, function: &'static Function) -> Result<Deed, String> {
     }
     match &file.lie {
         None => {}
-        Some(Value::Bool(false)) if function.returns_nothing => {}
+        Some(Value::Bool(false)) if function.returns == Returns::Nothing => {}
         Some(_) if !function.effect.mutates() => {
             return Err("only a call that changes something can lie; give a `value`".to_owned());
         }
-        Some(Value::Bool(true)) if function.returns_nothing => deeds.push(Deed::Lie(Value::Null)),
-        Some(Value::Bool(_)) if !YES_OR_NO.contains(&file.call.as_str()) => {
+        Some(Value::Bool(true)) if function.returns == Returns::Nothing => {
+            deeds.push(Deed::Lie(Value::Null));
+        }
+        Some(Value::Bool(_)) if function.returns == Returns::Other => {
             return Err("it answers something: write the answer, as in `lie = { … }`".to_owned());
         }
-        Some(answer) => deeds.push(Deed::Lie(answer.clone())),
+        Some(answer) => deeds.push(Deed::Lie(answered(function, answer)?)),
     }
     if let Some(noise) = &file.noise {
         deeds.push(Deed::Noise(noise.clone()));
     }
     if let Some(value) = &file.value {
-        deeds.push(Deed::Answer(value.clone()));
+        deeds.push(Deed::Answer(answered(function, value)?));
     }
     match file.crash.as_deref() {
         None => {}
@@ -247,6 +250,35 @@ fn deed(file: &FaultFile, function: &'static Function) -> Result<Deed, String> {
     }
 }
 
+/// What a function answers, as the file has it. One that the guest could not read would be another fault than the file says.
+fn answered(function: &'static Function, given: &Value) -> Result<Value, String> {
+    let wrong = |what: String| format!("{function} cannot answer this: {what}");
+    let understood = (function.understand)(given).map_err(|error| wrong(error.to_string()))?;
+    match overlooked(given, &understood) {
+        Some(field) => Err(wrong(format!("there is no field `{field}` in it"))),
+        None => Ok(understood),
+    }
+}
+
+/// A field of a value that was not understood.
+fn overlooked(given: &Value, understood: &Value) -> Option<String> {
+    match (given, understood) {
+        (Value::Object(given), Value::Object(understood)) => {
+            given
+                .iter()
+                .find_map(|(name, value)| match understood.get(name) {
+                    Some(understood) => overlooked(value, understood),
+                    None => Some(name.clone()),
+                })
+        }
+        (Value::Array(given), Value::Array(understood)) => given
+            .iter()
+            .zip(understood)
+            .find_map(|(given, understood)| overlooked(given, understood)),
+        _ => None,
+    }
+}
+
 fn fail(file: &FaultFile, word: &str, function: &'static Function) -> Result<Deed, String> {
     let kind = kind(word).ok_or_else(|| {
         format!(
@@ -254,6 +286,10 @@ fn fail(file: &FaultFile, word: &str, function: &'static Function) -> Result<Dee
             suggestion(word, KINDS)
         )
     })?;
+    let happens = file.happens.unwrap_or(false);
+    if happens && !function.effect.mutates() {
+        return Err("`happens` is for calls that change something".to_owned());
+    }
     let plain = file.code.is_none() && file.message.is_none() && file.retryable.is_none();
     if plain && kind == FaultKind::Timeout && function.effect == wreimage_capability::Effect::Wait {
         return Ok(Deed::Never);
@@ -267,10 +303,6 @@ fn fail(file: &FaultFile, word: &str, function: &'static Function) -> Result<Dee
     }
     if let Some(retryable) = file.retryable {
         fault.retryable = retryable;
-    }
-    let happens = file.happens.unwrap_or(false);
-    if happens && !function.effect.mutates() {
-        return Err("`happens` is for calls that change something".to_owned());
     }
     Ok(Deed::Fail { fault, happens })
 }

@@ -3,7 +3,7 @@
 use crate::context::{CallFacts, CaseFacts, Context, End, RunFacts};
 use crate::fault::{Deed, Rule, Trigger};
 use crate::invariant::Invariants;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use wreimage_capability::{
     Answer, BoxFuture, Call, Dispatch, Fault, FaultKind, Function, Polled, Providers, Reconciled,
 };
-use wreimage_engine::Cancel;
+use wreimage_engine::{Cancel, call_deadline, overdue};
 use wreimage_journal::MemoryLog;
 use wreimage_lab::{Lab, Situation};
 
@@ -42,12 +42,27 @@ pub(crate) struct State {
     pub cancel: Cancel,
     /// Numbers of the calls of each function, in order.
     seen: BTreeMap<String, Vec<u64>>,
-    /// How often each rule has been applied.
-    fired: Vec<u64>,
+    /// How often each rule has come about.
+    fired: BTreeMap<usize, u64>,
+    /// Rules and the calls that they have met.
+    met: BTreeSet<(usize, u64)>,
     /// Calls before which the invariants have been judged.
     judged: BTreeSet<u64>,
     /// Invariants that did not hold before a call.
     pub broken: Vec<String>,
+    /// A system was told the secret of another.
+    pub leaked: bool,
+}
+
+/// A rule that applies to a call.
+struct Happening<'a> {
+    /// Its place among the rules.
+    index: usize,
+    deed: &'a Deed,
+    /// Whether it comes about for the first time.
+    first: bool,
+    /// Whether it is the first look or try of this call.
+    first_of_call: bool,
 }
 
 /// A call that was made.
@@ -79,14 +94,16 @@ impl Stage {
         providers
     }
 
-    /// Rules that were never applied.
+    /// Rules that were never applied; in a sweep only its own counts, because a run that is disturbed may go another way.
     pub(crate) fn unfired(&self) -> Vec<String> {
         let state = self.state();
-        let fired = |index: usize| state.fired.get(index).copied().unwrap_or(0);
-        self.rules
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| fired(*index) == 0)
+        let judged = match self.undisturbed {
+            Some(_) => 1,
+            None => self.rules.len(),
+        };
+        let rules = self.rules.iter().take(judged).enumerate();
+        rules
+            .filter(|(index, _)| !state.fired.contains_key(index))
             .map(|(_, rule)| format!("a fault never came about: {rule}"))
             .collect()
     }
@@ -151,10 +168,17 @@ impl Stage {
 
     /// Whether a rule is for this call.
     fn applies(&self, rule: &Rule, function: &'static Function, nth: u64) -> Result<bool, Fault> {
+        if let Trigger::Gone(first) = &rule.trigger {
+            let state = self.state();
+            let made = state.seen.get(&rule.function.to_string());
+            let gone = made.is_some_and(|calls| calls.len() as u64 >= *first);
+            return Ok(gone && rule.function.capability == function.capability);
+        }
         if !std::ptr::eq(rule.function, function) {
             return Ok(false);
         }
         Ok(match &rule.trigger {
+            Trigger::Gone(_) => false,
             Trigger::Each => true,
             Trigger::Nth(wanted) => nth == *wanted,
             Trigger::From(first) => nth >= *first,
@@ -177,52 +201,101 @@ impl Stage {
         })
     }
 
-    /// What happens to this call, each with whether it happens for the first time.
-    fn deeds(&self, function: &'static Function, nth: u64) -> Result<Vec<(&Deed, bool)>, Fault> {
+    /// What happens to this call.
+    fn deeds(
+        &self,
+        function: &'static Function,
+        nth: u64,
+        call: u64,
+    ) -> Result<Vec<Happening<'_>>, Fault> {
         let mut deeds = Vec::new();
         for (index, rule) in self.rules.iter().enumerate() {
             if self.applies(rule, function, nth)? {
-                let mut state = self.state();
-                if state.fired.len() <= index {
-                    state.fired.resize(index + 1, 0);
-                }
-                let first = match state.fired.get_mut(index) {
-                    Some(fired) => {
-                        *fired += 1;
-                        *fired == 1
-                    }
-                    None => false,
-                };
-                deeds.push((&rule.deed, first));
+                // Noise has come about when there was a text to lay it before.
+                let first = !matches!(rule.deed, Deed::Noise(_)) && self.fire(index);
+                deeds.push(Happening {
+                    index,
+                    deed: &rule.deed,
+                    first,
+                    first_of_call: self.state().met.insert((index, call)),
+                });
             }
         }
         Ok(deeds)
     }
 
-    /// The fault of a system that cannot be looked at either.
-    fn out_of_reach(&self, function: &'static Function, nth: u64) -> Option<Fault> {
-        self.rules.iter().find_map(|rule| match &rule.deed {
-            Deed::Fail {
-                fault,
-                happens: false,
-            } if fault.kind == FaultKind::Unreachable
-                && !matches!(rule.trigger, Trigger::Nth(_))
-                && self.applies(rule, function, nth).unwrap_or(false) =>
-            {
-                Some(self.planted(fault))
-            }
-            _ => None,
-        })
+    /// Notes that a rule has come about; whether for the first time.
+    fn fire(&self, index: usize) -> bool {
+        let mut state = self.state();
+        let fired = state.fired.entry(index).or_default();
+        *fired += 1;
+        *fired == 1
     }
 
-    /// In a sweep, systems let a secret slip in what they say.
+    /// The fault of a system that cannot be looked at either.
+    fn out_of_reach(&self, function: &'static Function, nth: u64) -> Option<Fault> {
+        self.rules
+            .iter()
+            .enumerate()
+            .find_map(|(index, rule)| match &rule.deed {
+                Deed::Fail {
+                    fault,
+                    happens: false,
+                } if fault.kind == FaultKind::Unreachable
+                    && !matches!(rule.trigger, Trigger::Nth(_))
+                    && self.applies(rule, function, nth).unwrap_or(false) =>
+                {
+                    self.fire(index);
+                    Some(self.planted(fault))
+                }
+                _ => None,
+            })
+    }
+
+    /// Whether this is a case of a sweep.
+    fn sweeps(&self) -> bool {
+        !self.case.fault.is_empty()
+    }
+
+    /// In a sweep, systems let a secret slip in whatever they say.
+    fn slip(&self, text: &str) -> String {
+        if self.sweeps() {
+            format!("{text} (the password {SECRET} was used)")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    /// The fault, with what slips in.
     fn planted(&self, fault: &Fault) -> Fault {
         let mut fault = fault.clone();
-        if !self.case.fault.is_empty() {
-            fault.message = format!("{} (the password {SECRET} was used)", fault.message);
+        fault.message = self.slip(&fault.message);
+        if self.sweeps() {
             fault = fault.with("credentials", SECRET);
         }
         fault
+    }
+
+    /// Lets a call take longer. Who takes longer than the gate's deadline is given up, as in life: the lab's time passes
+    /// without the gate's own clock, which is a real one.
+    async fn delay(
+        &self,
+        span: SignedDuration,
+        function: &'static Function,
+        arguments: &Value,
+    ) -> Result<(), Fault> {
+        let deadline =
+            SignedDuration::try_from(call_deadline(arguments)).unwrap_or(SignedDuration::MAX);
+        let clock = self.lab.clock();
+        let until = clock
+            .now()
+            .checked_add(span.min(deadline))
+            .unwrap_or(Timestamp::MAX);
+        clock.sleep_until(until).await;
+        if span > deadline {
+            return Err(self.planted(&overdue(function, arguments, &self.host)));
+        }
+        Ok(())
     }
 
     /// Somebody else does something in the world.
@@ -256,34 +329,81 @@ impl Injected {
         let stage = &self.stage;
         let nth = stage.nth(function, call.sequence);
         stage.judge(function, arguments, nth, call.sequence);
-        let deeds = stage.deeds(function, nth)?;
-        for (deed, first) in &deeds {
-            match deed {
-                Deed::Meanwhile(other, given) if *first => stage.meanwhile(other, given).await,
-                Deed::Delay(span) => {
-                    let clock = stage.lab.clock();
-                    clock.sleep_until(clock.now() + *span).await;
+        if stage.sweeps() && arguments.to_string().contains(SECRET) {
+            stage.state().leaked = true;
+        }
+        let deeds = stage.deeds(function, nth, call.sequence)?;
+        if stage.sweeps() && !deeds.is_empty() {
+            call.progress(stage.slip("logging in"));
+        }
+        for it in &deeds {
+            match it.deed {
+                Deed::Meanwhile(other, given) if it.first => stage.meanwhile(other, given).await,
+                Deed::Delay(span) if it.first_of_call => {
+                    stage.delay(*span, function, arguments).await?;
                 }
-                Deed::Cancel if *first => stage.state().cancel.cancel(),
-                Deed::CrashBefore if *first => self.die().await,
-                Deed::Fail {
-                    fault,
-                    happens: false,
-                } => return Err(stage.planted(fault)),
-                Deed::Never => return Ok(Polled::pending("nothing yet, as the scenario has it")),
-                Deed::Lie(answer) => return Ok(Polled::Ready(answer.clone())),
+                Deed::Cancel if it.first => stage.state().cancel.cancel(),
+                Deed::CrashBefore if it.first => self.die().await,
                 _ => {}
             }
         }
+        let answer = match self.instead(&deeds) {
+            Some(answer) => answer,
+            None => self.made(&deeds, call, function, arguments).await,
+        };
+        if deeds
+            .iter()
+            .any(|it| matches!(it.deed, Deed::CrashAfter) && it.first)
+        {
+            self.die().await;
+        }
+        answer.map(|answer| match answer {
+            Polled::Pending { why, again } => Polled::Pending {
+                why: stage.slip(&why),
+                again,
+            },
+            ready @ Polled::Ready(_) => ready,
+        })
+    }
+
+    /// What is answered instead of making the call.
+    fn instead(&self, deeds: &[Happening<'_>]) -> Option<Result<Answer, Fault>> {
+        deeds.iter().find_map(|it| match it.deed {
+            Deed::Fail {
+                fault,
+                happens: false,
+            } => Some(Err(self.stage.planted(fault))),
+            Deed::Never => Some(Ok(Polled::pending("nothing yet, as the scenario has it"))),
+            Deed::Lie(answer) => Some(Ok(Polled::Ready(answer.clone()))),
+            _ => None,
+        })
+    }
+
+    /// Makes the call; what becomes of its answer.
+    async fn made(
+        &self,
+        deeds: &[Happening<'_>],
+        call: &Call,
+        function: &'static Function,
+        arguments: &Value,
+    ) -> Result<Answer, Fault> {
         let mut answer = self.inner.perform(call, function, arguments).await;
-        for (deed, first) in &deeds {
-            match deed {
+        for it in deeds {
+            match it.deed {
                 Deed::Fail {
                     fault,
                     happens: true,
-                } => return Err(stage.planted(fault)),
-                Deed::CrashAfter if *first => self.die().await,
-                Deed::Noise(noise) => answer = answer.map(|it| noisy(it, noise)),
+                } => return Err(self.stage.planted(fault)),
+                Deed::Noise(noise) => {
+                    if let Ok(Polled::Ready(value)) = &mut answer {
+                        let mut noisy = value.clone();
+                        // A word such as a state is no text that a program printed.
+                        if lay(&mut noisy, noise) && (function.understand)(&noisy).is_ok() {
+                            *value = noisy;
+                            self.stage.fire(it.index);
+                        }
+                    }
+                }
                 Deed::Answer(value) => answer = Ok(Polled::Ready(value.clone())),
                 _ => {}
             }
@@ -347,24 +467,18 @@ const PRINTED: [&str; 7] = [
     "body",
 ];
 
-/// Lays a text before what was printed.
-fn noisy(answer: Answer, noise: &str) -> Answer {
-    let lay = |text: &mut String| *text = format!("{noise}{text}");
+/// Lays a text before what was printed; whether anything was.
+fn lay(answer: &mut Value, noise: &str) -> bool {
     match answer {
-        Polled::Ready(Value::String(mut text)) => {
-            lay(&mut text);
-            Polled::Ready(Value::String(text))
+        Value::String(text) => {
+            text.insert_str(0, noise);
+            true
         }
-        Polled::Ready(Value::Object(mut fields)) => {
-            for (name, value) in &mut fields {
-                if let Value::String(text) = value
-                    && PRINTED.contains(&name.as_str())
-                {
-                    lay(text);
-                }
-            }
-            Polled::Ready(Value::Object(fields))
-        }
-        other => other,
+        Value::Object(fields) => fields
+            .iter_mut()
+            .filter(|(name, value)| value.is_string() && PRINTED.contains(&name.as_str()))
+            .map(|(_, text)| lay(text, noise))
+            .fold(false, |any, laid| any | laid),
+        _ => false,
     }
 }

@@ -8,6 +8,8 @@ use crate::scenario::Scenario;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use wreimage_capability::Function;
 
 /// Invariants of a guest, and the scenario that its sweep begins with.
@@ -24,6 +26,8 @@ struct Invariant {
     when: Option<Expression>,
     must: Expression,
     why: String,
+    /// How often it was judged, in all runs.
+    judged: Arc<AtomicU64>,
 }
 
 #[derive(Debug, Clone)]
@@ -91,11 +95,11 @@ impl Invariants {
         Ok(Invariants { all, base })
     }
 
-    /// These, and those of another file.
+    /// These, and those of another file. Its scenario to begin a sweep with takes the place of the present one.
     #[must_use]
     pub fn and(mut self, other: Invariants) -> Self {
         self.all.extend(other.all);
-        self.base = self.base.or(other.base);
+        self.base = other.base.or(self.base);
         self
     }
 
@@ -107,6 +111,15 @@ impl Invariants {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.all.len()
+    }
+
+    /// Names of those that were never judged: no run came to their moment, or their `when` never held.
+    pub fn never_judged(&self) -> Vec<&str> {
+        self.all
+            .iter()
+            .filter(|it| it.judged.load(Ordering::Relaxed) == 0)
+            .map(|it| it.name.as_str())
+            .collect()
     }
 
     /// The scenario that the guest's sweep begins with.
@@ -158,6 +171,9 @@ impl Invariant {
                     "before is `changes` or a list of functions, not `{word}`"
                 ));
             }
+            Some(Before::Functions(names)) if names.is_empty() => {
+                return Err("before: no function is named, so it would never be judged".to_owned());
+            }
             Some(Before::Functions(names)) => {
                 let names: Result<BTreeSet<String>, String> = names
                     .iter()
@@ -172,17 +188,22 @@ impl Invariant {
             when: file.when.as_deref().map(Expression::parse).transpose()?,
             must: Expression::parse(&file.must)?,
             why: file.why,
+            judged: Arc::default(),
         })
     }
 
     /// What is wrong, if it does not hold.
     fn broken(&self, context: &Context<'_>) -> Option<String> {
-        let holds = match &self.when {
-            Some(when) => match when.holds(context) {
-                Ok(true) => self.must.holds(context),
-                other => other.map(|_| true),
-            },
-            None => self.must.holds(context),
+        let applies = match &self.when {
+            Some(when) => when.holds(context),
+            None => Ok(true),
+        };
+        let holds = match applies {
+            Ok(true) => {
+                self.judged.fetch_add(1, Ordering::Relaxed);
+                self.must.holds(context)
+            }
+            other => other.map(|_| true),
         };
         let why = if self.why.is_empty() {
             String::new()

@@ -22,8 +22,8 @@ mod sweep;
 pub mod told;
 mod twin;
 
-pub use context::{End, RunFacts, StepFacts};
-pub use error::ScenarioError;
+pub use context::{End, RunFacts, Sent, StepFacts};
+pub use error::{PlayError, ScenarioError};
 pub use expect::{Expect, check};
 pub use find::find;
 pub use invariant::Invariants;

@@ -2,7 +2,7 @@
 
 use crate::answers::Answers;
 use crate::context::{CaseFacts, Context, End, RunFacts};
-use crate::error::ScenarioError;
+use crate::error::{PlayError, ScenarioError};
 use crate::fault::Rule;
 use crate::file::AnswerFile;
 use crate::inject::{Made, SECRET, Stage, State};
@@ -77,7 +77,7 @@ impl Consent for NoConsent {
 ///
 /// # Errors
 /// When the scenario does not fit the guest, or the run does not end.
-pub async fn play(subject: &Subject, scenario: &Scenario) -> Result<Played, ScenarioError> {
+pub async fn play(subject: &Subject, scenario: &Scenario) -> Result<Played, PlayError> {
     played(subject, scenario, None).await
 }
 
@@ -85,9 +85,10 @@ pub(crate) async fn played(
     subject: &Subject,
     scenario: &Scenario,
     disturbance: Option<&Disturbance>,
-) -> Result<Played, ScenarioError> {
+) -> Result<Played, PlayError> {
     let began = Instant::now();
     let lab = Lab::new(scenario.world.clone(), Pace::Full);
+    let mut wrong = Vec::new();
     for earlier in &scenario.earlier {
         let run = OneRun {
             subject,
@@ -101,14 +102,21 @@ pub(crate) async fn played(
         };
         let done = run.whole().await?;
         if done.report.ending.outcome != earlier.outcome {
-            return Err(scenario.wrong(format!(
+            return Err(PlayError::NoEnd(format!(
                 "an [[earlier]] run ended as `{}`, not as `{}`: {}",
                 done.report.ending.outcome, earlier.outcome, done.report.ending.summary
             )));
         }
+        let broken = std::mem::take(&mut done.stage.state().broken);
+        let all = broken
+            .into_iter()
+            .chain(done.stage.unfired())
+            .chain(done.answers.unused());
+        wrong.extend(all.map(|what| format!("in an [[earlier]] run: {what}")));
     }
-    let mut rules = scenario.rules.clone();
-    rules.extend(disturbance.map(|it| it.rule.clone()));
+    // First, so that no other fault of the same call hides it.
+    let mut rules: Vec<Rule> = disturbance.map(|it| it.rule.clone()).into_iter().collect();
+    rules.extend(scenario.rules.iter().cloned());
     let run = OneRun {
         subject,
         scenario,
@@ -123,9 +131,10 @@ pub(crate) async fn played(
     let stage = &done.stage;
     let world = stage.situation();
     let entries = stage.log.entries();
-    let facts = RunFacts::at_end(&entries, &done.report, SECRET);
+    let mut facts = RunFacts::at_end(&entries, &done.report, SECRET);
+    facts.leaks |= stage.state().leaked;
     let end = Arc::new(End { run: facts, world });
-    let mut wrong = std::mem::take(&mut stage.state().broken);
+    wrong.append(&mut stage.state().broken);
     if end.run.outcome != PAUSED {
         wrong.extend(stage.invariants.broken_at_end(&Context {
             world: &end.world,
@@ -257,7 +266,7 @@ impl OneRun<'_> {
     }
 
     /// Runs it, goes on with it after each crash, and in a sweep ends it when it waits for somebody.
-    async fn whole(self) -> Result<Done, ScenarioError> {
+    async fn whole(self) -> Result<Done, PlayError> {
         let Subject { engine, guest, .. } = self.subject;
         let task = self.options.iter().find(|(name, _)| name == "task");
         let stage = self.stage(task.map(|(_, value)| value.as_str()))?;
@@ -277,7 +286,7 @@ impl OneRun<'_> {
             };
             let entries = stage.log.entries();
             let header = wreimage_engine::resumable(&entries)
-                .map_err(|error| self.scenario.wrong(format!("after the crash: {error}")))?;
+                .map_err(|error| PlayError::NoEnd(format!("after the crash: {error}")))?;
             let request = RunRequest::resumed(header);
             let services = self.services(&stage, &answers, &request);
             ended = if cleanup {
@@ -319,15 +328,18 @@ impl OneRun<'_> {
         &self,
         stage: &Stage,
         run: impl Future<Output = Result<Report, RunError>>,
-    ) -> Result<Option<Report>, ScenarioError> {
+    ) -> Result<Option<Report>, PlayError> {
         let ended = tokio::select! {
             ended = tokio::time::timeout(DEADLINE, run) => ended,
             () = stage.crash.notified() => return Ok(None),
         };
         match ended {
             Ok(Ok(report)) => Ok(Some(report)),
-            Ok(Err(error)) => Err(self.scenario.wrong(format!("it cannot be run: {error}"))),
-            Err(_) => Err(self.scenario.wrong(format!(
+            Ok(Err(error @ RunError::NotGranted(_))) => {
+                Err(self.scenario.wrong(error.to_string()).into())
+            }
+            Ok(Err(error)) => Err(PlayError::NoEnd(format!("it cannot be run: {error}"))),
+            Err(_) => Err(PlayError::NoEnd(format!(
                 "the run did not end within {} s of real time; its last record: {}",
                 DEADLINE.as_secs(),
                 stage

@@ -1,7 +1,7 @@
 //! A scenario, once for every call and every fault that the call can have.
 
 use crate::context::CaseFacts;
-use crate::error::{ScenarioError, suggestion};
+use crate::error::{PlayError, suggestion};
 use crate::fault::{Deed, Rule, Trigger, made};
 use crate::play::{Disturbance, Played, Subject, played};
 use crate::scenario::Scenario;
@@ -152,7 +152,7 @@ impl Swept {
             CaseFault::Cancel => Deed::Cancel,
         };
         let trigger = match case.fault {
-            CaseFault::Gone => Trigger::From(case.nth),
+            CaseFault::Gone => Trigger::Gone(case.nth),
             _ => Trigger::Nth(case.nth),
         };
         Ok(Rule {
@@ -210,7 +210,7 @@ pub async fn sweep_case(
     scenario: &Scenario,
     swept: &Swept,
     case: &Case,
-) -> Result<Played, ScenarioError> {
+) -> Result<Played, PlayError> {
     let rule = swept.rule(case).map_err(|what| scenario.wrong(what))?;
     let disturbance = Disturbance {
         rule,

@@ -18,7 +18,10 @@ pub fn write(file: &Path, results: &[Tried], took: Duration) -> Result<(), Failu
             status.set_description(tried.wrong.join("\n"));
             status
         };
-        let mut case = TestCase::new(tried.name.clone(), status);
+        let mut case = TestCase::new(tried.full_name(), status);
+        if let Some(scenario) = &tried.of {
+            case.set_classname(scenario.clone());
+        }
         case.set_time(tried.took);
         suite.add_test_case(case);
     }

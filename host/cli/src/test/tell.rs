@@ -58,6 +58,7 @@ impl Teller {
                 "{}\n",
                 json!({
                     "event": if self.sweeps { "case" } else { "scenario" },
+                    "scenario": tried.of,
                     "name": tried.name,
                     "passed": passed,
                     "outcome": tried.outcome,
@@ -69,6 +70,18 @@ impl Teller {
         }
         self.results.push(tried);
         Ok(())
+    }
+
+    /// Invariants that nothing was shown of.
+    pub fn never_judged(&self, names: &[&str]) -> Result<(), Failure> {
+        match self.output {
+            _ if names.is_empty() => Ok(()),
+            Output::Text => print(&format!("never judged: {}\n", names.join("; "))),
+            Output::Json => print(&format!(
+                "{}\n",
+                json!({ "event": "never-judged", "invariants": names })
+            )),
+        }
     }
 
     /// The count. Whether all have passed.
@@ -115,8 +128,12 @@ fn text(tried: &Tried) -> String {
     let mut text = format!(
         "{word} [{:>7.3}s] {} ({})\n",
         tried.took.as_secs_f64(),
-        tried.name,
-        tried.outcome
+        tried.full_name(),
+        if tried.outcome.is_empty() {
+            "no end"
+        } else {
+            &tried.outcome
+        }
     );
     for wrong in &tried.wrong {
         text.push_str(&format!(

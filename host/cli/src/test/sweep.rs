@@ -1,0 +1,190 @@
+//! A scenario without a fault, then with each fault of each call.
+
+use super::tell::Teller;
+use super::{Tried, ended, jobs, scenarios, wrong};
+use crate::arguments::Test;
+use crate::exit::Failure;
+use futures::StreamExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+use wreimage_scenario::{
+    Case, PlayError, Scenario, Subject, Swept, cases, check, play, sweep_case,
+};
+
+/// A scenario to sweep.
+struct Base {
+    scenario: Scenario,
+    /// Whether it is the one that the invariants name, which no argument names.
+    named_by_invariants: bool,
+}
+
+/// Sweeps the scenarios that are named, or the one that the invariants name.
+pub async fn sweep(
+    arguments: &Test,
+    guest: &Path,
+    subject: &Arc<Subject>,
+    teller: &mut Teller,
+) -> Result<(), Failure> {
+    if subject.invariants.is_empty() {
+        return Err(Failure::usage(format!(
+            "a sweep without invariants would prove nothing: give {} or --invariants FILE",
+            guest.with_extension("invariants.toml").display()
+        )));
+    }
+    let wanted = arguments
+        .case
+        .iter()
+        .map(|case| case.parse::<Case>().map_err(Failure::usage))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut missing = wanted.clone();
+    let mut chosen = 0;
+    let mut failed = false;
+    for base in bases(arguments, guest, subject)? {
+        let Some(swept) = without_fault(arguments, subject, &base, teller).await? else {
+            failed = true;
+            continue;
+        };
+        let all = cases(&swept);
+        missing.retain(|case| !all.contains(case));
+        let cases: Vec<Case> = all
+            .into_iter()
+            .filter(|case| wanted.is_empty() || wanted.contains(case))
+            .filter(|case| {
+                let filter = arguments.filter.as_ref();
+                filter.is_none_or(|it| case.to_string().contains(it.as_str()))
+            })
+            .collect();
+        chosen += cases.len();
+        teller.begin_sweep(&base.scenario.name, cases.len(), subject.invariants.len())?;
+        play_cases(arguments, subject, base, swept, cases, teller).await?;
+    }
+    if failed {
+        return Ok(());
+    }
+    if let Some(unknown) = missing.first() {
+        return Err(Failure::usage(format!(
+            "there is no case `{unknown}`: without a fault, the run does not make this call, or it does not succeed"
+        )));
+    }
+    if chosen == 0 {
+        return Err(Failure::usage(
+            "there is no case to play: --filter is a part of a case such as `ipmi.set-power#1 timeout`",
+        ));
+    }
+    if wanted.is_empty() && arguments.filter.is_none() {
+        teller.never_judged(&subject.invariants.never_judged())?;
+    }
+    Ok(())
+}
+
+fn bases(arguments: &Test, guest: &Path, subject: &Subject) -> Result<Vec<Base>, Failure> {
+    if let (true, Some(base)) = (arguments.scenarios.is_empty(), subject.invariants.base()) {
+        return Ok(vec![Base {
+            scenario: base.clone(),
+            named_by_invariants: true,
+        }]);
+    }
+    // The filter of a sweep is for its cases.
+    let scenarios = scenarios(arguments, guest, None)?.into_iter();
+    let base = |scenario| Base {
+        scenario,
+        named_by_invariants: false,
+    };
+    Ok(scenarios.map(base).collect())
+}
+
+/// The run by which the cases are judged; nothing when it is not as it must be itself, which is told.
+async fn without_fault(
+    arguments: &Test,
+    subject: &Subject,
+    base: &Base,
+    teller: &mut Teller,
+) -> Result<Option<Arc<Swept>>, Failure> {
+    let scenario = &base.scenario;
+    let began = Instant::now();
+    let (outcome, bad) = match play(subject, scenario).await {
+        Ok(played) => {
+            let mut bad = check(&scenario.expect, &played);
+            bad.extend(played.wrong.iter().cloned());
+            if bad.is_empty() {
+                return Ok(Some(Arc::new(Swept::new(played))));
+            }
+            (played.end.run.outcome.clone(), bad)
+        }
+        Err(PlayError::File(error)) => return Err(wrong(error)),
+        Err(PlayError::NoEnd(what)) => (String::new(), vec![what]),
+    };
+    let why = "it does not hold without a fault, so a sweep of it would prove nothing";
+    teller.tell(Tried {
+        name: "without a fault".to_owned(),
+        of: Some(scenario.name.clone()),
+        outcome,
+        wrong: std::iter::once(why.to_owned()).chain(bad).collect(),
+        took: began.elapsed(),
+        again: Some(again(arguments, base, None)?),
+    })?;
+    Ok(None)
+}
+
+async fn play_cases(
+    arguments: &Test,
+    subject: &Arc<Subject>,
+    base: Base,
+    swept: Arc<Swept>,
+    cases: Vec<Case>,
+    teller: &mut Teller,
+) -> Result<(), Failure> {
+    let base = Arc::new(base);
+    let mut playing = futures::stream::iter(cases)
+        .map(|case| {
+            let (subject, base, swept) = (subject.clone(), base.clone(), swept.clone());
+            let began = Instant::now();
+            let play = tokio::spawn({
+                let case = case.clone();
+                async move { sweep_case(&subject, &base.scenario, &swept, &case).await }
+            });
+            async move { (case, play.await, began.elapsed()) }
+        })
+        .buffered(jobs(arguments));
+    while let Some((case, played, took)) = playing.next().await {
+        let (outcome, wrong, took) = match ended(played)? {
+            Ok(played) => (played.end.run.outcome.clone(), played.wrong, played.took),
+            Err(what) => (String::new(), vec![what], took),
+        };
+        teller.tell(Tried {
+            name: case.to_string(),
+            of: Some(base.scenario.name.clone()),
+            outcome,
+            wrong,
+            took,
+            again: Some(again(arguments, &base, Some(&case))?),
+        })?;
+    }
+    Ok(())
+}
+
+/// The line that plays this case alone.
+fn again(arguments: &Test, base: &Base, case: Option<&Case>) -> Result<String, Failure> {
+    let text = |path: &Path| path.display().to_string();
+    let mut words = vec![
+        "wreimage".to_owned(),
+        "test".to_owned(),
+        arguments.guest.clone(),
+    ];
+    if !base.named_by_invariants {
+        words.push(text(&base.scenario.path));
+    }
+    for plug in &arguments.plug {
+        words.extend(["--plug".to_owned(), plug.clone()]);
+    }
+    for file in &arguments.invariants {
+        words.extend(["--invariants".to_owned(), text(file)]);
+    }
+    words.push("--sweep".to_owned());
+    if let Some(case) = case {
+        words.extend(["--case".to_owned(), case.to_string()]);
+    }
+    shlex::try_join(words.iter().map(String::as_str))
+        .map_err(|error| Failure::internal(format!("the line that plays it again: {error}")))
+}
