@@ -368,6 +368,36 @@ fn a_composition_that_was_changed_is_refused() {
 }
 
 #[test]
+fn what_a_component_says_to_people_has_its_name() {
+    let user = User::new();
+    let speaks = fixture("plug-speaks");
+    let more = [
+        "--lab",
+        "--output",
+        "json",
+        "--default-answer",
+        "yes",
+        "--answer-within",
+        "1m",
+    ];
+    let done = reimage(&user, "host1001", &[&speaks], &more).ends_with(0, &[]);
+    let events = done.events();
+    let says = |event: &str, key: &str, text: &str| {
+        let text = format!("{text} (by the component `plug-speaks`)");
+        assert!(
+            events
+                .iter()
+                .any(|it| it["event"] == event && it[key] == text.as_str()),
+            "{event}: {text}: {}",
+            done.said()
+        );
+    };
+    says("log", "text", "the moon is full");
+    says("question", "question", "Is the moon full?");
+    says("reminder", "text", "a lamp is on");
+}
+
+#[test]
 fn a_component_that_dies_is_named() {
     let user = User::new();
     let traps = fixture("plug-traps");

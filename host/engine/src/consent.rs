@@ -226,3 +226,32 @@ impl Course {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{ConsentComponent, ConsentRequest};
+
+    #[test]
+    fn the_question_in_the_journal_names_all_that_will_run() {
+        let request = ConsentRequest {
+            host: "host1001".to_owned(),
+            site: "lab1".to_owned(),
+            guest: "reimage 0.1.0".to_owned(),
+            digest: "abc".to_owned(),
+            capabilities: Vec::new(),
+            plugs: vec![ConsentComponent {
+                component: "site-checks 0.2.0".to_owned(),
+                digest: "def".to_owned(),
+                capabilities: Vec::new(),
+            }],
+            known: vec![("serial".to_owned(), "LAB1".to_owned())],
+            warnings: vec!["it is pooled".to_owned()],
+            first: "ipmi.set-power".to_owned(),
+        };
+        assert_eq!(
+            request.question(1).question,
+            "may host1001 of site lab1 be changed? reimage 0.1.0 (sha256 abc), with site-checks 0.2.0 (sha256 def) is about to, \
+             for the first time, by ipmi.set-power; all data on it may be lost; serial: LAB1; warning: it is pooled"
+        );
+    }
+}
