@@ -134,6 +134,20 @@ impl Batch {
         Batch::cancel_path(state, &self.id).is_file()
     }
 
+    /// Removes all that is kept of it besides its runs.
+    pub fn remove(&self, state: &Path) -> std::io::Result<()> {
+        std::fs::remove_file(Batch::path(state, &self.id))?;
+        let log = state.join("detached").join(format!("{}.log", self.id));
+        for rest in [
+            Batch::driver_path(state, &self.id),
+            Batch::cancel_path(state, &self.id),
+            log,
+        ] {
+            let _ = std::fs::remove_file(rest);
+        }
+        Ok(())
+    }
+
     pub fn keep(&self, state: &Path) -> Result<(), Failure> {
         let path = Batch::path(state, &self.id);
         let failed = |error: std::io::Error| {

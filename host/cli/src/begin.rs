@@ -39,7 +39,7 @@ impl Order {
     /// What becomes of questions.
     pub fn questions(&self) -> Questions {
         Questions {
-            pause: false,
+            pause: self.on_failure == OnFailure::Pause,
             default: self.default_answer.clone(),
             within: self.answer_within,
         }
@@ -68,8 +68,9 @@ impl Tools {
     /// What is done once in a process that drives runs: old records are removed, and a process is started that tells of
     /// runs that are lost.
     pub fn prepare(&self, place: &Place, resumable: bool) -> Result<(), Failure> {
-        let kept = self.ground.retention();
-        retention::forget(&self.ground.state()?, kept.days, kept.runs);
+        retention::forget(&self.ground.state()?, &self.ground.retention(), |header| {
+            self.ground.has_run(header)
+        });
         if let (Some(site), true) = (self.ground.site_file(), resumable)
             && self.ground.notifies()
         {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use wreimage_engine::{Cancel, Engine, Going, Guest, Report, RunError, RunRequest};
-use wreimage_journal::{Entry, OnFailure, Record, RunDatabase};
+use wreimage_journal::{Entry, Record, RunDatabase};
 
 /// How often the wish to cancel, from another terminal, is looked for.
 const LOOK: Duration = Duration::from_secs(1);
@@ -60,7 +60,7 @@ pub async fn drive(session: &Arc<Session>, job: Job<'_>) -> Result<Driven, Failu
         place,
         journal,
         lock,
-        mut questions,
+        questions,
         resumable,
     } = job;
     let recorded = journal.path().to_owned();
@@ -69,7 +69,6 @@ pub async fn drive(session: &Arc<Session>, job: Job<'_>) -> Result<Driven, Failu
     let from = Source::new(&run, &request.host);
     let touched = Arc::new(AtomicBool::new(!matches!(what, What::Begin(_))));
     let mut services = place.services;
-    questions.pause = request.on_failure == OnFailure::Pause;
     let terminal = Arc::new(Terminal {
         session: session.clone(),
         actor: actor(),

@@ -79,7 +79,7 @@ pub async fn work(
         tools.ground.state()?,
     ));
     loop {
-        let may_begin = unwell < batch.max_failures && !session.is_cancelled();
+        let may_begin = unwell < batch.max_failures && !session.is_ending();
         if may_begin
             && working.len() < usize::from(batch.parallel)
             && let Some(task) = waiting.pop_front()
@@ -139,7 +139,7 @@ async fn cancel_from_elsewhere(session: Arc<Session>, batch: Arc<Batch>, state: 
 async fn rest(session: &Session, pause: Option<Duration>) -> bool {
     let end = tokio::time::Instant::now() + pause.unwrap_or_default();
     while tokio::time::Instant::now() < end {
-        if session.is_cancelled() {
+        if session.is_ending() {
             return false;
         }
         tokio::time::sleep(LOOK.min(end - tokio::time::Instant::now())).await;
@@ -211,7 +211,7 @@ fn conclude(session: &Session, batch: &Batch, mut done: Vec<Done>) -> Result<Exi
             }
             None => {
                 exit = exit.worse(Exit::Cancelled);
-                let why = "too many runs were not well, or it was cancelled".to_owned();
+                let why = "too many runs were not well, or it was cancelled or stopped".to_owned();
                 ("not begun", None, 0, why)
             }
         };

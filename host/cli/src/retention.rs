@@ -1,40 +1,284 @@
 //! Which records of runs are kept.
 
+use crate::batch::Batch;
+use crate::hosts::Hosts;
 use crate::look::{began, ids};
 use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use wreimage_journal::Record;
+use wreimage_journal::{Header, Record};
+use wreimage_site::Retention;
 
-/// Removes the records of runs that have ended, but for those of the last so many days and the last so many runs. Nobody
-/// else's business is disturbed: what cannot be removed stays.
-pub fn forget(state: &Path, days: Option<u32>, runs: Option<u32>) {
-    if days.is_none() && runs.is_none() {
-        return;
-    }
+/// Removes the records of runs that have ended, but for those of the last so many days and the last so many runs: of the runs
+/// that `is_ours` accepts, the others are nobody's business here. What cannot be read or removed stays.
+pub fn forget(state: &Path, kept: &Retention, is_ours: impl Fn(&Header) -> bool) {
     let Ok(all) = ids(state) else { return };
-    let oldest =
-        days.map(|days| Timestamp::now() - jiff::SignedDuration::from_hours(24 * i64::from(days)));
-    let kept = runs.map_or(all.len(), |runs| {
+    let oldest = kept
+        .days
+        .map(|days| Timestamp::now() - jiff::SignedDuration::from_hours(24 * i64::from(days)));
+    let most = kept.runs.map_or(usize::MAX, |runs| {
         usize::try_from(runs).unwrap_or(usize::MAX)
     });
-    for (index, id) in all.iter().rev().enumerate() {
-        let is_old = oldest.is_some_and(|oldest| began(id).is_some_and(|began| began < oldest));
-        let is_much = runs.is_some() && index >= kept;
-        if !is_old && !is_much {
-            continue;
-        }
-        let Ok(None) = wreimage_journal::driver(state, id) else {
-            continue;
+    let is_old =
+        |id: &str| oldest.is_some_and(|oldest| began(id).is_some_and(|began| began < oldest));
+    // Most times there is nothing to do, and no journal is opened to find that out.
+    if all.len() <= most && !all.iter().any(|id| is_old(id)) {
+        return;
+    }
+    let ours = all.iter().rev().filter_map(|id| {
+        let header = wreimage_journal::header(state, id).ok().flatten()?;
+        is_ours(&header).then_some((id, header))
+    });
+    let mut alone = Vec::new();
+    let mut batches: BTreeMap<String, Vec<Aged>> = BTreeMap::new();
+    for (index, (id, header)) in ours.enumerate() {
+        let is_much = index >= most;
+        let aged = Aged {
+            id: id.clone(),
+            host: header.host.clone(),
+            is_due: (is_much || is_old(id)),
+            resumable: header.resumable,
         };
-        let ended = wreimage_journal::read(state, id).is_ok_and(|entries| {
-            matches!(
-                entries.last().map(|entry| &entry.record),
-                Some(Record::Finished(_))
-            )
-        });
-        if ended {
-            let _ = std::fs::remove_dir_all(state.join("runs").join(id));
-            let _ = std::fs::remove_file(state.join("detached").join(format!("{id}.log")));
+        match header.batch {
+            Some(batch) => batches.entry(batch).or_default().push(aged),
+            None => alone.push(aged),
         }
+    }
+    for (id, runs) in batches {
+        match Batch::read(state, &id) {
+            // Nobody goes on with it as a whole.
+            Ok(None) => alone.extend(runs),
+            Ok(Some(batch)) => forget_batch(state, &batch, &runs),
+            Err(_) => {}
+        }
+    }
+    for run in alone
+        .iter()
+        .filter(|run| run.is_due && run.has_ended(state))
+    {
+        run.remove(state);
+    }
+}
+
+/// Whoever goes on with a batch begins with the hosts that have no run: its records go all together, when all of its hosts are
+/// done, or not at all.
+fn forget_batch(state: &Path, batch: &Batch, runs: &[Aged]) {
+    let Ok(hosts) = Hosts::parse(&batch.hosts) else {
+        return;
+    };
+    let done: BTreeSet<&str> = runs.iter().map(|run| run.host.as_str()).collect();
+    let is_over = hosts
+        .names()
+        .iter()
+        .all(|host| done.contains(host.as_str()))
+        && runs.iter().all(|run| run.is_due)
+        && !batch.is_driven(state)
+        && runs.iter().all(|run| run.has_ended(state));
+    // First what the others would be begun by.
+    if is_over && batch.remove(state).is_ok() {
+        runs.iter().for_each(|run| run.remove(state));
+    }
+}
+
+/// A run with its age.
+struct Aged {
+    id: String,
+    host: String,
+    /// Whether its records need not be kept any more.
+    is_due: bool,
+    resumable: bool,
+}
+
+impl Aged {
+    /// Whether it has ended, or nobody can go on with it.
+    fn has_ended(&self, state: &Path) -> bool {
+        matches!(wreimage_journal::driver(state, &self.id), Ok(None))
+            && wreimage_journal::read(state, &self.id).is_ok_and(|entries| {
+                let last = entries.last().map(|entry| &entry.record);
+                !self.resumable || matches!(last, Some(Record::Finished(_)))
+            })
+    }
+
+    fn remove(&self, state: &Path) {
+        let _ = std::fs::remove_dir_all(state.join("runs").join(&self.id));
+        let _ = std::fs::remove_file(state.join("detached").join(format!("{}.log", self.id)));
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use crate::begin::Order;
+    use wreimage_journal::{Ending, Entry, Log, Mode, OnFailure, RunDatabase};
+
+    const BATCH: &str = "20260101T000000-batch-00000001";
+
+    /// What a run was, and whether it has ended.
+    struct Run<'a> {
+        day: u8,
+        host: &'a str,
+        site: &'a str,
+        batch: bool,
+        resumable: bool,
+        ended: bool,
+    }
+
+    const DONE: Run = Run {
+        day: 1,
+        host: "host1001",
+        site: "dc1",
+        batch: false,
+        resumable: true,
+        ended: true,
+    };
+
+    fn make(state: &Path, it: &Run) -> String {
+        let run = format!("202601{:02}T000000-{}-00000001", it.day, it.host);
+        let word = str::to_owned;
+        let header = Header {
+            format: 1,
+            run: run.clone(),
+            host: word(it.host),
+            batch: it.batch.then(|| word(BATCH)),
+            site: word(it.site),
+            mode: Mode::Live,
+            policy: None,
+            dry_run: false,
+            resumable: it.resumable,
+            guest: word("reimage"),
+            guest_version: word("0.1.0"),
+            guest_digest: word("d1"),
+            plugs: Vec::new(),
+            options: Vec::new(),
+            on_failure: OnFailure::Undo,
+            actor: word("somebody"),
+            controller: word("controller1001"),
+            reason: None,
+            absent: Vec::new(),
+            lock: None,
+            effects: word("e1"),
+            wreimage: word("0.1.0"),
+        };
+        let ending = Ending {
+            outcome: word("success"),
+            summary: String::new(),
+            touched: true,
+            left: Vec::new(),
+            exit_code: 0,
+        };
+        let journal = RunDatabase::create(state, &run).unwrap();
+        let records = [Record::Header(Box::new(header)), Record::Finished(ending)];
+        for (record, number) in records.into_iter().zip(1..).take(1 + usize::from(it.ended)) {
+            let time = Timestamp::from_second(1).unwrap();
+            let entry = Entry {
+                number,
+                time,
+                record,
+            };
+            journal.append(&entry, false).unwrap();
+        }
+        run
+    }
+
+    /// Keeps the last so many runs of `dc1`.
+    fn forget_all_but(state: &Path, runs: u32) {
+        let kept = Retention {
+            days: None,
+            runs: Some(runs),
+        };
+        forget(state, &kept, |header| header.site == "dc1");
+    }
+
+    #[test]
+    fn runs_of_others_and_runs_that_can_be_gone_on_with_stay() {
+        let state = tempfile::tempdir().unwrap();
+        let state = state.path();
+        let ended = make(state, &DONE);
+        let others = make(
+            state,
+            &Run {
+                day: 2,
+                site: "dc2",
+                ..DONE
+            },
+        );
+        let open = make(
+            state,
+            &Run {
+                day: 3,
+                ended: false,
+                ..DONE
+            },
+        );
+        let gone = make(
+            state,
+            &Run {
+                day: 4,
+                ended: false,
+                resumable: false,
+                ..DONE
+            },
+        );
+        let newest = make(state, &Run { day: 5, ..DONE });
+        // Those of others do not count.
+        forget_all_but(state, 4);
+        assert_eq!(
+            ids(state).unwrap(),
+            [&*ended, &others, &open, &gone, &newest]
+        );
+        forget_all_but(state, 1);
+        assert_eq!(ids(state).unwrap(), [&*others, &open, &newest]);
+    }
+
+    #[test]
+    fn the_runs_of_a_batch_go_all_together_when_it_is_over() {
+        let state = tempfile::tempdir().unwrap();
+        let state = state.path();
+        let batch = Batch {
+            id: BATCH.to_owned(),
+            hosts: "host1001,host1003".to_owned(),
+            mode: Mode::Live,
+            site: None,
+            guest_digest: "d1".to_owned(),
+            order: Order {
+                options: Vec::new(),
+                dry_run: false,
+                no_locks: false,
+                reason: None,
+                on_failure: OnFailure::Undo,
+                default_answer: Vec::new(),
+                answer_within: None,
+                batch: Some(BATCH.to_owned()),
+            },
+            parallel: 1,
+            max_failures: 1,
+            batch_sleep: None,
+        };
+        batch.keep(state).unwrap();
+        let first = make(
+            state,
+            &Run {
+                batch: true,
+                ..DONE
+            },
+        );
+        // Who goes on with the batch would begin with host1001 again.
+        forget_all_but(state, 0);
+        assert_eq!(ids(state).unwrap(), [&*first]);
+        let second = make(
+            state,
+            &Run {
+                day: 2,
+                host: "host1003",
+                batch: true,
+                ..DONE
+            },
+        );
+        forget_all_but(state, 1);
+        assert_eq!(ids(state).unwrap(), [&*first, &second]);
+        forget_all_but(state, 0);
+        assert!(ids(state).unwrap().is_empty());
+        assert!(Batch::read(state, BATCH).unwrap().is_none());
     }
 }

@@ -5,11 +5,15 @@ use crate::face::{self, Face};
 use crate::hosts::Hosts;
 use crate::tell;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use wreimage_engine::Cancel;
 use wreimage_lab::Pace;
+
+/// How long runs that are stopped have for their last record.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 /// One process with one run or several.
 pub struct Session {
@@ -26,6 +30,8 @@ pub struct Session {
     pub keyboard: Keyboard,
     runs: Mutex<Vec<Running>>,
     cancelled: AtomicBool,
+    /// Why all of it is to stop where it stands.
+    stopping: OnceLock<&'static str>,
 }
 
 /// A run that goes on in this process.
@@ -59,8 +65,9 @@ impl Session {
             keyboard: Keyboard::default(),
             runs: Mutex::default(),
             cancelled: AtomicBool::new(false),
+            stopping: OnceLock::new(),
         });
-        listen_for_signals(session.clone());
+        listen_for_signals(Arc::downgrade(&session));
         session
     }
 
@@ -73,12 +80,16 @@ impl Session {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A run begins; one that begins after a cancel is cancelled at once.
+    /// A run begins; one that begins after a cancel or a stop is cancelled or stopped at once.
     pub fn begins(&self, running: Running) {
+        let mut runs = self.runs();
         if self.is_cancelled() {
             running.cancel.cancel();
         }
-        self.runs().push(running);
+        if let Some(why) = self.stopping.get() {
+            running.cancel.stop(why);
+        }
+        runs.push(running);
     }
 
     /// A run has ended.
@@ -91,12 +102,19 @@ impl Session {
         self.cancelled.load(Ordering::SeqCst)
     }
 
+    /// Whether nothing more is to begin: it is cancelled, or stops.
+    pub fn is_ending(&self) -> bool {
+        self.is_cancelled() || self.stopping.get().is_some()
+    }
+
     /// All of it is to end, in order.
     pub fn cancel(&self) {
+        let runs = self.runs();
         self.cancelled.store(true, Ordering::SeqCst);
-        for running in self.runs().iter() {
+        for running in runs.iter() {
             running.cancel.cancel();
         }
+        drop(runs);
         self.face.line(
             "cancelling: the call that is under way ends first, then what must not stay is taken back; again to stop at once",
         );
@@ -106,6 +124,18 @@ impl Session {
     fn all_resumable(&self) -> bool {
         let runs = self.runs();
         !runs.is_empty() && runs.iter().all(|running| running.resumable)
+    }
+
+    /// All of it pauses where it stands, with a last record each.
+    fn stop(&self, why: &'static str) {
+        let runs = self.runs();
+        let _first = self.stopping.set(why);
+        for running in runs.iter() {
+            running.cancel.stop(why);
+        }
+        drop(runs);
+        self.face
+            .line("stopping: what is under way is dropped, nothing is taken back");
     }
 
     fn stop_now(&self) -> ! {
@@ -139,9 +169,10 @@ impl Session {
     }
 }
 
-/// The first Ctrl-C cancels in order; the second ends the process where it stands, and so does SIGTERM at once when another
-/// process can go on. A terminal that is gone stops nothing then.
-fn listen_for_signals(session: Arc<Session>) {
+/// The first Ctrl-C cancels in order; the second pauses what another process can go on with, and so does SIGTERM at once. Where
+/// nobody can go on, or it takes too long, or a signal more comes, the process ends where it stands. A terminal that is gone
+/// stops nothing that can be gone on with.
+fn listen_for_signals(session: Weak<Session>) {
     let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hang_up)) = (
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),
@@ -150,24 +181,45 @@ fn listen_for_signals(session: Arc<Session>) {
         return;
     };
     tokio::spawn(async move {
+        let mut last = None;
         loop {
-            let at_once = tokio::select! {
-                _ = interrupt.recv() => session.is_cancelled(),
-                // Without a journal to go on from, to end in order is the next best.
-                _ = terminate.recv() => session.is_cancelled() || session.all_resumable(),
-                _ = hang_up.recv() => {
-                    if session.all_resumable() {
-                        continue;
-                    }
-                    session.is_cancelled()
-                }
+            let (kind, why) = tokio::select! {
+                _ = interrupt.recv() => (SignalKind::interrupt(), "stopped by a second Ctrl-C"),
+                _ = terminate.recv() => (SignalKind::terminate(), "stopped by SIGTERM"),
+                _ = hang_up.recv() => (SignalKind::hangup(), "stopped: its terminal is gone"),
+                () = until(last) => (SignalKind::alarm(), ""),
             };
-            if at_once {
+            // With the session, whatever it had to stop is gone.
+            let Some(session) = session.upgrade() else {
+                return;
+            };
+            let resumable = session.all_resumable();
+            if kind == SignalKind::hangup() && resumable {
+                continue;
+            }
+            if last.is_some() {
                 session.stop_now();
             }
-            session.cancel();
+            // Without a journal to go on from, to end in order is the next best.
+            let at_once = kind == SignalKind::terminate() && resumable;
+            match (session.is_cancelled() || at_once, resumable) {
+                (false, _) => session.cancel(),
+                (true, false) => session.stop_now(),
+                (true, true) => {
+                    session.stop(why);
+                    last = Some(tokio::time::Instant::now() + STOP_WITHIN);
+                }
+            }
         }
     });
+}
+
+/// Ends at that time, if there is one.
+async fn until(time: Option<tokio::time::Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// One reader of stdin for all prompts, so that a line is never taken by a prompt that is over.

@@ -251,6 +251,14 @@ impl Ground {
         }
     }
 
+    /// Whether a run is one of this place: of this site, or of a lab like those in which this one is.
+    pub fn has_run(&self, header: &Header) -> bool {
+        match self {
+            Ground::Lab { .. } => header.mode != Mode::Live,
+            Ground::Site { site, .. } => header.mode == Mode::Live && header.site == site.name(),
+        }
+    }
+
     /// How fast its time passes.
     pub fn pace(&self) -> Pace {
         match self {

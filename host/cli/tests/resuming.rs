@@ -59,6 +59,10 @@ fn a_terminated_run_can_be_resumed_and_a_terminal_that_goes_away_stops_nothing()
     until(&mut out, |event| event["event"] == "outcome");
     signal(&child, Signal::SIGTERM);
     assert_eq!(child.wait().unwrap().code(), Some(50));
+    // Nobody takes it for one whose process has crashed.
+    assert_eq!(state_of(&user, &run), "paused");
+    let shown = user.wreimage(&["show", &run, "--lab"]);
+    assert!(shown.out.contains("stopped by SIGTERM"), "{}", shown.out);
     resume(&user, &run, &[]).ends_with(0, &["SUCCESS"]);
 }
 

@@ -48,7 +48,7 @@ pub async fn run(
         limits,
         began,
     };
-    Ok(drive.on(guest).await)
+    Ok(drive.unless_stopped(drive.on(guest)).await)
 }
 
 /// Who goes on with a run, and since when nobody did.
@@ -100,7 +100,7 @@ pub async fn resume(
     if let Some(change) = change {
         drive.course.recorder.record_durably(change)?;
     }
-    Ok(drive.on(guest).await)
+    Ok(drive.unless_stopped(drive.on(guest)).await)
 }
 
 /// Ends a run that nobody will go on with: what must not stay is taken back, and the guest, if it is at hand, says its
@@ -118,7 +118,7 @@ pub async fn cleanup(
 ) -> Result<Report, RunError> {
     let header = header_of(&entries)?.clone();
     let drive = Drive::after(engine, guest, &header, request, services, entries, going)?;
-    Ok(drive.end().await)
+    Ok(drive.unless_stopped(drive.end()).await)
 }
 
 fn header_of(entries: &[Entry]) -> Result<&Header, RunError> {
@@ -175,6 +175,16 @@ impl<'a> Drive<'a> {
             limits,
             began,
         })
+    }
+
+    /// Drives the run until it is stopped from outside. The work is dropped before the pause is recorded: a `once` call that
+    /// was under way is then in doubt, as after a crash.
+    async fn unless_stopped(&self, work: impl Future<Output = Report>) -> Report {
+        tokio::select! {
+            biased;
+            why = self.course.cancel.stopped() => self.pause(&Stop::Paused(why)),
+            report = work => report,
+        }
     }
 
     /// The guest's part, what is taken back, the closing words, and the verdict; or a pause, after which nothing of that

@@ -45,6 +45,16 @@ pub fn leave_cancel(state: &Path, run: &str, actor: &str) -> Result<(), OpenErro
     leave_answer(state, run, CANCEL, "cancel", actor)
 }
 
+/// Whoever goes on with a run does not want what was wished for before. A cancel that was seen stands in a record.
+pub(crate) fn forget_cancel(connection: &Connection) -> rusqlite::Result<()> {
+    connection
+        .execute(
+            "DELETE FROM answer WHERE call = ?1",
+            params![CANCEL.cast_signed()],
+        )
+        .map(drop)
+}
+
 impl RunDatabase {
     /// The answer that somebody has given to the question of this call, from another process, and who.
     ///

@@ -4,6 +4,7 @@
 //! `synchronous=FULL`: the log is flushed, and with it everything that was written before. Each record carries a sum over
 //! itself and the sum before it, so that a record that was changed, lost or moved is noticed.
 
+use crate::answers::forget_cancel;
 use crate::driver::{NotDriver, lock_driver};
 use crate::log::{Log, LogError, digest};
 use crate::reading::{damaged, read_all};
@@ -124,34 +125,12 @@ impl RunDatabase {
         refuse_network(state).map_err(at)?;
         make_shared_folder(state, &state.join("runs")).map_err(at)?;
         fs::create_dir(&folder).map_err(at)?;
-        share_as(state, &folder, 0o700).map_err(at)?;
-        let driver = lock_driver(state, &folder).map_err(|why| match why {
-            NotDriver::Driven(driver) => at(io::Error::other(format!("it is driven by {driver}"))),
-            NotDriver::Failed(source) => at(source),
-        })?;
-        let path = folder.join("journal.db");
-        OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(at)?;
-        share_as(state, &path, 0o600).map_err(at)?;
-        let connection = (|| {
-            let connection = Connection::open(&path)?;
-            // A record is some hundred bytes: smaller pages leave less room unused, and less to flush.
-            connection.pragma_update(None, "page_size", 1024)?;
-            prepare(&connection)?;
-            connection.pragma_update(None, "application_id", APPLICATION_ID)?;
-            connection.pragma_update(None, "user_version", FORMAT)?;
-            connection.execute_batch(SCHEMA)?;
-            Ok::<_, rusqlite::Error>(connection)
-        })()
-        .map_err(|error| at(io::Error::other(error)))?;
-        // The names of the new files must survive as well.
-        for made in [&folder, &state.join("runs")] {
-            File::open(made).and_then(|it| it.sync_all()).map_err(at)?;
+        let begun = begin(state, &folder);
+        if begun.is_err() {
+            // Nothing of a run that did not begin is worth keeping.
+            let _ = fs::remove_dir_all(&folder);
         }
+        let (connection, driver) = begun.map_err(at)?;
         Ok(RunDatabase {
             folder,
             inner: Mutex::new(Inner {
@@ -187,6 +166,7 @@ impl RunDatabase {
             .map_err(|error| damaged(&path, error))?;
         let (entries, last) = read_all(&connection, &path)?;
         prepare(&connection).map_err(|error| damaged(&path, error))?;
+        forget_cancel(&connection).map_err(|error| damaged(&path, error))?;
         let database = RunDatabase {
             folder,
             inner: Mutex::new(Inner {
@@ -296,6 +276,51 @@ pub(crate) fn journal_of(state: &Path, run: &str) -> Result<PathBuf, OpenError> 
         run: run.chars().take(100).collect(),
         state: state.to_owned(),
     })
+}
+
+/// Makes an empty journal in the folder of a new run, and its driver of this process.
+fn begin(state: &Path, folder: &Path) -> io::Result<(Connection, File)> {
+    share_as(state, folder, 0o700)?;
+    let driver = lock_driver(state, folder).map_err(|why| match why {
+        NotDriver::Driven(driver) => io::Error::other(format!("it is driven by {driver}")),
+        NotDriver::Failed(source) => source,
+    })?;
+    // Until the journal is whole it has another name: a process that dies here leaves no run that nobody could read.
+    let new = folder.join("journal.db.new");
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&new)?;
+    share_as(state, &new, 0o600)?;
+    make_schema(&new).map_err(io::Error::other)?;
+    file.sync_all()?;
+    let path = folder.join("journal.db");
+    fs::rename(&new, &path)?;
+    // The names of the new files must survive as well.
+    for made in [folder, &state.join("runs")] {
+        File::open(made)?.sync_all()?;
+    }
+    let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        .and_then(|connection| {
+            prepare(&connection)?;
+            // The first look makes the file of the log, which is then made long.
+            connection.query_row("SELECT count(*) FROM record", [], |_| Ok(()))?;
+            Ok(connection)
+        })
+        .map_err(io::Error::other)?;
+    Ok((connection, driver))
+}
+
+fn make_schema(path: &Path) -> rusqlite::Result<()> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    // A record is some hundred bytes: smaller pages leave less room unused, and less to flush.
+    connection.pragma_update(None, "page_size", 1024)?;
+    // It is flushed as a whole.
+    connection.pragma_update(None, "synchronous", "OFF")?;
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    connection.pragma_update(None, "user_version", FORMAT)?;
+    connection.execute_batch(SCHEMA)
 }
 
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {

@@ -15,7 +15,7 @@ pub use database::{OpenError, RunDatabase};
 pub use driver::driver;
 pub use lock::{Held, Holder, LEASE, LockError, Locks, Pulse, RENEWAL, began as process_began};
 pub use log::{Log, LogError, MemoryLog, digest};
-pub use reading::read;
+pub use reading::{header, read};
 pub use record::{
     Answered, Ending, Entry, FORMAT, GuestEnd, Header, Intent, Level, Mode, OnFailure, Origin,
     Outcome, Plugged, Question, Reality, Record, Timer, UndoClosed, UndoState,

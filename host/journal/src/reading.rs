@@ -1,21 +1,39 @@
 //! Reading the records of a run back, each with its sum.
 
 use crate::database::{APPLICATION_ID, BUSY, OpenError, Sum, journal_of, sum};
-use crate::record::{Entry, FORMAT, Record};
+use crate::record::{Entry, FORMAT, Header, Record};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Every record of a run, whoever drives it.
 ///
 /// # Errors
 /// When there is none, or it cannot be read to its end.
 pub fn read(state: &Path, run: &str) -> Result<Vec<Entry>, OpenError> {
+    let (connection, path) = open(state, run)?;
+    read_all(&connection, &path).map(|(entries, _)| entries)
+}
+
+/// The first record of a run, without a look at the others; `None` when there is none yet.
+///
+/// # Errors
+/// When there is no such run, or its first record cannot be read.
+pub fn header(state: &Path, run: &str) -> Result<Option<Header>, OpenError> {
+    let (connection, path) = open(state, run)?;
+    let entries = read_some(&connection, &path, "WHERE number = 1")?.0;
+    Ok(entries.into_iter().find_map(|entry| match entry.record {
+        Record::Header(header) => Some(*header),
+        _ => None,
+    }))
+}
+
+fn open(state: &Path, run: &str) -> Result<(Connection, PathBuf), OpenError> {
     let path = journal_of(state, run)?;
     let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)
         .or_else(|_| Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY))
         .map_err(|error| damaged(&path, error))?;
-    read_all(&connection, &path).map(|(entries, _)| entries)
+    Ok((connection, path))
 }
 
 pub(crate) fn damaged(path: &Path, error: impl std::fmt::Display) -> OpenError {
@@ -28,6 +46,15 @@ pub(crate) fn damaged(path: &Path, error: impl std::fmt::Display) -> OpenError {
 pub(crate) fn read_all(
     connection: &Connection,
     path: &Path,
+) -> Result<(Vec<Entry>, Sum), OpenError> {
+    read_some(connection, path, "")
+}
+
+/// The records from the first on for which the condition holds.
+fn read_some(
+    connection: &Connection,
+    path: &Path,
+    condition: &str,
 ) -> Result<(Vec<Entry>, Sum), OpenError> {
     let broken = |error: rusqlite::Error| damaged(path, error);
     connection.busy_timeout(BUSY).map_err(broken)?;
@@ -47,7 +74,9 @@ pub(crate) fn read_all(
         });
     }
     let mut statement = connection
-        .prepare("SELECT number, time_ms, body, sum FROM record ORDER BY number")
+        .prepare(&format!(
+            "SELECT number, time_ms, body, sum FROM record {condition} ORDER BY number"
+        ))
         .map_err(broken)?;
     let mut rows = statement.query([]).map_err(broken)?;
     let (mut entries, mut last) = (Vec::new(), Sum::default());

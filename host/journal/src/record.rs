@@ -115,9 +115,9 @@ pub enum Record {
     },
     /// An entry of the undo list is settled.
     UndoClosed(UndoClosed),
-    /// The operator or the system wants the run to stop.
+    /// The operator wants the run to end.
     Signal {
-        /// `cancel` or `stop`.
+        /// `cancel`.
         signal: String,
     },
     /// From here on everything happens in a twin: the rehearsal has reached the first mutation.

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use wreimage_capability::{Effect, Fault};
 use wreimage_journal::{
     Entry, Locks, Log, OpenError, Origin, Outcome, Question, Reality, Record, RunDatabase, driver,
-    leave_answer, read,
+    leave_answer, leave_cancel, read,
 };
 
 fn entry(number: u64, record: Record) -> Entry {
@@ -82,6 +82,16 @@ fn a_run_goes_on_where_it_stopped_and_has_one_driver() {
     run.append(&signal(2, "cancel"), true).unwrap();
     drop(run);
     assert_eq!(read(state.path(), "r1").unwrap().len(), 2);
+}
+
+#[test]
+fn a_cancel_that_nobody_saw_does_not_end_a_run_that_is_gone_on_with() {
+    let state = written(&[outcome(1)]);
+    leave_cancel(state.path(), "r1", "somebody").unwrap();
+    let (run, _) = RunDatabase::resume(state.path(), "r1").unwrap();
+    assert_eq!(run.given_cancel().unwrap(), None);
+    leave_cancel(state.path(), "r1", "somebody").unwrap();
+    assert_eq!(run.given_cancel().unwrap(), Some("somebody".to_owned()));
 }
 
 #[test]
