@@ -101,7 +101,7 @@ where
         .get_export_index(&mut *store, None, interface)
         .and_then(|it| instance.get_export_index(&mut *store, Some(&it), "describe"))
         .ok_or_else(|| wasmtime::Error::msg(format!("it has no `describe` in {interface}")))?;
-    instance.get_typed_func(store, &function)
+    instance.get_typed_func(store, function)
 }
 
 /// The traceback of what it died of, where its language has one.
