@@ -1,4 +1,5 @@
-// What a guest of wreimage in JavaScript is written with: steps, options, and the operator's word on what fails.
+// What guests of wreimage, and components that are plugged into them, are written with in JavaScript: steps, options, and the
+// operator's word on what fails.
 //
 // Three rules keep a run repeatable. What a guest asks the host for follows from its arguments and from the host's answers.
 // Waiting is done by the functions of the host. And no state is kept between `run` and `rollback`: the latter runs in a fresh
@@ -18,6 +19,11 @@ export const SKIPPED = { tag: "skipped" };
 // What a guest says of itself. One that says it changes nothing is refused when it does.
 export function describe(name, version, summary, mutates, options = []) {
   return { name, version, summary, mutates, options, extra: [] };
+}
+
+// What a component that is plugged in says of itself. The site file grants it capabilities by its name.
+export function describePlug(name, version, summary, mutates) {
+  return { name, version, summary, mutates, extra: [] };
 }
 
 // An option; `kind` is "toggle", "text", "integer", "words", or a list of the words that can be chosen.
@@ -193,6 +199,11 @@ export class Actions {
       summary: headline + (found.length ? ` Look at: ${found.join("; ")}.` : ""),
       extra: [],
     };
+  }
+
+  // What a hook returns: the guest takes what was found into its verdict.
+  findings() {
+    return this.#done.map(({ level, name, text }) => ({ name, level, text, extra: [] }));
   }
 
   #end(name, step) {

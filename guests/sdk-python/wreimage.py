@@ -1,4 +1,5 @@
-"""What a guest of wreimage in Python is written with: steps, options, and the operator's word on what fails.
+"""What guests of wreimage, and components that are plugged into them, are written with in Python: steps, options, and the
+operator's word on what fails.
 
 Three rules keep a run repeatable. What a guest asks the host for follows from its arguments and from the host's answers.
 Waiting is done by the functions of `wit_world.imports`. And no state is kept between `run` and `rollback`: the latter runs
@@ -8,19 +9,6 @@ in a fresh instance. Import at the top of a module: a guest that runs has no fil
 import unicodedata
 
 from componentize_py_types import Err
-from wit_world.exports.guest import (
-    Description,
-    OptionKind_Choice,
-    OptionKind_Integer,
-    OptionKind_Text,
-    OptionKind_Toggle,
-    OptionKind_Words,
-    OptionSpec,
-    Outcome,
-    Verdict_Failed,
-    Verdict_Success,
-    Verdict_Warnings,
-)
 from wit_world.imports import operator, run
 from wit_world.imports.run import (
     Level_Failure,
@@ -30,6 +18,26 @@ from wit_world.imports.run import (
 )
 from wit_world.imports.types import Fault, FaultKind_Cancelled, FaultKind_Other, Patience
 
+# A world exports one of the two: a guest describes itself and returns an outcome, a component that is plugged into one describes
+# itself otherwise and returns findings.
+try:
+    from wit_world.exports.guest import (
+        Description,
+        OptionKind_Choice,
+        OptionKind_Integer,
+        OptionKind_Text,
+        OptionKind_Toggle,
+        OptionKind_Words,
+        OptionSpec,
+        Outcome,
+        Verdict_Failed,
+        Verdict_Success,
+        Verdict_Warnings,
+    )
+except ImportError:
+    from wit_world.exports import plug
+    from wit_world.imports import hook_types
+
 # Bytes of what a step has found, in the summary of a run: the whole is in the step.
 _FINDING_LIMIT = 160
 
@@ -37,6 +45,11 @@ _FINDING_LIMIT = 160
 def describe(name, version, summary, mutates, options=()):
     """What a guest says of itself. One that says it changes nothing is refused when it does."""
     return Description(name, version, summary, mutates, list(options), [])
+
+
+def describe_plug(name, version, summary, mutates):
+    """What a component that is plugged in says of itself. The site file grants it capabilities by its name."""
+    return plug.Description(name, version, summary, mutates, [])
 
 
 def _option(kind, name, help, value_name=None, default=None, required=False, short=None, needs=()):
@@ -195,6 +208,16 @@ class Actions:
             verdict = Verdict_Success()
         look = f" Look at: {'; '.join(unwell)}." if unwell else ""
         return Outcome(verdict, headline + look, [])
+
+    def findings(self):
+        """What a hook returns: the guest takes what was found into its verdict."""
+        levels = {
+            Level_Success: hook_types.Level_Success,
+            Level_Warning: hook_types.Level_Warning,
+            Level_Failure: hook_types.Level_Failure,
+            Level_Skipped: hook_types.Level_Skipped,
+        }
+        return [hook_types.Finding(name, levels[type(level)](), text, []) for level, name, text in self._done]
 
     def _end(self, phase, name, step):
         run.step_end(step.level, step._text(), step._evidence)

@@ -132,6 +132,9 @@ pub struct New {
     /// The language to write the guest in
     #[arg(long, value_enum, value_name = "LANGUAGE")]
     pub lang: Language,
+    /// Begin a component of your site to plug into `reimage`, instead of a guest
+    #[arg(long)]
+    pub plug: bool,
 }
 
 /// The languages that guests are written in.

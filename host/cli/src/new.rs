@@ -1,8 +1,9 @@
-//! `wreimage new`: a folder to begin a guest with.
+//! `wreimage new`: a folder to begin a guest with, or a component to plug into one.
 
 use crate::arguments::{Language, New};
 use crate::exit::{Exit, Failure};
 use crate::tell;
+use wreimage_kit::Kind;
 
 /// Makes it, and says what to do next.
 pub fn new(arguments: &New) -> Result<Exit, Failure> {
@@ -11,7 +12,12 @@ pub fn new(arguments: &New) -> Result<Exit, Failure> {
         Language::Python => wreimage_kit::Language::Python,
         Language::Js => wreimage_kit::Language::JavaScript,
     };
-    let next = wreimage_kit::create(&arguments.folder, language)
+    let kind = if arguments.plug {
+        Kind::Plug
+    } else {
+        Kind::Guest
+    };
+    let next = wreimage_kit::create(&arguments.folder, language, kind)
         .map_err(|error| Failure::usage(error.to_string()))?;
     tell::line(&format!("made {}; go on with", arguments.folder.display()));
     for line in next {

@@ -20,6 +20,6 @@ pub use build::{Builder, Built, write_whole};
 pub use child::{Bounds, Stop};
 pub use error::KitError;
 pub use language::Language;
-pub use new::create;
+pub use new::{Kind, create};
 pub use toolchain::{Compiler, TARGET, Toolchain, is_scrubbed, scrubbed};
 pub use tools::{COMPONENTIZE_PY, COMPONENTIZE_QJS, Tool};

@@ -10,6 +10,12 @@ mod templates {
     pub const SCENARIO: &str = include_str!("../templates/scenario.toml");
     pub const SCENARIO_BMC_DOWN: &str = include_str!("../templates/bmc-down.toml");
     pub const WORLD: &str = include_str!("../templates/world.wit");
+    pub const PLUG_README: &str = include_str!("../templates/plug.md");
+    pub const PLUG_SCENARIO: &str = include_str!("../templates/plug-scenario.toml");
+    pub const PLUG_WORLD: &str = include_str!("../templates/plug-world.wit");
+    pub const PLUG_RUST: &str = include_str!("../templates/rust/plug.rs");
+    pub const PLUG_PYTHON: &str = include_str!("../templates/python/plug.py");
+    pub const PLUG_JAVASCRIPT: &str = include_str!("../templates/js/plug.js");
     pub const RUST_MANIFEST: &str = include_str!("../templates/rust/manifest.toml");
     pub const RUST: &str = include_str!("../templates/rust/guest.rs");
     pub const RUST_README: &str = include_str!("../templates/rust/README.md");
@@ -64,11 +70,20 @@ const TAKEN: [&str; 40] = [
     "world",
 ];
 
-/// Makes the folder of a new guest, named by its last component, and returns what to do next, a line each.
+/// What a folder is begun for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A guest of its own.
+    Guest,
+    /// A component that a site plugs into `reimage`.
+    Plug,
+}
+
+/// Makes the folder of a new guest or component, named by its last component, and returns what to do next, a line each.
 ///
 /// # Errors
 /// When the name is none for a guest, the folder exists, or a file cannot be written.
-pub fn create(folder: &Path, language: Language) -> Result<Vec<String>, KitError> {
+pub fn create(folder: &Path, language: Language, kind: Kind) -> Result<Vec<String>, KitError> {
     let name = name(folder)?;
     if folder.symlink_metadata().is_ok() {
         return Err(KitError::Wrong(format!(
@@ -76,39 +91,57 @@ pub fn create(folder: &Path, language: Language) -> Result<Vec<String>, KitError
             folder.display()
         )));
     }
-    let mut files = vec![
-        (".gitignore".to_owned(), templates::IGNORE),
-        (format!("scenarios/{name}.toml"), templates::SCENARIO),
-        (
-            "scenarios/bmc-down.toml".to_owned(),
-            templates::SCENARIO_BMC_DOWN,
-        ),
-    ];
+    let mut files = vec![(".gitignore".to_owned(), templates::IGNORE)];
     let mut add = |path: &str, text| files.push((path.to_owned(), text));
+    let scenario = format!("scenarios/{name}.toml");
+    let (source, readme) = match kind {
+        Kind::Guest => {
+            add(&scenario, templates::SCENARIO);
+            add("scenarios/bmc-down.toml", templates::SCENARIO_BMC_DOWN);
+            match language {
+                Language::Rust => (templates::RUST, templates::RUST_README),
+                Language::Python => (templates::PYTHON, templates::PYTHON_README),
+                Language::JavaScript => (templates::JAVASCRIPT, templates::JAVASCRIPT_README),
+            }
+        }
+        Kind::Plug => {
+            add(&scenario, templates::PLUG_SCENARIO);
+            let source = match language {
+                Language::Rust => templates::PLUG_RUST,
+                Language::Python => templates::PLUG_PYTHON,
+                Language::JavaScript => templates::PLUG_JAVASCRIPT,
+            };
+            (source, templates::PLUG_README)
+        }
+    };
+    let world = match kind {
+        Kind::Guest => templates::WORLD,
+        Kind::Plug => templates::PLUG_WORLD,
+    };
+    let where_it_is = match language {
+        Language::Rust => "src/lib.rs",
+        Language::Python | Language::JavaScript => language.sign(),
+    };
+    add(where_it_is, source);
+    add("README.md", readme);
     match language {
         Language::Rust => {
             add("Cargo.toml", templates::RUST_MANIFEST);
             add("Cargo.lock", LOCK_RUST);
-            add("src/lib.rs", templates::RUST);
-            add("README.md", templates::RUST_README);
             files.extend(wit::whole());
             let sdk = SDK_RUST.iter();
             files.extend(sdk.map(|(path, text)| (format!("vendor/wreimage-sdk/{path}"), *text)));
         }
         Language::Python => {
-            add("guest.py", templates::PYTHON);
-            add("README.md", templates::PYTHON_README);
             add("requirements.txt", "componentize-py==@TOOL@\n");
             add(SDK_PYTHON.0, SDK_PYTHON.1);
-            add("wit/world.wit", templates::WORLD);
+            add("wit/world.wit", world);
             files.extend(wit::dependencies());
         }
         Language::JavaScript => {
-            add("guest.js", templates::JAVASCRIPT);
             add("package.json", templates::JAVASCRIPT_MANIFEST);
-            add("README.md", templates::JAVASCRIPT_README);
             add(SDK_JAVASCRIPT.0, SDK_JAVASCRIPT.1);
-            add("wit/world.wit", templates::WORLD);
+            add("wit/world.wit", world);
             files.extend(wit::dependencies());
         }
     }
@@ -117,7 +150,10 @@ pub fn create(folder: &Path, language: Language) -> Result<Vec<String>, KitError
         Language::Python | Language::Rust => COMPONENTIZE_PY.version,
     };
     for (path, text) in files {
-        let text = text.replace("@NAME@", &name).replace("@TOOL@", tool);
+        let text = text
+            .replace("@NAME@", &name)
+            .replace("@TOOL@", tool)
+            .replace("@SIGN@", where_it_is);
         write(&folder.join(path), &text)?;
     }
     let shown = folder.display();
@@ -131,8 +167,16 @@ pub fn create(folder: &Path, language: Language) -> Result<Vec<String>, KitError
     let mut next = vec![format!("cd {shown}")];
     next.extend(install.map(str::to_owned));
     next.push("wreimage build".to_owned());
-    next.push(format!("wreimage test {name}.wasm"));
-    next.push(format!("wreimage run ./{name}.wasm --lab --host host1001"));
+    next.extend(match kind {
+        Kind::Guest => [
+            format!("wreimage test {name}.wasm"),
+            format!("wreimage run ./{name}.wasm --lab --host host1001"),
+        ],
+        Kind::Plug => [
+            format!("wreimage test reimage scenarios --plug ./{name}.wasm"),
+            format!("wreimage inspect reimage --plug ./{name}.wasm"),
+        ],
+    });
     Ok(next)
 }
 
@@ -168,24 +212,24 @@ fn write(path: &Path, text: &str) -> Result<(), KitError> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::create;
+    use super::{Kind, create};
     use crate::Language;
 
     #[test]
     fn a_new_folder_shows_its_language_and_has_no_placeholder() {
-        for language in Language::ALL {
+        let kinds = [Kind::Guest, Kind::Plug].into_iter();
+        let all = kinds.flat_map(|kind| Language::ALL.map(|language| (kind, language)));
+        for (kind, language) in all {
             let place = tempfile::tempdir().unwrap();
             let folder = place.path().join("disk-check");
-            let next = create(&folder, language).unwrap();
+            let next = create(&folder, language, kind).unwrap();
             assert!(next.iter().any(|line| line == "wreimage build"));
             assert_eq!(Language::of_folder(&folder).unwrap(), language);
             assert!(folder.join("scenarios/disk-check.toml").is_file());
             for file in [language.sign(), "README.md", "scenarios/disk-check.toml"] {
                 let text = std::fs::read_to_string(folder.join(file)).unwrap();
-                assert!(
-                    !text.contains('@') || !text.contains("@NAME@") && !text.contains("@TOOL@"),
-                    "{file}"
-                );
+                let left = ["@NAME@", "@TOOL@", "@SIGN@"].map(|it| text.contains(it));
+                assert_eq!(left, [false; 3], "{file}");
             }
         }
     }
@@ -195,7 +239,9 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let folder = place.path().join("disk-check");
         std::fs::create_dir(&folder).unwrap();
-        let told = create(&folder, Language::Python).unwrap_err().to_string();
+        let told = create(&folder, Language::Python, Kind::Guest)
+            .unwrap_err()
+            .to_string();
         assert!(told.contains("exists; nothing was changed"), "{told}");
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
     }
@@ -214,7 +260,7 @@ mod tests {
             "a.b",
             "interface",
         ] {
-            let told = create(&place.path().join(name), Language::Rust)
+            let told = create(&place.path().join(name), Language::Rust, Kind::Guest)
                 .unwrap_err()
                 .to_string();
             assert!(told.contains("is no name for a guest"), "{name}: {told}");

@@ -1,7 +1,7 @@
 //! A new guest folder builds and runs, in each language.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-use wreimage_language_tests::{User, root};
+use wreimage_language_tests::{User, guest, root};
 
 fn from_new_to_run(language: &str) {
     let user = User::new();
@@ -21,19 +21,38 @@ fn from_new_to_run(language: &str) {
         .ends_with(64, &["exists; nothing was changed"]);
 }
 
+fn from_new_to_plugged(language: &str) {
+    let user = User::new();
+    let name = format!("site-look-{language}");
+    user.wreimage(&["new", &name, "--lang", language, "--plug"])
+        .ends_with(0, &["wreimage build", "--plug"]);
+    let target = root().join("target/languages/rust");
+    let environment = [("CARGO_TARGET_DIR", target.to_str().unwrap())];
+    user.with(&["build", &name], &environment)
+        .ends_with(0, &[&format!("{name} 0.1.0"), "inspect reimage --plug"]);
+    let component = format!("./{name}/{name}.wasm");
+    let scenarios = format!("{name}/scenarios");
+    let reimage = guest("reimage");
+    user.wreimage(&["test", &reimage, &scenarios, "--plug", &component])
+        .ends_with(0, &["1 passed"]);
+}
+
 #[test]
 fn rust() {
     from_new_to_run("rust");
+    from_new_to_plugged("rust");
 }
 
 #[test]
 fn python() {
     from_new_to_run("python");
+    from_new_to_plugged("python");
 }
 
 #[test]
 fn javascript() {
     from_new_to_run("js");
+    from_new_to_plugged("js");
 }
 
 #[test]
