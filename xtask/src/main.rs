@@ -52,6 +52,9 @@ enum Task {
     Sweep,
     /// Put the bugs of the past into the guest, one after the other: the scenarios written against each must fail
     Mutants {
+        /// Those of the host: each takes minutes to compile
+        #[arg(long)]
+        host: bool,
         /// Only those whose names hold one of these texts, such as F01
         names: Vec<String>,
     },
@@ -86,7 +89,7 @@ fn run(task: Task) -> Result<()> {
         Task::Demo => demo::run(),
         Task::Test { part } => test::run(part),
         Task::Sweep => test::sweep(),
-        Task::Mutants { names } => mutants::run(&names),
+        Task::Mutants { host, names } => mutants::run(&names, host),
         Task::Book => book::write(),
         Task::Ci => ci::run(),
     }
