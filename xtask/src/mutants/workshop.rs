@@ -156,16 +156,17 @@ impl Workshop {
             Kind::Host { .. } => {
                 let mut cargo = inner::cargo();
                 cargo
-                    // For the whole workspace, as `Built` does it, so that what it depends on is not compiled again.
                     .args(["build", "--release", "--workspace", "--bin=wreimage"])
-                    .current_dir(&self.source)
-                    .env("CARGO_BUILD_BUILD_DIR", repository::root().join("target"));
+                    .current_dir(&self.source);
                 cargo
             }
         };
         let output = cargo
             .arg("--quiet")
+            // Never that of the repository: cargo names what it compiles of a workspace by where it stands in it, and would
+            // take a mutant's crates for the repository's own.
             .env("CARGO_TARGET_DIR", &self.build)
+            .env_remove("CARGO_BUILD_BUILD_DIR")
             .stdin(Stdio::null())
             .output()?;
         if !output.status.success() {
