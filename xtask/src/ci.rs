@@ -16,7 +16,7 @@ pub fn run() -> Result<()> {
         }
     }
     test::run(None)?;
-    mutants::run(&[])
+    mutants::run(&[], false)
 }
 
 fn format() -> [Command; 2] {

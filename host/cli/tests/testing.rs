@@ -143,6 +143,10 @@ fn a_scenario_that_would_prove_nothing_is_an_error() {
             vec!["from 1"],
         ),
         (
+            fault("call = \"ipmi.set-power\"\ntimes = 0\ncancel = true\n"),
+            vec!["it would never happen"],
+        ),
+        (
             fault("call = \"ipmi.get-power-state\"\nlie = true\n"),
             vec!["changes something"],
         ),

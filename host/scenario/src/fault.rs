@@ -15,6 +15,8 @@ pub struct Rule {
     pub function: &'static Function,
     /// Which of them.
     pub trigger: Trigger,
+    /// At how many looks or tries it happens at most; at all without.
+    pub times: Option<u64>,
     /// What happens to them.
     pub deed: Deed,
 }
@@ -91,6 +93,10 @@ impl Rule {
         Ok(Rule {
             function,
             trigger: trigger(file).map_err(at)?,
+            times: match file.times {
+                Some(0) => return Err(at("times = 0: it would never happen".to_owned())),
+                times => times,
+            },
             deed: deed(file, function).map_err(at)?,
         })
     }

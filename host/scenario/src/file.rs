@@ -103,6 +103,7 @@ pub(crate) struct FaultFile {
     pub nth: Option<u64>,
     pub from: Option<u64>,
     pub after: Option<String>,
+    pub times: Option<u64>,
     pub when: Option<String>,
     pub fault: Option<String>,
     pub code: Option<String>,

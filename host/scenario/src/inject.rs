@@ -210,7 +210,9 @@ impl Stage {
     ) -> Result<Vec<Happening<'_>>, Fault> {
         let mut deeds = Vec::new();
         for (index, rule) in self.rules.iter().enumerate() {
-            if self.applies(rule, function, nth)? {
+            let fired = self.state().fired.get(&index).copied().unwrap_or(0);
+            let over = rule.times.is_some_and(|times| fired >= times);
+            if !over && self.applies(rule, function, nth)? {
                 // Noise has come about when there was a text to lay it before.
                 let first = !matches!(rule.deed, Deed::Noise(_)) && self.fire(index);
                 deeds.push(Happening {

@@ -158,6 +158,7 @@ impl Swept {
         Ok(Rule {
             function,
             trigger,
+            times: None,
             deed,
         })
     }
