@@ -122,12 +122,18 @@ impl UndoList {
         }
     }
 
-    /// What this run made that the function takes back.
+    /// What this run made that the function takes back. A system that says something else than it was told proves nothing by
+    /// that.
     pub(crate) fn made(&self, function: &'static Function) -> Option<Value> {
-        self.open
-            .iter()
-            .find(|open| std::ptr::eq(open.inverse, function))
-            .and_then(|open| open.made.clone())
+        let mut open = self.open.iter();
+        let open = open.find(|open| std::ptr::eq(open.inverse, function))?;
+        let made = open.made.as_ref()?;
+        let as_told = |(name, value): (&String, &Value)| {
+            let told = open.arguments.get(name);
+            told.is_none_or(|told| told == value)
+        };
+        let is_proof = made.as_object().is_none_or(|made| made.iter().all(as_told));
+        is_proof.then(|| made.clone())
     }
 
     /// Learns from an outcome; returns the entries that it closes.
