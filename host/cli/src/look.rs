@@ -101,7 +101,7 @@ impl Standing {
         let Record::Header(header) = &first.record else {
             return None;
         };
-        let question = open_question(entries);
+        let question = open_question(entries).map(|open| open.question);
         let state = match &last.record {
             Record::Finished(ending) => ending.outcome.clone(),
             _ if driver.is_some() && question.is_some() => "waiting".to_owned(),
@@ -293,18 +293,27 @@ pub fn last_step(entries: &[Entry]) -> Option<String> {
     })
 }
 
+/// A question that waits for an answer.
+pub struct OpenQuestion {
+    /// The number of its record. The same call may ask again.
+    pub number: u64,
+    pub question: Question,
+}
+
 /// The last question, if it has no answer yet.
-pub fn open_question(entries: &[Entry]) -> Option<Question> {
-    let mut open = None;
+pub fn open_question(entries: &[Entry]) -> Option<OpenQuestion> {
+    let mut open: Option<OpenQuestion> = None;
     for entry in entries {
+        let is_of = |call: u64| open.as_ref().is_some_and(|it| it.question.call == call);
         match &entry.record {
-            Record::Question(question) => open = Some(question.clone()),
-            Record::Answer(answer) if open.as_ref().is_some_and(|it| it.call == answer.call) => {
-                open = None;
+            Record::Question(question) => {
+                open = Some(OpenQuestion {
+                    number: entry.number,
+                    question: question.clone(),
+                });
             }
-            Record::Outcome(outcome) if open.as_ref().is_some_and(|it| it.call == outcome.call) => {
-                open = None;
-            }
+            Record::Answer(answer) if is_of(answer.call) => open = None,
+            Record::Outcome(outcome) if is_of(outcome.call) => open = None,
             Record::Finished(_) => open = None,
             _ => {}
         }

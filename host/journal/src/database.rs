@@ -227,17 +227,22 @@ impl Log for RunDatabase {
                 inner.connection.pragma_update(None, "synchronous", mode)?;
                 inner.flushes = durable;
             }
+            let insert = |connection: &Connection| {
+                connection
+                    .prepare_cached("INSERT INTO record VALUES (?1, ?2, ?3, ?4)")?
+                    .execute(params![entry.number.cast_signed(), time, body, sum])
+            };
+            let Record::Question(question) = &entry.record else {
+                return insert(&inner.connection);
+            };
             // An answer is to the question that was asked, not to the next one about the same call.
-            if let Record::Question(question) = &entry.record {
-                inner
-                    .connection
-                    .prepare_cached("DELETE FROM answer WHERE call = ?1")?
-                    .execute(params![question.call.cast_signed()])?;
-            }
-            inner
-                .connection
-                .prepare_cached("INSERT INTO record VALUES (?1, ?2, ?3, ?4)")?
-                .execute(params![entry.number.cast_signed(), time, body, sum])
+            let both = inner.connection.transaction()?;
+            both.execute(
+                "DELETE FROM answer WHERE call = ?1",
+                params![question.call.cast_signed()],
+            )?;
+            insert(&both)?;
+            both.commit().map(|()| 1)
         })();
         written.map_err(|error| self.error(error))?;
         inner.last = sum;
