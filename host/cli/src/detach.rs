@@ -85,7 +85,7 @@ async fn start(
         ))
     };
     let path = state.join("detached").join(format!("{id}.log"));
-    crate::files::keep(state, &path, &[]).map_err(failed)?;
+    wreimage_journal::keep_file(state, &path, &[]).map_err(failed)?;
     let log = std::fs::File::options()
         .append(true)
         .open(&path)

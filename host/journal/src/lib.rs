@@ -20,4 +20,4 @@ pub use record::{
     Answered, Ending, Entry, FORMAT, GuestEnd, Header, Intent, Level, Mode, OnFailure, Origin,
     Outcome, Plugged, Question, Reality, Record, Timer, UndoClosed, UndoState,
 };
-pub use state_dir::{make_shared_folder, share_as, state_directory};
+pub use state_dir::{keep_file, share_as, state_directory};
