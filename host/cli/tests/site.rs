@@ -349,3 +349,27 @@ fn what_a_paused_run_has_published_is_renewed_while_nobody_drives_it() {
         std::thread::sleep(Duration::from_millis(50));
     }
 }
+
+#[test]
+fn a_state_folder_that_would_not_share_is_told() {
+    let user = User::new();
+    let file = user.file(
+        "site.toml",
+        "name = \"dc1\"\ndomain = \"dc1.test\"\nstate = \"state\"\n",
+    );
+    let folder = user.home.path().join("state");
+    std::fs::create_dir(&folder).unwrap();
+    let check = |mode: u32| {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(&folder, mode).unwrap();
+        user.wreimage(&["site", "check", "--site", &file])
+    };
+    check(0o700).ends_with(0, &["for their owner alone"]);
+    check(0o2770).ends_with(0, &["shared with the folder's group"]);
+    let wrong = check(0o770);
+    assert!(
+        wrong.code != 0 && wrong.said().contains("chmod g+s"),
+        "{}",
+        wrong.said()
+    );
+}
