@@ -51,7 +51,7 @@ fn offset() -> usize {
 fn stride() -> usize {
     match std::env::var("SWEEP") {
         Ok(all) if all == "all" => 1,
-        _ => 5,
+        _ => 6,
     }
 }
 
