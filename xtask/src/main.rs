@@ -48,7 +48,7 @@ enum Task {
         /// One part; all of them when none is named
         part: Option<test::Part>,
     },
-    /// Kill a reimage at every point and resume it; the tests do so at every fifth
+    /// Kill a reimage at every point and resume it; the tests do so at every sixth, others each day
     Sweep,
     /// Put the bugs of the past into the guest, one after the other: the scenarios written against each must fail, and the
     /// invariants break

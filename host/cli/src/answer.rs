@@ -4,7 +4,7 @@ use crate::arguments::{Answer, Cancel};
 use crate::batch::Batch;
 use crate::drive;
 use crate::exit::{Exit, Failure};
-use crate::look;
+use crate::look::{self, OpenQuestion};
 use crate::surroundings::state_of;
 use std::path::Path;
 use wreimage_journal::Entry;
@@ -34,9 +34,10 @@ pub fn give_answer(
     choice: &str,
     actor: &str,
 ) -> Result<(), Failure> {
-    let Some(question) = look::open_question(entries) else {
+    let Some(open) = look::open_question(entries) else {
         return Err(Failure::usage(format!("the run {run} waits for no answer")));
     };
+    let question = &open.question;
     if !question.choices.iter().any(|(key, _)| key == choice) {
         let keys: Vec<&str> = question
             .choices
@@ -49,8 +50,26 @@ pub fn give_answer(
             keys.join(", ")
         )));
     }
-    wreimage_journal::leave_answer(state, run, question.call, choice, actor)
-        .map_err(look::unreadable)
+    leave(state, run, &open, choice, actor)
+}
+
+/// Leaves an answer that the question offers, unless another question has been asked meanwhile.
+pub fn leave(
+    state: &Path,
+    run: &str,
+    open: &OpenQuestion,
+    choice: &str,
+    actor: &str,
+) -> Result<(), Failure> {
+    let call = open.question.call;
+    let left = wreimage_journal::leave_answer(state, run, open.number, call, choice, actor)
+        .map_err(look::unreadable)?;
+    if left {
+        return Ok(());
+    }
+    Err(Failure::refused(format!(
+        "the run {run} asks something else by now, and `{choice}` was not handed on: `wreimage show {run}` shows the question"
+    )))
 }
 
 /// `wreimage cancel`.

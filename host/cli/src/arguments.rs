@@ -169,11 +169,11 @@ Rust is compiled by cargo for wasm32-unknown-unknown. Python is packed by compon
 the one that $WREIMAGE_COMPONENTIZE_PY or $WREIMAGE_COMPONENTIZE_QJS names, else the one in .venv, venv or node_modules of the
 guest folder or of one above it, in $VIRTUAL_ENV, or on the path. When one is missing, the line that installs it is printed.";
 
-/// What becomes of questions that nobody answers.
+/// What becomes of questions that nobody answers. A resumed run does not remember it; a batch does.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Asking {
     /// The answer to questions that offer it, when nobody gives one in time; may be given several times, the first that
-    /// fits counts
+    /// fits counts; a run that is resumed has to be given it again
     #[arg(long, value_name = "CHOICE", requires = "answer_within", help_heading = HOST_OPTIONS)]
     pub default_answer: Vec<String>,
     /// How long a question waits before the default answer is taken, such as 30m
@@ -324,6 +324,9 @@ pub struct Watch {
     /// Id of the process
     #[arg(value_name = "PROCESS")]
     pub process: u32,
+    /// When it began
+    #[arg(value_name = "BEGAN")]
+    pub began: String,
     /// The site file
     #[arg(long, value_name = "FILE")]
     pub site: PathBuf,

@@ -1,11 +1,12 @@
 //! `wreimage attach`: a run of another process, as if it were this one's.
 
+use crate::answer;
 use crate::arguments::{Attach, Output};
 use crate::batch::Batch;
 use crate::drive;
 use crate::exit::{Exit, Failure};
 use crate::face::{self, Face, Source};
-use crate::look;
+use crate::look::{self, OpenQuestion};
 use crate::prompt;
 use crate::session::Keyboard;
 use crate::surroundings::state_of;
@@ -14,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use wreimage_journal::{Entry, Question, Record};
+use wreimage_journal::{Entry, Record};
 use wreimage_lab::Pace;
 
 /// How often its journal is looked at.
@@ -157,12 +158,12 @@ async fn show(
         if driver.is_none() {
             return Ok(entries);
         }
-        if let Some(question) = look::open_question(&entries)
+        if let Some(open) = look::open_question(&entries)
             && output == Output::Text
             && prompt::somebody()
-            && asked.insert((question.call, told))
+            && asked.insert(open.number)
         {
-            answer(state, run, face, &keyboard, &question).await?;
+            answer(state, run, face, &keyboard, &open).await?;
         }
         tokio::time::sleep(LOOK).await;
     }
@@ -174,23 +175,24 @@ async fn answer(
     run: &str,
     face: &Arc<dyn Face>,
     keyboard: &Keyboard,
-    question: &Question,
+    open: &OpenQuestion,
 ) -> Result<(), Failure> {
     let answered = async {
         loop {
             tokio::time::sleep(LOOK).await;
             let entries = wreimage_journal::read(state, run).unwrap_or_default();
-            let is_open = look::open_question(&entries).is_some_and(|it| it.call == question.call);
+            let is_open = look::open_question(&entries).is_some_and(|it| it.number == open.number);
             if !is_open || !matches!(wreimage_journal::driver(state, run), Ok(Some(_))) {
                 return None;
             }
         }
     };
     let typed = tokio::select! {
-        typed = prompt::typed(keyboard, face, question) => typed,
+        typed = prompt::typed(keyboard, face, &open.question) => typed,
         none = answered => none,
     };
-    let Some(choice) = typed else { return Ok(()) };
-    wreimage_journal::leave_answer(state, run, question.call, &choice, &drive::actor())
-        .map_err(look::unreadable)
+    match typed {
+        Some(choice) => answer::leave(state, run, open, &choice, &drive::actor()),
+        None => Ok(()),
+    }
 }

@@ -82,7 +82,7 @@ impl Batch {
         };
         let mut file = File::open(&path);
         if file.is_err() {
-            crate::files::keep(state, &path, &[]).map_err(failed)?;
+            wreimage_journal::keep_file(state, &path, &[]).map_err(failed)?;
             file = File::open(&path);
         }
         let file = file.map_err(failed)?;
@@ -113,7 +113,7 @@ impl Batch {
     /// Leaves the wish that no further run of it begins.
     pub fn leave_cancel(&self, state: &Path, actor: &str) -> Result<(), Failure> {
         let path = Batch::cancel_path(state, &self.id);
-        crate::files::keep(state, &path, actor.as_bytes()).map_err(|error| {
+        wreimage_journal::keep_file(state, &path, actor.as_bytes()).map_err(|error| {
             Failure::usage(format!("{} cannot be written: {error}", path.display()))
         })
     }
@@ -157,6 +157,6 @@ impl Batch {
             ))
         };
         let text = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
-        crate::files::keep(state, &path, &text).map_err(failed)
+        wreimage_journal::keep_file(state, &path, &text).map_err(failed)
     }
 }

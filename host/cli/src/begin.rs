@@ -4,12 +4,14 @@ use crate::arguments::{OnFailure as Wanted, Place};
 use crate::drive::{self, Driven, Job, What};
 use crate::exit::Failure;
 use crate::files;
+use crate::hosts::Hosts;
 use crate::lock::HostLock;
 use crate::notice;
 use crate::prompt::Questions;
 use crate::retention;
 use crate::session::Session;
 use crate::surroundings::{Binding, Ground, Named};
+use crate::tell;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
@@ -65,18 +67,25 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// What is done once in a process that drives runs: old records are removed, and a process is started that tells of
-    /// runs that are lost.
+    /// What is done once in a process that drives runs: old records are removed, and somebody looks after those that it may
+    /// leave.
     pub fn prepare(&self, place: &Place, resumable: bool) -> Result<(), Failure> {
         retention::forget(&self.ground.state()?, &self.ground.retention(), |header| {
             self.ground.has_run(header)
         });
-        if let (Some(site), true) = (self.ground.site_file(), resumable)
-            && self.ground.notifies()
-        {
-            notice::watch_over_this_process(place, site);
+        if resumable {
+            look_after(&self.ground, place);
         }
         Ok(())
+    }
+}
+
+/// Starts a process that tells of runs that this one loses, and renews what those have published that it leaves paused.
+pub fn look_after(ground: &Ground, place: &Place) {
+    if let Some(site) = ground.site_file()
+        && (ground.notifies() || ground.renews())
+    {
+        notice::watch_over_this_process(place, site);
     }
 }
 
@@ -171,6 +180,13 @@ fn lock_name(request: &RunRequest) -> String {
         Mode::World(folder) => format!("{folder}/{}", request.host),
         Mode::Live | Mode::Lab => format!("{}/{}", request.site, request.host),
     }
+}
+
+/// Says aloud that nobody else is kept away.
+pub fn warn_of_no_locks(hosts: &Hosts) {
+    tell::line(&format!(
+        "WARNING: --no-locks: nothing keeps another run from {hosts} while this one is at work"
+    ));
 }
 
 /// Takes the lock that a run is to have.

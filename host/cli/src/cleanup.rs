@@ -2,7 +2,7 @@
 
 use crate::arguments::Going;
 use crate::batch::Batch;
-use crate::begin::lock;
+use crate::begin::{lock, look_after};
 use crate::drive::{self, Job, What};
 use crate::exit::{Exit, Failure};
 use crate::hosts::Hosts;
@@ -10,9 +10,11 @@ use crate::look;
 use crate::prompt::Questions;
 use crate::resume::{binding, is_of, is_pinned, open, open_as, over, pinned, request, session};
 use crate::run::pace;
-use crate::surroundings::{self, Named};
+use crate::session::Session;
+use crate::surroundings::{self, Ground, Named};
 use crate::tell;
 use std::path::Path;
+use std::sync::Arc;
 use wreimage_journal::Mode;
 
 /// Ends a run. Nothing but its journal and its systems are needed for that: a guest that cannot be loaded says no closing
@@ -22,7 +24,7 @@ pub async fn cleanup(going: &Going) -> Result<Exit, Failure> {
     if let Some(batch) = Batch::read(&state, &going.run)? {
         return cleanup_batch(&state, going, &batch).await;
     }
-    one(&state, going).await
+    one(&state, going, None).await
 }
 
 /// One after the other; what goes wrong with one disturbs no other.
@@ -33,31 +35,56 @@ async fn cleanup_batch(state: &Path, going: &Going, batch: &Batch) -> Result<Exi
     if going.place.site.is_none() && batch.mode == Mode::Live {
         going.place.site.clone_from(&batch.site);
     }
+    let pace = pace(going.speed, going.output)?;
+    let ground = open_as(&going.place, &batch.mode, pace, "batch").await?;
+    look_after(&ground, &going.place);
+    let hosts = Hosts::parse(&batch.hosts).map_err(Failure::refused)?;
+    // One for all: it has the signals, and a cancel is meant for those that come as well.
+    let session = session(&going, &ground, hosts)?;
     let mut exit = None;
     for (run, entries) in look::runs_of(state, &batch.id)? {
         if wreimage_engine::endable(&entries).is_err() {
             continue;
         }
-        going.run.clone_from(&run);
-        let ended = Box::pin(one(state, &going))
-            .await
-            .unwrap_or_else(|failure| {
+        let ended = if session.is_ending() {
+            tell::line(&format!("{run}: not ended, the cleanup was stopped before"));
+            Exit::Paused
+        } else {
+            going.run.clone_from(&run);
+            let ended = Box::pin(one(state, &going, Some((&ground, &session)))).await;
+            ended.unwrap_or_else(|failure| {
                 tell::line(&format!("{run}: {failure}"));
                 failure.exit()
-            });
+            })
+        };
         exit = Some(exit.map_or(ended, |exit: Exit| exit.worse(ended)));
     }
+    session.face.finish();
     exit.ok_or_else(|| Failure::refused(format!("all runs of the batch {} have ended", batch.id)))
 }
 
-async fn one(state: &Path, going: &Going) -> Result<Exit, Failure> {
+/// Ends one run, in the place and the session of its batch if it is one of several.
+async fn one(
+    state: &Path,
+    going: &Going,
+    shared: Option<(&Ground, &Arc<Session>)>,
+) -> Result<Exit, Failure> {
     let run = look::find(state, &going.run)?;
     let (journal, entries) = open(state, &run)?;
     let header = wreimage_engine::endable(&entries)
         .map_err(|error| over(state, &run, error))?
         .clone();
-    let pace = pace(going.speed, going.output)?;
-    let ground = open_as(&going.place, &header.mode, pace, "run").await?;
+    let own;
+    let (ground, session) = match shared {
+        Some((ground, session)) => (ground, session.clone()),
+        None => {
+            let pace = pace(going.speed, going.output)?;
+            own = open_as(&going.place, &header.mode, pace, "run").await?;
+            look_after(&own, &going.place);
+            let session = session(going, &own, Hosts::one(&header.host))?;
+            (&own, session)
+        }
+    };
     let path = pinned(state, &entries, &header);
     let known = wreimage_engine::guest_digest(&entries);
     let loaded = surroundings::load_guest_file(&path, known).await;
@@ -81,7 +108,6 @@ async fn one(state: &Path, going: &Going) -> Result<Exit, Failure> {
     is_of(&header, &place)?;
     let request = request(&header, &mut place);
     let lock = lock(state, &request)?;
-    let session = session(going, &ground, Hosts::one(&header.host))?;
     let job = Job {
         engine: &engine,
         what: What::End(guest.as_ref(), entries),
@@ -93,5 +119,12 @@ async fn one(state: &Path, going: &Going) -> Result<Exit, Failure> {
         resumable: true,
     };
     let driven = drive::drive(&session, job).await?;
-    drive::conclude(&session, &driven)
+    if shared.is_none() {
+        return drive::conclude(&session, &driven);
+    }
+    // Once what was shown before it is shown; others follow.
+    session.face.pause();
+    let told = drive::tell_end(&session, &driven);
+    session.face.resume();
+    told
 }

@@ -7,6 +7,7 @@ use crate::hosts::Hosts;
 use crate::look;
 use crate::surroundings;
 use crate::tell;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -41,7 +42,7 @@ pub async fn run(arguments: &Run, hosts: &Hosts, words: Vec<OsString>) -> Result
         [host] => RunRequest::new(host, "").run,
         _ => batch::new_id(),
     };
-    start(&state, &id, words, || {
+    start(&state, &id, words, |_| {
         if is_batch {
             !look::runs_of(&state, &id).unwrap_or_default().is_empty()
         } else {
@@ -60,24 +61,36 @@ pub async fn resume(state: &Path, going: &Going) -> Result<Exit, Failure> {
         look::find(state, &going.run)?
     };
     let words = std::env::args_os().collect();
-    let driven = |run: &str| matches!(wreimage_journal::driver(state, run), Ok(Some(_)));
-    start(state, &id, words, || {
+    let runs = || -> Vec<(String, usize)> {
         if is_batch {
             let runs = look::runs_of(state, &id).unwrap_or_default();
-            runs.iter().any(|(run, _)| driven(run))
+            runs.into_iter()
+                .map(|(run, records)| (run, records.len()))
+                .collect()
         } else {
-            driven(&id)
+            let records = wreimage_journal::read(state, &id).unwrap_or_default();
+            vec![(id.clone(), records.len())]
         }
+    };
+    let before: BTreeMap<String, usize> = runs().into_iter().collect();
+    start(state, &id, words, |child| {
+        // A process that only looks whether it may go on drives the run as well, and leaves no record.
+        runs().into_iter().any(|(run, records)| {
+            let goes_on = records > before.get(&run).copied().unwrap_or(0);
+            goes_on
+                && wreimage_journal::last_driver(state, &run).is_some_and(|it| it.id == child)
+                && matches!(wreimage_journal::driver(state, &run), Ok(Some(_)))
+        })
     })
     .await
 }
 
-/// Starts this program again, and waits until `begun`, or until it has failed.
+/// Starts this program again, and waits until the process of this id has `begun`, or until it has failed.
 async fn start(
     state: &Path,
     id: &str,
     words: Vec<OsString>,
-    begun: impl Fn() -> bool,
+    begun: impl Fn(u32) -> bool,
 ) -> Result<Exit, Failure> {
     let failed = |error: std::io::Error| {
         Failure::internal(format!(
@@ -85,7 +98,7 @@ async fn start(
         ))
     };
     let path = state.join("detached").join(format!("{id}.log"));
-    crate::files::keep(state, &path, &[]).map_err(failed)?;
+    wreimage_journal::keep_file(state, &path, &[]).map_err(failed)?;
     let log = std::fs::File::options()
         .append(true)
         .open(&path)
@@ -102,7 +115,7 @@ async fn start(
         .spawn()
         .map_err(failed)?;
     let end = Instant::now() + BEGIN;
-    while !begun() {
+    while !begun(child.id()) {
         if let Some(status) = child.try_wait().map_err(failed)? {
             let said = std::fs::read_to_string(&path).unwrap_or_default();
             for line in said.lines() {

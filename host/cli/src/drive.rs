@@ -14,8 +14,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use wreimage_engine::{Cancel, Engine, Going, Guest, Report, RunError, RunRequest};
+use wreimage_engine::{Cancel, Companion, Engine, Going, Guest, Report, RunError, RunRequest};
 use wreimage_journal::{Entry, Record, RunDatabase};
+use wreimage_site::Keeper;
 
 /// How often the wish to cancel, from another terminal, is looked for.
 const LOOK: Duration = Duration::from_secs(1);
@@ -78,6 +79,10 @@ pub async fn drive(session: &Arc<Session>, job: Job<'_>) -> Result<Driven, Failu
         clock: services.clock.clone(),
         seat: place.seat,
     });
+    services.companion = place
+        .keeper
+        .filter(|_| resumable)
+        .map(|keeper| keeping(keeper, &run));
     services.log = journal.clone();
     services.resumable = resumable;
     services.fence = lock.as_ref().map(HostLock::fence);
@@ -114,15 +119,6 @@ pub async fn drive(session: &Arc<Session>, job: Job<'_>) -> Result<Driven, Failu
         journal,
         services.cancel.clone(),
     ));
-    let keeping = match place.keeper {
-        Some(keeper) if resumable => {
-            let (run, face) = (run.clone(), session.face.clone());
-            Some(tokio::spawn(async move {
-                keeper.keep(&run, |text: &str| face.line(text)).await;
-            }))
-        }
-        _ => None,
-    };
     let going = |heard| Going {
         actor: actor(),
         controller: controller(),
@@ -141,9 +137,6 @@ pub async fn drive(session: &Arc<Session>, job: Job<'_>) -> Result<Driven, Failu
     watch.abort();
     // It has the journal; with the last who has it, the journal is closed, and that must not race with the end of the process.
     let _aborted = watch.await;
-    if let Some(keeping) = keeping {
-        keeping.abort();
-    }
     session.ended(&run);
     // The listener is gone with the services of the run.
     if let Some(teller) = teller.and_then(Arc::into_inner) {
@@ -163,6 +156,15 @@ pub async fn drive(session: &Arc<Session>, job: Job<'_>) -> Result<Driven, Failu
     })
 }
 
+/// Renews what expires at the site; what goes wrong with that stands in the record.
+fn keeping(keeper: Keeper, run: &str) -> Companion {
+    let (keeper, run) = (Arc::new(keeper), run.to_owned());
+    Arc::new(move |tell| {
+        let (keeper, run) = (keeper.clone(), run.clone());
+        Box::pin(async move { keeper.keep(&run, |text: &str| tell(text)).await })
+    })
+}
+
 /// Cancels when somebody says so from another terminal.
 async fn cancel_from_elsewhere(session: Arc<Session>, journal: Arc<RunDatabase>, cancel: Cancel) {
     loop {
@@ -179,8 +181,13 @@ async fn cancel_from_elsewhere(session: Arc<Session>, journal: Arc<RunDatabase>,
 
 /// Tells the end of a run that was alone.
 pub fn conclude(session: &Session, driven: &Driven) -> Result<Exit, Failure> {
-    let report = &driven.report;
     session.face.finish();
+    tell_end(session, driven)
+}
+
+/// Tells the end of a run.
+pub fn tell_end(session: &Session, driven: &Driven) -> Result<Exit, Failure> {
+    let report = &driven.report;
     if session.output == crate::arguments::Output::Text {
         crate::print(&tell::plain(&face::report(report)))?;
     }

@@ -2,9 +2,8 @@
 
 use crate::exit::Failure;
 use std::ffi::OsString;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// An environment variable that is set and not empty.
 fn variable(name: &str) -> Option<OsString> {
@@ -109,7 +108,7 @@ pub fn pin_guest(state: &Path, digest: &str, bytes: &[u8]) -> Result<(), Failure
     if std::fs::File::open(&path).is_ok_and(|there| holds(there, bytes)) {
         return Ok(());
     }
-    keep(state, &path, bytes).map_err(|error| {
+    wreimage_journal::keep_file(state, &path, bytes).map_err(|error| {
         Failure::usage(format!(
             "the guest cannot be kept in {}: {error}",
             path.display()
@@ -132,21 +131,4 @@ fn holds(mut file: std::fs::File, mut bytes: &[u8]) -> bool {
             Err(_) => return false,
         }
     }
-}
-
-/// Writes a file in a folder of the state directory, wholly or not at all, so that it survives a crash of the machine.
-pub fn keep(state: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(state);
-    wreimage_journal::make_shared_folder(state, folder)?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // Several runs of this process may keep the same at once.
-    static NUMBER: AtomicU64 = AtomicU64::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let new = folder.join(format!("{name}.{}.{number}", std::process::id()));
-    let mut file = std::fs::File::create(&new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    wreimage_journal::share_as(state, &new, 0o600)?;
-    std::fs::rename(&new, path)?;
-    std::fs::File::open(folder)?.sync_all()
 }

@@ -11,7 +11,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 use wreimage_engine::Fence;
-use wreimage_journal::{Holder, LEASE, LockError, Locks, Pulse, RENEWAL};
+use wreimage_journal::{Holder, LockError, Locks, Pulse, RENEWAL};
 
 /// A lock that this process holds and renews.
 pub struct HostLock {
@@ -39,7 +39,15 @@ impl HostLock {
             taken = locks.take(name, holder);
         }
         let fence = taken.map_err(|error| match error {
-            LockError::Taken(_) => Failure::refused(error.to_string()),
+            LockError::Taken(held) => {
+                let standing = look::state_of_run(state, &held.run).unwrap_or_default();
+                let told = LockError::Taken(held).to_string();
+                Failure::refused(if standing.is_empty() {
+                    told
+                } else {
+                    format!("{told}. Where that run stands: {standing}")
+                })
+            }
             LockError::Store(error) => Failure::usage(error.to_string()),
         })?;
         let locks = Arc::new(locks);
@@ -134,13 +142,9 @@ pub fn break_lock(arguments: &BreakLock) -> Result<Exit, Failure> {
     match locks.break_lock(&arguments.name) {
         Ok(Some(held)) => {
             tell::line(&format!(
-                "{} is taken away from the run {} of {} on {}. That run changes nothing any more; within {} s a command that \
-                 it has begun may still end",
-                held.name,
-                held.run,
-                held.actor,
-                held.controller,
-                LEASE.as_secs()
+                "{} is taken away from the run {} of {} on {}. That run begins nothing any more; a call that it has begun may \
+                 still end, up to its own time-out",
+                held.name, held.run, held.actor, held.controller
             ));
             Ok(Exit::Success)
         }

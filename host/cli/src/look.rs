@@ -6,7 +6,7 @@ use crate::face::words;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::path::Path;
-use wreimage_journal::{Entry, Header, OpenError, Question, Record};
+use wreimage_journal::{Entry, Header, OpenError, Process, Question, Record};
 
 /// The full id of the run that is meant.
 pub fn find(state: &Path, given: &str) -> Result<String, Failure> {
@@ -101,7 +101,7 @@ impl Standing {
         let Record::Header(header) = &first.record else {
             return None;
         };
-        let question = open_question(entries);
+        let question = open_question(entries).map(|open| open.question);
         let state = match &last.record {
             Record::Finished(ending) => ending.outcome.clone(),
             _ if driver.is_some() && question.is_some() => "waiting".to_owned(),
@@ -249,26 +249,30 @@ pub fn runs_of(state: &Path, batch: &str) -> Result<Vec<(String, Vec<Entry>)>, F
     Ok(runs)
 }
 
-/// The runs that this process, which is gone, has driven and not brought to an end or a pause, and the step of each.
-pub fn lost_by(state: &Path, process: u32) -> Result<Vec<(Header, String)>, Failure> {
-    let mut lost = Vec::new();
+/// The runs that nobody drives now, that this process has driven last, and that stand so, `paused` or `lost`, with the step of
+/// each.
+pub fn left_by(
+    state: &Path,
+    process: &Process,
+    standing: &str,
+) -> Result<Vec<(Header, String)>, Failure> {
+    let mut left = Vec::new();
     for id in ids(state)? {
-        let driver = std::fs::read_to_string(state.join("runs").join(&id).join("driver"));
-        let was_driven = driver.is_ok_and(|told| told.trim() == format!("process {process}"));
+        let was_driven = wreimage_journal::last_driver(state, &id).as_ref() == Some(process);
         if !was_driven || wreimage_journal::driver(state, &id).is_ok_and(|it| it.is_some()) {
             continue;
         }
         let Ok(entries) = wreimage_journal::read(state, &id) else {
             continue;
         };
-        if let Some(standing) = Standing::of(&entries, None)
-            && standing.state == "lost"
+        if let Some(it) = Standing::of(&entries, None)
+            && it.state == standing
             && let Some(header) = header_of(&entries)
         {
-            lost.push((header.clone(), standing.step.unwrap_or_default()));
+            left.push((header.clone(), it.step.unwrap_or_default()));
         }
     }
-    Ok(lost)
+    Ok(left)
 }
 
 /// When a run was started, by its id.
@@ -293,18 +297,27 @@ pub fn last_step(entries: &[Entry]) -> Option<String> {
     })
 }
 
+/// A question that waits for an answer.
+pub struct OpenQuestion {
+    /// The number of its record. The same call may ask again.
+    pub number: u64,
+    pub question: Question,
+}
+
 /// The last question, if it has no answer yet.
-pub fn open_question(entries: &[Entry]) -> Option<Question> {
-    let mut open = None;
+pub fn open_question(entries: &[Entry]) -> Option<OpenQuestion> {
+    let mut open: Option<OpenQuestion> = None;
     for entry in entries {
+        let is_of = |call: u64| open.as_ref().is_some_and(|it| it.question.call == call);
         match &entry.record {
-            Record::Question(question) => open = Some(question.clone()),
-            Record::Answer(answer) if open.as_ref().is_some_and(|it| it.call == answer.call) => {
-                open = None;
+            Record::Question(question) => {
+                open = Some(OpenQuestion {
+                    number: entry.number,
+                    question: question.clone(),
+                });
             }
-            Record::Outcome(outcome) if open.as_ref().is_some_and(|it| it.call == outcome.call) => {
-                open = None;
-            }
+            Record::Answer(answer) if is_of(answer.call) => open = None,
+            Record::Outcome(outcome) if is_of(outcome.call) => open = None,
             Record::Finished(_) => open = None,
             _ => {}
         }

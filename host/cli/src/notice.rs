@@ -1,4 +1,4 @@
-//! Telling the site's people of a run: that it waits, is lost, or has ended.
+//! Telling the site's people of a run: that it waits, is lost, or has ended; and looking after what a process leaves.
 
 use crate::arguments::{Place, Watch};
 use crate::exit::{Exit, Failure};
@@ -6,17 +6,24 @@ use crate::face::Face;
 use crate::look;
 use crate::surroundings::state_of;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
-use wreimage_journal::{Entry, Header, Record};
+use wreimage_journal::{Entry, Header, Process, Record};
 use wreimage_site::{Notifier, Occasion, Site};
 
-/// How often a process that drives runs is looked for.
+/// How often a process that drives runs is looked for, and the runs that it has left paused.
 const LOOK: Duration = Duration::from_secs(1);
+const LOOK_FOR_PAUSED: Duration = Duration::from_secs(10);
+
+/// For so long what paused runs have published is renewed after their process is gone. Nobody comes back to an older one
+/// without a look at what it has left.
+const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Tells of one run as its records are made.
 pub struct Teller {
@@ -117,12 +124,13 @@ fn of_run(header: &Header, occasion: Occasion, more: Value) -> Value {
     message
 }
 
-/// Starts the process that tells when this one has gone away with runs that had not ended.
-pub fn watch_over_this_process(place: &Place, site: &std::path::Path) {
+/// Starts the process that looks after the runs of this one: see [`watch`].
+pub fn watch_over_this_process(place: &Place, site: &Path) {
+    let own = Process::own();
     let started = std::env::current_exe().and_then(|program| {
         let mut watch = Command::new(program);
         watch
-            .args(["watch", &std::process::id().to_string(), "--site"])
+            .args(["watch", &own.id.to_string(), &own.began, "--site"])
             .arg(place.site.as_deref().unwrap_or(site))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -133,27 +141,75 @@ pub fn watch_over_this_process(place: &Place, site: &std::path::Path) {
     });
     if let Err(error) = started {
         crate::tell::line(&format!(
-            "warning: nobody will be told if this process goes away: {error}"
+            "warning: nobody looks after runs that this process leaves: {error}"
         ));
     }
 }
 
-/// `wreimage watch`: waits until a process is gone, and tells of its runs that had not ended.
+/// `wreimage watch`: renews what runs that a process has left paused have published; when the process is gone, tells of those
+/// that it has lost. Ends when the process is gone and none of its runs is paused any more, or after [`LONGEST`].
 pub async fn watch(arguments: &Watch) -> Result<Exit, Failure> {
-    let began = wreimage_journal::process_began(arguments.process);
-    while began.is_some() && wreimage_journal::process_began(arguments.process) == began {
-        tokio::time::sleep(LOOK).await;
-    }
+    // As it is now: whoever changes it later may not have come to an end with that.
     let site = Site::load(&arguments.site).map_err(|error| Failure::usage(error.to_string()))?;
-    let Some(notifier) = site.notifier() else {
-        return Ok(Exit::Success);
-    };
     let state = state_of(&Place {
         lab: None,
         world: None,
         site: Some(arguments.site.clone()),
     })?;
-    for (header, state) in look::lost_by(&state, arguments.process)? {
+    let process = Process {
+        id: arguments.process,
+        began: arguments.began.clone(),
+    };
+    let mut due = BTreeMap::new();
+    let mut next = Instant::now();
+    while process.lives() {
+        if site.renews() && Instant::now() >= next {
+            renew(&site, &state, &process, &mut due).await;
+            next = Instant::now() + LOOK_FOR_PAUSED;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    let told = tell_lost(&site, &state, &process).await;
+    let end = Instant::now() + LONGEST;
+    while site.renews() && Instant::now() < end && renew(&site, &state, &process, &mut due).await {
+        tokio::time::sleep(LOOK_FOR_PAUSED).await;
+    }
+    told.map(|()| Exit::Success)
+}
+
+/// Renews what is due; whether there is a paused run that may need it.
+async fn renew(
+    site: &Site,
+    state: &Path,
+    process: &Process,
+    due: &mut BTreeMap<String, Instant>,
+) -> bool {
+    // What cannot be read now may be read later.
+    let Ok(paused) = look::left_by(state, process, "paused") else {
+        return true;
+    };
+    for (header, _) in &paused {
+        let now = Instant::now();
+        if due.get(&header.run).is_some_and(|due| now < *due) {
+            continue;
+        }
+        let Ok(Some(keeper)) = site.keeper(&header.host) else {
+            continue;
+        };
+        // One that fails is made up for by the next: it is renewed long before it is over.
+        let _ = keeper.renew(&header.run).await;
+        due.insert(header.run.clone(), now + keeper.interval());
+    }
+    !paused.is_empty()
+}
+
+/// Tells of each run that is lost, past those of which nobody can be told.
+async fn tell_lost(site: &Site, state: &Path, process: &Process) -> Result<(), Failure> {
+    let Some(notifier) = site.notifier() else {
+        return Ok(());
+    };
+    let mut failed = None;
+    for (header, state) in look::left_by(state, process, "lost")? {
         let run = &header.run;
         let commands = [
             format!("wreimage resume {run}"),
@@ -161,10 +217,9 @@ pub async fn watch(arguments: &Watch) -> Result<Exit, Failure> {
         ];
         let more = json!({ "state": state, "commands": commands });
         let message = of_run(&header, Occasion::Lost, more);
-        notifier
-            .tell(Occasion::Lost, &message)
-            .await
-            .map_err(Failure::internal)?;
+        if let Err(why) = notifier.tell(Occasion::Lost, &message).await {
+            failed = Some(Failure::internal(why));
+        }
     }
-    Ok(Exit::Success)
+    failed.map_or(Ok(()), Err)
 }

@@ -3,7 +3,7 @@
 use crate::answer;
 use crate::arguments::{Going, Place, Resume};
 use crate::batch::Batch;
-use crate::begin::{TASK, Tools, lock};
+use crate::begin::{self, TASK, Tools, lock};
 use crate::detach;
 use crate::drive::{self, Driven, Job, What};
 use crate::exit::{Exit, Failure};
@@ -222,7 +222,7 @@ async fn resume_batch(state: &Path, arguments: &Resume, mut batch: Batch) -> Res
     let path = files::pinned_guest(state, &batch.guest_digest);
     let known = Some(batch.guest_digest.as_str());
     let (engine, guest, bytes) = surroundings::load_guest_file(&path, known).await?;
-    let session = session(going, &ground, hosts)?;
+    let session = session(going, &ground, hosts.clone())?;
     let tools = Arc::new(Tools {
         engine,
         guest,
@@ -230,6 +230,9 @@ async fn resume_batch(state: &Path, arguments: &Resume, mut batch: Batch) -> Res
         ground,
     });
     tools.prepare(&place, true)?;
+    if batch.order.no_locks {
+        begin::warn_of_no_locks(&hosts);
+    }
     batch.forget_cancel(state)?;
     many::work(&session, &tools, &Arc::new(batch), tasks.into()).await
 }

@@ -71,9 +71,7 @@ pub async fn run(named: &Given, words: Vec<OsString>) -> Result<Exit, Failure> {
     let resumable = begin::is_resumable(&tools.ground, &order);
     tools.prepare(&arguments.place, resumable)?;
     if order.no_locks && resumable {
-        tell::line(&format!(
-            "WARNING: --no-locks: nothing keeps another run from {hosts} while this one is at work"
-        ));
+        begin::warn_of_no_locks(&hosts);
     }
     let session = Session::new(
         arguments.output,

@@ -240,6 +240,14 @@ impl Ground {
         }
     }
 
+    /// Whether its runs publish what expires unless it is renewed.
+    pub fn renews(&self) -> bool {
+        match self {
+            Ground::Lab { .. } => false,
+            Ground::Site { site, .. } => site.renews(),
+        }
+    }
+
     /// Which records of runs that have ended are kept.
     pub fn retention(&self) -> Retention {
         match self {

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::guests;
+use common::{User, guests};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -237,5 +237,54 @@ async fn no_sink_holds_a_secret_that_a_system_repeats() {
                 panic!("{name} has {trace}: …{}…", &text[begin..end]);
             }
         }
+    }
+}
+
+/// What the program itself prints, and what it tells people by `[notify]`: of a BMC whose tool repeats its password.
+#[test]
+fn neither_the_screen_nor_those_who_are_told_see_a_secret() {
+    let user = User::new();
+    let tool = user.file(
+        "ipmitool",
+        "#!/bin/sh\necho \"Unable to send RAW command (channel=0x0 netfn=0x0 lun=0x0 cmd=0x1 rsp=0xd4): \
+         $IPMITOOL_PASSWORD\" >&2\nexit 1\n",
+    );
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(&tool, executable).unwrap();
+    user.file("password", "c4nary-of-the-BMC\n");
+    user.file(
+        "inventory.toml",
+        "[hosts.host1001]\nstatus = \"active\"\nprimary-ip = \"127.0.0.1\"\n",
+    );
+    user.file("hosts", "127.0.0.1 host1001.x.test host1001.mgmt.x.test\n");
+    let told = user.home.path().join("told");
+    let site = user.file(
+        "site.toml",
+        format!(
+            "name = \"x\"\ndomain = \"x.test\"\n[[grants]]\nguest = \"bmc-check\"\nhosts = [\"*\"]\n\
+             capabilities = [\"ipmi\", \"dhcp\", \"remote\", \"netbox\", \"dns\"]\n[netbox]\nprovider = \"file\"\n\
+             inventory = \"inventory.toml\"\n[dns]\nprovider = \"hosts\"\nhosts = \"hosts\"\n[ipmi]\n\
+             provider = \"ipmitool\"\nuser = \"root\"\npassword = {{ file = \"password\" }}\nprogram = {tool:?}\n\
+             [dhcp]\nprovider = \"lab\"\n[remote]\nprovider = \"lab\"\n[notify]\n\
+             command = [\"/bin/sh\", \"-c\", \"cat >> {}\"]\n",
+            told.display()
+        ),
+    );
+    let run = ["run", "bmc-check", "--site", &site, "--host", "host1001"];
+    let text = user.wreimage(&run).said();
+    let json = user
+        .wreimage(&[&run[..], &["--output", "json"]].concat())
+        .said();
+    let told = std::fs::read_to_string(&told).unwrap();
+    for (name, text) in [("text", &text), ("json", &json), ("told", &told)] {
+        // It got there, and was taken out.
+        assert!(text.contains("[redacted]"), "{name}: {text}");
+        assert!(!text.contains("c4nary"), "{name}: {text}");
+    }
+    let mut all = Vec::new();
+    files(&user.home.path().join(".local"), &mut all);
+    for (name, bytes) in all {
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(!text.contains("c4nary"), "{name}");
     }
 }

@@ -1,9 +1,9 @@
-//! Consent at a terminal, and from another one.
+//! Consent and answers at a terminal, and from another one.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
 
-use common::kept::{resume, signal, state_of};
+use common::kept::{begin_with, resume, signal, state_of, until};
 use common::{User, guests};
 use nix::sys::signal::Signal;
 use std::fs::File;
@@ -13,6 +13,17 @@ use std::time::{Duration, Instant};
 
 /// A reimage of host1001 at a terminal, in a world that is kept, and what types there.
 fn at_a_terminal(user: &User) -> (Child, File) {
+    let guest = guests().join("reimage.wasm").display().to_string();
+    let world = user.home.path().join("world").display().to_string();
+    let words = ["run", &guest, "--host", "host1001", "--os", "bullseye"];
+    typed_to(
+        user,
+        &[&words[..], &["--speed", "0", "--world", &world]].concat(),
+    )
+}
+
+/// The program at a terminal, and what types there.
+fn typed_to(user: &User, words: &[&str]) -> (Child, File) {
     let terminal = nix::pty::openpty(None, None).unwrap();
     let screen = || Stdio::from(File::from(terminal.slave.try_clone().unwrap()));
     let child = Command::new(env!("CARGO_BIN_EXE_wreimage"))
@@ -21,11 +32,7 @@ fn at_a_terminal(user: &User) -> (Child, File) {
         .env("TERM", "dumb")
         .env_remove("XDG_STATE_HOME")
         .env("XDG_CACHE_HOME", guests().join("../test-cache"))
-        .arg("run")
-        .arg(guests().join("reimage.wasm"))
-        .args(["--host", "host1001", "--os", "bullseye", "--speed", "0"])
-        .arg("--world")
-        .arg(user.home.path().join("world"))
+        .args(words)
         .stdin(screen())
         .stdout(Stdio::null())
         .stderr(screen())
@@ -131,4 +138,31 @@ fn a_run_that_is_lost_at_its_consent_goes_on_with_the_answer() {
         "{}",
         logs.out
     );
+}
+
+#[test]
+fn a_run_that_pauses_at_failures_asks_whoever_resumes_it_at_a_terminal() {
+    let user = User::new();
+    let world = user.wreimage(&["lab", "show"]).out;
+    let world = world.replace("rejects = 0", "rejects = 1");
+    let lab = format!("--lab={}", user.file("world.toml", world.as_bytes()));
+    let pausing = [&lab, "--on-failure", "pause", "--speed", "0"];
+    let (mut child, mut out) = begin_with(&user, "host1001", &pausing);
+    let run = until(&mut out, |event| event["event"] == "question");
+    assert_eq!(child.wait().unwrap().code(), Some(50));
+    let (mut child, mut keyboard) = typed_to(&user, &["resume", &run, "--speed", "0"]);
+    let end = Instant::now() + Duration::from_secs(60);
+    while state_of(&user, &run) != "waiting" {
+        let ended = child.try_wait().unwrap();
+        assert!(ended.is_none(), "it does not ask: {ended:?}");
+        assert!(Instant::now() < end, "it does not ask");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // What is typed before the question is shown is not meant for it.
+    while child.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < end, "it takes no answer");
+        let _gone = keyboard.write_all(b"abort\n");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert!(["failed", "cancelled"].contains(&state_of(&user, &run).as_str()));
 }

@@ -110,8 +110,16 @@ fn another_guest_goes_on_only_if_it_does_what_was_done() {
     let user = User::new();
     let run = killed(&user, "host1001");
     let check = guests().join("bmc-check.wasm").display().to_string();
-    resume(&user, &run, &["--guest", &check])
-        .ends_with(40, &["cannot go on with this run", "the journal has"]);
+    // In the background it is refused as well, and nobody is told that it goes on.
+    for more in [&["--guest", &check][..], &["--guest", &check, "--detach"]] {
+        let refused = resume(&user, &run, more);
+        let refused = refused.ends_with(40, &["cannot go on with this run", "the journal has"]);
+        assert!(
+            !refused.said().contains("in the background"),
+            "{}",
+            refused.said()
+        );
+    }
     assert_eq!(state_of(&user, &run), "lost");
     // The same guest as another file: a section more.
     let mut bytes = std::fs::read(guests().join("reimage.wasm")).unwrap();

@@ -248,3 +248,128 @@ fn a_site_file_whose_notify_cannot_be_meant() {
             .ends_with(64, &[words]);
     }
 }
+
+/// A journal of a run of `dc1` that its process has left paused.
+fn paused(state: &std::path::Path, run: &str) {
+    let word = str::to_owned;
+    let header = wreimage_journal::Header {
+        format: 1,
+        run: word(run),
+        host: word("host1001"),
+        batch: None,
+        site: word("dc1"),
+        mode: wreimage_journal::Mode::Live,
+        policy: None,
+        dry_run: false,
+        resumable: true,
+        guest: word("reimage"),
+        guest_version: word("0.1.0"),
+        guest_digest: word("d1"),
+        plugs: Vec::new(),
+        options: Vec::new(),
+        on_failure: wreimage_journal::OnFailure::Pause,
+        actor: word("tester"),
+        controller: word("controller1001"),
+        reason: None,
+        absent: Vec::new(),
+        lock: None,
+        effects: word("e1"),
+        wreimage: word("0.1.0"),
+    };
+    let journal = wreimage_journal::RunDatabase::create(state, run).unwrap();
+    let why = word("somebody has to look");
+    let records = [
+        wreimage_journal::Record::Header(Box::new(header)),
+        wreimage_journal::Record::Paused { why },
+    ];
+    for (record, number) in records.into_iter().zip(1..) {
+        let time = jiff::Timestamp::from_second(1).unwrap();
+        let entry = wreimage_journal::Entry {
+            number,
+            time,
+            record,
+        };
+        wreimage_journal::Log::append(&journal, &entry, true).unwrap();
+    }
+}
+
+#[test]
+fn what_a_paused_run_has_published_is_renewed_while_nobody_drives_it() {
+    let user = User::new();
+    let home = user.home.path();
+    let folder = home.join("automation");
+    let file = user.file(
+        "site.toml",
+        format!(
+            "name = \"dc1\"\ndomain = \"dc1.test\"\nstate = \"state\"\n[netbox]\nprovider = \"file\"\n\
+             inventory = \"inventory.toml\"\n[dhcp]\nprovider = \"dhcpincludes\"\nfolder = {:?}\n\
+             schedule = [\"true\"]\nscheduled = [\"true\"]\nunschedule = [\"true\"]\n",
+            folder
+        ),
+    );
+    user.file("inventory.toml", "[hosts.host1001]\nstatus = \"active\"\n");
+    let run = "20260101T000000-host1001-00000001";
+    // This process has driven it.
+    paused(&home.join("state"), run);
+    let own = wreimage_journal::Process::own();
+    let state = folder.join(".wreimage");
+    std::fs::create_dir_all(&state).unwrap();
+    let deadline = state.join("host1001.expiry");
+    let soon = format!("1\nabc\nentry\nproxy\n{run}\n");
+    let renewed = |what: &str| {
+        let end = Instant::now() + PATIENCE;
+        while std::fs::read_to_string(&deadline).unwrap() == soon {
+            assert!(Instant::now() < end, "not renewed {what}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    let watch = |id: u32, began: &str| {
+        std::fs::write(&deadline, &soon).unwrap();
+        Command::new(env!("CARGO_BIN_EXE_wreimage"))
+            .env("HOME", home)
+            .args(["watch", &id.to_string(), began, "--site", &file])
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    let mut living = watch(own.id, &own.began);
+    renewed("while its process lives");
+    living.kill().unwrap();
+    living.wait().unwrap();
+    // The same after the process is gone, until the run has ended.
+    let driver = home.join(format!("state/runs/{run}/driver"));
+    std::fs::write(&driver, format!("process {}\nlong ago\n", own.id)).unwrap();
+    let mut gone = watch(own.id, "long ago");
+    renewed("after its process is gone");
+    assert!(gone.try_wait().unwrap().is_none());
+    std::fs::remove_dir_all(home.join("state/runs")).unwrap();
+    let end = Instant::now() + PATIENCE;
+    while gone.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < end, "it looks after nothing");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_state_folder_that_would_not_share_is_told() {
+    let user = User::new();
+    let file = user.file(
+        "site.toml",
+        "name = \"dc1\"\ndomain = \"dc1.test\"\nstate = \"state\"\n",
+    );
+    let folder = user.home.path().join("state");
+    std::fs::create_dir(&folder).unwrap();
+    let check = |mode: u32| {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(&folder, mode).unwrap();
+        user.wreimage(&["site", "check", "--site", &file])
+    };
+    check(0o700).ends_with(0, &["for their owner alone"]);
+    check(0o2770).ends_with(0, &["shared with the folder's group"]);
+    let wrong = check(0o770);
+    assert!(
+        wrong.code != 0 && wrong.said().contains("chmod g+s"),
+        "{}",
+        wrong.said()
+    );
+}

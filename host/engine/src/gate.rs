@@ -383,9 +383,16 @@ impl Course {
                     return Ok(Err(fault));
                 }
                 self.announce(function, arguments, origin, call, None)?;
-                Ok(self
-                    .perform(provider.as_ref(), function, arguments, call)
-                    .await)
+                let provider = provider.as_ref();
+                Ok(match origin {
+                    Origin::Undo => {
+                        self.take_back_one(provider, function, arguments, call)
+                            .await
+                    }
+                    Origin::Guest | Origin::Host => {
+                        self.perform(provider, function, arguments, call).await
+                    }
+                })
             }
             Effect::Wait => {
                 let timer = open.and_then(|open| open.timer);
@@ -449,7 +456,9 @@ impl Course {
             witness,
         };
         let record = Record::Intent(intent.clone());
-        if function.effect == Effect::Once && !self.state().in_twin {
+        // What must be taken back is remembered whatever happens to this machine.
+        let lasts = function.effect == Effect::Once || function.inverse.is_some();
+        if lasts && !self.state().in_twin {
             self.recorder.record_durably(record)?;
         } else {
             self.recorder.record(record)?;

@@ -71,7 +71,7 @@ pub use report::{Mutation, PastStep, Reminder, Report};
 pub use request::{RunError, RunRequest};
 pub use resume::{ResumeError, endable, guest_digest, resumable};
 pub use run::{Going, cleanup, resume, run};
-pub use services::{Fence, Listener, Observer, Services, WaitPolicy};
+pub use services::{Companion, Fence, Listener, Observer, Services, WaitPolicy};
 pub use stop::Stop;
 pub use twin::{Seen, Twin, TwinMaker};
 pub use wreimage_capability::Caller;

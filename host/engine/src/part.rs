@@ -243,6 +243,8 @@ pub(crate) async fn run_guest(
             // Should this process go away as well, the next one goes on with the cancelling. A record that cannot be kept
             // stops the guest at its next call.
             let _told = course.note_cancel();
+            // The guest's time begins when the call that is under way has ended.
+            drop(course.mutating.lock().await);
             tokio::time::sleep(CANCEL_GRACE).await;
             // A mutation that is under way is never dropped; its own deadlines bound it.
             let _ended = course.mutating.lock().await;

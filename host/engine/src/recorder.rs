@@ -79,6 +79,14 @@ impl Recorder {
         self.write(record, durable)
     }
 
+    /// Leaves a warning for people. One that cannot be kept is no reason to stop.
+    pub(crate) fn warn(&self, text: &str) {
+        let _ = self.record(Record::Log {
+            severity: "warn".to_owned(),
+            text: self.redaction.text(text).into_owned(),
+        });
+    }
+
     /// From here on what cannot be recorded is only told.
     pub(crate) fn go_on_unrecorded(&self) {
         self.unrecorded.store(true, Ordering::SeqCst);

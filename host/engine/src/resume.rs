@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use wreimage_capability::dhcp::{self, Published};
 use wreimage_capability::ipmi::{self, BootFlags};
-use wreimage_capability::{Call, Function, to_millis};
+use wreimage_capability::puppet::{self, AgentState, Identity};
+use wreimage_capability::{Call, Function, Validity, to_millis};
 use wreimage_journal::{Entry, Header, Origin, Outcome, Reality, Record};
 
 /// A journal with which nobody can go on.
@@ -151,16 +152,14 @@ impl Course {
 
     /// Whether what was made is still there, as far as the world tells.
     async fn holds(self: &Arc<Self>, entry: &Open, made: &Value) -> Result<bool, Stop> {
-        let read = |value: &Value| serde_json::from_value::<BootFlags>(value.clone()).ok();
-        match (entry.function.capability, entry.function.name) {
+        let holds = match (entry.function.capability, entry.function.name) {
             ("dhcp", "publish") => {
                 let there = self
                     .own_call::<Option<Published>>(&dhcp::functions::get_published, json!({}))
                     .await?;
                 let made: Option<Published> = serde_json::from_value(made.clone()).ok();
-                Ok(match (there, made) {
-                    (Ok(there), Some(made)) => there.is_some_and(|it| it.digest == made.digest),
-                    _ => true,
+                there.map(|there| {
+                    made.is_none_or(|made| there.is_some_and(|it| it.digest == made.digest))
                 })
             }
             // An override that a restart has used up is not missing.
@@ -168,12 +167,28 @@ impl Course {
                 let there = self
                     .own_call::<BootFlags>(&ipmi::functions::get_boot_flags, json!({}))
                     .await?;
-                Ok(match (there, read(made)) {
-                    (Ok(there), Some(made)) => there.device == made.device,
-                    _ => true,
-                })
+                let made: Option<BootFlags> = serde_json::from_value(made.clone()).ok();
+                there.map(|there| made.is_none_or(|made| there.device == made.device))
+            }
+            // What was done to a system that is wiped is gone with it.
+            ("puppet", "disable") if matches!(self.validity(entry.function), Validity::Now) => {
+                let at = json!({ "at": Identity::Production });
+                let there = self
+                    .own_call::<AgentState>(&puppet::functions::get_state, at)
+                    .await?;
+                there.map(|there| !there.enabled)
             }
             _ => Ok(true),
+        };
+        match holds {
+            Ok(holds) => Ok(holds),
+            Err(fault) => {
+                self.recorder.warn(&format!(
+                    "whether {} still holds is not known: {}",
+                    entry.function, fault.message
+                ));
+                Ok(true)
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use crate::limits::Limits;
 use crate::part::{Ended, run_guest};
 use crate::report::Report;
 use crate::request::{RunError, RunRequest};
-use crate::services::Services;
+use crate::services::{Companion, Services};
 use crate::stop::Stop;
 use crate::trial::try_along;
 use jiff::Timestamp;
@@ -28,11 +28,12 @@ pub async fn run(
     engine: &Engine,
     guest: &Guest,
     request: RunRequest,
-    services: Services,
+    mut services: Services,
 ) -> Result<Report, RunError> {
     if let Some(refusal) = request.grants.refuse(guest, &request.absent) {
         return Err(RunError::NotGranted(refusal));
     }
+    let companion = services.companion.take();
     let began = services.clock.now();
     let limits = request.limits;
     let header = header(guest, &request, services.resumable);
@@ -47,6 +48,7 @@ pub async fn run(
         course,
         limits,
         began,
+        companion,
     };
     Ok(drive.unless_stopped(drive.on(guest)).await)
 }
@@ -136,6 +138,7 @@ struct Drive<'a> {
     course: Arc<Course>,
     limits: Limits,
     began: Timestamp,
+    companion: Option<Companion>,
 }
 
 impl<'a> Drive<'a> {
@@ -145,10 +148,11 @@ impl<'a> Drive<'a> {
         guest: Option<&'a Guest>,
         header: &Header,
         request: RunRequest,
-        services: Services,
+        mut services: Services,
         entries: Vec<Entry>,
         going: Going,
     ) -> Result<Self, RunError> {
+        let companion = services.companion.take();
         let began = entries
             .first()
             .map_or_else(|| services.clock.now(), |entry| entry.time);
@@ -174,16 +178,25 @@ impl<'a> Drive<'a> {
             course,
             limits,
             began,
+            companion,
         })
     }
 
     /// Drives the run until it is stopped from outside. The work is dropped before the pause is recorded: a `once` call that
     /// was under way is then in doubt, as after a crash.
     async fn unless_stopped(&self, work: impl Future<Output = Report>) -> Report {
+        let recorder = self.course.recorder.clone();
+        let beside = async {
+            match &self.companion {
+                Some(companion) => companion(Arc::new(move |text| recorder.warn(text))).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             biased;
             why = self.course.cancel.stopped() => self.pause(&Stop::Paused(why)),
             report = work => report,
+            never = beside => match never {},
         }
     }
 

@@ -6,8 +6,9 @@ use crate::operator::{Nobody, Operator};
 use crate::redact::Redactor;
 use crate::twin::TwinMaker;
 use serde_json::Value;
+use std::convert::Infallible;
 use std::sync::Arc;
-use wreimage_capability::{Clock, Function, Patience, Providers, SystemClock};
+use wreimage_capability::{BoxFuture, Clock, Function, Patience, Providers, SystemClock};
 use wreimage_journal::{Entry, Log, MemoryLog};
 
 /// Is told of every record as it is made.
@@ -21,6 +22,10 @@ pub type WaitPolicy = Arc<dyn Fn(&'static Function, Patience) -> Patience + Send
 
 /// Asked before each intent whether the run still holds its lock; the text says why not.
 pub type Fence = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+/// Goes on beside the run until the run ends or waits. It gets a way to leave a warning in the record of the run.
+pub type Companion =
+    Arc<dyn Fn(Arc<dyn Fn(&str) + Send + Sync>) -> BoxFuture<'static, Infallible> + Send + Sync>;
 
 /// The surroundings of one run.
 #[derive(Clone)]
@@ -50,6 +55,8 @@ pub struct Services {
     pub resumable: bool,
     /// Takes secrets out of what providers say.
     pub redactor: Option<Redactor>,
+    /// Renews what expires while the run is open.
+    pub companion: Option<Companion>,
     /// Stops the run.
     pub cancel: Cancel,
 }
@@ -70,6 +77,7 @@ impl Services {
             fence: None,
             resumable: false,
             redactor: None,
+            companion: None,
             cancel: Cancel::new(),
         }
     }

@@ -2,10 +2,16 @@
 
 use crate::gate::Course;
 use crate::stop::Stop;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use wreimage_capability::{FaultKind, Function, Validity};
+use std::time::Duration;
+use wreimage_capability::{Call, Dispatch, Fault, FaultKind, Function, Validity};
 use wreimage_journal::{Origin, Outcome, Record, UndoClosed, UndoState};
+
+/// How often it is tried to take something back that a system cannot take back at the moment, and the pause in between.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_secs(10);
 
 #[derive(Clone)]
 pub(crate) struct Open {
@@ -116,12 +122,18 @@ impl UndoList {
         }
     }
 
-    /// What this run made that the function takes back.
+    /// What this run made that the function takes back. A system that says something else than it was told proves nothing by
+    /// that.
     pub(crate) fn made(&self, function: &'static Function) -> Option<Value> {
-        self.open
-            .iter()
-            .find(|open| std::ptr::eq(open.inverse, function))
-            .and_then(|open| open.made.clone())
+        let mut open = self.open.iter();
+        let open = open.find(|open| std::ptr::eq(open.inverse, function))?;
+        let made = open.made.as_ref()?;
+        let as_told = |(name, value): (&String, &Value)| {
+            let told = open.arguments.get(name);
+            told.is_none_or(|told| told == value)
+        };
+        let is_proof = made.as_object().is_none_or(|made| made.iter().all(as_told));
+        is_proof.then(|| made.clone())
     }
 
     /// Learns from an outcome; returns the entries that it closes.
@@ -231,6 +243,40 @@ pub(crate) fn untouched(kind: &FaultKind) -> bool {
 }
 
 impl Course {
+    /// Whether what the function made is to be taken back, as things stand.
+    pub(crate) fn validity(&self, function: &Function) -> Validity {
+        let facts = &self.state().facts;
+        let inverse = function.inverse.as_ref();
+        inverse.map_or(Validity::Now, |inverse| (inverse.valid)(facts))
+    }
+
+    /// Takes something back, and tries again while the system says that it may work later: nobody comes back to it.
+    pub(crate) async fn take_back_one(
+        &self,
+        provider: &dyn Dispatch,
+        function: &'static Function,
+        arguments: &Value,
+        call: &Call,
+    ) -> Result<Value, Fault> {
+        let mut tries = 1;
+        loop {
+            match self.perform(provider, function, arguments, call).await {
+                Err(fault) if fault.retryable && tries < TRIES => {
+                    call.progress(format!(
+                        "try {tries} of {TRIES}, and again in {} s: {}",
+                        PAUSE.as_secs(),
+                        fault.message
+                    ));
+                    tries += 1;
+                    let clock = self.recorder.clock();
+                    let next = clock.now().saturating_add(PAUSE);
+                    clock.sleep_until(next.unwrap_or(Timestamp::MAX)).await;
+                }
+                ended => return ended,
+            }
+        }
+    }
+
     /// Takes back what is open, last first, past failures.
     pub(crate) async fn take_back(self: &Arc<Self>) -> Result<(), Stop> {
         loop {
@@ -241,9 +287,7 @@ impl Course {
                     None => return Ok(()),
                 }
             };
-            let validity = function.inverse.as_ref().map_or(Validity::Now, |inverse| {
-                (inverse.valid)(&self.state().facts)
-            });
+            let validity = self.validity(function);
             match validity {
                 Validity::Now => {
                     // The outcome closes the entry, whatever it is.

@@ -3,15 +3,20 @@
 use crate::gate::Course;
 use crate::stop::Stop;
 use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
 use wreimage_capability::{
     Call, Dispatch, Fault, Function, Patience, Polled, from_millis, to_millis,
 };
 use wreimage_journal::{Origin, Record, Timer};
 
+/// Who wakes that much too late has slept with its machine, or its clock was set.
+const MISSED: Duration = Duration::from_secs(30);
+
 impl Course {
     /// Looks until it is so, a deadline passes, or the run is cancelled.
     pub(crate) async fn wait(
-        &self,
+        self: &Arc<Self>,
         provider: &dyn Dispatch,
         function: &'static Function,
         arguments: &Value,
@@ -38,13 +43,17 @@ impl Course {
                 Some(due)
             }
         };
-        let due = due.map(from_millis);
+        let mut due = due.map(from_millis);
         let mut told = String::new();
         loop {
             let last_look = due.is_some_and(|due| clock.now() >= due);
             let (why, again) = match self.look(provider, function, arguments, call).await {
                 Ok(Polled::Ready(outcome)) => return Ok(Ok(outcome)),
-                Ok(Polled::Pending { why, again }) => (why, again),
+                Ok(Polled::Pending { why, again }) => {
+                    // After a sleep of this machine: what answers is there again, and what was set may not be.
+                    self.mend_undo(origin).await?;
+                    (why, again)
+                }
                 // What does not answer now may answer later; that is what is being waited for.
                 Err(fault) if fault.retryable => (fault.message, None),
                 Err(fault) => return Ok(Err(fault)),
@@ -77,6 +86,16 @@ impl Course {
                     let text = format!("the run was cancelled during {function}");
                     return Ok(Err(Fault::cancelled(text)));
                 }
+            }
+            let missed = to_millis(clock.now()).saturating_sub(to_millis(next));
+            if u128::from(missed) > MISSED.as_millis() && !clock.is_virtual() {
+                // Time in which nobody could look is not held against it, and what answers late is asked once more.
+                if let Some(before) = due {
+                    let later = to_millis(before).saturating_add(missed);
+                    self.set_timer(function, arguments, origin, call, later)?;
+                    due = Some(from_millis(later));
+                }
+                self.state().at_edge = true;
             }
         }
     }

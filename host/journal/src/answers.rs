@@ -6,17 +6,19 @@ use rusqlite::{Connection, OpenFlags, params};
 use std::io;
 use std::path::Path;
 
-/// Leaves an answer to the question of this call for the driver of a run, now or later.
+/// Leaves an answer for the driver of a run, now or later: to the question that stands in this record, about this call. False
+/// when another question has been asked since; then nothing is left.
 ///
 /// # Errors
 /// When the journal cannot be written.
 pub fn leave_answer(
     state: &Path,
     run: &str,
+    question: u64,
     call: u64,
     choice: &str,
     actor: &str,
-) -> Result<(), OpenError> {
+) -> Result<bool, OpenError> {
     let path = journal_of(state, run)?;
     let unreadable = |error: rusqlite::Error| OpenError::Unreadable {
         path: path.clone(),
@@ -27,10 +29,17 @@ pub fn leave_answer(
     connection.busy_timeout(BUSY).map_err(unreadable)?;
     connection
         .execute(
-            "INSERT OR REPLACE INTO answer VALUES (?1, ?2, ?3)",
-            params![call.cast_signed(), choice, actor],
+            // Each body begins with the kind of its record.
+            "INSERT OR REPLACE INTO answer SELECT ?1, ?2, ?3 WHERE NOT EXISTS (SELECT 1 FROM record WHERE number > ?4 \
+             AND substr(body, 1, 19) = '{\"event\":\"question\"')",
+            params![
+                call.cast_signed(),
+                choice,
+                actor,
+                question.cast_signed()
+            ],
         )
-        .map(|_| ())
+        .map(|left| left == 1)
         .map_err(unreadable)
 }
 
@@ -42,7 +51,9 @@ const CANCEL: u64 = 0;
 /// # Errors
 /// When the journal cannot be written.
 pub fn leave_cancel(state: &Path, run: &str, actor: &str) -> Result<(), OpenError> {
-    leave_answer(state, run, CANCEL, "cancel", actor)
+    // No question comes after the last record that there can be.
+    let last = i64::MAX.cast_unsigned();
+    leave_answer(state, run, last, CANCEL, "cancel", actor).map(drop)
 }
 
 /// Whoever goes on with a run does not want what was wished for before. A cancel that was seen stands in a record.

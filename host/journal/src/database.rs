@@ -7,9 +7,9 @@
 use crate::answers::forget_cancel;
 use crate::driver::{NotDriver, lock_driver};
 use crate::log::{Log, LogError, digest};
-use crate::reading::{damaged, read_all};
+use crate::reading::{failed, read_all};
 use crate::record::{Entry, FORMAT, Record};
-use crate::state_dir::{make_folder, make_shared_folder, refuse_network, share_as};
+use crate::state_dir::{keep_file, make_folder, make_shared_folder, refuse_network, share_as};
 use rusqlite::{Connection, OpenFlags, params};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions};
@@ -163,10 +163,10 @@ impl RunDatabase {
             NotDriver::Failed(source) => unreadable(source),
         })?;
         let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)
-            .map_err(|error| damaged(&path, error))?;
+            .map_err(|error| failed(&path, error))?;
         let (entries, last) = read_all(&connection, &path)?;
-        prepare(&connection).map_err(|error| damaged(&path, error))?;
-        forget_cancel(&connection).map_err(|error| damaged(&path, error))?;
+        prepare(&connection).map_err(|error| failed(&path, error))?;
+        forget_cancel(&connection).map_err(|error| failed(&path, error))?;
         let database = RunDatabase {
             folder,
             inner: Mutex::new(Inner {
@@ -227,17 +227,22 @@ impl Log for RunDatabase {
                 inner.connection.pragma_update(None, "synchronous", mode)?;
                 inner.flushes = durable;
             }
+            let insert = |connection: &Connection| {
+                connection
+                    .prepare_cached("INSERT INTO record VALUES (?1, ?2, ?3, ?4)")?
+                    .execute(params![entry.number.cast_signed(), time, body, sum])
+            };
+            let Record::Question(question) = &entry.record else {
+                return insert(&inner.connection);
+            };
             // An answer is to the question that was asked, not to the next one about the same call.
-            if let Record::Question(question) = &entry.record {
-                inner
-                    .connection
-                    .prepare_cached("DELETE FROM answer WHERE call = ?1")?
-                    .execute(params![question.call.cast_signed()])?;
-            }
-            inner
-                .connection
-                .prepare_cached("INSERT INTO record VALUES (?1, ?2, ?3, ?4)")?
-                .execute(params![entry.number.cast_signed(), time, body, sum])
+            let both = inner.connection.transaction()?;
+            both.execute(
+                "DELETE FROM answer WHERE call = ?1",
+                params![question.call.cast_signed()],
+            )?;
+            insert(&both)?;
+            both.commit().map(|()| 1)
         })();
         written.map_err(|error| self.error(error))?;
         inner.last = sum;
@@ -253,9 +258,7 @@ impl Log for RunDatabase {
         };
         let blob = folder.join(&digest);
         if !blob.is_file() {
-            make_shared_folder(&self.folder, &folder).map_err(at)?;
-            fs::write(&blob, bytes).map_err(at)?;
-            share_as(&self.folder, &blob, 0o600).map_err(at)?;
+            keep_file(&self.folder, &blob, bytes).map_err(at)?;
         }
         Ok(digest)
     }

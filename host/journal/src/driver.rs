@@ -1,6 +1,7 @@
 //! Who drives a run: one process at a time, as long as it holds the lock of the file `driver`.
 
 use crate::database::{OpenError, journal_of, run_folder};
+use crate::lock::began;
 use crate::state_dir::share_as;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -11,6 +12,51 @@ use std::time::Duration;
 /// Whoever looks holds the lock for a moment: so often, and with this pause, it is tried before somebody else drives the run.
 const TRIES: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// A process that will never be taken for another one of the same id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// Its id.
+    pub id: u32,
+    /// In which boot of the machine, and when in it, it began, as [`process_began`](crate::process_began) has it.
+    pub began: String,
+}
+
+impl Process {
+    /// This one.
+    pub fn own() -> Self {
+        let id = std::process::id();
+        Process {
+            id,
+            began: began(id).unwrap_or_default(),
+        }
+    }
+
+    /// The living process of this id, if there is one.
+    pub fn find(id: u32) -> Option<Self> {
+        began(id).map(|began| Process { id, began })
+    }
+
+    /// Whether it is still there.
+    pub fn lives(&self) -> bool {
+        began(self.id).as_deref() == Some(&*self.began)
+    }
+}
+
+/// The process that drives a run, or has driven it last.
+pub fn last_driver(state: &Path, run: &str) -> Option<Process> {
+    let told = fs::read_to_string(run_folder(state, run).join("driver")).ok()?;
+    let (first, began) = told.trim().split_once('\n')?;
+    Some(Process {
+        id: first.strip_prefix("process ")?.parse().ok()?,
+        began: began.to_owned(),
+    })
+}
+
+/// A driver for people: `process 4711`.
+fn named(told: &str) -> String {
+    told.lines().next().unwrap_or_default().trim().to_owned()
+}
 
 /// Who drives the run at this moment; nobody when its process is gone.
 ///
@@ -32,7 +78,7 @@ pub fn driver(state: &Path, run: &str) -> Result<Option<String>, OpenError> {
         Ok(()) => Ok(None),
         Err(TryLockError::WouldBlock) => {
             let told = fs::read_to_string(&lock).unwrap_or_default();
-            Ok(Some(told.trim().to_owned()))
+            Ok(Some(named(&told)))
         }
         Err(TryLockError::Error(error)) => Err(unreadable(error)),
     }
@@ -65,14 +111,15 @@ pub(crate) fn lock_driver(state: &Path, folder: &Path) -> Result<File, NotDriver
             }
             Err(TryLockError::WouldBlock) => {
                 let told = fs::read_to_string(&path).unwrap_or_default();
-                return Err(NotDriver::Driven(told.trim().to_owned()));
+                return Err(NotDriver::Driven(named(&told)));
             }
             Err(TryLockError::Error(error)) => return Err(NotDriver::Failed(error)),
         }
     }
     // Somebody else's file keeps its mode.
     let _ = share_as(state, &path, 0o600);
-    let text = format!("process {}\n", std::process::id());
+    let own = Process::own();
+    let text = format!("process {}\n{}\n", own.id, own.began);
     fs::write(&path, text).map_err(NotDriver::Failed)?;
     Ok(file)
 }

@@ -12,7 +12,7 @@ mod state_dir;
 
 pub use answers::{leave_answer, leave_cancel};
 pub use database::{OpenError, RunDatabase};
-pub use driver::driver;
+pub use driver::{Process, driver, last_driver};
 pub use lock::{Held, Holder, LEASE, LockError, Locks, Pulse, RENEWAL, began as process_began};
 pub use log::{Log, LogError, MemoryLog, digest};
 pub use reading::{header, read};
@@ -20,4 +20,4 @@ pub use record::{
     Answered, Ending, Entry, FORMAT, GuestEnd, Header, Intent, Level, Mode, OnFailure, Origin,
     Outcome, Plugged, Question, Reality, Record, Timer, UndoClosed, UndoState,
 };
-pub use state_dir::{make_shared_folder, share_as, state_directory};
+pub use state_dir::{keep_file, share_as, state_directory};

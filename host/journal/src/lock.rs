@@ -189,18 +189,20 @@ impl Locks {
             )
             .optional()
             .map_err(|error| self.error(error))?;
-        let fence = match there {
+        let now = now_ms();
+        let (fence, since) = match there {
             Some((held, true)) if held.run != holder.run => {
                 return Err(LockError::Taken(Box::new(held)));
             }
-            Some((held, _)) => held.fence + 1,
-            None => 1,
+            // The same run has held it all the time.
+            Some((held, true)) => (held.fence + 1, held.since_ms),
+            Some((held, false)) => (held.fence + 1, now),
+            None => (1, now),
         };
-        let now = now_ms().cast_signed();
         let own = std::process::id();
         taking
             .execute(
-                "INSERT OR REPLACE INTO lock VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, 1)",
+                "INSERT OR REPLACE INTO lock VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1)",
                 params![
                     name,
                     holder.run,
@@ -208,7 +210,8 @@ impl Locks {
                     holder.controller,
                     own,
                     began(own).unwrap_or_default(),
-                    now,
+                    since.cast_signed(),
+                    now.cast_signed(),
                     fence.cast_signed()
                 ],
             )

@@ -3,7 +3,7 @@
 use crate::database::{APPLICATION_ID, BUSY, OpenError, Sum, journal_of, sum};
 use crate::record::{Entry, FORMAT, Header, Record};
 use jiff::Timestamp;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::{Path, PathBuf};
 
 /// Every record of a run, whoever drives it.
@@ -32,7 +32,7 @@ fn open(state: &Path, run: &str) -> Result<(Connection, PathBuf), OpenError> {
     let path = journal_of(state, run)?;
     let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)
         .or_else(|_| Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY))
-        .map_err(|error| damaged(&path, error))?;
+        .map_err(|error| failed(&path, error))?;
     Ok((connection, path))
 }
 
@@ -40,6 +40,22 @@ pub(crate) fn damaged(path: &Path, error: impl std::fmt::Display) -> OpenError {
     OpenError::Damaged {
         path: path.to_owned(),
         why: error.to_string(),
+    }
+}
+
+/// What SQLite says of a journal: only what comes from the content of the file speaks against it.
+pub(crate) fn failed(path: &Path, error: rusqlite::Error) -> OpenError {
+    let is_content = matches!(
+        error.sqlite_error_code(),
+        // The last one is what SQLite says of a statement that does not fit the tables.
+        None | Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown)
+    );
+    if is_content {
+        return damaged(path, error);
+    }
+    OpenError::Unreadable {
+        path: path.to_owned(),
+        source: std::io::Error::other(error),
     }
 }
 
@@ -56,7 +72,7 @@ fn read_some(
     path: &Path,
     condition: &str,
 ) -> Result<(Vec<Entry>, Sum), OpenError> {
-    let broken = |error: rusqlite::Error| damaged(path, error);
+    let broken = |error: rusqlite::Error| failed(path, error);
     connection.busy_timeout(BUSY).map_err(broken)?;
     let pragma = |name: &str| {
         connection
@@ -109,4 +125,37 @@ fn read_some(
         });
     }
     Ok((entries, last))
+}
+
+#[cfg(test)]
+#[allow(clippy::panic)]
+mod tests {
+    use super::*;
+    use rusqlite::ffi;
+
+    #[test]
+    fn only_what_the_file_holds_is_called_damage() {
+        let of = |code| {
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            failed(Path::new("journal.db"), error)
+        };
+        for code in [ffi::SQLITE_CORRUPT, ffi::SQLITE_NOTADB, ffi::SQLITE_ERROR] {
+            assert!(matches!(of(code), OpenError::Damaged { .. }), "{code}");
+        }
+        for code in [
+            ffi::SQLITE_BUSY,
+            ffi::SQLITE_PERM,
+            ffi::SQLITE_FULL,
+            ffi::SQLITE_IOERR,
+            ffi::SQLITE_CANTOPEN,
+            ffi::SQLITE_READONLY,
+        ] {
+            assert!(matches!(of(code), OpenError::Unreadable { .. }), "{code}");
+        }
+        let wrong = failed(
+            Path::new("journal.db"),
+            rusqlite::Error::InvalidColumnIndex(3),
+        );
+        assert!(matches!(wrong, OpenError::Damaged { .. }), "{wrong:?}");
+    }
 }

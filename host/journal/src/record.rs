@@ -17,9 +17,10 @@ pub struct Entry {
     pub record: Record,
 }
 
-/// What can stand in a record of a run. Later kinds are added, none is changed.
+/// What can stand in a record of a run. Later kinds and fields are added, none is changed; whoever does not know one that is
+/// there refuses the journal: what it says must not be left out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "kebab-case")]
+#[serde(tag = "event", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Record {
     /// The first record: what was started, for what, by whom.
     Header(Box<Header>),
@@ -155,38 +156,9 @@ pub enum Record {
     Finished(Ending),
 }
 
-impl Record {
-    /// Whether the record only tells people something. Such records take no part in replay.
-    pub fn is_hint(&self) -> bool {
-        match self {
-            Record::Progress { .. }
-            | Record::StepBegan { .. }
-            | Record::StepEnded { .. }
-            | Record::Note { .. }
-            | Record::Log { .. }
-            | Record::Paused { .. }
-            | Record::Resumed { .. } => true,
-            Record::Header(_)
-            | Record::Intent(_)
-            | Record::Outcome(_)
-            | Record::Reminder { .. }
-            | Record::Question(_)
-            | Record::Answer(_)
-            | Record::Consented { .. }
-            | Record::UndoOpened { .. }
-            | Record::UndoClosed(_)
-            | Record::Signal { .. }
-            | Record::TwinEntered { .. }
-            | Record::Timer(_)
-            | Record::GuestEnded(_)
-            | Record::GuestChanged { .. }
-            | Record::Finished(_) => false,
-        }
-    }
-}
-
 /// What a run was started for, and with what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Header {
     /// Version of this format.
     pub format: u32,
@@ -244,6 +216,7 @@ pub struct Header {
 
 /// A component that is plugged into the guest of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Plugged {
     /// Its name in its own words.
     pub name: String,
@@ -295,6 +268,7 @@ impl OnFailure {
 
 /// A wait or a pause has begun.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Timer {
     /// Number of the call.
     pub call: u64,
@@ -341,6 +315,7 @@ pub enum Origin {
 
 /// A mutation that is about to be tried.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Intent {
     /// Number of the call.
     pub call: u64,
@@ -384,6 +359,7 @@ fn real() -> Reality {
 
 /// A call that was answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Outcome {
     /// Number of the call.
     pub call: u64,
@@ -438,6 +414,7 @@ impl Level {
 
 /// The operator is asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Question {
     /// Number of the call.
     pub call: u64,
@@ -452,6 +429,7 @@ pub struct Question {
 
 /// The operator has answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Answered {
     /// Number of the call.
     pub call: u64,
@@ -490,6 +468,7 @@ impl UndoState {
 
 /// An entry of the undo list is settled.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct UndoClosed {
     /// Number of the call that made the thing.
     pub call: u64,
@@ -505,6 +484,7 @@ pub struct UndoClosed {
 
 /// How the run ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Ending {
     /// `success`, `warnings`, `failed`, `refused`, `cancelled`.
     pub outcome: String,

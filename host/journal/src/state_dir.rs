@@ -2,12 +2,13 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// File systems on which neither locks nor flushes can be trusted: `statfs(2)` and `linux/magic.h`.
-const NETWORK: [(i64, &str); 8] = [
+const NETWORK: [(i64, &str); 11] = [
     (0x6969, "NFS"),
     (0x517b, "SMB"),
     (0xff53_4d42, "CIFS"),
@@ -16,6 +17,9 @@ const NETWORK: [(i64, &str); 8] = [
     (0x6b41_4653, "AFS"),
     (0x00c3_6400, "Ceph"),
     (0x0102_1997, "9P"),
+    (0x0bd0_0bd0, "Lustre"),
+    (0x4750_4653, "GPFS"),
+    (0x6573_5546, "FUSE"),
 ];
 
 /// Makes a folder that belongs to its user, unless it is there.
@@ -58,6 +62,34 @@ pub fn share_as(state: &Path, made: &Path, own: u32) -> io::Result<()> {
     let set_group = if made.is_dir() { SET_GROUP } else { 0 };
     let mode = own | (own >> 3) | set_group;
     fs::set_permissions(made, fs::Permissions::from_mode(mode))
+}
+
+/// Writes a file in a folder of the state directory, wholly or not at all, so that it survives a crash of the machine. The
+/// folder is made unless it is there.
+///
+/// # Errors
+/// When it cannot be written; what was there before is still there then.
+pub fn keep_file(state: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(state);
+    make_shared_folder(state, folder)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    // Several runs of this process may keep the same at once.
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let new = folder.join(format!("{name}.{}.{number}", std::process::id()));
+    let written = (|| {
+        let mut file = fs::File::create(&new)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        share_as(state, &new, 0o600)?;
+        fs::rename(&new, path)
+    })();
+    if written.is_err() {
+        // What is there of it is of no use to anybody.
+        let _ = fs::remove_file(&new);
+    }
+    written?;
+    fs::File::open(folder)?.sync_all()
 }
 
 /// A journal needs a file system that locks and flushes.

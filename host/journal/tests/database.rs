@@ -169,19 +169,27 @@ fn a_file_that_is_torn_is_refused() {
 fn an_answer_from_another_process_finds_its_question() {
     let state = tempfile::tempdir().unwrap();
     let run = RunDatabase::create(state.path(), "r1").unwrap();
+    let asked = || {
+        Record::Question(Question {
+            call: 7,
+            question: "again?".to_owned(),
+            choices: Vec::new(),
+            consent: false,
+        })
+    };
+    run.append(&entry(1, asked()), true).unwrap();
     assert_eq!(run.given_answer(7).unwrap(), None);
-    leave_answer(state.path(), "r1", 7, "retry", "somebody").unwrap();
+    let leave = |question| leave_answer(state.path(), "r1", question, 7, "retry", "somebody");
+    assert!(leave(1).unwrap());
     let given = ("retry".to_owned(), "somebody".to_owned());
-    assert_eq!(run.given_answer(7).unwrap(), Some(given));
-    // It is spent when the same call asks again.
-    let asked = Record::Question(Question {
-        call: 7,
-        question: "again?".to_owned(),
-        choices: Vec::new(),
-        consent: false,
-    });
-    run.append(&entry(1, asked), true).unwrap();
+    assert_eq!(run.given_answer(7).unwrap(), Some(given.clone()));
+    // It is spent when the same call asks again, and who answers the first question then answers nothing.
+    run.append(&entry(2, asked()), true).unwrap();
     assert_eq!(run.given_answer(7).unwrap(), None);
+    assert!(!leave(1).unwrap());
+    assert_eq!(run.given_answer(7).unwrap(), None);
+    assert!(leave(2).unwrap());
+    assert_eq!(run.given_answer(7).unwrap(), Some(given));
 }
 
 #[test]

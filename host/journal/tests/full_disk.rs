@@ -44,6 +44,11 @@ fn a_full_disk_leaves_no_half_journal_and_loses_nothing_that_was_kept() {
     // The log was made long enough for a whole run, so that a flush need not write down its length.
     assert!(long >= 512 << 10, "{long}");
     limit(Some(long));
+    // Output that has no room is not there, and is not taken for kept the next time.
+    let output = vec![b'x'; 2 << 20];
+    assert!(run.keep(&output).is_err());
+    let blobs = std::fs::read_dir(run.path().join("blobs")).unwrap();
+    assert_eq!(blobs.count(), 0);
     let mut kept = 1;
     while kept < 10_000 && run.append(&entry(kept + 1), true).is_ok() {
         kept += 1;
@@ -55,4 +60,7 @@ fn a_full_disk_leaves_no_half_journal_and_loses_nothing_that_was_kept() {
     let (run, entries) = RunDatabase::resume(path, "r1").unwrap();
     assert_eq!(entries.len() as u64, kept);
     run.append(&entry(kept + 1), true).unwrap();
+    let digest = run.keep(&output).unwrap();
+    let blob = std::fs::read(run.path().join("blobs").join(digest)).unwrap();
+    assert_eq!(blob, output);
 }

@@ -256,6 +256,9 @@ fn a_record_that_is_not_understood_is_refused() {
         r#"{"number":1,"time":"2026-01-05T08:00:00Z","event":"teleported"}"#,
         r#"{"number":1,"time":"2026-01-05T08:00:00Z","event":"signal"}"#,
         r#"{"number":1,"time":"2026-01-05T08:00:00Z"}"#,
+        // Fields of a later version may change what the record means.
+        r#"{"number":1,"time":"2026-01-05T08:00:00Z","event":"signal","signal":"cancel","only":"tomorrow"}"#,
+        r#"{"number":1,"time":"2026-01-05T08:00:00Z","event":"answer","call":7,"answer":"retry","by":"x","until":"noon"}"#,
         "{}",
         "",
     ] {

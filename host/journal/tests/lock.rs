@@ -72,11 +72,15 @@ fn a_dead_holder_is_told_from_a_slow_one() {
 fn the_run_itself_takes_it_anew_and_its_former_process_is_overtaken() {
     let (_state, locks) = locks();
     let before = locks.take(HOST, &holder("r1")).unwrap();
+    let since = locks.held().unwrap()[0].since_ms;
+    std::thread::sleep(std::time::Duration::from_millis(5));
     let now = locks.take(HOST, &holder("r1")).unwrap();
     assert!(now > before);
     assert!(!locks.holds(HOST, before).unwrap());
     assert!(!locks.renew(HOST, before).unwrap());
     assert!(locks.holds(HOST, now).unwrap() && locks.renew(HOST, now).unwrap());
+    // It has held it all the time.
+    assert_eq!(locks.held().unwrap()[0].since_ms, since);
 }
 
 #[test]

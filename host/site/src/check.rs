@@ -6,6 +6,7 @@ use crate::open;
 use crate::site::{Choice, Site};
 use crate::ssh::SshFailure;
 use crate::target::Target;
+use std::os::unix::fs::PermissionsExt;
 use wreimage_capability::ipmi::Provider as _;
 use wreimage_capability::remote::Identity;
 use wreimage_capability::{Call, Fault};
@@ -55,6 +56,15 @@ pub(crate) async fn check(site: &Site, host: Option<&str>) -> Vec<CheckLine> {
     if let Some(notifier) = site.notifier() {
         lines.push(CheckLine::of("[notify]", Ok(notifier.shown())));
     }
+    if let Some(state) = site.state()
+        && let Ok(folder) = std::fs::metadata(&state)
+    {
+        let shared = shared(folder.permissions().mode());
+        lines.push(CheckLine::of(
+            format!("records in {}", state.display()),
+            shared,
+        ));
+    }
     for secret in site.secrets.all() {
         let read = secret.read().await;
         lines.push(CheckLine::of(
@@ -81,6 +91,20 @@ pub(crate) async fn check(site: &Site, host: Option<&str>) -> Vec<CheckLine> {
         None => {}
     }
     lines
+}
+
+/// Who can see the records of runs, by the mode of their folder.
+fn shared(mode: u32) -> Result<String, String> {
+    const GROUP_WRITES: u32 = 0o020;
+    const SET_GROUP: u32 = 0o2000;
+    match (mode & GROUP_WRITES != 0, mode & SET_GROUP != 0) {
+        (false, _) => Ok("for their owner alone".to_owned()),
+        (true, true) => Ok("shared with the folder's group".to_owned()),
+        (true, false) => Err(
+            "the folder's group may write here, and what is made here gets another group: run `chmod g+s` on the folder"
+                .to_owned(),
+        ),
+    }
 }
 
 fn choices(site: &Site) -> String {

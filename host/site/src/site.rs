@@ -10,7 +10,9 @@ use crate::keeper::Keeper;
 use crate::notify::Notifier;
 use crate::redact::Redactor;
 use crate::secret::{Prompter, Secret, SecretRef};
-use crate::tables::{DhcpProvider, DnsProvider, IpmiProvider, NetboxProvider, RemoteProvider};
+use crate::tables::{
+    DhcpProvider, DnsProvider, Expiry, IpmiProvider, NetboxProvider, RemoteProvider,
+};
 use crate::target::Target;
 use crate::terminal;
 use crate::waits::Waits;
@@ -246,6 +248,12 @@ impl Site {
     /// As [`Site::open`].
     pub fn keeper(&self, host: &str) -> Result<Option<Keeper>, SiteError> {
         Ok(Keeper::new(self, &self.target(host)?))
+    }
+
+    /// Whether runs publish here what expires by itself unless it is renewed.
+    pub fn renews(&self) -> bool {
+        let dhcp = self.file.dhcp.as_ref().filter(|_| self.is_live("dhcp"));
+        dhcp.is_some_and(|table| matches!(table.expiry, Expiry::After(_)))
     }
 
     /// Takes this site's secrets out of texts, once they were read.

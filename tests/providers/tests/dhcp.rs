@@ -127,6 +127,56 @@ async fn another_entry_of_the_host_is_replaced_with_a_note() {
     );
 }
 
+/// Withdraws in the name of a run whose process does not know what it has published.
+async fn withdraw_as(run: &str, providers: &Providers) -> Result<bool, wreimage_capability::Fault> {
+    let call = Call::new(run, 2, Arc::new(Notes::default()));
+    match with(&call, providers, "dhcp.withdraw", json!({})).await? {
+        wreimage_capability::Polled::Ready(there) => Ok(there),
+        wreimage_capability::Polled::Pending { why, .. } => panic!("{why}"),
+    }
+}
+
+#[tokio::test]
+async fn what_a_process_wrote_that_was_killed_is_known_to_the_next_one() {
+    for keys in ["", "expiry = \"none\"\n"] {
+        let site = TestSite::new();
+        let server = InstallServer::new(&site);
+        let table = server.table().replace(
+            "[dhcp.boot.pxelinux-http]",
+            &format!("{keys}[dhcp.boot.pxelinux-http]"),
+        );
+        let call = Call::new("r1", 1, Arc::new(Notes::default()));
+        let arguments = entry("CircuitId", "PxelinuxHttp");
+        let _: wreimage_capability::Polled<Published> =
+            with(&call, &site.open(&table), "dhcp.publish", arguments)
+                .await
+                .unwrap();
+        let other = withdraw_as("r2", &site.open(&table)).await.unwrap_err();
+        assert_eq!(other.code, "dhcp.not-ours");
+        assert!(withdraw_as("r1", &site.open(&table)).await.unwrap());
+        assert!(!server.snippet("host1001").exists() && !server.proxy().contains("host1001"));
+        assert_eq!(std::fs::read_dir(server.state()).unwrap().count(), 2);
+    }
+}
+
+#[tokio::test]
+async fn an_entry_that_the_daemon_still_serves_is_known_to_the_next_process() {
+    let site = TestSite::new();
+    let server = InstallServer::new(&site);
+    let table = server.table();
+    let made = publish(&site.open(&table)).await.unwrap();
+    // The include tool writes its file without the entry, and the daemon keeps what it has read.
+    server.fault("restart-fails");
+    let fault = withdraw(&site.open(&table), Some(&made)).await.unwrap_err();
+    assert_eq!(fault.code, "dhcp.restart-failed");
+    assert!(!server.snippet("host1001").exists() && !server.proxy().contains("host1001"));
+    server.mend("restart-fails");
+    let starts = server.starts();
+    assert!(withdraw(&site.open(&table), Some(&made)).await.unwrap());
+    assert_eq!(server.starts(), starts + 1);
+    assert!(!withdraw(&site.open(&table), Some(&made)).await.unwrap());
+}
+
 #[tokio::test]
 async fn only_what_this_run_wrote_is_withdrawn() {
     let site = TestSite::new();

@@ -9,7 +9,7 @@
 use serde_json::json;
 use std::time::{Duration, Instant};
 use wreimage_capability::ipmi::{BootDevice, BootFlags, DeviceInfo, PowerState};
-use wreimage_capability::{Call, FaultKind, Providers, Reconciled};
+use wreimage_capability::{Call, FaultKind, Polled, Providers, Reconciled};
 use wreimage_provider_tests::bmc::{PASSWORD, TestBmc, table};
 use wreimage_provider_tests::call::{ask, reconcile, with, witness};
 use wreimage_provider_tests::site::{SERIAL, TestSite, UUID};
@@ -92,6 +92,32 @@ async fn ipmi_sim_boot_device() {
         .await
         .unwrap();
     assert_eq!(flags.device, BootDevice::Pxe);
+}
+
+#[tokio::test]
+async fn a_boot_device_that_somebody_has_set_since_is_not_taken_back() {
+    let site = TestSite::new();
+    let bmc = TestBmc::ipmi_sim(&site);
+    let providers = site.open(&bmc.table(""));
+    let there = set_boot(&providers, "Pxe", "Legacy").await.unwrap();
+    let clear = async |made: &BootFlags| {
+        let mut call = Call::alone();
+        call.made = Some(serde_json::to_value(made).unwrap());
+        match with(&call, &providers, "ipmi.clear-boot-device", json!({})).await? {
+            Polled::Ready(flags) => Ok::<BootFlags, wreimage_capability::Fault>(flags),
+            Polled::Pending { why, .. } => panic!("{why}"),
+        }
+    };
+    // The simulator knows no other device: this run is the one that has set another.
+    let mut other = there.clone();
+    other.device = BootDevice::Disk;
+    let fault = clear(&other).await.unwrap_err();
+    assert_eq!(
+        (&fault.kind, fault.code.as_str()),
+        (&FaultKind::Conflict, "ipmi.not-ours")
+    );
+    assert_eq!(clear(&there).await.unwrap().device, BootDevice::None);
+    assert_eq!(clear(&other).await.unwrap().device, BootDevice::None);
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ use wreimage_engine::{
     Services,
 };
 use wreimage_journal::{Entry, Log, LogError, Question, RunDatabase};
-use wreimage_lab::{Lab, Pace, World};
+use wreimage_lab::{BUILTIN, Lab, Pace, World};
 
 /// Where it dies.
 #[derive(Clone, Copy, PartialEq)]
@@ -167,6 +167,13 @@ impl Operator for Later {
     }
 }
 
+/// The built-in one, with a second kind of boot media.
+fn world() -> World {
+    let (one, two) = ("[\"installer\"]", "[\"installer\", \"rescue\"]");
+    assert!(BUILTIN.contains(one));
+    World::parse(&BUILTIN.replace(one, two)).unwrap()
+}
+
 const RUN: &str = "20260105T080000-sweep-00000001";
 
 fn main() {
@@ -200,12 +207,7 @@ async fn drive(folder: &Path, mode: Mode, death: Death, host: &str, options: &[S
     let engine = Engine::new(Some(&target.join("test-cache"))).unwrap();
     let bytes = std::fs::read(target.join("guests/reimage.wasm")).expect("cargo xtask guests");
     let guest = Guest::load(&engine, &bytes).await.unwrap();
-    let lab = Lab::kept(
-        &folder.join("world"),
-        || World::builtin().unwrap(),
-        Pace::Full,
-    )
-    .unwrap();
+    let lab = Lab::kept(&folder.join("world"), world, Pace::Full).unwrap();
     let given = options.iter().map(|option| {
         let (name, value) = option.split_once('=').unwrap_or((option, "true"));
         (name, value.to_owned())

@@ -350,6 +350,56 @@ async fn a_wait_outlives_what_may_pass_and_ends_with_what_may_not() {
     );
 }
 
+/// The machine sleeps for two hours in the first pause that somebody makes.
+#[derive(Default)]
+struct Suspended(AtomicI64);
+
+impl Clock for Suspended {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+
+    fn sleep_until(&self, time: Timestamp) -> BoxFuture<'_, ()> {
+        let slept = if self.0.load(Ordering::SeqCst) == 0 {
+            7_200_000
+        } else {
+            0
+        };
+        self.0
+            .fetch_max(time.as_millisecond() + slept, Ordering::SeqCst);
+        Box::pin(async {})
+    }
+}
+
+#[tokio::test]
+async fn a_wait_goes_on_after_a_sleep_of_the_machine_and_what_was_set_is_looked_at() {
+    let script = Arc::new(Script::default());
+    for _ in 0..20 {
+        script
+            .answers
+            .lock()
+            .unwrap()
+            .push_back(Ok(Polled::pending("in POST")));
+    }
+    let setup = Setup::with(|course| {
+        course.recorder.set_clock(Arc::new(Suspended::default()));
+        let mut state = course.state();
+        state.providers.add(("remote", script.clone()));
+    });
+    let made = json!({"location": "a", "digest": "1", "text": "", "matches": "", "extra": []});
+    setup.dhcp.answer(Ok(made));
+    setup.call(PUBLISH, json!({})).await.unwrap();
+    let fault = setup.call(WAIT, patience()).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Timeout);
+    // At 0, then after the sleep at 300, 600, 900 and 1000 ms of the time in which somebody looked.
+    assert_eq!(script.called().len(), 5);
+    // Its entry was gone, and is published again.
+    assert_eq!(
+        setup.dhcp.called(),
+        ["dhcp.publish", "dhcp.get-published", "dhcp.publish"]
+    );
+}
+
 #[tokio::test]
 async fn after_a_cancel_the_guest_is_told_and_undo_still_works() {
     let setup = Setup::new();

@@ -10,7 +10,7 @@ async fn undo_runs_last_first_with_what_was_made_and_past_failures() {
     setup.call(SET_BOOT, json!({})).await.unwrap();
     setup
         .ipmi
-        .answer(Err(Fault::unreachable("ipmi.unreachable", "BMC", "gone")));
+        .answer(Err(Fault::denied("ipmi.denied", "BMC", "no")));
     setup.course.take_back().await.unwrap();
     assert_eq!(
         setup.undone(),
@@ -23,6 +23,77 @@ async fn undo_runs_last_first_with_what_was_made_and_past_failures() {
         setup.dhcp.made.lock().unwrap()[1],
         Some(json!({"digest": "1"}))
     );
+}
+
+#[tokio::test]
+async fn undo_tries_again_what_may_work_later_and_gives_up_in_the_end() {
+    let setup = Setup::new();
+    let locked = || {
+        Err(Fault::unreachable(
+            "dhcp.locked",
+            "install server",
+            "locked",
+        ))
+    };
+    setup.call(PUBLISH, json!({})).await.unwrap();
+    for _ in 0..2 {
+        setup.dhcp.answer(locked());
+    }
+    setup.course.take_back().await.unwrap();
+    assert_eq!(
+        setup.undone(),
+        [("dhcp.withdraw".to_owned(), UndoState::Done)]
+    );
+    assert_eq!(setup.dhcp.called().len(), 1 + 3);
+    assert_eq!(setup.course.recorder.clock().now().as_second(), 20);
+
+    let setup = Setup::new();
+    setup.call(PUBLISH, json!({})).await.unwrap();
+    for _ in 0..9 {
+        setup.dhcp.answer(locked());
+    }
+    setup.course.take_back().await.unwrap();
+    assert_eq!(
+        setup.undone(),
+        [("dhcp.withdraw".to_owned(), UndoState::Failed)]
+    );
+    assert_eq!(setup.dhcp.called().len(), 1 + 5);
+}
+
+/// Notes which intents are flushed.
+#[derive(Default)]
+struct Flushes(Mutex<Vec<String>>);
+
+impl wreimage_journal::Log for Flushes {
+    fn append(
+        &self,
+        entry: &wreimage_journal::Entry,
+        durable: bool,
+    ) -> Result<(), wreimage_journal::LogError> {
+        if let (Record::Intent(intent), true) = (&entry.record, durable) {
+            self.0.lock().unwrap().push(intent.function.clone());
+        }
+        Ok(())
+    }
+
+    fn keep(&self, _bytes: &[u8]) -> Result<String, wreimage_journal::LogError> {
+        Ok(String::new())
+    }
+}
+
+#[tokio::test]
+async fn what_must_be_taken_back_is_on_disk_before_it_is_made() {
+    let log = Arc::new(Flushes::default());
+    let kept = log.clone();
+    let setup = Setup::with(|course| {
+        let clock: Arc<dyn Clock> = Arc::new(TestClock::default());
+        let redaction = crate::redact::Redaction::default();
+        course.recorder = Arc::new(Recorder::new(kept, None, clock, redaction));
+    });
+    setup.call(PUBLISH, json!({})).await.unwrap();
+    setup.call(WITHDRAW, json!({})).await.unwrap();
+    setup.call(SET_POWER, json!({})).await.unwrap();
+    assert_eq!(*log.0.lock().unwrap(), ["dhcp.publish", "ipmi.set-power"]);
 }
 
 #[tokio::test]

@@ -261,10 +261,27 @@ impl Provider for Ipmi {
         })
     }
 
-    async fn clear_boot_device(&self, _call: &Call) -> Result<BootFlags, Fault> {
+    async fn clear_boot_device(&self, call: &Call) -> Result<BootFlags, Fault> {
+        let made = call.made.clone();
+        let made = made.and_then(|it| serde_json::from_value::<BootFlags>(it).ok());
         self.0.change(|world, host| {
             world
                 .act(host, |machine, turn| {
+                    let there = bmc(machine)?.boot_override.flags().device;
+                    if let Some(made) = &made
+                        && there != BootDevice::None
+                        && there != made.device
+                    {
+                        return Err(Fault::conflict(
+                            "ipmi.not-ours",
+                            format!("BMC {}", machine.management_fqdn().unwrap_or_default()),
+                            format!(
+                                "the BMC has boot device {there:?}, and this run has set {:?}: somebody has set another one \
+                                 since; it stays",
+                                made.device
+                            ),
+                        ));
+                    }
                     set_override(machine, turn, Override::cleared())
                 })
                 .unwrap_or_else(|| Ok(Override::none().flags()))

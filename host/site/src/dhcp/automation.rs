@@ -16,6 +16,13 @@ use wreimage_capability::{Call, Fault};
 const START: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(200);
 
+/// Whether a removed entry is one that the daemon may still serve.
+const NOTED: &str = "grep -qsxF -e \"$1\" \"$2\"";
+/// After a run of the include tool that is seen to have done its work: what is still included stays noted.
+const SETTLE: &str = "f=\"$1/unsettled\"; test -e \"$f\" || exit 0; set -e; while read -r entry proxy; do if test ! -e \
+                      \"$entry\" && grep -qsF \"\\\"$entry\\\";\" \"$proxy\"; then echo \"$entry $proxy\"; fi; done < \"$f\" > \
+                      \"$f.new\"; if test -s \"$f.new\"; then mv -f \"$f.new\" \"$f\"; else rm -f \"$f\" \"$f.new\"; fi";
+
 /// The folder, the program that joins its snippets into the configuration, and the daemon that reads them.
 pub(super) struct Automation {
     pub(super) server: Server,
@@ -127,12 +134,21 @@ impl Automation {
     }
 
     pub(super) async fn remove(&self, held: &Held, digest: &str) -> Result<Removed, Fault> {
-        self.server.remove(held, &self.path(), digest).await
+        let (state, proxy) = (self.state(), self.proxy());
+        self.server
+            .remove(held, &self.path(), digest, &state, &proxy)
+            .await
     }
 
     /// Whether the daemon may still serve a snippet that is gone: a withdrawal may have ended between the two.
     pub(super) async fn is_left(&self) -> Result<bool, Fault> {
-        Ok(self.unsettled.load(Ordering::Relaxed) || self.is_listed().await?)
+        if self.unsettled.load(Ordering::Relaxed) {
+            return Ok(true);
+        }
+        let line = format!("{} {}", self.path(), self.proxy());
+        let file = format!("{}/unsettled", self.state());
+        let noted = self.server.script(NOTED, &[&line, &file]).await?;
+        Ok(noted.ok() || self.is_listed().await?)
     }
 
     /// What the site's command prints about the daemon's last start. Without it nothing proves a restart.
@@ -187,6 +203,17 @@ impl Automation {
         }
         self.check_listed(listed, &ran).await?;
         self.check_started(&before?, &ran).await?;
+        let settled = self
+            .server
+            .fenced_script(held, SETTLE, &[&self.state()])
+            .await?;
+        if !settled.ok() {
+            let state = self.state();
+            return Err(self.rejected(
+                "dhcp.file",
+                format!("{state}/unsettled cannot be written: {}", settled.told()),
+            ));
+        }
         self.unsettled.store(false, Ordering::Relaxed);
         Ok(())
     }

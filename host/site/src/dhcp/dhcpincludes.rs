@@ -167,8 +167,12 @@ impl Provider for DhcpIncludes {
             .clone()
             .and_then(|made| serde_json::from_value::<Published>(made).ok())
             .map(|published| published.digest);
-        let digest = made.or_else(|| self.remembered());
+        let mut digest = made.or_else(|| self.remembered());
         let held = self.automation.lock(call).await?;
+        if digest.is_none() {
+            // The process that has written it may have gone before it could say so.
+            digest = self.automation.own(&call.run).await?;
+        }
         let removed = match &digest {
             Some(digest) => self.automation.remove(&held, digest).await?,
             None if self.automation.read().await?.is_none() => Removed::Absent,

@@ -28,10 +28,17 @@ const RENEW: &str = "f=\"$1/$2.expiry\"; test -e \"$f\" || exit 44; exec 8>>\"$1
                      run; } < \"$f\" || exit 1; test \"$run\" = \"$3\" || exit 44; d=$(($(date +%s) + $4)); printf '%s\\n' \
                      \"$d\" \"$digest\" \"$entry\" \"$proxy\" \"$run\" > \"$f.new\" && mv -f \"$f.new\" \"$f\" && echo \
                      \"$d\"";
-/// Removes the deadline of an entry with this digest; of any, when none is given.
-const DISARM: &str = "f=\"$1/$2.expiry\"; test -e \"$f\" || exit 0; test -z \"$3\" || test \"$(sed -n 2p \"$f\")\" = \"$3\" || \
+/// Writes whose entry it is, where none expires.
+const MARK: &str = "printf '%s\\n' \"$3\" \"$4\" > \"$1/$2.entry.new\" && mv -f \"$1/$2.entry.new\" \"$1/$2.entry\"";
+/// Prints the digest of the entry that is this run's by what the two above have written.
+const OWN: &str = "f=\"$1/$2.expiry\"; if test -e \"$f\" && test \"$(sed -n 5p \"$f\")\" = \"$3\"; then sed -n 2p \"$f\"; exit; \
+                   fi; f=\"$1/$2.entry\"; if test -e \"$f\" && test \"$(sed -n 2p \"$f\")\" = \"$3\"; then sed -n 1p \"$f\"; exit; \
+                   fi; exit 44";
+/// Removes the deadline and the mark of an entry with this digest; of any, when none is given.
+const DISARM: &str = "f=\"$1/$2.entry\"; if test -e \"$f\" && { test -z \"$3\" || test \"$(sed -n 1p \"$f\")\" = \"$3\"; }; then \
+                      rm -f \"$f\"; fi; f=\"$1/$2.expiry\"; test -e \"$f\" || exit 0; test -z \"$3\" || test \"$(sed -n 2p \"$f\")\" = \"$3\" || \
                       exit 44; rm -f \"$f\"";
-/// Exit status of the two above: the entry is another run's, or has no deadline.
+/// Exit status of those above: the entry is another run's, or has no deadline.
 const NOT_OURS: i64 = 44;
 /// Names the programs that are not there, and entries that should be gone for some minutes.
 const CHECK: &str = "state=$1; shift; for p; do command -v \"$p\" >/dev/null || { echo \"there is no program $p\"; exit 1; }; \
@@ -39,7 +46,9 @@ const CHECK: &str = "state=$1; shift; for p; do command -v \"$p\" >/dev/null || 
                      run there, and $1 needs it\"; exit 1; };; esac; now=$(date +%s); for f in \"$state\"/*.expiry; do test \
                      -e \"$f\" || continue; d=; read -r d < \"$f\"; test \"$now\" -lt \"$((d + 600))\" || { echo \"the time \
                      of the entry in $f is over, and nothing has taken it out (was the server restarted?): run sh \
-                     ${f%.expiry}.sh there\"; exit 1; }; done";
+                     ${f%.expiry}.sh there\"; exit 1; }; done; case $1 in systemd-run|*/systemd-run) systemctl is-enabled \
+                     --quiet wreimage-dhcp-expiry.timer 2>/dev/null || echo \"but not after a restart of the server: it has \
+                     no timer wreimage-dhcp-expiry, see 'When machines restart' in the book\";; esac";
 
 /// How a site has entries expire.
 pub(super) struct Expiry {
@@ -117,6 +126,18 @@ impl Automation {
         let Some(expiry) = &self.expiry else {
             // One that an earlier run has set would end this one's entry.
             self.disarm(held, None, call).await;
+            let state = self.state();
+            let arguments = [state.as_str(), self.host(), digest, &call.run];
+            let ran = self.server.fenced_script(held, MARK, &arguments).await?;
+            if !ran.ok() {
+                return Err(self.rejected(
+                    "dhcp.not-marked",
+                    format!(
+                        "{state} cannot be written: {}; nothing was published",
+                        ran.told()
+                    ),
+                ));
+            }
             return Ok(None);
         };
         let (state, script) = (self.state(), STANDARD.encode(self.script(expiry)));
@@ -207,6 +228,23 @@ impl Automation {
         ));
     }
 
+    /// The digest of the entry that this run has written or was about to write, whichever process did; `None` when it has none.
+    pub(super) async fn own(&self, run: &str) -> Result<Option<String>, Fault> {
+        let state = self.state();
+        let ran = self.server.script(OWN, &[&state, self.host(), run]).await?;
+        if ran.status == Some(NOT_OURS) {
+            return Ok(None);
+        }
+        let digest = ran.stdout.trim();
+        if ran.ok() && !digest.is_empty() {
+            return Ok(Some(digest.to_owned()));
+        }
+        Err(self.rejected(
+            "dhcp.file",
+            format!("the files in {state} cannot be read: {}", ran.told()),
+        ))
+    }
+
     /// Writes a later deadline, if this run has an entry there. When it expires now; `None` when there is none.
     pub(super) async fn renew(&self, run: &str) -> Result<Option<Timestamp>, Fault> {
         let Some(expiry) = &self.expiry else {
@@ -253,8 +291,10 @@ impl Automation {
         }
         let ran = self.server.script(CHECK, &arguments).await?;
         if ran.ok() {
+            let warning = ran.stdout.trim();
+            let comma = if warning.is_empty() { "" } else { ", " };
             return Ok(format!(
-                "{} s after the last renewal, by {}",
+                "{} s after the last renewal, by {}{comma}{warning}",
                 expiry.after.as_secs(),
                 expiry.schedule.first().map_or("", String::as_str)
             ));

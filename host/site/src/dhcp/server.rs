@@ -27,8 +27,10 @@ const READ: &str = "test -e \"$1\" || exit 44; cat \"$1\"";
 /// The temporary name does not end in `.conf`, so that the include tool never takes half a file.
 const WRITE: &str = "set -e; umask 022; t=\"$1.wreimage-$$\"; trap 'rm -f \"$t\"' EXIT; printf %s \"$2\" | base64 -d \
                      > \"$t\"; test \"$(sha256sum < \"$t\" | cut -c1-64)\" = \"$3\"; mv -f \"$t\" \"$1\"";
-const REMOVE: &str = "test -e \"$1\" || exit 44; test \"$(sha256sum < \"$1\" | cut -c1-64)\" = \"$2\" || exit 45; rm -f \
-                      \"$1\"";
+/// Before the file goes it is noted that the DHCP server still has to forget it: whoever comes next does that if this call
+/// does not come to its end.
+const REMOVE: &str = "test -e \"$1\" || exit 44; test \"$(sha256sum < \"$1\" | cut -c1-64)\" = \"$2\" || exit 45; echo \
+                      \"$1 $4\" >> \"$3/unsettled\" && rm -f \"$1\"";
 
 /// Where the DHCP automation is.
 pub(super) enum Server {
@@ -343,14 +345,17 @@ impl Server {
         }
     }
 
-    /// Removes a file that has this digest.
+    /// Removes a file that has this digest, and notes in the folder `state` that `proxy` may still include it.
     pub(super) async fn remove(
         &self,
         held: &Held,
         path: &str,
         digest: &str,
+        state: &str,
+        proxy: &str,
     ) -> Result<Removed, Fault> {
-        let ran = self.fenced_script(held, REMOVE, &[path, digest]).await?;
+        let arguments = [path, digest, state, proxy];
+        let ran = self.fenced_script(held, REMOVE, &arguments).await?;
         match ran.status {
             Some(0) => Ok(Removed::Yes),
             Some(ABSENT) => Ok(Removed::Absent),

@@ -223,6 +223,26 @@ impl Provider for Ipmitool {
     }
 
     async fn clear_boot_device(&self, call: &Call) -> Result<BootFlags, Fault> {
+        let made = call.made.clone();
+        if let Some(made) = made.and_then(|it| serde_json::from_value::<BootFlags>(it).ok()) {
+            let there = self.flags().await?;
+            if there.device == BootDevice::None {
+                return Ok(there);
+            }
+            if there.device != made.device {
+                let bmc = self.bmc()?;
+                return Err(Fault::conflict(
+                    "ipmi.not-ours",
+                    bmc.system(),
+                    format!(
+                        "{} has boot device {}, and this run has set {}: somebody has set another one since; it stays",
+                        bmc.system(),
+                        describe(&there),
+                        word(&made.device)
+                    ),
+                ));
+            }
+        }
         let writes: [&[&str]; 2] = [&["chassis", "bootdev", "none"], &ZERO_BOOT_FLAGS];
         self.write_and_read_back(call, &writes, &BootDevice::None)
             .await
