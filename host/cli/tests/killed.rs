@@ -34,7 +34,8 @@ fn is_free_again(user: &User, moment: &str) {
     // How far the one before had come decides what the next says of the host; that it looks at it is what counts.
     let next = reimage(user, "host1001", &["--new"]).said();
     assert!(
-        next.contains("Ensure the host to reimage is a physical host") && !next.contains("is held by"),
+        next.contains("Ensure the host to reimage is a physical host")
+            && !next.contains("is held by"),
         "{moment}: {next}"
     );
 }

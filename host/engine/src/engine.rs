@@ -21,8 +21,8 @@ impl Engine {
         config.cranelift_nan_canonicalization(true);
         config.wasm_relaxed_simd(false);
         config.consume_fuel(true);
-        // A guest waits for the world and hardly computes; its first start waits for the compiler.
-        config.cranelift_opt_level(OptLevel::None);
+        // A guest waits for the world and hardly computes; each of its starts reads all of its machine code.
+        config.cranelift_opt_level(OptLevel::SpeedAndSize);
         // At most one call of a run is outstanding, so its record is a total order.
         config.concurrency_support(false);
         config.wasm_backtrace_details(WasmBacktraceDetails::Enable);

@@ -124,15 +124,21 @@ impl Guest {
         bytes: &[u8],
         known: Option<&str>,
     ) -> Result<Self, GuestError> {
-        let digest = sha256(bytes);
         let component_bytes = as_component(bytes)?;
         let parts = Composition::read(&component_bytes)?;
+        // A guest that brings its interpreter is large: the sum over it is made meanwhile.
+        let (digest, component) = std::thread::scope(|scope| {
+            let digest = scope.spawn(|| sha256(bytes));
+            let component = compile(engine, &component_bytes);
+            (digest.join(), component)
+        });
+        let digest = digest.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         if let Some(parts) = &parts
             && known != Some(digest.as_str())
         {
             parts.verify(&component_bytes)?;
         }
-        let component = compile(engine, &component_bytes)?;
+        let component = component?;
         exports_guest(engine, &component)?;
         let silent = describe::link_silently(engine, &component)
             .map_err(|error| GuestError::Types(format!("{error:#}")))?;
