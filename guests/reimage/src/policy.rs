@@ -45,6 +45,12 @@ pub const ASK_SERVICE: Tries = Tries {
     pause: seconds(5),
 };
 
+/// Looking for a downtime that was set: Icinga takes commands from a queue, and shows them some seconds later.
+pub const DOWNTIME_SHOWS: Tries = Tries {
+    tries: 6,
+    pause: seconds(5),
+};
+
 /// Asking a BMC: many forget a packet now and then.
 pub const ASK_BMC: Tries = Tries {
     tries: 3,

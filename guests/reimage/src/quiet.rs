@@ -4,7 +4,10 @@ use crate::options::Asked;
 use crate::policy::{self, millis};
 use crate::repool::Todo;
 use std::time::Duration;
-use wreimage_sdk::{Fault, FaultKind, Step, clock, icinga, retry_if_worth};
+use wreimage_sdk::{Fault, FaultKind, Step, clock, icinga, retry};
+
+/// The code of the fault of a downtime that is not there.
+const NO_DOWNTIME: &str = "reimage.no-downtime";
 
 /// What this run has set, so far. Times are milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,18 +76,25 @@ pub fn todos(asked: &Asked, downtimed: bool, silence: Option<&str>) -> Vec<Todo>
 /// When it cannot be set, or is not there afterwards.
 pub fn set_downtime(asked: &Asked, duration: Duration, step: &mut Step) -> Result<(), Fault> {
     icinga::set_downtime(millis(duration), &asked.reason())?;
-    let status = retry_if_worth(policy::ASK_SERVICE, |_| icinga::get_status());
-    match step.tolerates("whether the downtime holds could not be asked", status)? {
-        Some(status) if !status.downtimed => Err(Fault::new(
+    let shown = retry(policy::DOWNTIME_SHOWS, |_| {
+        if icinga::get_status()?.downtimed {
+            return Ok(());
+        }
+        Err(Fault::new(
             FaultKind::Rejected,
-            "reimage.no-downtime",
+            NO_DOWNTIME,
             "icinga",
             format!(
                 "Icinga has taken a downtime of {}, and shows none.",
                 asked.host
             ),
-        )),
-        _ => Ok(()),
+        ))
+    });
+    match shown {
+        Err(fault) if fault.code == NO_DOWNTIME => Err(fault),
+        asked => step
+            .tolerates("whether the downtime holds could not be asked", asked)
+            .map(drop),
     }
 }
 
