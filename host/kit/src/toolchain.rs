@@ -27,8 +27,8 @@ const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_LINKERS: [&str; 2] = ["/usr/bin/rust-lld", "/usr/bin/wasm-ld-22"];
 
 /// What an outer cargo and rustup leave in the environment, and what would make an inner cargo of another toolchain use the
-/// outer one's compiler, flags, target directory or libraries.
-const SCRUBBED: [&str; 15] = [
+/// outer one's compiler, flags or libraries. The target directory is the user's choice.
+const SCRUBBED: [&str; 14] = [
     "CARGO",
     "CARGO_BUILD_TARGET",
     "CARGO_ENCODED_RUSTFLAGS",
@@ -36,7 +36,6 @@ const SCRUBBED: [&str; 15] = [
     "CARGO_MAKEFLAGS",
     "CARGO_MANIFEST_DIR",
     "CARGO_MANIFEST_PATH",
-    "CARGO_TARGET_DIR",
     "LD_LIBRARY_PATH",
     "RUSTC",
     "RUSTC_WRAPPER",
@@ -52,7 +51,7 @@ pub fn is_scrubbed(name: &OsStr) -> bool {
         SCRUBBED.contains(&name)
             || name.starts_with("CARGO_PKG_")
             || name.starts_with("CARGO_PROFILE_")
-            || name.starts_with("CARGO_TARGET_")
+            || (name.starts_with("CARGO_TARGET_") && name != "CARGO_TARGET_DIR")
     })
 }
 
@@ -409,6 +408,7 @@ mod tests {
             "CARGO_HOME",
             "CARGO_NET_OFFLINE",
             "CARGO_REGISTRIES_X_INDEX",
+            "CARGO_TARGET_DIR",
             "PATH",
         ] {
             assert!(!is_scrubbed(OsStr::new(name)), "{name}");
