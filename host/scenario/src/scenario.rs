@@ -90,7 +90,7 @@ impl Scenario {
             .try_into()
             .map_err(|error| ScenarioError::new(path, format!("[sweep]: {error}")))?;
         let mut scenario = Self::check(path, file)?;
-        "sweep".clone_into(&mut scenario.name);
+        "defaults".clone_into(&mut scenario.name);
         Ok(scenario)
     }
 
