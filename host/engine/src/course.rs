@@ -1,6 +1,6 @@
 //! What a run begins with.
 
-use crate::gate::{Component, Course, State};
+use crate::gate::Course;
 use crate::grants::Absent;
 use crate::guest::{Guest, Plugged};
 use crate::imports::Import;
@@ -8,6 +8,7 @@ use crate::recorder::Recorder;
 use crate::redact::{Redacted, Redaction};
 use crate::request::RunRequest;
 use crate::services::Services;
+use crate::state::{Component, State};
 use std::sync::{Arc, Mutex};
 use wreimage_capability::{Providers, Server};
 use wreimage_journal::{FORMAT, Header};

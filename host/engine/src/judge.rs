@@ -1,8 +1,8 @@
 //! The verdict on a run that has ended.
 
-use crate::gate::State;
 use crate::part::Ended;
 use crate::report::PastStep;
+use crate::state::State;
 use crate::stop::Stop;
 use wreimage_capability::guest::Verdict;
 use wreimage_journal::{Ending, Level, UndoState};

@@ -1,9 +1,9 @@
 //! What a run knows follows from its records, whether they have just been made or are read back.
 
 use crate::consent::Standing;
-use crate::gate::State;
 use crate::once::DID_NOT;
 use crate::report::{Mutation, PastStep, Reminder};
+use crate::state::State;
 use crate::twin::Seen;
 use crate::undo::untouched;
 use crate::wasi::Times;

@@ -46,6 +46,7 @@ mod request;
 mod resume;
 mod run;
 mod services;
+mod state;
 mod stop;
 mod trap;
 mod trial;

@@ -9,10 +9,11 @@ mod undo;
 
 use crate::cancel::Cancel;
 use crate::consent::GivenConsent;
-use crate::gate::{Course, State};
+use crate::gate::Course;
 use crate::grants::{Absent, Grants};
 use crate::operator::{Given, Operator};
 use crate::recorder::Recorder;
+use crate::state::State;
 use crate::stop::Stop;
 use crate::twin::{Seen, Twin, TwinMaker};
 use jiff::Timestamp;

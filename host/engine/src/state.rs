@@ -1,0 +1,63 @@
+//! What the gate knows of a run while it goes on.
+
+use crate::consent::Standing;
+use crate::notes::Notes;
+use crate::report::Mutation;
+use crate::twin::Seen;
+use crate::undo::UndoList;
+use crate::wasi::Times;
+use wreimage_capability::netbox::Device;
+use wreimage_capability::{Caller, Facts, Providers};
+
+/// What is plugged into the guest of a run, as far as the gate has to know it.
+#[derive(Debug, Clone)]
+pub(crate) struct Component {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) digest: String,
+    pub(crate) capabilities: Vec<(String, Vec<String>)>,
+    pub(crate) may_mutate: bool,
+}
+
+/// What changes while the run goes on.
+#[derive(Default)]
+pub(crate) struct State {
+    /// The component that makes the guest's present call. Calls follow each other: there is one at a time.
+    pub(crate) caller: Caller,
+    pub(crate) providers: Providers,
+    pub(crate) in_twin: bool,
+    /// Whether the run is a rehearsal.
+    pub(crate) rehearses: bool,
+    /// Reads so far, for a twin. Empty unless the run is a rehearsal.
+    pub(crate) seen: Vec<Seen>,
+    /// For how long nobody drove a resumed run, in milliseconds.
+    pub(crate) undriven_ms: u64,
+    /// Another guest is tried along the records: nothing may be done.
+    pub(crate) trial: bool,
+    /// A resumed run has just passed its last record: what it has set may be gone by now.
+    pub(crate) at_edge: bool,
+    pub(crate) allowed: bool,
+    /// The question for consent that an earlier process has asked.
+    pub(crate) consent: Option<Standing>,
+    pub(crate) touched: bool,
+    pub(crate) facts: Facts,
+    pub(crate) device: Option<Device>,
+    /// Whether the machine at the installer identity has been compared with the inventory since its last boot.
+    pub(crate) identified_boot: bool,
+    /// In the record, the machine at the installer identity has just told which one it is.
+    pub(crate) told_identity: bool,
+    pub(crate) undo: UndoList,
+    pub(crate) notes: Notes,
+    pub(crate) mutations: Vec<Mutation>,
+    pub(crate) calls: u64,
+    /// Calls of which nobody knows whether they happened.
+    pub(crate) doubts: Vec<String>,
+    /// The host itself has warned of something.
+    pub(crate) warned: bool,
+    /// The run was cancelled before the guest came to its end.
+    pub(crate) cancelled: bool,
+    /// After a cancel, what the host itself does is not cancelled.
+    pub(crate) closing: bool,
+    /// The time that a guest with a WASI sees.
+    pub(crate) times: Times,
+}
