@@ -1,5 +1,6 @@
 //! What a provider is told about the call that it serves.
 
+use crate::HostSnapshot;
 use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
@@ -39,6 +40,9 @@ pub struct Call {
     pub made: Option<Value>,
     /// What the provider's own look at the world said before a `once` call.
     pub witness: Option<Value>,
+    /// What the inventory said of the host at the last check; `None` before the first check, and where the site has no
+    /// inventory.
+    pub snapshot: Option<Arc<HostSnapshot>>,
     sink: Arc<dyn Sink>,
 }
 
@@ -50,6 +54,7 @@ impl Call {
             sequence,
             made: None,
             witness: None,
+            snapshot: None,
             sink,
         }
     }
