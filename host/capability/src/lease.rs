@@ -7,7 +7,6 @@ use crate::Fault;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::time::Duration;
 
 /// The version of a claim that this program writes. It refuses a later one.
 pub const FORMAT: u32 = 1;
@@ -200,7 +199,7 @@ pub struct Confirmed {
 }
 
 /// Why a request about a lease was not confirmed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum LeaseError {
     /// The server judged the request and refused it. Nothing was written.
     #[error("{why}")]
