@@ -47,7 +47,8 @@ impl Part {
             Part::Providers => Some("tests/providers/packages.txt"),
             Part::Metal => Some("tests/metal/packages.txt"),
             Part::Lab => Some("host/cli/tests/packages.txt"),
-            Part::Unit | Part::Languages | Part::Doc => None,
+            Part::Unit => Some("host/site/tests/packages.txt"),
+            Part::Languages | Part::Doc => None,
         }
     }
 

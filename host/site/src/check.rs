@@ -77,13 +77,22 @@ pub(crate) async fn check(site: &Site, host: Option<&str>) -> Vec<CheckLine> {
     if let Ok(target) = site.target(host.unwrap_or("check"))
         && let Some(dhcp) = open::dhcpincludes(site, &target)
     {
-        let checked = dhcp.check().await;
-        let answered = checked.is_ok();
-        lines.push(CheckLine::fault(dhcp.system(), checked));
-        if answered {
-            let what = format!("{}, expiry of DHCP entries", dhcp.system());
-            lines.push(CheckLine::fault(what, dhcp.check_expiry().await));
+        let system = dhcp.system();
+        match dhcp.check().await {
+            Ok(checked) => {
+                lines.push(CheckLine::of(&system, Ok(checked.server)));
+                let what = format!("{system}, expiry of DHCP entries");
+                lines.push(CheckLine::fault(what, checked.expiry));
+                if let Some(lease) = checked.lease {
+                    let what = format!("{system}, lease folder");
+                    lines.push(CheckLine::fault(what, lease));
+                }
+            }
+            Err(fault) => lines.push(CheckLine::fault(&system, Err(fault))),
         }
+    }
+    if let Some(caution) = site.lease_caution() {
+        lines.push(CheckLine::of("lease", Ok(caution)));
     }
     match host.map(|host| site.target(host)) {
         Some(Ok(target)) => lines.extend(check_host(site, &target).await),

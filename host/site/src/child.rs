@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::process::{ChildStdin, ChildStdout, Command};
+use tokio::process::Command;
 
 /// More output than this of a helper program is dropped.
 pub(crate) const OUTPUT_LIMIT: usize = 8 << 20;
@@ -135,7 +135,16 @@ impl Child {
     }
 
     /// Runs it to its end, or kills it and its children at the deadline.
-    pub(crate) async fn run(mut self, deadline: Duration) -> Result<Ended, ChildFailure> {
+    pub(crate) async fn run(self, deadline: Duration) -> Result<Ended, ChildFailure> {
+        self.run_watched(deadline, &mut |_| {}).await
+    }
+
+    /// The same; `watch` gets the standard output as it comes.
+    pub(crate) async fn run_watched(
+        mut self,
+        deadline: Duration,
+        watch: &mut (dyn FnMut(&[u8]) + Send),
+    ) -> Result<Ended, ChildFailure> {
         let program = self.program;
         let mut child = self
             .command
@@ -145,10 +154,11 @@ impl Child {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let (out, err) = (child.stdout.take(), child.stderr.take());
         let (stdin, input) = (child.stdin.take(), self.input);
+        let mut ignore = |_: &[u8]| {};
         let work = async {
             tokio::try_join!(
-                read(out, &mut stdout),
-                read(err, &mut stderr),
+                read(out, &mut stdout, watch),
+                read(err, &mut stderr, &mut ignore),
                 write(&input, stdin)
             )?;
             child.wait().await
@@ -185,33 +195,11 @@ async fn write(bytes: &[u8], to: Option<impl AsyncWrite + Unpin>) -> std::io::Re
     Ok(())
 }
 
-/// A program that goes on until this is dropped: then it and its children are killed.
-pub(crate) struct Going {
-    _group: Group,
-    _child: tokio::process::Child,
-    /// Open for as long as the program is wanted.
-    _stdin: Option<ChildStdin>,
-}
-
-impl Child {
-    /// Starts it and leaves it running; its standard output is for the caller to read, its standard error is dropped.
-    pub(crate) fn start(mut self) -> Result<(Going, Option<ChildStdout>), ChildFailure> {
-        self.command.stdin(Stdio::piped()).stderr(Stdio::null());
-        let mut child = self
-            .command
-            .spawn()
-            .map_err(|error| ChildFailure::NotStarted(SETPRIV.to_owned(), error))?;
-        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-        let going = Going {
-            _group: Group(child.id()),
-            _child: child,
-            _stdin: stdin,
-        };
-        Ok((going, stdout))
-    }
-}
-
-async fn read(from: Option<impl AsyncRead + Unpin>, to: &mut Vec<u8>) -> std::io::Result<()> {
+async fn read(
+    from: Option<impl AsyncRead + Unpin>,
+    to: &mut Vec<u8>,
+    watch: &mut (dyn FnMut(&[u8]) + Send),
+) -> std::io::Result<()> {
     let Some(mut from) = from else { return Ok(()) };
     let mut buffer = vec![0; 8192];
     loop {
@@ -219,6 +207,7 @@ async fn read(from: Option<impl AsyncRead + Unpin>, to: &mut Vec<u8>) -> std::io
         let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else {
             return Ok(());
         };
+        watch(bytes);
         if to.len() < OUTPUT_LIMIT {
             to.extend_from_slice(bytes);
         }

@@ -3,7 +3,9 @@
 use crate::SiteError;
 use crate::grants::Grant;
 use crate::secret::SecretRef;
-use crate::tables::{DhcpTable, DnsTable, IpmiTable, LabTable, NetboxTable, RemoteTable};
+use crate::tables::{
+    DhcpTable, DnsTable, IpmiTable, LabTable, LeaseTable, NetboxTable, RemoteTable,
+};
 use crate::units::{Period, Size};
 use crate::waits::WaitTable;
 use serde::Deserialize;
@@ -33,6 +35,9 @@ pub struct SiteFile {
     pub ipmi: Option<IpmiTable>,
     /// The install server's DHCP automation.
     pub dhcp: Option<DhcpTable>,
+    /// What orders the controllers that may change a host.
+    #[serde(default)]
+    pub lease: LeaseTable,
     /// The hosts themselves, over SSH.
     pub remote: Option<RemoteTable>,
     /// What the simulated data centre serves besides the capabilities whose own table says `lab`.

@@ -4,21 +4,27 @@ use crate::dhcp::DhcpIncludes;
 use crate::site::Site;
 use crate::target::Target;
 use std::convert::Infallible;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use wreimage_capability::Fault;
+use wreimage_capability::{Fault, FaultKind};
 
-/// Renews what runs for one host have published and what expires by itself: the DHCP entry. It keeps nothing in memory, so it
-/// may serve a run that another process began.
+/// Renews what runs for one host have published and what expires by itself: the DHCP entry. What a run has lost is known on
+/// the server, so it may serve a run that another process began.
 pub struct Keeper {
     dhcp: DhcpIncludes,
     interval: Duration,
+    lost: Mutex<Option<String>>,
 }
 
 impl Keeper {
     pub(crate) fn new(site: &Site, target: &Target) -> Option<Self> {
         let dhcp = crate::open::dhcpincludes(site, target)?;
         let interval = dhcp.renewal()?;
-        Some(Keeper { dhcp, interval })
+        Some(Keeper {
+            dhcp,
+            interval,
+            lost: Mutex::default(),
+        })
     }
 
     /// How often to renew: some renewals may fail before anything expires.
@@ -26,12 +32,29 @@ impl Keeper {
         self.interval
     }
 
+    /// Why the run must not change anything more: the last renewal found that its entry is another run's, or has been
+    /// changed or taken out. `None` otherwise.
+    pub fn lost(&self) -> Option<String> {
+        let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        lost.clone()
+    }
+
     /// Renews once. When the entry expires now, in RFC 3339; `None` when this run has none.
     ///
     /// # Errors
-    /// When the install server cannot be asked or refuses; the entry expires unless a later renewal succeeds.
+    /// `conflict` when the run had an entry that is no longer its own; see [`Keeper::lost`]. Another kind when the install
+    /// server cannot be asked or refuses; the entry expires unless a later renewal succeeds.
     pub async fn renew(&self, run: &str) -> Result<Option<String>, Fault> {
-        Ok(self.dhcp.renew(run).await?.map(|time| time.to_string()))
+        let renewed = self.dhcp.renew(run).await;
+        let lost = match &renewed {
+            Ok(_) => Some(None),
+            Err(fault) if fault.kind == FaultKind::Conflict => Some(Some(fault.message.clone())),
+            Err(_) => None,
+        };
+        if let Some(lost) = lost {
+            *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = lost;
+        }
+        Ok(renewed?.map(|time| time.to_string()))
     }
 
     /// Renews at each interval until it is dropped; `tell` gets what went wrong.

@@ -94,6 +94,6 @@ pub(crate) fn ipmitool(
 
 /// The DHCP automation, when the site's `dhcp` is live.
 pub(crate) fn dhcpincludes(site: &Site, target: &Target) -> Option<DhcpIncludes> {
-    let table = site.file.dhcp.as_ref().filter(|_| site.is_live("dhcp"))?;
-    Some(DhcpIncludes::new(site, table, target))
+    let (table, shared) = (site.file.dhcp.as_ref()?, site.shared_server()?);
+    Some(DhcpIncludes::new(shared, table, target))
 }

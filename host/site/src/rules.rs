@@ -4,7 +4,7 @@ use crate::SiteError;
 use crate::error::line_of;
 use crate::file::SiteFile;
 use crate::tables::{
-    DhcpProvider, DnsProvider, Expiry, IpmiProvider, NetboxProvider, RemoteProvider,
+    DhcpProvider, DnsProvider, Expiry, IpmiProvider, LeaseProvider, NetboxProvider, RemoteProvider,
 };
 use crate::target::is_name;
 use crate::units::Period;
@@ -28,6 +28,8 @@ const DHCP_TIMEOUT: Period = Period::secs(60);
 const NOTIFY_TIMEOUT: Period = Period::secs(60);
 /// Of a published entry without a renewal. The shortest outlasts some renewals that did not get through.
 const DHCP_EXPIRY: (Period, Period) = (Period::secs(600), Period::secs(7 * 24 * 3600));
+/// Of a claim on a host without a renewal. A shorter one would not outlast a BMC that is slow, a longer one keeps others away.
+const LEASE_TTL: (Period, Period) = (Period::secs(60), Period::secs(900));
 /// Of each step of an SSH session. A call connects, logs in and runs two commands, each in a channel that it opens.
 const REMOTE_TIMEOUT: Period = Period::secs(20);
 
@@ -94,10 +96,35 @@ pub(crate) fn check(path: &Path, text: &str, file: &SiteFile) -> Result<(), Site
     }
     check_tables(&rules, file)?;
     check_timeouts(&rules, file)?;
+    check_lease(&rules, file)?;
     check_grants(&rules, file)?;
     check_lab(&rules, file)?;
     check_notify(&rules, file)?;
     check_waits(&rules, file)
+}
+
+fn check_lease(rules: &Rules<'_>, file: &SiteFile) -> Result<(), SiteError> {
+    let table = &file.lease;
+    let (least, most) = LEASE_TTL;
+    let ttl = *table.ttl.get_ref();
+    if ttl < least || ttl > most {
+        let message = format!("the key `ttl` of [lease] is from \"{least}\" to \"{most}\"");
+        return Err(rules.error(table.ttl.span(), "ttl", message));
+    }
+    let is_live = file
+        .dhcp
+        .as_ref()
+        .is_some_and(|dhcp| *dhcp.provider.get_ref() == DhcpProvider::DhcpIncludes);
+    if let Some(provider) = &table.provider
+        && *provider.get_ref() == LeaseProvider::InstallServer
+        && !is_live
+    {
+        let message = "[lease] with provider = \"install-server\" needs [dhcp] with provider = \"dhcpincludes\": the lease \
+                       is kept there"
+            .to_owned();
+        return Err(rules.error(provider.span(), "provider", message));
+    }
+    Ok(())
 }
 
 fn check_notify(rules: &Rules<'_>, file: &SiteFile) -> Result<(), SiteError> {

@@ -5,13 +5,15 @@ use crate::dns::Names;
 use crate::error::SiteError;
 use crate::file::{Limits, Retention, SiteFile};
 use crate::grants::Grant;
+use crate::install_server::InstallServer;
 use crate::inventory::Inventory;
 use crate::keeper::Keeper;
+use crate::lease::{InstallServerLease, LeaseFolder, SharedServer};
 use crate::notify::Notifier;
 use crate::redact::Redactor;
 use crate::secret::{Prompter, Secret, SecretRef};
 use crate::tables::{
-    DhcpProvider, DnsProvider, Expiry, IpmiProvider, NetboxProvider, RemoteProvider,
+    DhcpProvider, DnsProvider, Expiry, IpmiProvider, LeaseProvider, NetboxProvider, RemoteProvider,
 };
 use crate::target::Target;
 use crate::terminal;
@@ -20,6 +22,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+use wreimage_capability::lease::{Lease, LeaseError, LeaseResult};
 use wreimage_capability::{ALL, Providers};
 
 /// Who serves a capability at a site.
@@ -42,6 +46,10 @@ pub struct Site {
     folder: PathBuf,
     waits: Waits,
     pub(crate) secrets: Secrets,
+    /// Where the scripts of the install server read its boot ID and uptime: `/proc`, but in tests.
+    pub(crate) proc: String,
+    /// All clones of a site share the way to its install server.
+    shared: Option<SharedServer>,
 }
 
 /// The secrets of a site, each read at most once.
@@ -124,14 +132,17 @@ impl Site {
         let file = SiteFile::parse(path, &text)?;
         let folder = path.parent().map(Path::to_owned).unwrap_or_default();
         let prompter: Prompter = Arc::new(terminal::ask);
-        let site = Site {
+        let mut site = Site {
             secrets: Secrets::new(&file, &folder, &prompter),
             waits: Waits::new(&file.waits),
             digest: crate::digest::sha256(text.as_bytes()),
             file: Arc::new(file),
             path: path.to_owned(),
             folder,
+            proc: "/proc".to_owned(),
+            shared: None,
         };
+        site.shared = site.share();
         if let Some(inventory) = site.inventory() {
             inventory.read()?;
         }
@@ -142,7 +153,88 @@ impl Site {
     #[must_use]
     pub fn with_prompter(mut self, prompter: Prompter) -> Self {
         self.secrets = Secrets::new(&self.file, &self.folder, &prompter);
+        self.shared = self.share();
         self
+    }
+
+    /// Has the install server's boot ID and uptime read from this folder instead of `/proc`: for tests.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_proc(mut self, proc: &Path) -> Self {
+        self.proc = proc.display().to_string();
+        self.shared = self.share();
+        self
+    }
+
+    fn share(&self) -> Option<SharedServer> {
+        let table = self.file.dhcp.as_ref().filter(|_| self.is_live("dhcp"))?;
+        let server = Arc::new(InstallServer::new(table, self));
+        let lease = &self.file.lease;
+        let wanted = lease
+            .provider
+            .as_ref()
+            .is_none_or(|provider| *provider.get_ref() == LeaseProvider::InstallServer);
+        let folder = || LeaseFolder::new(server.clone(), table, lease, &self.path);
+        Some(SharedServer {
+            lease: wanted.then(|| Arc::new(folder())),
+            renewals: Arc::default(),
+            server,
+        })
+    }
+
+    /// The install server and what belongs to it, when `dhcp` is live.
+    pub(crate) fn shared_server(&self) -> Option<&SharedServer> {
+        self.shared.as_ref()
+    }
+
+    /// Where the claims on this site's hosts are kept; `None` where controllers are not ordered.
+    pub fn lease(&self) -> Option<Arc<dyn Lease>> {
+        let folder = self.shared.as_ref()?.lease.clone()?;
+        Some(Arc::new(InstallServerLease(folder)))
+    }
+
+    /// Creates the lease folder on the install server; what was done, for people.
+    ///
+    /// # Errors
+    /// [`LeaseError::Folder`] where it cannot be created or the site has none, [`LeaseError::NoAnswer`].
+    pub async fn create_lease_folder(&self) -> LeaseResult<String> {
+        self.create_lease_folder_for(None).await
+    }
+
+    /// The same, with a time to live that tests may choose.
+    #[doc(hidden)]
+    pub async fn create_lease_folder_for(&self, ttl: Option<Duration>) -> LeaseResult<String> {
+        let folder = self.shared.as_ref().and_then(|shared| shared.lease.clone());
+        let folder = folder.ok_or_else(|| {
+            LeaseError::Folder(format!(
+                "{} has no lease: `dhcp` is not live, or [lease] has provider = \"none\"",
+                self.path.display()
+            ))
+        })?;
+        folder.create(ttl).await
+    }
+
+    /// Why controllers are not ordered here, or only those of one machine; for consent and `site check`. `None` when they
+    /// are, and where nothing is live.
+    pub fn lease_caution(&self) -> Option<String> {
+        let is_live = self.choices().values().any(|it| *it == Choice::Live);
+        match &self.shared {
+            Some(shared) if shared.lease.is_none() => Some(
+                "Controllers are not ordered: [lease] has provider = \"none\". A run of another state folder can change this \
+                 host at the same time."
+                    .to_owned(),
+            ),
+            Some(shared) if shared.server.is_here() => Some(
+                "The install server is this machine, so the lease orders only the runs of this machine.".to_owned(),
+            ),
+            Some(_) => None,
+            None if is_live => Some(
+                "Controllers are not ordered: `dhcp` is not live, so there is no install server that keeps a lease. A run of \
+                 another state folder can change this host at the same time."
+                    .to_owned(),
+            ),
+            None => None,
+        }
     }
 
     /// Asks for the secrets that the site file wants typed, now, before a live list takes the screen.

@@ -8,11 +8,13 @@ use std::path::PathBuf;
 use toml::Spanned;
 
 mod dhcp;
+mod lease;
 
 pub use dhcp::{
     BootTable, DhcpProvider, DhcpTable, Expiry, InstallServer, Ipxe, PxelinuxHttp, PxelinuxTftp,
     UefiHttp,
 };
+pub use lease::{LeaseProvider, LeaseTable};
 
 /// Who serves `netbox`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

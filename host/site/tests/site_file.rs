@@ -95,10 +95,56 @@ fn the_example_is_a_site_file_and_says_the_defaults() {
         (&dhcp.schedule, &dhcp.scheduled, &dhcp.unschedule),
         (&bare.schedule, &bare.scheduled, &bare.unschedule)
     );
+    assert_eq!(file.lease.ttl.get_ref(), bare_lease().ttl.get_ref());
     let inventory: wreimage_site::InventoryFile =
         toml::from_str(&std::fs::read_to_string(folder.join("example-inventory.toml")).unwrap())
             .unwrap();
     assert_eq!(inventory.hosts.len(), 2);
+}
+
+fn bare_lease() -> wreimage_site::tables::LeaseTable {
+    parse(&minimal("")).unwrap().lease
+}
+
+#[test]
+fn the_lease_is_kept_where_dhcp_is_live() {
+    let dhcp = "[dhcp]\nprovider = \"dhcpincludes\"\n";
+    for (text, words) in [
+        ("[lease]\nttl = \"59s\"\n", "from \"60s\" to \"900s\""),
+        ("[lease]\nttl = \"16m\"\n", "from \"60s\" to \"900s\""),
+        ("[lease]\nprovider = \"install-server\"\n", "needs [dhcp]"),
+        ("[lease]\nprovider = \"nats\"\n", "install-server"),
+    ] {
+        let (_, _, message) = wrong(&minimal(text));
+        assert!(message.contains(words), "{text}: {message}");
+    }
+    let load = |text: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("site.toml");
+        std::fs::write(&path, minimal(text)).unwrap();
+        Site::load(&path).unwrap()
+    };
+    let here = load(dhcp);
+    assert!(here.lease().is_some());
+    assert!(
+        here.lease_caution()
+            .unwrap()
+            .contains("runs of this machine")
+    );
+    let far = load(&format!(
+        "{dhcp}[dhcp.server]\nhost = \"install1001\"\nkey = \"k\"\nknown-hosts = \"k\"\n"
+    ));
+    assert!(far.lease().is_some() && far.lease_caution().is_none());
+    let none = load(&format!("{dhcp}[lease]\nprovider = \"none\"\n"));
+    assert!(none.lease().is_none());
+    assert!(none.lease_caution().unwrap().contains("not ordered"));
+    let without = load(
+        "[remote]\nprovider = \"russh\"\n[remote.production]\nkey = \"k\"\nknown-hosts = \"k\"\n",
+    );
+    assert!(without.lease().is_none());
+    assert!(without.lease_caution().unwrap().contains("not ordered"));
+    let lab = load("");
+    assert!(lab.lease().is_none() && lab.lease_caution().is_none());
 }
 
 #[test]

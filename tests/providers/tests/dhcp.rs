@@ -85,6 +85,16 @@ async fn the_install_server_may_be_behind_ssh() {
     let providers = site.open(&table);
     walk(&server, &providers).await;
     let lines = site.load(&table).check(None).await;
+    let missing = lines
+        .iter()
+        .find(|line| line.what.ends_with("lease folder"));
+    let missing = missing.unwrap();
+    assert!(
+        !missing.ok && missing.message.contains("wreimage lock init --site"),
+        "{missing:?}"
+    );
+    site.load(&table).create_lease_folder().await.unwrap();
+    let lines = site.load(&table).check(None).await;
     assert!(lines.iter().all(|line| line.ok), "{lines:?}");
 
     sshd.know("stranger");
@@ -122,7 +132,7 @@ async fn another_entry_of_the_host_is_replaced_with_a_note() {
     assert!(made.is_ok());
     let progress = notes.progress.lock().unwrap().join("\n");
     assert!(
-        progress.contains("replacing") && progress.contains("02:00:00:00:00:01"),
+        progress.contains("was replaced") && progress.contains("02:00:00:00:00:01"),
         "{progress}"
     );
 }
@@ -333,7 +343,11 @@ async fn success_without_a_restart_is_no_success() {
         (&fault.kind, fault.code.as_str()),
         (&FaultKind::Rejected, "dhcp.not-reloaded")
     );
-    assert!(fault.message.contains("said success"), "{}", fault.message);
+    assert!(
+        fault.message.contains("reported success"),
+        "{}",
+        fault.message
+    );
     assert!(!server.snippet("host1001").exists());
     assert_eq!(server.starts(), 1);
 }

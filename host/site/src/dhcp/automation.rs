@@ -1,31 +1,37 @@
-//! The automation folder of an install server: where a host's snippet is, and whether the DHCP server serves what the folder
-//! has.
+//! The automation folder of an install server: where a host's snippet is, and what the scripts have to know of it.
 
-use super::expiry::Expiry;
-use super::lock::Held;
-use super::server::{Far, Ran, Removed, Server};
-use crate::site::Site;
-use crate::ssh::{Login, Patience};
-use crate::tables::DhcpTable;
-use std::sync::atomic::{AtomicBool, Ordering};
+use crate::install_server::{AUTOMATION, Answer, InstallServer, LIBRARY, Lane, Script, encode};
+use crate::lease::{CLAIMS, LeaseFolder};
+use crate::ssh::quote;
+use crate::tables::{self, DhcpTable};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use wreimage_capability::lease::HeldClaim;
 use wreimage_capability::{Call, Fault};
 
-/// How long the daemon may take to show that it was started again, after the include tool has ended.
-const START: Duration = Duration::from_secs(5);
-const POLL: Duration = Duration::from_millis(200);
+const LOOK: &str = include_str!("look.sh");
+const PUBLISH: &str = include_str!("publish.sh");
+const WITHDRAW: &str = include_str!("withdraw.sh");
+const EXPIRE: &str = include_str!("expire.sh");
+const CHECK: &str = include_str!("check.sh");
 
-/// Whether a removed entry is one that the daemon may still serve.
-const NOTED: &str = "grep -qsxF -e \"$1\" \"$2\"";
-/// After a run of the include tool that is seen to have done its work: what is still included stays noted.
-const SETTLE: &str = "f=\"$1/unsettled\"; test -e \"$f\" || exit 0; set -e; while read -r entry proxy; do if test ! -e \
-                      \"$entry\" && grep -qsF \"\\\"$entry\\\";\" \"$proxy\"; then echo \"$entry $proxy\"; fi; done < \"$f\" > \
-                      \"$f.new\"; if test -s \"$f.new\"; then mv -f \"$f.new\" \"$f\"; else rm -f \"$f\" \"$f.new\"; fi";
+/// Of a read, a check.
+const QUICK: Duration = Duration::from_secs(25);
+/// How long another writer is waited for. A publication takes some seconds, most of them the DHCP server's restart.
+pub(super) const WAIT: Duration = Duration::from_secs(40);
+/// After this long the holder of the lock is named.
+const PATIENT: Duration = Duration::from_secs(2);
+/// What a publication needs besides the lock and two runs of the include tool: two waits for the DHCP server, and the
+/// timer.
+const BESIDES: Duration = Duration::from_secs(40);
+/// A longer snippet is not read.
+const MOST_BYTES: u64 = 1 << 20;
 
 /// The folder, the program that joins its snippets into the configuration, and the daemon that reads them.
 pub(super) struct Automation {
-    pub(super) server: Server,
+    pub(super) server: Arc<InstallServer>,
     folder: String,
     snippets: String,
     proxy: String,
@@ -35,43 +41,88 @@ pub(super) struct Automation {
     timeout: Duration,
     host: String,
     /// `None` when the site wants none.
-    pub(super) expiry: Option<Expiry>,
-    /// The last run of the include tool was not seen to succeed: what the daemon serves may not be what the folder has.
-    unsettled: AtomicBool,
+    expiry: Option<Expiry>,
+    /// `None` where controllers are not ordered.
+    pub(super) lease: Option<Arc<LeaseFolder>>,
 }
 
-/// No include tool looks for snippets in there.
-fn state(folder: &str) -> String {
-    format!("{folder}/.wreimage")
+/// How a site has entries expire.
+pub(super) struct Expiry {
+    pub(super) after: Duration,
+    schedule: Vec<String>,
+    scheduled: Vec<String>,
+    unschedule: Vec<String>,
+}
+
+/// What is withdrawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// The entry that the run has published.
+    Run,
+}
+
+impl Mode {
+    fn word(self) -> &'static str {
+        match self {
+            Mode::Run => "run",
+        }
+    }
+}
+
+impl Expiry {
+    /// `None` when the site wants none.
+    fn new(table: &DhcpTable, host: &str, state: &str) -> Option<Self> {
+        let tables::Expiry::After(after) = table.expiry else {
+            return None;
+        };
+        let script = format!("{state}/{host}.sh");
+        let fill = |words: &[String]| -> Vec<String> {
+            let filled = |word: &String| word.replace("{host}", host).replace("{script}", &script);
+            words.iter().map(filled).collect()
+        };
+        Some(Expiry {
+            after: after.0,
+            schedule: fill(&table.schedule),
+            scheduled: fill(&table.scheduled),
+            unschedule: fill(&table.unschedule),
+        })
+    }
+
+    /// The program that starts the timer.
+    pub(super) fn scheduler(&self) -> &str {
+        self.schedule.first().map_or("", String::as_str)
+    }
+
+    /// How often a run that lives renews: some renewals may fail before the entry goes.
+    pub(super) fn interval(&self) -> Duration {
+        (self.after / 4).min(Duration::from_secs(900))
+    }
+}
+
+/// The controller's name, for those who wait.
+fn controller() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map(|name| name.trim().to_owned())
+        .unwrap_or_default()
 }
 
 impl Automation {
-    pub(super) fn new(site: &Site, table: &DhcpTable, host: &str) -> Self {
-        let server = table.server.as_ref().map_or(Server::Local, |server| {
-            let key = site.resolve(&server.key);
-            let passphrase = site.secrets.install_server.clone();
-            Server::Ssh(Box::new(Far {
-                host: server.host.clone(),
-                port: server.port,
-                names: site.names(),
-                login: Login::new(&server.user, key, passphrase),
-                known_hosts: site.resolve(&server.known_hosts),
-                patience: Patience {
-                    connect: Duration::from_secs(5),
-                    login: Duration::from_secs(10),
-                },
-                connection: Default::default(),
-            }))
-        });
+    pub(super) fn new(
+        table: &DhcpTable,
+        server: Arc<InstallServer>,
+        lease: Option<Arc<LeaseFolder>>,
+        host: &str,
+    ) -> Self {
         let proxy = table
             .proxy
             .clone()
             .unwrap_or_else(|| format!("proxies/{}.conf", table.snippets));
         let folder = table.folder.to_string_lossy();
         let folder = folder.trim_end_matches('/').to_owned();
+        let state = state(&folder);
         Automation {
             server,
-            expiry: Expiry::new(table, host, &state(&folder)),
+            expiry: Expiry::new(table, host, &state),
             folder,
             snippets: table.snippets.clone(),
             proxy,
@@ -80,7 +131,7 @@ impl Automation {
             started: table.started.clone(),
             timeout: table.timeout.0,
             host: host.to_owned(),
-            unsettled: AtomicBool::new(false),
+            lease,
         }
     }
 
@@ -93,11 +144,7 @@ impl Automation {
         format!("{}/{}", self.folder, self.location())
     }
 
-    pub(super) fn proxy(&self) -> String {
-        format!("{}/{}", self.folder, self.proxy)
-    }
-
-    /// Where lock and deadlines are kept.
+    /// Where lock and records are kept. No include tool looks for snippets in there.
     pub(super) fn state(&self) -> String {
         state(&self.folder)
     }
@@ -106,13 +153,8 @@ impl Automation {
         &self.host
     }
 
-    /// The include tool, what tells whether the daemon runs and when it was started, and how long the first may take.
-    pub(super) fn commands(&self) -> (&[String], &[String], &[String], Duration) {
-        (&self.include, &self.running, &self.started, self.timeout)
-    }
-
-    pub(super) async fn lock(&self, call: &Call) -> Result<Held, Fault> {
-        self.server.lock(&self.state(), &self.host, call).await
+    pub(super) fn expiry(&self) -> Option<&Expiry> {
+        self.expiry.as_ref()
     }
 
     /// Names the install server in faults.
@@ -120,241 +162,199 @@ impl Automation {
         self.server.system()
     }
 
+    pub(super) fn program(&self) -> &str {
+        self.include.first().map_or("", String::as_str)
+    }
+
     pub(super) fn rejected(&self, code: &str, message: String) -> Fault {
         Fault::rejected(code, self.system(), message)
     }
 
-    /// The text of the host's snippet.
-    pub(super) async fn read(&self) -> Result<Option<String>, Fault> {
-        self.server.read(&self.path()).await
+    /// A script with what every one of them uses.
+    fn script(&self, body: &str, run: &str) -> Script {
+        let path = |name: &str| format!("{}/{name}", self.folder);
+        Script::new(&[LIBRARY, AUTOMATION, CLAIMS, body])
+            .set("state", &self.state())
+            .set("entries", &path(&self.snippets))
+            .set("proxy", &path(&self.proxy))
+            .set("host", &self.host)
+            .set("run", &encode(run))
+            .set("entry", &self.path())
     }
 
-    pub(super) async fn write(&self, held: &Held, text: &str, digest: &str) -> Result<(), Fault> {
-        self.server.write(held, &self.path(), text, digest).await
+    /// The functions that run the site's commands.
+    fn with_commands(&self, script: Script) -> Script {
+        let none: Vec<String> = vec!["true".to_owned()];
+        let (schedule, scheduled, unschedule) = match &self.expiry {
+            Some(expiry) => (&expiry.schedule, &expiry.scheduled, &expiry.unschedule),
+            None => (&none, &none, &none),
+        };
+        let limit = self.timeout.as_secs().max(1);
+        let include = quote(&self.include);
+        script
+            .function(
+                "include",
+                &format!("timeout --foreground -k 5 {limit} {include}"),
+            )
+            .command("running", &self.running)
+            .command("started", &self.started)
+            .command("schedule", schedule)
+            .command("scheduled", scheduled)
+            .command("unschedule", unschedule)
     }
 
-    pub(super) async fn remove(&self, held: &Held, digest: &str) -> Result<Removed, Fault> {
-        let (state, proxy) = (self.state(), self.proxy());
+    /// The variables of a script that waits for the lock of the automation and looks at the run's claim.
+    fn with_claim(&self, script: Script, call: &Call) -> Script {
+        let seconds = |it: Duration| it.as_secs().to_string();
+        let who = format!("run {} for {} on {}", call.run, self.host, controller());
+        let claim = call.claim.as_ref().filter(|_| self.lease.is_some());
+        let folder = self.lease.as_ref().map_or("", |lease| lease.path());
+        let script = script
+            .set("who", &who.replace('\n', " "))
+            .set("patient", &seconds(PATIENT))
+            .set("most", &seconds(WAIT - PATIENT))
+            .set("leased", if claim.is_some() { "yes" } else { "no" });
+        set_claim(script.set("lease", folder), claim)
+    }
+
+    /// How long a script may take that runs the include tool.
+    fn slow(&self) -> Duration {
+        WAIT + self.timeout * 2 + BESIDES
+    }
+
+    async fn run_slow(&self, script: &Script, call: &Call) -> Result<Answer, Fault> {
+        let waits = |holder: &str| {
+            call.progress(format!(
+                "waiting for {}: its DHCP automation is being changed by {holder}",
+                self.system()
+            ));
+        };
         self.server
-            .remove(held, &self.path(), digest, &state, &proxy)
+            .run(Lane::Slow, script, self.slow(), waits)
             .await
     }
 
-    /// Whether the daemon may still serve a snippet that is gone: a withdrawal may have ended between the two.
-    pub(super) async fn is_left(&self) -> Result<bool, Fault> {
-        if self.unsettled.load(Ordering::Relaxed) {
-            return Ok(true);
-        }
-        let line = format!("{} {}", self.path(), self.proxy());
-        let file = format!("{}/unsettled", self.state());
-        let noted = self.server.script(NOTED, &[&line, &file]).await?;
-        Ok(noted.ok() || self.is_listed().await?)
+    /// The script that the timer of the install server runs.
+    fn timer(&self) -> String {
+        let script = Script::new(&["#!/bin/sh", LIBRARY, AUTOMATION, EXPIRE])
+            .set("proc", self.server.proc())
+            .set("state", &self.state())
+            .set("host", &self.host);
+        self.with_commands(script).text()
     }
 
-    /// What the site's command prints about the daemon's last start. Without it nothing proves a restart.
-    pub(super) async fn start_mark(&self) -> Result<String, Fault> {
-        let ran = self.server.small(&self.started).await?;
-        if ran.ok() {
-            return Ok(ran.stdout.trim().to_owned());
-        }
-        Err(self.rejected(
-            "dhcp.no-start-mark",
-            format!(
-                "the command `dhcp.started` of the site file fails ({}), so nothing tells whether the DHCP server was \
-                 restarted",
-                ran.told()
-            ),
-        ))
+    /// Reads the host's snippet.
+    pub(super) async fn look(&self, run: &str) -> Result<Answer, Fault> {
+        let script = self
+            .script(LOOK, run)
+            .set("most_bytes", &MOST_BYTES.to_string());
+        self.server.run(Lane::Quick, &script, QUICK, |_| {}).await
     }
 
-    /// Runs the include tool and makes sure by what it left that it did its work. `before` is the start mark of the daemon
-    /// that ran until now; a fault in its place is reported only when the tool has done its work: a folder that lost a
-    /// file must not stay with a proxy that lists it.
-    pub(super) async fn include(
+    /// Publishes a snippet.
+    pub(super) async fn publish(
         &self,
-        held: &Held,
-        listed: bool,
-        before: Result<String, Fault>,
-    ) -> Result<(), Fault> {
-        // Before the tool runs, for a call that is given up halfway.
-        self.unsettled.store(true, Ordering::Relaxed);
-        let ran = self
-            .server
-            .fenced(held, &self.include, self.timeout)
-            .await?;
-        let program = self.include.first().map_or("", String::as_str);
-        match ran.status {
-            Some(0) => {}
-            Some(2) => {
-                return Err(self.rejected(
-                    "dhcp.restart-failed",
-                    format!(
-                        "`{program}` could not restart the DHCP server: {}",
-                        ran.told()
-                    ),
-                ));
-            }
-            _ => {
-                return Err(self.rejected(
-                    "dhcp.refused",
-                    format!("`{program}` refused the configuration: {}", ran.told()),
-                ));
-            }
-        }
-        self.check_listed(listed, &ran).await?;
-        self.check_started(&before?, &ran).await?;
-        let settled = self
-            .server
-            .fenced_script(held, SETTLE, &[&self.state()])
-            .await?;
-        if !settled.ok() {
-            let state = self.state();
-            return Err(self.rejected(
-                "dhcp.file",
-                format!("{state}/unsettled cannot be written: {}", settled.told()),
-            ));
-        }
-        self.unsettled.store(false, Ordering::Relaxed);
-        Ok(())
-    }
-
-    async fn is_listed(&self) -> Result<bool, Fault> {
-        let text = self.server.read(&self.proxy()).await?.unwrap_or_default();
-        let path = self.path();
-        Ok(text.lines().any(|line| {
-            let file = line.trim().strip_prefix("include").map(str::trim_start);
-            file.and_then(|it| it.strip_prefix('"')?.strip_suffix("\";")) == Some(path.as_str())
-        }))
-    }
-
-    async fn check_listed(&self, wanted: bool, ran: &Ran) -> Result<(), Fault> {
-        if self.is_listed().await? == wanted {
-            return Ok(());
-        }
-        let state = if wanted {
-            "does not list"
-        } else {
-            "still lists"
+        call: &Call,
+        text: &str,
+        digest: &str,
+    ) -> Result<Answer, Fault> {
+        let period = self.expiry.as_ref().map_or("never".to_owned(), |expiry| {
+            expiry.after.as_millis().to_string()
+        });
+        let timer = match &self.expiry {
+            Some(_) => STANDARD.encode(self.timer()),
+            None => String::new(),
         };
-        Err(self.rejected(
-            "dhcp.not-included",
-            format!(
-                "the include tool said success, but {} {state} {}: {}",
-                self.proxy(),
-                self.path(),
-                ran.told()
-            ),
-        ))
+        let script = self
+            .script(PUBLISH, &call.run)
+            .set("snippet", &STANDARD.encode(text))
+            .set("digest", digest)
+            .set("period", &period)
+            .set("timer", &timer);
+        let script = self.with_claim(self.with_commands(script), call);
+        self.run_slow(&script, call).await
     }
 
-    async fn check_started(&self, before: &str, ran: &Ran) -> Result<(), Fault> {
-        let end = Instant::now() + START;
-        loop {
-            let running = self.server.small(&self.running).await?;
-            let now = self.start_mark().await;
-            if running.ok() && now.as_ref().is_ok_and(|now| now != before) {
-                return Ok(());
-            }
-            if Instant::now() >= end {
-                let message = if running.ok() {
-                    now?;
-                    format!(
-                        "the include tool said success, but the DHCP server was not started again since, so it serves \
-                         the old configuration: {}",
-                        ran.told()
-                    )
-                } else {
-                    format!(
-                        "the DHCP server does not run: {}; start it, the whole site needs it",
-                        running.told()
-                    )
-                };
-                return Err(self.rejected("dhcp.not-reloaded", message));
-            }
-            sleep(POLL).await;
-        }
+    /// Takes an entry out.
+    pub(super) async fn withdraw(&self, call: &Call, mode: Mode) -> Result<Answer, Fault> {
+        let script = self.script(WITHDRAW, &call.run).set("mode", mode.word());
+        let script = self.with_claim(self.with_commands(script), call);
+        self.run_slow(&script, call).await
     }
 
-    /// Runs the include tool after the file is gone, and once more when that fails.
-    pub(super) async fn include_without(&self, held: &Held, call: &Call) -> Result<(), Fault> {
-        let before = self.start_mark().await;
-        let Err(first) = self.include(held, false, before).await else {
-            return Ok(());
-        };
-        call.progress(format!("running the include tool again: {}", first.message));
-        let before = self.start_mark().await;
-        let again = self.include(held, false, before).await;
-        again.map_err(|mut fault| {
-            fault.message = format!(
-                "{} is removed, but the DHCP server still has it: {}",
-                self.path(),
-                fault.message
-            );
-            fault
-        })
-    }
-
-    /// Takes out what was just written, so that the next run of the include tool by anybody is not refused because of it.
-    pub(super) async fn take_out(&self, held: &Held, digest: &str) -> Result<(), Fault> {
-        match self.remove(held, digest).await? {
-            // Even when somebody else removed it: the include tool has just failed over it.
-            Removed::Yes | Removed::Absent => {
-                let before = self.start_mark().await;
-                self.include(held, false, before).await
-            }
-            Removed::Other => Err(self.foreign()),
-        }
-    }
-
-    pub(super) fn foreign(&self) -> Fault {
-        Fault::conflict(
-            "dhcp.not-ours",
-            self.system(),
-            format!(
-                "{} on {} is not the entry that this run wrote; it stays. Find out whose it is before you remove it",
-                self.path(),
-                self.system()
-            ),
-        )
-    }
-
-    /// The server can be reached, and what the site file names is there.
-    pub(super) async fn check(&self) -> Result<String, Fault> {
-        let script = "for d in \"$1\" \"$2\"; do test -d \"$d\" || { echo \"there is no folder $d\"; exit 1; }; test -w \
-                      \"$d\" || { echo \"$d cannot be written\"; exit 1; }; done; shift 2; for p; do command -v \"$p\" \
-                      >/dev/null || { echo \"there is no program $p\"; exit 1; }; done";
-        let folder = format!("{}/{}", self.folder, self.snippets);
-        let program = self.include.first().map_or("", String::as_str);
-        let argv = [
-            "sh",
-            "-c",
-            script,
-            "sh",
-            &self.folder,
-            &folder,
-            program,
+    /// Checks that what the site file names is there.
+    pub(super) async fn check(&self) -> Result<Answer, Fault> {
+        let mut programs = vec![self.program()];
+        programs.extend([
             "flock",
             "timeout",
             "base64",
             "sha256sum",
-        ];
-        let ran = self.server.run(&argv, self.timeout).await?;
-        if !ran.ok() {
-            return Err(self.rejected(
-                "dhcp.incomplete",
-                format!("{}; correct [dhcp] in the site file", ran.stdout.trim()),
-            ));
-        }
-        let running = self.server.small(&self.running).await?;
-        if !running.ok() {
-            return Err(self.rejected(
-                "dhcp.not-running",
-                format!("the DHCP server does not run: {}", running.told()),
-            ));
-        }
-        self.start_mark().await?;
-        Ok(format!(
-            "{folder} and {program} are there, the DHCP server runs"
-        ))
+            "stat",
+            "sync",
+            "grep",
+            "sed",
+            "find",
+        ]);
+        let (scheduler, by) = match &self.expiry {
+            Some(expiry) => {
+                let all = [&expiry.schedule, &expiry.scheduled, &expiry.unschedule];
+                let first = |argv: &Vec<String>| argv.first().cloned().unwrap_or_default();
+                let all: Vec<String> = all.into_iter().map(first).collect();
+                (all.join("\n"), first(&expiry.schedule))
+            }
+            None => (String::new(), String::new()),
+        };
+        let script = self
+            .script(CHECK, "")
+            .set("folder", &self.folder)
+            .set("programs", &programs.join("\n"))
+            .set("scheduler", &scheduler)
+            .set("schedule_by", &by);
+        let script = self.with_commands(script);
+        let lease = self.lease.as_ref();
+        let script = script
+            .set("lease", lease.map_or("", |lease| lease.path()))
+            .set("leased", if lease.is_some() { "yes" } else { "no" });
+        let script = set_claim(script, None);
+        self.server
+            .run(Lane::Quick, &script, QUICK + self.timeout, |_| {})
+            .await
     }
+
+    /// What a renewal needs to know of this host: the script's call for it, and the commands of its timer.
+    pub(super) fn renewal(&self, run: &str) -> super::renewals::Entry {
+        let (schedule, scheduled) = match &self.expiry {
+            Some(expiry) => (quote(&expiry.schedule), quote(&expiry.scheduled)),
+            None => ("true".to_owned(), "true".to_owned()),
+        };
+        super::renewals::Entry {
+            host: self.host.clone(),
+            run: encode(run),
+            path: self.path(),
+            schedule,
+            scheduled,
+        }
+    }
+}
+
+fn state(folder: &str) -> String {
+    format!("{folder}/.wreimage")
+}
+
+/// The variables of the scripts about a claim.
+pub(crate) fn set_claim(script: Script, claim: Option<&HeldClaim>) -> Script {
+    let text = |value: Option<&str>| encode(value.unwrap_or_default());
+    let number = |value: Option<u64>| value.unwrap_or_default().to_string();
+    script
+        .set("lease_wait", "5")
+        .set(
+            "claim_fqdn",
+            &claim.map_or(String::new(), |it| crate::lease::file_name(&it.host.fqdn)),
+        )
+        .set("claim_run", &text(claim.map(|it| it.run.as_str())))
+        .set("claim_token", &text(claim.map(|it| it.token.0.as_str())))
+        .set("claim_phase", &text(claim.map(|it| it.phase.as_str())))
+        .set("claim_length", &number(claim.map(|it| it.journal.length)))
+        .set("claim_sum", &text(claim.map(|it| it.journal.sum.as_str())))
 }

@@ -1,18 +1,18 @@
 //! The live provider of `dhcp`: a snippet file a host, and the program `dhcpincludes`, which joins them into the
 //! configuration of ISC DHCP. Its exit status is not enough: after an unexpected error it says success.
 
-use super::automation::Automation;
+use super::automation::{Automation, Mode};
 use super::entry::snippet;
 use super::expiry;
-use super::lock::Held;
 use super::render::matched_value;
-use super::server::Removed;
+use super::renewals::Renewals;
 use crate::digest::sha256;
-use crate::site::Site;
+use crate::install_server::Answer;
+use crate::lease::{self, SharedServer};
 use crate::tables::{BootTable, DhcpTable};
 use crate::target::Target;
 use jiff::Timestamp;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use wreimage_capability::dhcp::{Entry, Provider, Published};
 use wreimage_capability::{Call, Fault, FaultKind};
@@ -20,19 +20,19 @@ use wreimage_capability::{Call, Fault, FaultKind};
 /// Speaks to one install server about one host.
 pub(crate) struct DhcpIncludes {
     automation: Automation,
+    renewals: Arc<Renewals>,
     target: Target,
     boot: BootTable,
-    /// Digest of what was written and not yet published: to be withdrawn even when the answer never came.
-    written: Mutex<Option<String>>,
 }
 
 impl DhcpIncludes {
-    pub(crate) fn new(site: &Site, table: &DhcpTable, target: &Target) -> Self {
+    pub(crate) fn new(shared: &SharedServer, table: &DhcpTable, target: &Target) -> Self {
+        let (server, lease) = (shared.server.clone(), shared.lease.clone());
         DhcpIncludes {
-            automation: Automation::new(site, table, &target.host),
+            automation: Automation::new(table, server, lease, &target.host),
+            renewals: shared.renewals.clone(),
             target: target.clone(),
             boot: table.boot.clone(),
-            written: Mutex::default(),
         }
     }
 
@@ -46,57 +46,254 @@ impl DhcpIncludes {
         }
     }
 
-    fn remember(&self, digest: Option<String>) {
-        *self.written.lock().unwrap_or_else(PoisonError::into_inner) = digest;
-    }
-
-    fn remembered(&self) -> Option<String> {
-        self.written
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    async fn disarm(&self, held: &Held, digest: Option<&str>, call: &Call) {
-        if digest.is_some() {
-            self.automation.disarm(held, digest, call).await;
+    /// The server can be reached, and what the site file names is there: a line about that, one about the expiry of entries,
+    /// and one about the lease folder, where the site wants one.
+    pub(crate) async fn check(&self) -> Result<Checked, Fault> {
+        let answer = self.automation.check().await?;
+        match answer.status.as_str() {
+            "ok" => Ok(Checked {
+                server: format!(
+                    "{} is there, the DHCP server runs",
+                    self.automation.program()
+                ),
+                expiry: self.automation.judge_expiry(&answer),
+                lease: self.automation.lease.as_ref().map(|it| it.judge(&answer)),
+            }),
+            _ => Err(self.refused(&answer)),
         }
-    }
-
-    /// The server can be reached, and what the site file names is there.
-    pub(crate) async fn check(&self) -> Result<String, Fault> {
-        self.automation.check().await
-    }
-
-    /// The install server takes entries by itself out whose run has gone.
-    pub(crate) async fn check_expiry(&self) -> Result<String, Fault> {
-        self.automation.check_expiry().await
     }
 
     /// How often to renew; `None` when nothing expires.
     pub(crate) fn renewal(&self) -> Option<Duration> {
-        Some(self.automation.expiry.as_ref()?.interval())
+        Some(self.automation.expiry()?.interval())
     }
 
     /// Renews the entry of that run; when it expires then. `None` when it has none.
     pub(crate) async fn renew(&self, run: &str) -> Result<Option<Timestamp>, Fault> {
-        self.automation.renew(run).await
+        self.automation.renew_entry(&self.renewals, run).await
     }
 
     pub(crate) fn system(&self) -> String {
         self.automation.system()
     }
+
+    /// Publishes the entry of a run.
+    async fn put(&self, call: &Call, text: String, matches: &str) -> Result<Published, Fault> {
+        let digest = sha256(text.as_bytes());
+        let answer = self.automation.publish(call, &text, &digest).await?;
+        let replaced = match (answer.word("replaced"), answer.get("by")) {
+            ("expired" | "foreign", Some(run)) => format!(" of run {run}"),
+            ("unrecorded", _) => " that no run has published".to_owned(),
+            _ => String::new(),
+        };
+        if let Some(old) = answer.text("old").filter(|_| !replaced.is_empty()) {
+            call.progress(format!(
+                "{}: the entry of this host{replaced} in {} was replaced ({})",
+                self.system(),
+                self.automation.location(),
+                matched_value(&old)
+            ));
+        }
+        if answer.status != "published" {
+            return Err(self.refused(&answer));
+        }
+        let mut published = self.published(text, expiry::expires(&answer));
+        published.matches = matches.to_owned();
+        Ok(published)
+    }
+
+    /// Takes an entry out; whether there was one.
+    async fn take_out(&self, call: &Call, mode: Mode) -> Result<bool, Fault> {
+        let answer = self.automation.withdraw(call, mode).await?;
+        if let Some(first) = answer.text("first") {
+            call.progress(format!("the include tool was run again: it {first}"));
+        }
+        if answer.get("timer").is_some() {
+            call.progress(
+                "the timer for the expiry of the DHCP entry could not be stopped; it ends by itself",
+            );
+        }
+        match answer.status.as_str() {
+            "withdrawn" => Ok(true),
+            "absent" => Ok(false),
+            "failed" if answer.get("output").is_some() => {
+                let mut fault = self.refused(&answer);
+                fault.message = format!(
+                    "{} is removed, but the DHCP server still has it: {}",
+                    self.automation.path(),
+                    fault.message
+                );
+                Err(fault)
+            }
+            _ => Err(self.refused(&answer)),
+        }
+    }
+
+    /// What an answer means that does not report success.
+    fn refused(&self, answer: &Answer) -> Fault {
+        let system = self.system();
+        let path = self.automation.path();
+        let conflict = |code: &str, message: String| Fault::conflict(code, system.clone(), message);
+        match answer.status.as_str() {
+            "foreign" => conflict(
+                "dhcp.foreign-entry",
+                format!(
+                    "{path} on {system} is the entry of run {run}, which has renewed it; it stays, and nothing was changed. \
+                     End that run where it was started (`wreimage cleanup {run}`), or wait: without a renewal the server \
+                     takes the entry out in {} s",
+                    answer
+                        .number("remaining-ms")
+                        .unwrap_or_default()
+                        .div_ceil(1000),
+                    run = answer.word("by"),
+                ),
+            ),
+            "not-ours" => conflict(
+                "dhcp.not-ours",
+                format!(
+                    "{path} on {system} is not the entry of this run{}; it stays. Find out whose it is before you remove it",
+                    answer.get("by").map_or_else(
+                        || ": no record of it there has its digest".to_owned(),
+                        |run| format!(" but of run {run}")
+                    )
+                ),
+            ),
+            "claimed" => conflict(
+                "dhcp.claimed",
+                format!(
+                    "{path} on {system} stays: a copy of this run holds the lease on {}. End the run there",
+                    self.target.host
+                ),
+            ),
+            "locked" => {
+                let holder = answer.text("holder").unwrap_or_default();
+                let holder = match holder.trim() {
+                    "" => "another process",
+                    holder => holder,
+                };
+                conflict(
+                    "dhcp.locked",
+                    format!(
+                        "the DHCP automation of {system} is being changed by {holder}, and did not become free within {} s; \
+                         nothing was changed. Try again; if it stays so, see on the install server who holds {}/lock \
+                         (fuser -v)",
+                        super::automation::WAIT.as_secs(),
+                        self.automation.state()
+                    ),
+                )
+                .retryable()
+            }
+            "lost" | "folder" => lease::fault(&self.automation.server, answer),
+            _ => self.failed(answer),
+        }
+    }
+
+    fn failed(&self, answer: &Answer) -> Fault {
+        let system = self.system();
+        let code = match answer.word("code") {
+            "" => "dhcp.answer".to_owned(),
+            code => format!("dhcp.{code}"),
+        };
+        let mut why = answer.text("why").unwrap_or_default();
+        let program = self.automation.program();
+        match answer.word("code") {
+            "restart-failed" | "timeout" | "refused" | "not-included" | "not-reloaded" => {
+                why = format!("`{program}` {why}");
+            }
+            "no-start-mark" => {
+                why = format!(
+                    "the command `dhcp.started` of the site file fails ({why}), so nothing shows whether the DHCP server was \
+                     restarted; nothing was changed"
+                );
+            }
+            "not-scheduled" => {
+                why = format!(
+                    "{system} cannot take the entry out when its time is over: {why}. Nothing was changed; correct \
+                     `dhcp.schedule` in the site file, or set `expiry = \"none\"` there"
+                );
+            }
+            "incomplete" => why = format!("{why}; correct [dhcp] in the site file"),
+            "not-running" => why = format!("the DHCP server does not run: {why}"),
+            "too-large" => {
+                why = format!(
+                    "{why} and was not read: that is too large for a file of the DHCP automation. Check `dhcp.folder` of the \
+                     site file"
+                );
+            }
+            _ => {}
+        }
+        for text in [
+            answer.text("output"),
+            answer.get("stderr").map(str::to_owned),
+        ] {
+            let text = text.unwrap_or_default();
+            if !text.trim().is_empty() {
+                why = format!("{why}: {}", text.trim());
+            }
+        }
+        let kind = match answer.word("code") {
+            "lock" => FaultKind::Unreachable,
+            "file" => FaultKind::Denied,
+            _ => FaultKind::Rejected,
+        };
+        let code = match answer.word("code") {
+            "too-large" => "dhcp.file-too-large".to_owned(),
+            _ => code,
+        };
+        let mut fault = Fault::new(kind, &code, system.clone(), why);
+        match answer.word("restored") {
+            "yes" if answer.word("replaced") == "absent" => {
+                fault.message = format!(
+                    "{}. The entry is taken out again, and the DHCP server runs",
+                    fault.message
+                );
+            }
+            "yes" => {
+                fault.message = format!(
+                    "{}. The entry that was there before is back, and the DHCP server runs",
+                    fault.message
+                );
+            }
+            "no" => {
+                let second = answer.text("left").unwrap_or_default();
+                fault.message = format!(
+                    "{}. Taking the entry out again failed too: {second}. Check {} on {system}",
+                    fault.message,
+                    self.automation.path()
+                );
+                // Another kind might mean that the call had no effect.
+                fault.kind = FaultKind::Rejected;
+                fault = fault.with("left", self.automation.path());
+            }
+            _ => {}
+        }
+        fault
+    }
+}
+
+/// What a check has found.
+pub(crate) struct Checked {
+    pub(crate) server: String,
+    pub(crate) expiry: Result<String, Fault>,
+    pub(crate) lease: Option<Result<String, Fault>>,
 }
 
 impl Provider for DhcpIncludes {
     async fn get_published(&self, call: &Call) -> Result<Option<Published>, Fault> {
-        let Some(text) = self.automation.read().await? else {
-            return Ok(None);
+        let answer = self.automation.look(&call.run).await?;
+        match answer.status.as_str() {
+            "absent" => return Ok(None),
+            "present" => {}
+            _ => return Err(self.refused(&answer)),
+        }
+        let text = answer.text("text").unwrap_or_default();
+        let expires = match answer.word("present") {
+            "own" => self.renew(&call.run).await.unwrap_or_else(|fault| {
+                call.progress(fault.message);
+                None
+            }),
+            _ => None,
         };
-        let expires = self.renew(&call.run).await.unwrap_or_else(|fault| {
-            call.progress(fault.message);
-            None
-        });
         Ok(Some(self.published(text, expires)))
     }
 
@@ -113,85 +310,11 @@ impl Provider for DhcpIncludes {
         // Read anew: the address may have changed since the run began.
         let host = inventory.entry(&self.target.host)?;
         let snippet = snippet(&self.target.host, &entry, &host, &self.boot, &system)?;
-        let text = snippet.text();
-        let digest = sha256(text.as_bytes());
-        let held = self.automation.lock(call).await?;
-        if let Some(old) = self.automation.read().await?
-            && old != text
-        {
-            call.progress(format!(
-                "replacing another entry of this host in {} ({})",
-                self.automation.location(),
-                matched_value(&old)
-            ));
-        }
-        // Before anything is written: without a mark nothing could prove that the entry is served.
-        let before = self.automation.start_mark().await?;
-        let expires = self.automation.arm(&held, &digest, call).await?;
-        self.remember(Some(digest.clone()));
-        self.automation.write(&held, &text, &digest).await?;
-        let Err(first) = self.automation.include(&held, true, Ok(before)).await else {
-            let mut published = self.published(text, expires);
-            published.matches = snippet.matches.value().to_owned();
-            return Ok(published);
-        };
-        call.progress(format!("taking the entry out again: {}", first.message));
-        let mut fault = first;
-        match self.automation.take_out(&held, &digest).await {
-            Ok(()) => {
-                self.automation.disarm(&held, Some(&digest), call).await;
-                self.remember(None);
-                fault.message = format!(
-                    "{}. The entry is taken out again, and the DHCP server runs",
-                    fault.message
-                );
-            }
-            Err(second) => {
-                fault.message = format!(
-                    "{}. Taking the entry out again failed too: {}. Look at {} on {system}",
-                    fault.message,
-                    second.message,
-                    self.automation.path()
-                );
-                // Another kind might say that the call had no effect.
-                fault.kind = FaultKind::Rejected;
-                fault = fault.with("left", self.automation.path());
-            }
-        }
-        Err(fault)
+        self.put(call, snippet.text(), snippet.matches.value())
+            .await
     }
 
     async fn withdraw(&self, call: &Call) -> Result<bool, Fault> {
-        let made = call
-            .made
-            .clone()
-            .and_then(|made| serde_json::from_value::<Published>(made).ok())
-            .map(|published| published.digest);
-        let mut digest = made.or_else(|| self.remembered());
-        let held = self.automation.lock(call).await?;
-        if digest.is_none() {
-            // The process that has written it may have gone before it could say so.
-            digest = self.automation.own(&call.run).await?;
-        }
-        let removed = match &digest {
-            Some(digest) => self.automation.remove(&held, digest).await?,
-            None if self.automation.read().await?.is_none() => Removed::Absent,
-            None => Removed::Other,
-        };
-        match removed {
-            Removed::Other => return Err(self.automation.foreign()),
-            Removed::Yes => {}
-            // The file alone does not tell: an earlier withdrawal may have ended between it and the daemon.
-            Removed::Absent => {
-                if digest.is_none() || !self.automation.is_left().await? {
-                    self.disarm(&held, digest.as_deref(), call).await;
-                    return Ok(false);
-                }
-            }
-        }
-        self.automation.include_without(&held, call).await?;
-        self.disarm(&held, digest.as_deref(), call).await;
-        self.remember(None);
-        Ok(true)
+        self.take_out(call, Mode::Run).await
     }
 }

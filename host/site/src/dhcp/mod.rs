@@ -4,8 +4,9 @@ mod automation;
 mod dhcpincludes;
 mod entry;
 mod expiry;
-mod lock;
 mod render;
-mod server;
+mod renewals;
 
+pub(crate) use automation::set_claim;
 pub(crate) use dhcpincludes::DhcpIncludes;
+pub(crate) use renewals::Renewals;

@@ -267,6 +267,11 @@ impl Connection {
         ))
     }
 
+    /// Whether it is known to be gone.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.handle.is_closed()
+    }
+
     /// Says goodbye; a far end that does not listen any more is no error.
     pub(crate) async fn close(self) {
         let goodbye = self.handle.disconnect(Disconnect::ByApplication, "", "");

@@ -2,7 +2,7 @@
 
 use super::Connection;
 use russh::client::Msg;
-use russh::{Channel, ChannelMsg, ChannelStream, Sig};
+use russh::{Channel, ChannelMsg, Sig};
 use std::time::Duration;
 use wreimage_capability::remote::Exit;
 
@@ -51,6 +51,14 @@ impl Output {
     }
 }
 
+/// What a command reads on its standard input.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Input<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// How much of its output is kept.
+    pub(crate) limit: usize,
+}
+
 /// A command that ended.
 #[derive(Debug, Clone)]
 pub(crate) struct Ended {
@@ -94,21 +102,32 @@ impl Connection {
         }
     }
 
-    /// Starts a command string of the far shell and leaves it running: what is returned reads its standard output. When
-    /// that is dropped the channel is closed, and with it the command's standard input.
-    pub(crate) async fn start(
-        &self,
-        command: &str,
-        timeout: Duration,
-    ) -> Result<ChannelStream<Msg>, ExecFailure> {
-        Ok(self.send(command, timeout).await?.into_stream())
-    }
-
     /// Runs a command string of the far shell.
     pub(crate) async fn exec(
         &self,
         command: &str,
         timeout: Duration,
+    ) -> Result<Ended, ExecFailure> {
+        self.run(command, None, timeout, &mut |_| {}).await
+    }
+
+    /// Runs a command string of the far shell, which reads `input` to its end; `watch` gets its standard output as it comes.
+    pub(crate) async fn exec_with(
+        &self,
+        command: &str,
+        input: Input<'_>,
+        timeout: Duration,
+        watch: &mut (dyn FnMut(&[u8]) + Send),
+    ) -> Result<Ended, ExecFailure> {
+        self.run(command, Some(input), timeout, watch).await
+    }
+
+    async fn run(
+        &self,
+        command: &str,
+        input: Option<Input<'_>>,
+        timeout: Duration,
+        watch: &mut (dyn FnMut(&[u8]) + Send),
     ) -> Result<Ended, ExecFailure> {
         let mut channel = self.send(command, timeout).await?;
         let mut ended = Ended {
@@ -120,17 +139,24 @@ impl Connection {
             truncated: false,
         };
         let mut told = false;
+        let limit = input.map_or(WHOLE, |input| input.limit);
         let work = async {
+            if let Some(input) = input {
+                // What fails here shows in the missing exit status.
+                let _ = channel.data(input.bytes).await;
+                let _ = channel.eof().await;
+            }
             while let Some(message) = channel.wait().await {
                 match message {
                     ChannelMsg::Data { data } => {
+                        watch(&data);
                         ended.stdout.push(&data);
-                        let kept = ended.keep(&data);
+                        let kept = ended.keep(&data, limit);
                         ended.whole_stdout.extend_from_slice(kept);
                     }
                     ChannelMsg::ExtendedData { data, .. } => {
                         ended.stderr.push(&data);
-                        ended.keep(&data);
+                        ended.keep(&data, limit);
                     }
                     ChannelMsg::ExitStatus { exit_status } => {
                         ended.exit = Exit::Status(exit_status);
@@ -169,8 +195,8 @@ impl Connection {
 
 impl Ended {
     /// Returns what there was room for.
-    fn keep<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        let room = WHOLE.saturating_sub(self.whole.len());
+    fn keep<'a>(&mut self, bytes: &'a [u8], limit: usize) -> &'a [u8] {
+        let room = limit.saturating_sub(self.whole.len());
         let kept = bytes.get(..room.min(bytes.len())).unwrap_or_default();
         self.whole.extend_from_slice(kept);
         self.truncated |= kept.len() < bytes.len();

@@ -8,6 +8,6 @@ mod quote;
 mod tcp;
 
 pub(crate) use connection::{Connection, Door, HostKeys, Patience, SshFailure, WayIn};
-pub(crate) use exec::{Ended, ExecFailure, Output, WHOLE};
+pub(crate) use exec::{Ended, ExecFailure, Input, Output, WHOLE};
 pub(crate) use login::Login;
 pub(crate) use quote::quote;

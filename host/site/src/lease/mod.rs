@@ -1,0 +1,31 @@
+//! The lease on a host where the install server keeps it: in a folder beside the DHCP automation.
+
+mod claim;
+mod client;
+mod folder;
+#[cfg(test)]
+mod tests;
+mod why;
+
+pub(crate) use claim::file_name;
+pub(crate) use client::InstallServerLease;
+pub(crate) use folder::LeaseFolder;
+pub(crate) use why::fault;
+
+use crate::dhcp::Renewals;
+use crate::install_server::InstallServer;
+use std::sync::Arc;
+
+/// Functions about the lease folder and its claims.
+pub(crate) const CLAIMS: &str = include_str!("claims.sh");
+/// The requests about leases.
+pub(crate) const REQUESTS: &str = include_str!("requests.sh");
+
+/// What all hosts of a process share that use one install server.
+#[derive(Clone)]
+pub(crate) struct SharedServer {
+    pub(crate) server: Arc<InstallServer>,
+    pub(crate) renewals: Arc<Renewals>,
+    /// `None` where the site file says that controllers are not ordered.
+    pub(crate) lease: Option<Arc<LeaseFolder>>,
+}
