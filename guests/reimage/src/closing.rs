@@ -5,8 +5,8 @@ use crate::repool::Todo;
 use crate::steps::{close as steps, validate};
 use crate::{comment, earlier, leftovers};
 use wreimage_sdk::{
-    Actions, Cause, Ending, Fault, Reminder, Request, Severity, Verdict, leave, log, phabricator,
-    puppetdb,
+    Actions, Cause, Ending, Fault, Level, Reminder, Request, Severity, Verdict, leave, log, note,
+    phabricator, puppetdb,
 };
 
 /// Says what happened, what was taken back, and what is left; and closes the task with the one comment that a run ends
@@ -34,7 +34,7 @@ pub fn words(request: &Request, ending: &Ending) -> Result<(), Fault> {
         log(severity, &line)?;
     }
     if let Some(next) = next {
-        log(Severity::Info, &format!("Next: {next}"))?;
+        note(Level::Success, &format!("Next: {next}"))?;
     }
     // A run whose options were refused has touched nothing, and told nobody.
     let Some(asked) = asked else {

@@ -3,7 +3,17 @@
 
 mod common;
 
-use common::User;
+use common::{Done, User};
+
+/// The values that the help shows, whatever the width at which it is wrapped.
+#[track_caller]
+fn shows(help: &Done, known: &[&str]) {
+    let text: Vec<&str> = help.out.split_whitespace().collect();
+    for known in known {
+        let known = format!("[known here: {known}]");
+        assert!(text.join(" ").contains(&known), "{known}:\n{}", help.out);
+    }
+}
 
 /// A site whose `dhcp` is live, on this machine, with these keys in `[dhcp.boot]`; all else is the lab's.
 fn site(user: &User, boot: &str) -> String {
@@ -28,14 +38,10 @@ fn the_names_of_the_site_file_stand_in_the_help_and_in_the_completion() {
     let user = User::new();
     let named = "distributions = [\"bullseye\", \"sid-next\"]\nmedia = [\"installer\", \"rescue\"]";
     let site = site(&user, named);
-    user.wreimage(&["run", "reimage", "--site", &site, "--help"])
-        .ends_with(
-            0,
-            &[
-                "[known here: bullseye, sid-next]",
-                "[known here: installer, rescue]",
-            ],
-        );
+    let help = user
+        .wreimage(&["run", "reimage", "--site", &site, "--help"])
+        .ends_with(0, &[]);
+    shows(&help, &["bullseye, sid-next", "installer, rescue"]);
     for shell in ["bash", "zsh", "fish"] {
         let words = ["completions", shell, "--guest", "reimage", "--site", &site];
         user.wreimage(&words)
@@ -63,8 +69,10 @@ fn the_names_of_the_site_file_stand_in_the_help_and_in_the_completion() {
 #[test]
 fn the_lab_names_what_its_world_has() {
     let user = User::new();
-    user.wreimage(&["run", "reimage", "--lab", "--help"])
-        .ends_with(0, &["[known here: buster, bullseye, bookworm, trixie]"]);
+    let help = user
+        .wreimage(&["run", "reimage", "--lab", "--help"])
+        .ends_with(0, &[]);
+    shows(&help, &["buster, bullseye, bookworm, trixie"]);
 }
 
 /// What a command lists is known to the help after a run has read it; the help itself starts nothing.
@@ -98,7 +106,7 @@ fn what_a_command_has_listed_is_kept_for_the_help_which_does_not_run_it() {
     user.with(&words, &own)
         .ends_with(40, &["did you mean bookworm?"]);
     assert_eq!(runs(), 1);
-    user.with(&help, &own)
-        .ends_with(0, &["[known here: bookworm, hamm]"]);
+    let after = user.with(&help, &own).ends_with(0, &[]);
+    shows(&after, &["bookworm, hamm"]);
     assert_eq!(runs(), 1);
 }
