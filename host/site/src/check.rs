@@ -87,6 +87,10 @@ pub(crate) async fn check(site: &Site, host: Option<&str>) -> Vec<CheckLine> {
                     let what = format!("{system}, lease folder");
                     lines.push(CheckLine::fault(what, lease));
                 }
+                if let Some(releases) = dhcp.check_releases().await {
+                    let what = format!("{system}, releases that it installs");
+                    lines.push(CheckLine::fault(what, releases));
+                }
             }
             Err(fault) => lines.push(CheckLine::fault(&system, Err(fault))),
         }

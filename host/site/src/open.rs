@@ -95,5 +95,5 @@ pub(crate) fn ipmitool(
 /// The DHCP automation, when the site's `dhcp` is live.
 pub(crate) fn dhcpincludes(site: &Site, target: &Target) -> Option<DhcpIncludes> {
     let (table, shared) = (site.file.dhcp.as_ref()?, site.shared_server()?);
-    Some(DhcpIncludes::new(shared, table, target))
+    Some(DhcpIncludes::new(site, shared, table, target))
 }

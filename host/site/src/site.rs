@@ -1,19 +1,19 @@
 //! A site, ready to be asked and opened.
 
+use crate::cache::Cache;
 use crate::check::{self, CheckLine};
 use crate::dns::Names;
 use crate::error::SiteError;
 use crate::file::{Limits, Retention, SiteFile};
 use crate::grants::Grant;
-use crate::install_server::InstallServer;
 use crate::inventory::Inventory;
 use crate::keeper::Keeper;
-use crate::lease::{InstallServerLease, LeaseFolder, SharedServer};
+use crate::lease::SharedServer;
 use crate::notify::Notifier;
 use crate::redact::Redactor;
 use crate::secret::{Prompter, Secret, SecretRef};
 use crate::tables::{
-    DhcpProvider, DnsProvider, Expiry, IpmiProvider, LeaseProvider, NetboxProvider, RemoteProvider,
+    DhcpProvider, DnsProvider, Expiry, IpmiProvider, NetboxProvider, RemoteProvider,
 };
 use crate::target::Target;
 use crate::terminal;
@@ -22,8 +22,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
-use wreimage_capability::lease::{Lease, LeaseError, LeaseResult};
+use wreimage_capability::dhcp::Release;
 use wreimage_capability::{ALL, Providers};
 
 /// Who serves a capability at a site.
@@ -45,11 +44,12 @@ pub struct Site {
     digest: String,
     folder: PathBuf,
     waits: Waits,
+    cache: Cache,
     pub(crate) secrets: Secrets,
     /// Where the scripts of the install server read its boot ID and uptime: `/proc`, but in tests.
     pub(crate) proc: String,
     /// All clones of a site share the way to its install server.
-    shared: Option<SharedServer>,
+    pub(crate) shared: Option<SharedServer>,
 }
 
 /// The secrets of a site, each read at most once.
@@ -135,6 +135,7 @@ impl Site {
         let mut site = Site {
             secrets: Secrets::new(&file, &folder, &prompter),
             waits: Waits::new(&file.waits),
+            cache: Cache::default(),
             digest: crate::digest::sha256(text.as_bytes()),
             file: Arc::new(file),
             path: path.to_owned(),
@@ -157,84 +158,24 @@ impl Site {
         self
     }
 
-    /// Has the install server's boot ID and uptime read from this folder instead of `/proc`: for tests.
-    #[doc(hidden)]
+    /// Keeps in this folder of the user what the site's commands list, for [`Site::known_releases`].
     #[must_use]
-    pub fn with_proc(mut self, proc: &Path) -> Self {
-        self.proc = proc.display().to_string();
-        self.shared = self.share();
+    pub fn with_cache(mut self, folder: &Path) -> Self {
+        self.cache = Cache::new(folder, &self.path);
         self
     }
 
-    fn share(&self) -> Option<SharedServer> {
-        let table = self.file.dhcp.as_ref().filter(|_| self.is_live("dhcp"))?;
-        let server = Arc::new(InstallServer::new(table, self));
-        let lease = &self.file.lease;
-        let wanted = lease
-            .provider
-            .as_ref()
-            .is_none_or(|provider| *provider.get_ref() == LeaseProvider::InstallServer);
-        let folder = || LeaseFolder::new(server.clone(), table, lease, &self.path);
-        Some(SharedServer {
-            lease: wanted.then(|| Arc::new(folder())),
-            renewals: Arc::default(),
-            server,
+    pub(crate) fn cache(&self) -> Cache {
+        self.cache.clone()
+    }
+
+    /// The releases that can be installed here, from the site file or from what its command listed last. Makes no
+    /// traffic; empty when neither is known.
+    pub fn known_releases(&self) -> Vec<Release> {
+        let dhcp = self.file.dhcp.as_ref().filter(|_| self.is_live("dhcp"));
+        dhcp.map_or_else(Vec::new, |table| {
+            crate::dhcp::named(&table.boot).unwrap_or_else(|| self.cache.read())
         })
-    }
-
-    /// The install server and what belongs to it, when `dhcp` is live.
-    pub(crate) fn shared_server(&self) -> Option<&SharedServer> {
-        self.shared.as_ref()
-    }
-
-    /// Where the claims on this site's hosts are kept; `None` where controllers are not ordered.
-    pub fn lease(&self) -> Option<Arc<dyn Lease>> {
-        let folder = self.shared.as_ref()?.lease.clone()?;
-        Some(Arc::new(InstallServerLease(folder)))
-    }
-
-    /// Creates the lease folder on the install server; what was done, for people.
-    ///
-    /// # Errors
-    /// [`LeaseError::Folder`] where it cannot be created or the site has none, [`LeaseError::NoAnswer`].
-    pub async fn create_lease_folder(&self) -> LeaseResult<String> {
-        self.create_lease_folder_for(None).await
-    }
-
-    /// The same, with a time to live that tests may choose.
-    #[doc(hidden)]
-    pub async fn create_lease_folder_for(&self, ttl: Option<Duration>) -> LeaseResult<String> {
-        let folder = self.shared.as_ref().and_then(|shared| shared.lease.clone());
-        let folder = folder.ok_or_else(|| {
-            LeaseError::Folder(format!(
-                "{} has no lease: `dhcp` is not live, or [lease] has provider = \"none\"",
-                self.path.display()
-            ))
-        })?;
-        folder.create(ttl).await
-    }
-
-    /// Why controllers are not ordered here, or only those of one machine; for consent and `site check`. `None` when they
-    /// are, and where nothing is live.
-    pub fn lease_caution(&self) -> Option<String> {
-        let is_live = self.choices().values().any(|it| *it == Choice::Live);
-        match &self.shared {
-            Some(shared) if shared.lease.is_none() => Some(
-                "Controllers are not ordered: [lease] has provider = \"none\". A run of another state folder can change this \
-                 host at the same time."
-                    .to_owned(),
-            ),
-            Some(shared) if shared.server.is_here() => Some(
-                "The install server is this machine, so the lease orders only the runs of this machine.".to_owned(),
-            ),
-            Some(_) => None,
-            None if is_live => Some(
-                "Controllers are not ordered: `dhcp` is not live, so there is no install server that keeps a lease. A run of \
-                 another state folder can change this host at the same time."
-                    .to_owned(),
-            ),
-            None => None,
-        }
     }
 
     /// Asks for the secrets that the site file wants typed, now, before a live list takes the screen.

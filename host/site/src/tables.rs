@@ -11,8 +11,8 @@ mod dhcp;
 mod lease;
 
 pub use dhcp::{
-    BootTable, DhcpProvider, DhcpTable, Expiry, InstallServer, Ipxe, PxelinuxHttp, PxelinuxTftp,
-    UefiHttp,
+    BootTable, DhcpProvider, DhcpTable, Expiry, InstallServer, Ipxe, ListOn, PxelinuxHttp,
+    PxelinuxTftp, UefiHttp,
 };
 pub use lease::{LeaseProvider, LeaseTable};
 

@@ -162,6 +162,19 @@ impl Sshd {
         log.matches("Connection from").count()
     }
 
+    /// How many commands it was asked to run since it came up.
+    pub fn sessions(&self) -> usize {
+        let log = std::fs::read_to_string(self.folder.join("sshd.log")).unwrap_or_default();
+        log.matches("Starting session: command").count()
+    }
+
+    /// Has it accept as few logins at the same time as sshd does by default.
+    pub fn with_default_startups(&self) {
+        let path = self.folder.join("sshd_config");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replace("MaxStartups 100\n", "")).unwrap();
+    }
+
     /// Writes one of the machine's files.
     pub fn machine(&self, name: &str, text: &str) {
         std::fs::write(self.folder.join("machine").join(name), format!("{text}\n")).unwrap();

@@ -59,12 +59,15 @@ pub(super) struct Expiry {
 pub(super) enum Mode {
     /// The entry that the run has published.
     Run,
+    /// Whatever entry the host has.
+    Host,
 }
 
 impl Mode {
     fn word(self) -> &'static str {
         match self {
             Mode::Run => "run",
+            Mode::Host => "host",
         }
     }
 }

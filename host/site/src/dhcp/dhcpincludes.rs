@@ -4,17 +4,19 @@
 use super::automation::{Automation, Mode};
 use super::entry::snippet;
 use super::expiry;
+use super::releases::Releases;
 use super::render::matched_value;
 use super::renewals::Renewals;
 use crate::digest::sha256;
 use crate::install_server::Answer;
 use crate::lease::{self, SharedServer};
+use crate::site::Site;
 use crate::tables::{BootTable, DhcpTable};
 use crate::target::Target;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
-use wreimage_capability::dhcp::{Entry, Provider, Published};
+use wreimage_capability::dhcp::{Entry, Provider, Published, Release};
 use wreimage_capability::{Call, Fault, FaultKind};
 
 /// Speaks to one install server about one host.
@@ -23,16 +25,23 @@ pub(crate) struct DhcpIncludes {
     renewals: Arc<Renewals>,
     target: Target,
     boot: BootTable,
+    releases: Releases,
 }
 
 impl DhcpIncludes {
-    pub(crate) fn new(shared: &SharedServer, table: &DhcpTable, target: &Target) -> Self {
+    pub(crate) fn new(
+        site: &Site,
+        shared: &SharedServer,
+        table: &DhcpTable,
+        target: &Target,
+    ) -> Self {
         let (server, lease) = (shared.server.clone(), shared.lease.clone());
         DhcpIncludes {
             automation: Automation::new(table, server, lease, &target.host),
             renewals: shared.renewals.clone(),
             target: target.clone(),
             boot: table.boot.clone(),
+            releases: Releases::new(&table.boot, site.cache()),
         }
     }
 
@@ -61,6 +70,18 @@ impl DhcpIncludes {
             }),
             _ => Err(self.refused(&answer)),
         }
+    }
+
+    /// The command that lists the releases works; `None` where the site file names none.
+    pub(crate) async fn check_releases(&self) -> Option<Result<String, Fault>> {
+        if !self.releases.are_known() {
+            return None;
+        }
+        let read = self.releases.read(&self.automation.server).await;
+        Some(read.map(|releases| {
+            let names: Vec<String> = releases.into_iter().map(|it| it.distribution).collect();
+            names.join(", ")
+        }))
     }
 
     /// How often to renew; `None` when nothing expires.
@@ -279,6 +300,10 @@ pub(crate) struct Checked {
 }
 
 impl Provider for DhcpIncludes {
+    async fn get_releases(&self, _call: &Call) -> Result<Vec<Release>, Fault> {
+        self.releases.read(&self.automation.server).await
+    }
+
     async fn get_published(&self, call: &Call) -> Result<Option<Published>, Fault> {
         let answer = self.automation.look(&call.run).await?;
         match answer.status.as_str() {
@@ -316,5 +341,9 @@ impl Provider for DhcpIncludes {
 
     async fn withdraw(&self, call: &Call) -> Result<bool, Fault> {
         self.take_out(call, Mode::Run).await
+    }
+
+    async fn clear(&self, call: &Call) -> Result<bool, Fault> {
+        self.take_out(call, Mode::Host).await
     }
 }

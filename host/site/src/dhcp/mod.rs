@@ -4,9 +4,11 @@ mod automation;
 mod dhcpincludes;
 mod entry;
 mod expiry;
+mod releases;
 mod render;
 mod renewals;
 
 pub(crate) use automation::set_claim;
 pub(crate) use dhcpincludes::DhcpIncludes;
+pub(crate) use releases::{is_name, named};
 pub(crate) use renewals::Renewals;

@@ -2,6 +2,7 @@
 //! for each request, and answers with a document.
 
 mod answer;
+mod command;
 mod far;
 mod script;
 mod server;
@@ -10,6 +11,7 @@ mod shellcheck;
 mod words;
 
 pub(crate) use answer::Answer;
+pub(crate) use command::Ran;
 pub(crate) use script::Script;
 #[cfg(test)]
 pub(crate) use server::Transport;

@@ -79,6 +79,14 @@ impl InstallServer {
         }
     }
 
+    /// This machine, whatever the site's install server is.
+    pub(crate) fn here() -> Self {
+        InstallServer {
+            place: Place::Here,
+            proc: "/proc".to_owned(),
+        }
+    }
+
     /// One that is played.
     #[cfg(test)]
     pub(crate) fn played(transport: std::sync::Arc<dyn Transport>, proc: String) -> Self {

@@ -55,7 +55,8 @@ const MORE: [&str; 4] = [
     "claim_length",
     "claim_sum",
 ];
-const COMMANDS: [&str; 8] = [
+const COMMANDS: [&str; 9] = [
+    "command_of_site",
     "include",
     "running",
     "started",
@@ -96,6 +97,7 @@ fn every_script_is_clean() {
             vec![AUTOMATION, CLAIMS, include_str!("../dhcp/check.sh")],
         ),
         ("requests", vec![CLAIMS, REQUESTS]),
+        ("command", vec![include_str!("command.sh")]),
     ] {
         let mut parts = parts;
         parts.insert(0, LIBRARY);

@@ -3,6 +3,7 @@
 mod claim;
 mod client;
 mod folder;
+mod site;
 #[cfg(test)]
 mod tests;
 mod why;

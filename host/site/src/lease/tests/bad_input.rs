@@ -1,6 +1,7 @@
 //! What is on the disk of the install server by mistake or by misfortune: one clear message each, and nothing is lost.
 
-use super::rig::{Rig, TTL, held, request};
+use super::requests::{held, request};
+use super::rig::{Rig, TTL};
 use std::os::unix::fs::symlink;
 use wreimage_capability::lease::{Lease, LeaseError, Right, Token};
 

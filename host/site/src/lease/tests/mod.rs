@@ -2,7 +2,11 @@
 //! killed or stopped between two steps, a server that restarts, a folder that is lost or restored.
 
 mod bad_input;
+mod judge;
+mod parts;
 mod protocol;
+mod requests;
 mod rig;
 mod rules;
 mod schedule;
+mod way;

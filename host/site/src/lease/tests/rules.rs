@@ -1,6 +1,8 @@
 //! The rules of acquisition, one after the other.
 
-use super::rig::{Fate, Rig, TTL, controller, held, host, request};
+use super::requests::{controller, held, host, request};
+use super::rig::{Rig, TTL};
+use super::way::Fate;
 use std::time::Duration;
 use wreimage_capability::lease::{
     Acquire, ClaimState, HeldClaim, JournalMark, Lease, LeaseError, Right, Token,

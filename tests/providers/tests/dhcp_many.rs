@@ -1,0 +1,287 @@
+//! Many hosts of one process: few connections, few executions, and nothing that is quick waits behind a publication.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use wreimage_capability::dhcp::Published;
+use wreimage_capability::lease::{
+    Acquire, Claim, ClaimState, ClaimedHost, ControllerId, FORMAT, HeldClaim, JournalMark,
+    LeaseError, Right, Token,
+};
+use wreimage_capability::{Call, FaultKind, Polled};
+use wreimage_provider_tests::call::{Notes, with};
+use wreimage_provider_tests::dhcp::{behind_ssh, entry, publish, withdraw};
+use wreimage_provider_tests::install_server::InstallServer;
+use wreimage_provider_tests::site::TestSite;
+use wreimage_provider_tests::sshd::{BOOT_ID, Sshd};
+use wreimage_provider_tests::tools::script;
+use wreimage_site::Site;
+
+const MANY: usize = 50;
+
+/// An sshd with the default limits, and an include tool that takes this long.
+struct Rig {
+    site: TestSite,
+    sshd: Sshd,
+    server: InstallServer,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let site = TestSite::new();
+        let server = InstallServer::new(&site);
+        let mut sshd = Sshd::new(&site, false);
+        sshd.with_default_startups();
+        sshd.up();
+        let rig = Rig { site, sshd, server };
+        rig.uptime(100_000);
+        rig
+    }
+
+    /// Time passes on the install server.
+    fn uptime(&self, seconds: u64) {
+        let folder = self.site.path("proc/sys/kernel/random");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("boot_id"), format!("{BOOT_ID}\n")).unwrap();
+        std::fs::write(
+            self.site.path("proc/uptime"),
+            format!("{seconds}.00 1.00\n"),
+        )
+        .unwrap();
+    }
+
+    fn load(&self, include: &str) -> Site {
+        let table = self.server.table();
+        let begin = table.find("include = ").unwrap();
+        let end = begin + table[begin..].find('\n').unwrap();
+        let table = match include {
+            "" => table,
+            _ => format!(
+                "{}include = [{include:?}]{}",
+                &table[..begin],
+                &table[end..]
+            ),
+        };
+        let site = self.site.load(&behind_ssh(&table, &self.sshd));
+        site.with_proc(&self.site.path("proc"))
+    }
+
+    /// One with a lease folder that is settled.
+    async fn with_lease(&self) -> Site {
+        let site = self.load("");
+        let ttl = Some(Duration::from_secs(10));
+        site.create_lease_folder_for(ttl).await.unwrap();
+        self.uptime(200_000);
+        site
+    }
+}
+
+fn request(host: &str, run: &str, token: &str, over: Option<&str>, right: Right) -> Acquire {
+    Acquire {
+        claim: Claim {
+            format: FORMAT,
+            host: ClaimedHost {
+                fqdn: format!("{host}.lab1.test"),
+                ..ClaimedHost::default()
+            },
+            run: run.to_owned(),
+            token: Token(token.to_owned()),
+            state: ClaimState::Held,
+            controller: ControllerId {
+                name: "a controller".to_owned(),
+                boot_id: "b".to_owned(),
+                lock_inode: 1,
+            },
+            actor: "an operator".to_owned(),
+            uid: 0,
+            phase: String::new(),
+            acquisition: 0,
+            journal: JournalMark {
+                length: 1,
+                sum: "a".to_owned(),
+            },
+        },
+        over: over.map(|token| Token(token.to_owned())),
+        right,
+    }
+}
+
+fn held(request: &Acquire) -> HeldClaim {
+    HeldClaim {
+        host: request.claim.host.clone(),
+        run: request.claim.run.clone(),
+        token: request.claim.token.clone(),
+        phase: "a phase".to_owned(),
+        journal: request.claim.journal.clone(),
+    }
+}
+
+/// Publishes the entry of a run with this claim.
+async fn publish_with(site: &Site, claim: Option<HeldClaim>) -> Result<Published, String> {
+    let run = claim.as_ref().map_or("none", |claim| &claim.run).to_owned();
+    let mut call = Call::new(run, 1, Arc::new(Notes::default()));
+    call.claim = claim;
+    let providers = site.open("host1001").unwrap();
+    let arguments = entry("CircuitId", "PxelinuxHttp");
+    match with(&call, &providers, "dhcp.publish", arguments).await {
+        Ok(Polled::Ready(made)) => Ok(made),
+        Ok(Polled::Pending { why, .. }) => panic!("{why}"),
+        Err(fault) => {
+            assert_eq!(fault.kind, FaultKind::Conflict, "{fault:?}");
+            Err(fault.code)
+        }
+    }
+}
+
+/// A publication, with its lock, its check of the claim and its timer, is one execution.
+#[tokio::test]
+async fn a_publication_is_one_execution_over_one_connection() {
+    let rig = Rig::new();
+    let site = rig.with_lease().await;
+    let first = request("host1001", "r1", "t1", None, Right::Begin);
+    site.lease().unwrap().acquire(&first).await.unwrap();
+    let before = (rig.sshd.connections(), rig.sshd.sessions());
+    publish_with(&site, Some(held(&first))).await.unwrap();
+    assert_eq!(
+        (rig.sshd.connections(), rig.sshd.sessions()),
+        (before.0 + 1, before.1 + 1)
+    );
+    publish_with(&site, Some(held(&first))).await.unwrap();
+    assert_eq!(
+        (rig.sshd.connections(), rig.sshd.sessions()),
+        (before.0 + 1, before.1 + 2)
+    );
+}
+
+/// The publication checks the claim on the server itself; a withdrawal is refused while a copy of the run holds the claim.
+#[tokio::test]
+async fn a_claim_that_is_lost_publishes_nothing_and_a_copy_withdraws_nothing() {
+    let rig = Rig::new();
+    let site = rig.with_lease().await;
+    let lease = site.lease().unwrap();
+    let first = request("host1001", "r1", "t1", None, Right::Begin);
+    lease.acquire(&first).await.unwrap();
+    publish_with(&site, Some(held(&first))).await.unwrap();
+    rig.uptime(200_011);
+    let over = Right::TakeOver {
+        run: "r1".to_owned(),
+    };
+    let second = request("host1001", "r2", "t2", Some("t1"), over);
+    lease.acquire(&second).await.unwrap();
+    let starts = rig.server.starts();
+    let code = publish_with(&site, Some(held(&first))).await.unwrap_err();
+    assert_eq!(
+        (code.as_str(), rig.server.starts()),
+        ("dhcp.claim-lost", starts)
+    );
+    // The run that has taken over replaces the entry, though it has not expired.
+    publish_with(&site, Some(held(&second))).await.unwrap();
+    let withdraw_as = async |claim: Option<HeldClaim>, run: &str| {
+        let mut call = Call::new(run, 2, Arc::new(Notes::default()));
+        call.claim = claim;
+        let providers = site.open("host1001").unwrap();
+        let arguments = serde_json::json!({});
+        with::<bool>(&call, &providers, "dhcp.withdraw", arguments).await
+    };
+    let fault = withdraw_as(Some(held(&first)), "r1").await.err().unwrap();
+    assert_eq!(fault.code, "dhcp.not-ours");
+    let mut copy = held(&second);
+    copy.token = Token("t0".to_owned());
+    for claim in [Some(copy), None] {
+        let fault = withdraw_as(claim, "r2").await.err().unwrap();
+        assert_eq!(fault.code, "dhcp.claimed", "{}", fault.message);
+    }
+    let withdrawn = withdraw_as(Some(held(&second)), "r2").await.unwrap();
+    assert_eq!(withdrawn, Polled::Ready(true));
+    lease.release(&held(&second)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_hosts_are_renewed_with_the_default_limits_of_sshd_and_never_wait_for_a_publication()
+{
+    let rig = Rig::new();
+    rig.with_lease().await;
+    let slow = rig.site.path("slow");
+    script(
+        &slow,
+        &format!(
+            "#!/bin/sh\ntouch {0}/begun\nsleep 8\nexec {1}\n",
+            rig.site.folder().display(),
+            rig.server.include().join(" ")
+        ),
+    );
+    let site = rig.load(&slow.display().to_string());
+    let lease = site.lease().unwrap();
+    let requests: Vec<Acquire> = (0..MANY)
+        .map(|it| {
+            let (run, token) = (format!("r{it}"), format!("t{it}"));
+            request(&format!("host2{it:03}"), &run, &token, None, Right::Begin)
+        })
+        .collect();
+    let before = rig.sshd.connections();
+    let acquired = requests.iter().map(|request| lease.acquire(request));
+    for acquired in futures::future::join_all(acquired).await {
+        acquired.unwrap();
+    }
+    let claims: Vec<HeldClaim> = requests.iter().map(held).collect();
+
+    let busy = site.open("host1001").unwrap();
+    let publication = tokio::spawn(async move { publish(&busy).await });
+    while !rig.site.path("begun").exists() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let sessions = rig.sshd.sessions();
+    let start = Instant::now();
+    let renewed = lease.renew(&claims).await.unwrap();
+    assert_eq!(renewed.len(), MANY);
+    assert!(renewed.iter().all(Result::is_ok), "{renewed:?}");
+    assert_eq!(rig.sshd.sessions(), sessions + 1);
+    println!("{MANY} claims renewed in {:?}", start.elapsed());
+
+    let start = Instant::now();
+    let keepers: Vec<_> = (0..MANY)
+        .map(|it| site.keeper(&format!("host2{it:03}")).unwrap().unwrap())
+        .collect();
+    let entries = keepers.iter().map(|keeper| keeper.renew("r0"));
+    for renewed in futures::future::join_all(entries).await {
+        assert_eq!(renewed.unwrap(), None);
+    }
+    println!("{MANY} entries looked for in {:?}", start.elapsed());
+    assert!(rig.sshd.sessions() <= sessions + 4, "they go together");
+    assert!(!publication.is_finished(), "nothing waited for it");
+    let made = publication.await.unwrap().unwrap();
+    assert!(
+        rig.sshd.connections() <= before + 2,
+        "{} connections",
+        rig.sshd.connections() - before
+    );
+    withdraw(&site.open("host1001").unwrap(), Some(&made))
+        .await
+        .unwrap();
+}
+
+/// A claim of a run that renews, on a server that is back within the time to live.
+#[tokio::test]
+async fn a_server_that_restarts_in_mid_run_stops_no_healthy_run() {
+    let rig = Rig::new();
+    let site = rig.with_lease().await;
+    let lease = site.lease().unwrap();
+    let first = request("host1001", "r1", "t1", None, Right::Begin);
+    lease.acquire(&first).await.unwrap();
+    let folder = rig.site.path("proc/sys/kernel/random/boot_id");
+    std::fs::write(folder, "another-boot\n").unwrap();
+    std::fs::write(rig.site.path("proc/uptime"), "3.00 1.00\n").unwrap();
+    lease.verify(&held(&first)).await.unwrap();
+    let second = request("host1002", "r2", "t2", None, Right::Begin);
+    let refused = lease.acquire(&second).await;
+    assert!(
+        matches!(&refused, Err(LeaseError::Refused { why, .. }) if why.contains("for another 7 s")),
+        "{refused:?}"
+    );
+    publish_with(&site, Some(held(&first))).await.unwrap();
+}
