@@ -14,7 +14,7 @@ async fn play(seed: u64, edits: &[Edit]) -> Result<(), String> {
 
 fn seeds() -> u64 {
     let more = std::env::var("WREIMAGE_LEASE_SEEDS").ok();
-    more.and_then(|text| text.parse().ok()).unwrap_or(12)
+    more.and_then(|text| text.parse().ok()).unwrap_or(10)
 }
 
 /// `WREIMAGE_LEASE_SEEDS=2000` plays more of them.
@@ -50,6 +50,7 @@ async fn violated(edits: &[Edit], first: &[u64]) {
 }
 
 #[tokio::test]
+#[ignore = "searches for minutes"]
 async fn the_compared_token_is_needed() {
     let edits = [(
         "[ \"$c_token\" != \"$3\" ] || [ \"$c_run\" != \"$2\" ]",
@@ -64,6 +65,7 @@ async fn the_judgement_under_the_lock_is_needed() {
 }
 
 #[tokio::test]
+#[ignore = "searches for minutes"]
 async fn the_length_of_the_journal_is_needed() {
     let edits = [
         ("[ \"$4\" -lt \"$c_length\" ]", "false"),
@@ -84,11 +86,13 @@ async fn the_length_of_the_journal_is_needed() {
 }
 
 #[tokio::test]
+#[ignore = "searches for minutes"]
 async fn the_inode_of_the_folder_is_needed() {
     violated(&[("[ \"${identity%:*}\" = \"$f_identity\" ]", "true")], &[]).await;
 }
 
 #[tokio::test]
+#[ignore = "searches for minutes"]
 async fn the_check_of_the_claim_inside_publish_is_needed() {
     let edits = [(
         "        open_lease\n        confirm_claim\n        close_lease\n",
