@@ -2,7 +2,6 @@
 
 use crate::event::Queue;
 use crate::history::History;
-use crate::install_server::InstallServer;
 use crate::install_server::{InstallServer, releases};
 use crate::lease::LeaseFolder;
 use crate::place::{Place, word};

@@ -1,4 +1,4 @@
-//! `wreimage`: reimages servers by sandboxed WebAssembly guests.
+//! The command line of `wreimage`: reimages servers by sandboxed WebAssembly guests.
 
 mod answer;
 mod arguments;
@@ -15,6 +15,8 @@ mod drive;
 mod exit;
 mod face;
 mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 mod guest_options;
 mod hosts;
 mod inspect;
@@ -45,7 +47,8 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-fn main() -> ExitCode {
+/// Runs the program with the arguments of this process.
+pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let exit = match start(arguments) {
         Ok(exit) => exit,
