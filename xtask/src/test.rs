@@ -62,6 +62,7 @@ impl Part {
                 "host/engine",
                 "host/kit",
                 "host/site",
+                "tests/fuzz",
                 "xtask",
             ],
             Part::Lab => &[

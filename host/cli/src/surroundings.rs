@@ -4,15 +4,17 @@ use crate::arguments::Place;
 use crate::compose;
 use crate::exit::Failure;
 use crate::files;
+use crate::leasing::{self, SiteLease};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use wreimage_capability::lease::Lease;
 use wreimage_capability::{Call, Function, Polled, Providers, Server, SystemClock, netbox};
 use wreimage_engine::{
     Absent, Engine, Grants, Guest, Limits, Observer, Services, TwinMaker, WaitPolicy,
 };
 use wreimage_journal::{Header, Mode};
 use wreimage_lab::{Lab, Pace, Participant, World};
-use wreimage_scenario::LabTwin;
+use wreimage_scenario::{LabTwin, lab_leasing};
 use wreimage_site::{Choice, Keeper, Notifier, Retention, Site};
 
 /// Loads a guest by path or name with these components plugged in, with the compilation cache.
@@ -55,7 +57,7 @@ pub fn engine() -> Result<Engine, Failure> {
 }
 
 /// Reads a site file; what its commands list is kept for `--help` and completion.
-fn load_site(path: &Path) -> Result<Site, Failure> {
+pub fn load_site(path: &Path) -> Result<Site, Failure> {
     let site = Site::load(path).map_err(|error| Failure::usage(error.to_string()))?;
     Ok(match files::lists() {
         Some(folder) => site.with_cache(&folder),
@@ -163,7 +165,12 @@ pub enum Ground {
         notice: Option<String>,
     },
     /// A real one.
-    Site { site: Box<Site>, path: PathBuf },
+    Site {
+        site: Box<Site>,
+        path: PathBuf,
+        /// `None` where the site orders no controllers.
+        lease: Option<Box<SiteLease>>,
+    },
 }
 
 /// Opens the place: `--lab` with its world, a site file, or the lab when there is no site file anywhere.
@@ -176,9 +183,11 @@ pub async fn open(place: &Place, pace: Pace) -> Result<Ground, Failure> {
         site.ask_secrets()
             .await
             .map_err(|error| Failure::refused(error.to_string()))?;
+        let lease = site.lease().map(|lease| Box::new(SiteLease::new(lease)));
         return Ok(Ground::Site {
             site: Box::new(site),
             path,
+            lease,
         });
     }
     let notice = (place.lab.is_none() && place.world.is_none()).then(|| {
@@ -276,6 +285,18 @@ impl Ground {
         }
     }
 
+    /// Where the leases on its hosts are, to be changed.
+    pub fn lease(&self) -> Option<Arc<dyn Lease>> {
+        match self {
+            Ground::Lab {
+                kept: Some((lab, _)),
+                ..
+            } => Some(lab.lease()),
+            Ground::Lab { kept: None, .. } => None,
+            Ground::Site { lease, .. } => lease.as_ref().map(|lease| lease.lease()),
+        }
+    }
+
     /// How fast its time passes.
     pub fn pace(&self) -> Pace {
         match self {
@@ -306,7 +327,12 @@ impl Ground {
                 Some((lab, _)) => in_lab(lab, binding, shares),
                 None => in_lab(&Lab::new((**world).clone(), *pace), binding, false),
             }),
-            Ground::Site { site, path } => on_site(site, path, guest, binding).await,
+            Ground::Site { site, path, lease } => {
+                let mut place = on_site(site, path, guest, binding).await?;
+                place.services.lease = lease.as_ref().map(|lease| lease.leasing());
+                place.services.unordered = site.unordered();
+                Ok(place)
+            }
         }
     }
 }
@@ -358,6 +384,7 @@ fn in_lab(lab: &Lab, binding: &Binding, shares: bool) -> Surroundings {
         .as_ref()
         .map_or_else(|| lab.clock(), |seat| seat.clock());
     services.twin = Some(twin_maker(&site, binding, &Absent::new()));
+    services.lease = Some(lab_leasing(lab, leasing::controller(None), ""));
     Surroundings {
         grants: Grants::all("the lab"),
         site,

@@ -28,6 +28,7 @@ fn site(user: &User, boot: &str) -> String {
              capabilities = [\"netbox\", \"dns\", \"ipmi\", \"dhcp\", \"remote\", {all}]\n[netbox]\nprovider = \"lab\"\n\
              [dns]\nprovider = \"lab\"\n[ipmi]\nprovider = \"lab\"\n[remote]\nprovider = \"lab\"\n[lab]\n\
              world = \"world.toml\"\ncapabilities = [{all}]\n[dhcp]\nprovider = \"dhcpincludes\"\nfolder = \"/nowhere\"\n\
+             [lease]\nprovider = \"none\"\n\
              [dhcp.boot]\n{boot}\n"
         ),
     )

@@ -314,17 +314,29 @@ fn what_a_paused_run_has_published_is_renewed_while_nobody_drives_it() {
     let own = wreimage_journal::Process::own();
     let state = folder.join(".wreimage");
     std::fs::create_dir_all(&state).unwrap();
-    let deadline = state.join("host1001.expiry");
-    let soon = format!("1\nabc\nentry\nproxy\n{run}\n");
+    std::fs::create_dir_all(folder.join("ttyS1-115200")).unwrap();
+    let entry = folder.join("ttyS1-115200/host1001.conf");
+    std::fs::write(&entry, "an entry\n").unwrap();
+    let sum = Command::new("sha256sum")
+        .arg(&entry)
+        .output()
+        .unwrap()
+        .stdout;
+    let digest = String::from_utf8(sum).unwrap()[..64].to_owned();
+    let record = state.join(format!("host1001.{digest}.entry"));
+    let soon = format!(
+        "format=1\nrun={run}\ndigest={digest}\nentry={}\nproxy=p\nperiod-ms=7200000\nboot=b\nuptime-ms=1\nend=1\n",
+        entry.display()
+    );
     let renewed = |what: &str| {
         let end = Instant::now() + PATIENCE;
-        while std::fs::read_to_string(&deadline).unwrap() == soon {
+        while std::fs::read_to_string(&record).unwrap() == soon {
             assert!(Instant::now() < end, "not renewed {what}");
             std::thread::sleep(Duration::from_millis(50));
         }
     };
     let watch = |id: u32, began: &str| {
-        std::fs::write(&deadline, &soon).unwrap();
+        std::fs::write(&record, &soon).unwrap();
         Command::new(env!("CARGO_BIN_EXE_wreimage"))
             .env("HOME", home)
             .args(["watch", &id.to_string(), began, "--site", &file])

@@ -95,8 +95,9 @@ pub(crate) async fn check(site: &Site, host: Option<&str>) -> Vec<CheckLine> {
             Err(fault) => lines.push(CheckLine::fault(&system, Err(fault))),
         }
     }
-    if let Some(caution) = site.lease_caution() {
-        lines.push(CheckLine::of("lease", Ok(caution)));
+    if let Some(why) = site.unordered() {
+        let message = format!("controllers are not ordered: {why}");
+        lines.push(CheckLine::of("lease", Ok(message)));
     }
     match host.map(|host| site.target(host)) {
         Some(Ok(target)) => lines.extend(check_host(site, &target).await),

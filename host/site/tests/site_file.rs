@@ -126,25 +126,26 @@ fn the_lease_is_kept_where_dhcp_is_live() {
     };
     let here = load(dhcp);
     assert!(here.lease().is_some());
-    assert!(
-        here.lease_caution()
-            .unwrap()
-            .contains("runs of this machine")
-    );
+    assert!(here.unordered().unwrap().contains("only its own runs"));
     let far = load(&format!(
         "{dhcp}[dhcp.server]\nhost = \"install1001\"\nkey = \"k\"\nknown-hosts = \"k\"\n"
     ));
-    assert!(far.lease().is_some() && far.lease_caution().is_none());
+    assert!(far.lease().is_some() && far.unordered().is_none());
     let none = load(&format!("{dhcp}[lease]\nprovider = \"none\"\n"));
     assert!(none.lease().is_none());
-    assert!(none.lease_caution().unwrap().contains("not ordered"));
+    assert!(none.unordered().unwrap().contains("another state folder"));
     let without = load(
         "[remote]\nprovider = \"russh\"\n[remote.production]\nkey = \"k\"\nknown-hosts = \"k\"\n",
     );
     assert!(without.lease().is_none());
-    assert!(without.lease_caution().unwrap().contains("not ordered"));
+    assert!(
+        without
+            .unordered()
+            .unwrap()
+            .contains("another state folder")
+    );
     let lab = load("");
-    assert!(lab.lease().is_none() && lab.lease_caution().is_none());
+    assert!(lab.lease().is_none() && lab.unordered().is_none());
 }
 
 #[test]

@@ -167,6 +167,12 @@ impl Lease for InstallServerLease {
         async move {
             let fqdn = &request.claim.host.fqdn;
             Self::name(fqdn)?;
+            if request.claim.token.0.is_empty() {
+                return Err(LeaseError::Folder(
+                    "this machine gives no random numbers (/dev/urandom), so no claim can be named"
+                        .to_owned(),
+                ));
+            }
             let over = request.over.as_ref().map(|token| encode(&token.0));
             let script = claim::set(self.0.script("acquire"), &request.claim)
                 .set("identities", &identities(&request.claim.host))

@@ -70,24 +70,22 @@ impl Site {
 
     /// Why controllers are not ordered here, or only those of one machine; for consent and `site check`. `None` when they
     /// are, and where nothing is live.
-    pub fn lease_caution(&self) -> Option<String> {
+    pub fn unordered(&self) -> Option<String> {
         let is_live = self.choices().values().any(|it| *it == Choice::Live);
-        match &self.shared {
-            Some(shared) if shared.lease.is_none() => Some(
-                "Controllers are not ordered: [lease] has provider = \"none\". A run of another state folder can change this \
-                 host at the same time."
-                    .to_owned(),
-            ),
-            Some(shared) if shared.server.is_here() => Some(
-                "The install server is this machine, so the lease orders only the runs of this machine.".to_owned(),
-            ),
-            Some(_) => None,
-            None if is_live => Some(
-                "Controllers are not ordered: `dhcp` is not live, so there is no install server that keeps a lease. A run of \
-                 another state folder can change this host at the same time."
-                    .to_owned(),
-            ),
-            None => None,
-        }
+        let why = match &self.shared {
+            Some(shared) if shared.lease.is_none() => "[lease] has provider = \"none\"",
+            Some(shared) if shared.server.is_here() => {
+                return Some(
+                    "the install server is this machine, so only its own runs are ordered"
+                        .to_owned(),
+                );
+            }
+            Some(_) => return None,
+            None if is_live => "`dhcp` is not live, so no install server keeps a lease",
+            None => return None,
+        };
+        Some(format!(
+            "{why}; a run of another state folder can change this host at the same time"
+        ))
     }
 }

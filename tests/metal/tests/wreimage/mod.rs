@@ -51,6 +51,9 @@ impl Site {
         std::fs::write(folder.join("inventory.toml"), inventory)?;
         let file = folder.join("site.toml");
         std::fs::write(&file, self.text(rig, &password))?;
+        if !self.dhcp_from_lab {
+            settle_lease(rig, &file)?;
+        }
         Ok(file)
     }
 
@@ -67,6 +70,7 @@ impl Site {
             format!(
                 "[dhcp]\nprovider = \"dhcpincludes\"\nfolder = {folder:?}\nexpiry = \"none\"\ninclude = [{include:?}, \"-r\", \"commit\"]\n\
                  running = [{systemctl:?}, \"is-active\", {service:?}]\nstarted = {status:?}\n\
+                 [lease]\nttl = \"60s\"\n\
                  [dhcp.server]\nhost = \"10.64.255.2\"\nuser = \"root\"\nkey = {key:?}\nknown-hosts = {known:?}\n\
                  [dhcp.boot.pxelinux-http]\n\
                  pathprefix = \"http://10.64.255.2/tftpboot/{{distribution}}-{{media}}/\"\n",
@@ -195,6 +199,30 @@ fn program(rig: &Rig) -> Result<Command> {
         )
         .env("HOME", rig.directory());
     Ok(command)
+}
+
+/// Creates the lease folder of the install server, once, as if that had been long ago: no run acquires a host for one time
+/// to live after it.
+fn settle_lease(rig: &Rig, site: &Path) -> Result<()> {
+    let folder = rig
+        .install_server()
+        .automation()
+        .join(".wreimage-lease/folder");
+    if folder.exists() {
+        return Ok(());
+    }
+    let mut command = program(rig)?;
+    command.args(["lock", "init", "--site"]).arg(site);
+    let output = run_any(&command, Duration::from_secs(60))?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(output.status.success(), "no lease folder: {said}");
+    let text = std::fs::read_to_string(&folder)?;
+    let lines = text.lines().map(|line| match line.split_once('=') {
+        Some(("uptime-ms", _)) => "uptime-ms=0\n".to_owned(),
+        _ => format!("{line}\n"),
+    });
+    std::fs::write(&folder, lines.collect::<String>())?;
+    Ok(())
 }
 
 fn begin(rig: &Rig, site: &Site) -> Result<Command> {

@@ -1,6 +1,6 @@
 //! What must hold at each step of a schedule, and what disturbs it.
 
-use super::parts::Dice;
+use super::parts::Act;
 use super::parts::Run;
 use super::requests::{controller, held, host, request};
 use super::rig::TTL;
@@ -123,35 +123,35 @@ impl Schedule {
         }
     }
 
-    pub(super) async fn disturb(&mut self) {
-        match self.dice.below(5) {
-            0 => {
+    pub(super) fn disturb(&mut self, act: Act) {
+        match act {
+            Act::BackUp => {
                 self.rig.back_up();
                 self.note("the lease folder is backed up".to_owned());
             }
-            1 => {
+            Act::Restore if self.rig.restore() => {
+                self.is_disturbed = true;
+                self.note("the lease folder is restored".to_owned());
+            }
+            Act::Lose => {
                 self.rig.lose();
                 self.is_disturbed = true;
                 self.note("the lease folder is lost".to_owned());
             }
-            2 if self.rig.restore() => {
-                self.is_disturbed = true;
-                self.note("the lease folder is restored".to_owned());
-            }
-            3 => {
-                let seen = self.rig.lease.observe(&host("host1.lab1.test")).await;
-                if let Some(it) = seen.ok().and_then(|seen| seen.claims.first().cloned()) {
-                    let broken = self
-                        .rig
-                        .lease
-                        .break_claim(&it.claim.host.fqdn, &it.claim.token)
-                        .await;
-                    self.is_disturbed |= broken.is_ok();
-                    self.note(format!("an operator breaks {}: {broken:?}", it.claim.token));
-                }
-            }
             _ => {}
         }
+    }
+
+    /// An operator breaks the claim that is shown.
+    pub(super) async fn break_claim(&mut self) {
+        let seen = self.rig.lease.observe(&host("host1.lab1.test")).await;
+        let Some(it) = seen.ok().and_then(|seen| seen.claims.first().cloned()) else {
+            return;
+        };
+        let (fqdn, token) = (&it.claim.host.fqdn, &it.claim.token);
+        let broken = self.rig.lease.break_claim(fqdn, token).await;
+        self.is_disturbed |= broken.is_ok();
+        self.note(format!("an operator breaks {token}: {broken:?}"));
     }
 
     /// Everybody has died. Commands that exist let a new run have the machine.
@@ -165,7 +165,6 @@ impl Schedule {
         let _ = self.rig.lease.0.create(Some(ttl)).await;
         self.rig.pass(TTL + 10);
         self.runs = vec![None, None, None];
-        self.dice = Dice(1);
         let seen = self.rig.lease.observe(&host("host1.lab1.test")).await;
         let seen = seen.map_err(|error| format!("invariant 5: no one can observe: {error}"))?;
         let there = seen.claims.first();

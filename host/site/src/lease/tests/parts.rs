@@ -2,15 +2,21 @@
 
 use super::requests::host;
 use super::way::Fate;
-use wreimage_capability::lease::{Acquire, ControllerId, HeldClaim, JournalMark, Token};
+use wreimage_capability::lease::{
+    Acquire, ControllerId, HeldClaim, JournalMark, LeaseResult, Token,
+};
 
 /// Numbers that look random, the same for the same seed.
-pub(super) struct Dice(pub(super) u64);
+pub(super) struct Dice {
+    pub(super) seed: u64,
+    /// Whether messages are lost or late, and scripts killed or stopped.
+    pub(super) faults: bool,
+}
 
 impl Dice {
     pub(super) fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut it = self.0;
+        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut it = self.seed;
         it = (it ^ (it >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         it = (it ^ (it >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (it ^ (it >> 31)) % end
@@ -23,6 +29,7 @@ impl Dice {
     pub(super) fn fate(&mut self) -> Fate {
         let at = u32::try_from(1 + self.below(7)).unwrap();
         match self.below(16) {
+            _ if !self.faults => Fate::Deliver,
             0 | 1 => Fate::LoseAnswer,
             2 => Fate::LoseRequest,
             3 => Fate::Late,
@@ -47,34 +54,52 @@ pub(super) enum Act {
     Copy,
     CatchUp,
     Restart,
-    Disturb,
+    BackUp,
+    Lose,
+    Restore,
+    Break,
     Pass,
 }
 
 /// What happens how often in a schedule.
-pub(super) struct Theme(Vec<Act>);
+#[derive(Debug, Clone)]
+pub(super) struct Theme {
+    acts: Vec<Act>,
+    pub(super) faults: bool,
+}
 
 impl Theme {
+    /// Everything, with an emphasis that the seed chooses.
     pub(super) fn of(seed: u64) -> Self {
         use Act::{
-            CatchUp, Copy, Crash, Disturb, Go, Pass, Publish, Release, Renew, Restart, Sleep,
-            Withdraw,
+            BackUp, Break, CatchUp, Copy, Crash, Go, Lose, Pass, Publish, Release, Renew, Restart,
+            Restore, Sleep, Withdraw,
         };
         let mut acts = vec![Go, Go, Go, Go, Pass, Pass];
         acts.extend(match seed % 5 {
             0 => vec![
-                Renew, Publish, Withdraw, Release, Sleep, Crash, Copy, CatchUp, Restart, Disturb,
+                Renew, Publish, Withdraw, Release, Sleep, Crash, Copy, CatchUp, Restart, Break,
             ],
             1 => vec![Sleep, Sleep, Pass, Pass, Go, Go, Restart],
-            2 => vec![Publish, Publish, Publish, CatchUp, Pass, Sleep, Withdraw],
-            3 => vec![Disturb, Disturb, Disturb, Release, Pass, Renew],
+            2 => vec![
+                Publish, Publish, Publish, CatchUp, CatchUp, Pass, Sleep, Withdraw,
+            ],
+            3 => vec![BackUp, Restore, Lose, Break, Release, Pass, Renew],
             _ => vec![Copy, Copy, Crash, Crash, Pass, Go, Go],
         });
-        Theme(acts)
+        Theme { acts, faults: true }
+    }
+
+    /// Only these, and nothing is lost but what a publication sends late.
+    pub(super) fn only(acts: &[Act]) -> Self {
+        Theme {
+            acts: acts.to_vec(),
+            faults: false,
+        }
     }
 
     pub(super) fn pick(&self, dice: &mut Dice) -> Act {
-        self.0[dice.index(self.0.len() as u64)]
+        self.acts[dice.index(self.acts.len() as u64)]
     }
 }
 
@@ -119,5 +144,13 @@ impl Run {
 
     pub(super) fn holds(&self, now: u64) -> bool {
         self.is_alive && self.valid_until.is_some_and(|until| now < until)
+    }
+}
+
+/// An answer for the trace.
+pub(super) fn shown<T>(answer: &LeaseResult<T>) -> String {
+    match answer {
+        Ok(_) => "confirmed".to_owned(),
+        Err(error) => error.to_string(),
     }
 }

@@ -1,13 +1,14 @@
 //! Seeded schedules against the real scripts, and against scripts from which one part is taken out.
 
+use super::parts::{Act, Theme};
 use super::rig::Edit;
 use super::schedule::Schedule;
 
-const STEPS: u32 = 40;
+const STEPS: u32 = 30;
 
 /// Plays one schedule; its violation and its trace.
-async fn play(seed: u64, edits: &[Edit]) -> Result<(), String> {
-    let mut schedule = Schedule::new(seed, edits).await;
+async fn play(seed: u64, edits: &[Edit], theme: Theme) -> Result<(), String> {
+    let mut schedule = Schedule::new(seed, edits, theme).await;
     let played = schedule.play(STEPS).await;
     played.map_err(|why| format!("seed {seed}: {why}\n{}", schedule.trace.join("\n")))
 }
@@ -23,7 +24,7 @@ async fn no_schedule_violates_an_invariant() {
     let halves = [0, 1].map(|half| {
         tokio::spawn(async move {
             for seed in (0..seeds()).filter(|seed| seed % 2 == half) {
-                play(seed, &[]).await?;
+                play(seed, &[], Theme::of(seed / 2)).await?;
             }
             Ok::<(), String>(())
         })
@@ -35,37 +36,42 @@ async fn no_schedule_violates_an_invariant() {
     }
 }
 
-/// With this part taken out an invariant is violated; the seeds that show it are tried first.
-async fn violated(edits: &[Edit], first: &[u64]) {
-    let more = 0..100;
-    for seed in first.iter().copied().chain(more) {
-        if let Err(violation) = play(seed, edits).await {
-            let line = violation.lines().next().unwrap_or_default().to_owned();
-            println!("{line}");
-            assert!(line.contains("invariant"), "{violation}");
-            return;
+/// With this part taken out one of these invariants is violated, and with it none is, by the same schedule.
+async fn is_needed(edits: &[Edit], acts: &[Act], first: u64, invariants: &[&str]) {
+    for seed in first..first + 60 {
+        let Err(violation) = play(seed, edits, Theme::only(acts)).await else {
+            continue;
+        };
+        let line = violation.lines().next().unwrap_or_default().to_owned();
+        println!("{line}");
+        assert!(invariants.iter().any(|it| line.contains(it)), "{violation}");
+        if let Err(violation) = play(seed, &[], Theme::only(acts)).await {
+            panic!("with the whole scripts too: {violation}");
         }
+        return;
     }
     panic!("no schedule notices that this is missing: {edits:?}");
 }
 
 #[tokio::test]
-#[ignore = "searches for minutes"]
 async fn the_compared_token_is_needed() {
     let edits = [(
         "[ \"$c_token\" != \"$3\" ] || [ \"$c_run\" != \"$2\" ]",
         "false",
     )];
-    violated(&edits, &[]).await;
+    let acts = [Act::Go, Act::Go, Act::Go, Act::Pass, Act::Sleep];
+    is_needed(&edits, &acts, 0, &["invariant 1", "invariant 2"]).await;
 }
 
 #[tokio::test]
 async fn the_judgement_under_the_lock_is_needed() {
-    violated(&[("    judge_request\n", "    acquisition=0\n")], &[]).await;
+    let edits = [("    judge_request\n", "    acquisition=0\n")];
+    let acts = [Act::Go, Act::Go, Act::Go, Act::Pass];
+    let invariants = ["invariant 1", "invariant 2", "invariant 6"];
+    is_needed(&edits, &acts, 0, &invariants).await;
 }
 
 #[tokio::test]
-#[ignore = "searches for minutes"]
 async fn the_length_of_the_journal_is_needed() {
     let edits = [
         ("[ \"$4\" -lt \"$c_length\" ]", "false"),
@@ -82,21 +88,46 @@ async fn the_length_of_the_journal_is_needed() {
             "true",
         ),
     ];
-    violated(&edits, &[]).await;
+    let acts = [
+        Act::Go,
+        Act::Go,
+        Act::Go,
+        Act::Go,
+        Act::Pass,
+        Act::Crash,
+        Act::Copy,
+    ];
+    is_needed(&edits, &acts, 0, &["invariant 4"]).await;
 }
 
 #[tokio::test]
-#[ignore = "searches for minutes"]
 async fn the_inode_of_the_folder_is_needed() {
-    violated(&[("[ \"${identity%:*}\" = \"$f_identity\" ]", "true")], &[]).await;
+    let edits = [("[ \"${identity%:*}\" = \"$f_identity\" ]", "true")];
+    let acts = [
+        Act::Go,
+        Act::Go,
+        Act::Go,
+        Act::BackUp,
+        Act::Restore,
+        Act::Release,
+    ];
+    is_needed(&edits, &acts, 0, &["invariant 1", "invariant 2"]).await;
 }
 
 #[tokio::test]
-#[ignore = "searches for minutes"]
 async fn the_check_of_the_claim_inside_publish_is_needed() {
     let edits = [(
         "        open_lease\n        confirm_claim\n        close_lease\n",
         "        true\n",
     )];
-    violated(&edits, &[]).await;
+    let acts = [
+        Act::Go,
+        Act::Go,
+        Act::Publish,
+        Act::Publish,
+        Act::Pass,
+        Act::Sleep,
+        Act::CatchUp,
+    ];
+    is_needed(&edits, &acts, 0, &["invariant 3"]).await;
 }

@@ -1,12 +1,12 @@
 //! A seeded schedule of two controllers, a copy of a state folder and one server, and what must hold at each step.
 
-use super::parts::{Act, Dice, Run, Theme};
+use super::parts::{Act, Dice, Run, Theme, shown};
 use super::requests::{controller, host};
 use super::rig::{Edit, Rig, TTL};
 use super::way::Fate;
 use std::collections::BTreeMap;
 use wreimage_capability::lease::{
-    Acquire, Claim, ClaimState, FORMAT, JournalMark, Lease, LeaseError, LeaseResult, Right, Token,
+    Acquire, Claim, ClaimState, FORMAT, JournalMark, Lease, LeaseError, Right, Token,
 };
 
 /// Plays schedules.
@@ -31,13 +31,16 @@ pub(super) struct Schedule {
 pub(super) type Checked = Result<(), String>;
 
 impl Schedule {
-    pub(super) async fn new(seed: u64, edits: &[Edit]) -> Self {
+    pub(super) async fn new(seed: u64, edits: &[Edit], theme: Theme) -> Self {
         Schedule {
             rig: Rig::new(edits).await,
-            dice: Dice(seed),
+            dice: Dice {
+                seed,
+                faults: theme.faults,
+            },
             runs: vec![None, None, None],
             tokens: 0,
-            theme: Theme::of(seed),
+            theme,
             order: BTreeMap::new(),
             last: 0,
             made: Vec::new(),
@@ -65,7 +68,8 @@ impl Schedule {
     async fn step(&mut self) -> Checked {
         let at = self.dice.index(3);
         let is_alive = self.runs[at].as_ref().is_some_and(|run| run.is_alive);
-        match self.theme.pick(&mut self.dice) {
+        let act = self.theme.pick(&mut self.dice);
+        match act {
             Act::Go if !is_alive => self.enter(at).await,
             Act::Go => self.change(at).await,
             Act::Renew if is_alive => self.renew(at).await,
@@ -100,8 +104,12 @@ impl Schedule {
                 self.note("the server restarts".to_owned());
                 Ok(())
             }
-            Act::Disturb => {
-                self.disturb().await;
+            Act::BackUp | Act::Lose | Act::Restore => {
+                self.disturb(act);
+                Ok(())
+            }
+            Act::Break => {
+                self.break_claim().await;
                 Ok(())
             }
             _ => {
@@ -386,12 +394,5 @@ impl Schedule {
             claim.token,
             shown(&answer)
         ));
-    }
-}
-
-fn shown<T>(answer: &LeaseResult<T>) -> String {
-    match answer {
-        Ok(_) => "confirmed".to_owned(),
-        Err(error) => error.to_string(),
     }
 }
