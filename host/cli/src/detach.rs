@@ -138,6 +138,6 @@ async fn start(
         "process {} goes on in the background; to see it: wreimage attach {id}; to cancel it: wreimage cancel {id}",
         child.id()
     ));
-    crate::print(&format!("{id}\n"))?;
+    tell::own(&format!("{id}\n"))?;
     Ok(Exit::Success)
 }

@@ -189,7 +189,7 @@ pub fn conclude(session: &Session, driven: &Driven) -> Result<Exit, Failure> {
 pub fn tell_end(session: &Session, driven: &Driven) -> Result<Exit, Failure> {
     let report = &driven.report;
     if session.output == crate::arguments::Output::Text {
-        crate::print(&tell::plain(&face::report(report)))?;
+        tell::page(&face::report(report))?;
     }
     if report.ending.outcome == "paused" {
         let run = &report.run;

@@ -4,10 +4,9 @@ use crate::arguments::{BreakLock, Output, Runs};
 use crate::exit::{Exit, Failure};
 use crate::look;
 use crate::surroundings::state_of;
-use crate::tell;
+use crate::tell::{self, Page};
 use jiff::Timestamp;
 use serde_json::json;
-use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 use wreimage_engine::Fence;
@@ -105,33 +104,29 @@ pub fn list(arguments: &Runs) -> Result<Exit, Failure> {
     let held = locks
         .held()
         .map_err(|error| Failure::usage(error.to_string()))?;
-    let mut text = String::new();
+    let mut text = Page::default();
     for lock in held {
         let standing = look::state_of_run(&state, &lock.run);
         let since = i64::try_from(lock.since_ms)
             .ok()
             .and_then(|ms| Timestamp::from_millisecond(ms).ok())
             .unwrap_or_default();
-        // Writing to a string cannot fail.
-        let _ = match arguments.output {
-            Output::Json => writeln!(text, "{}", json!({ "lock": lock, "run": standing })),
-            Output::Text => writeln!(
-                text,
-                "{:<24} {:<42} {:<10} on {:<16} since {} {:<6} {}",
+        match arguments.output {
+            Output::Json => text.json(&json!({ "lock": lock, "run": standing })),
+            Output::Text => text.line(format!("{:<24} {:<42} {:<10} on {:<16} since {} {:<6} {}",
                 lock.name,
                 lock.run,
                 lock.actor,
                 lock.controller,
                 since.strftime("%Y-%m-%d %H:%M:%S"),
                 lock.pulse,
-                standing.unwrap_or_default()
-            ),
-        };
+                standing.unwrap_or_default())),
+        }
     }
     if text.is_empty() && arguments.output == Output::Text {
         tell::line("no run holds a lock");
     }
-    crate::print(&tell::plain(&text))?;
+    tell::page(&text)?;
     Ok(Exit::Success)
 }
 

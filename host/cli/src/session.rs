@@ -3,7 +3,7 @@
 use crate::arguments::Output;
 use crate::face::{self, Face};
 use crate::hosts::Hosts;
-use crate::tell;
+use crate::tell::{self, Prompt};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
@@ -241,7 +241,7 @@ pub enum Asked {
 impl Keyboard {
     /// Waits until no other prompt has the screen, shows this one, and reads a line. What was typed before is not meant as
     /// an answer to it. `None` at the end of the input.
-    pub async fn ask(&self, face: &Arc<dyn Face>, prompt: &str) -> Option<String> {
+    pub async fn ask(&self, face: &Arc<dyn Face>, prompt: &Prompt) -> Option<String> {
         match self.ask_unless(face, prompt, || false).await {
             Asked::Typed(line) => Some(line),
             Asked::Nothing | Asked::NotNeeded => None,
@@ -252,7 +252,7 @@ impl Keyboard {
     pub async fn ask_unless(
         &self,
         face: &Arc<dyn Face>,
-        prompt: &str,
+        prompt: &Prompt,
         is_settled: impl FnOnce() -> bool + Send,
     ) -> Asked {
         let mut lines = self.lines.lock().await;
@@ -263,7 +263,7 @@ impl Keyboard {
         while lines.try_recv().is_ok() {}
         face.pause();
         let _resume = Resume(face);
-        tell::prompt(prompt);
+        prompt.show();
         match lines.recv().await {
             Some(line) => Asked::Typed(line),
             None => Asked::Nothing,
