@@ -146,6 +146,14 @@ impl Failure {
         }
     }
 
+    /// It waits for somebody as it did before.
+    pub fn paused(message: impl Into<String>) -> Self {
+        Failure {
+            exit: Exit::Paused,
+            message: message.into(),
+        }
+    }
+
     /// The host failed.
     pub fn internal(message: impl Into<String>) -> Self {
         Failure {

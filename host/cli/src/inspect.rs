@@ -48,18 +48,22 @@ fn text(guest: &Guest) -> Page {
     out.line(format!("  size     {} bytes", guest.size()));
     out.line(format!("  changes  {}", changes(description.mutates)));
     if guest.own_digest() != guest.digest() {
-        out.line(format!("  without  sha256 {} is the guest itself",
-            guest.own_digest()));
+        out.line(format!(
+            "  without  sha256 {} is the guest itself",
+            guest.own_digest()
+        ));
     }
     can_call(&mut out, guest.imports());
     for plug in guest.plugs() {
         let description = &plug.description;
         out.gap();
-        out.line(format!("With {}",
+        out.line(format!(
+            "With {}",
             tell::one_line(&format!(
                 "{} {}: {}",
                 description.name, description.version, description.summary
-            ))));
+            ))
+        ));
         out.line(format!("  sha256   {}", plug.digest));
         out.line(format!("  size     {} bytes", plug.size));
         out.line(format!("  changes  {}", changes(description.mutates)));
@@ -91,9 +95,11 @@ fn text(guest: &Guest) -> Page {
             (None, true) => " [mandatory]".to_owned(),
             (None, false) => String::new(),
         };
-        out.line(format!("  {:<24} {}{note}",
+        out.line(format!(
+            "  {:<24} {}{note}",
             format!("{short}--{}{value}", option.name),
-            option.help));
+            option.help
+        ));
     }
     out
 }

@@ -113,14 +113,16 @@ pub fn list(arguments: &Runs) -> Result<Exit, Failure> {
             .unwrap_or_default();
         match arguments.output {
             Output::Json => text.json(&json!({ "lock": lock, "run": standing })),
-            Output::Text => text.line(format!("{:<24} {:<42} {:<10} on {:<16} since {} {:<6} {}",
+            Output::Text => text.line(format!(
+                "{:<24} {:<42} {:<10} on {:<16} since {} {:<6} {}",
                 lock.name,
                 lock.run,
                 lock.actor,
                 lock.controller,
                 since.strftime("%Y-%m-%d %H:%M:%S"),
                 lock.pulse,
-                standing.unwrap_or_default())),
+                standing.unwrap_or_default()
+            )),
         }
     }
     if text.is_empty() && arguments.output == Output::Text {

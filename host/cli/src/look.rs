@@ -39,24 +39,14 @@ pub fn find(state: &Path, given: &str) -> Result<String, Failure> {
 
 /// The ids of all runs, the oldest first: they begin with the time.
 pub fn ids(state: &Path) -> Result<Vec<String>, Failure> {
-    let folder = state.join("runs");
-    let read = match std::fs::read_dir(&folder) {
-        Ok(read) => read,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => {
-            return Err(Failure::usage(format!(
-                "{} cannot be read: {error}",
-                folder.display()
-            )));
-        }
-    };
-    let mut ids: Vec<String> = read
-        .filter_map(Result::ok)
-        .filter(|entry| entry.path().join("journal.db").is_file())
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .collect();
-    ids.sort_unstable();
-    Ok(ids)
+    match wreimage_journal::runs(state) {
+        Ok(ids) => Ok(ids),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(Failure::usage(format!(
+            "the runs in {} cannot be read: {error}",
+            state.display()
+        ))),
+    }
 }
 
 /// A journal that cannot be read as a failure of the program.

@@ -25,6 +25,7 @@ mod look;
 mod many;
 mod new;
 mod notice;
+mod own_site;
 mod prompt;
 mod resume;
 mod retention;

@@ -231,11 +231,13 @@ fn conclude(session: &Session, batch: &Batch, mut done: Vec<Done>) -> Result<Exi
     text.line(format!("{} hosts, {well} done", lines.len()));
     for line in &lines {
         let word = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
-        text.line(format!("  {:<12} {:<10} {:>8}  {}",
+        text.line(format!(
+            "  {:<12} {:<10} {:>8}  {}",
             word("host"),
             word("outcome"),
             words::duration(line["took_ms"].as_u64().unwrap_or(0)),
-            words::short(&word("summary"))));
+            words::short(&word("summary"))
+        ));
         if let Some(run) = line["run"].as_str() {
             text.line(format!("               {run}"));
         }

@@ -129,7 +129,9 @@ pub async fn typed(
         }
         prompt.above = Page::default();
         let keys = keys(question).join(", ");
-        prompt.above.line(format!("Answer one of: {}", one_line(&keys)));
+        prompt
+            .above
+            .line(format!("Answer one of: {}", one_line(&keys)));
     }
     None
 }

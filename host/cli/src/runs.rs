@@ -25,14 +25,16 @@ pub fn runs(arguments: &Runs) -> Result<Exit, Failure> {
         let Some(standing) = standing else { continue };
         match arguments.output {
             Output::Json => text.json(&json!(standing)),
-            Output::Text => text.line(format!("{:<42} {:<12} {:<10} {:<10} {:<10} {:>8}  {}",
+            Output::Text => text.line(format!(
+                "{:<42} {:<12} {:<10} {:<10} {:<10} {:>8}  {}",
                 standing.run,
                 standing.host,
                 standing.state,
                 standing.guest,
                 standing.actor,
                 age(&id),
-                doing(&standing))),
+                doing(&standing)
+            )),
         }
     }
     if text.is_empty() && arguments.output == Output::Text {

@@ -27,6 +27,8 @@ pub struct Session {
     pub yes: Option<Hosts>,
     /// Consent was given to all hosts at the terminal.
     pub agreed: AtomicBool,
+    /// Another site file than the recorded one was confirmed.
+    pub changed_site: AtomicBool,
     pub keyboard: Keyboard,
     runs: Mutex<Vec<Running>>,
     cancelled: AtomicBool,
@@ -62,6 +64,7 @@ impl Session {
             hosts,
             yes,
             agreed: AtomicBool::new(false),
+            changed_site: AtomicBool::new(false),
             keyboard: Keyboard::default(),
             runs: Mutex::default(),
             cancelled: AtomicBool::new(false),

@@ -62,8 +62,10 @@ fn show_batch(state: &Path, batch: &Batch, output: Output) -> Result<Exit, Failu
             Standing::of(entries, driver.as_deref()).filter(|it| it.host == *host)
         });
         let word = standing.as_ref().map_or("not begun", |it| &it.state);
-        text.line(format!("  {host:<12} {word:<10} {}",
-            standing.as_ref().map(doing).unwrap_or_default()));
+        text.line(format!(
+            "  {host:<12} {word:<10} {}",
+            standing.as_ref().map(doing).unwrap_or_default()
+        ));
         if let Some(standing) = &standing {
             text.line(format!("               {}", standing.run));
         }
@@ -84,16 +86,12 @@ fn show_batch(state: &Path, batch: &Batch, output: Output) -> Result<Exit, Failu
     Ok(Exit::Success)
 }
 
-fn tell_run(
-    text: &mut Page,
-    standing: &Standing,
-    entries: &[Entry],
-    calls: bool,
-    state: &Path,
-) {
+fn tell_run(text: &mut Page, standing: &Standing, entries: &[Entry], calls: bool, state: &Path) {
     text.line(format!("{}: {}", standing.run, standing.state));
-    text.line(format!("  {} on {} of site {}, by {}, begun {}",
-        standing.guest, standing.host, standing.site, standing.actor, standing.began));
+    text.line(format!(
+        "  {} on {} of site {}, by {}, begun {}",
+        standing.guest, standing.host, standing.site, standing.actor, standing.began
+    ));
     for plug in look::header_of(entries).map_or(&[][..], |header| &header.plugs) {
         let (name, version, digest) = (&plug.name, &plug.version, &plug.digest);
         text.line(format!("  with {name} {version}, sha256 {digest}"));
@@ -109,8 +107,10 @@ fn tell_run(
         && header.resumable
         && !standing.locked
     {
-        text.line(format!("  WARNING: without a lock: nothing kept other runs from {}",
-            standing.host));
+        text.line(format!(
+            "  WARNING: without a lock: nothing kept other runs from {}",
+            standing.host
+        ));
     }
     let blobs = state.join("runs").join(&standing.run).join("blobs");
     for entry in entries {
@@ -153,11 +153,13 @@ fn tell_run(
                     Ok(value) => value.to_string(),
                     Err(fault) => format!("! {}: {}", fault.code, fault.message),
                 };
-                text.line(format!("       {} {}{by} {} = {}",
+                text.line(format!(
+                    "       {} {}{by} {} = {}",
                     outcome.call,
                     outcome.function,
                     words::short(&outcome.arguments.to_string()),
-                    words::short(&answer)));
+                    words::short(&answer)
+                ));
             }
             Record::Note {
                 level: level @ (Level::Warning | Level::Failure),

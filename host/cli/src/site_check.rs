@@ -22,9 +22,9 @@ pub async fn check(arguments: &SiteCheck) -> Result<Exit, Failure> {
     for line in &lines {
         match arguments.output {
             Output::Text => text.line(line_of(line)),
-            Output::Json => text.json(
-                &json!({ "what": line.what, "ok": line.ok, "message": line.message }),
-            ),
+            Output::Json => {
+                text.json(&json!({ "what": line.what, "ok": line.ok, "message": line.message }))
+            }
         }
     }
     tell::page(&text)?;

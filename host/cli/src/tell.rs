@@ -5,15 +5,25 @@ use crate::exit::Failure;
 use std::fmt;
 use std::io::{self, Write};
 use wreimage_capability::{Harmless, harmless_json};
+use wreimage_site::without_secrets;
 
 /// Prints a line on stderr. A stderr that went away (a closed terminal, a dead pipe) must not stop a run: its record goes on.
 pub fn line(text: &str) {
-    let _ = writeln!(io::stderr(), "{}", Harmless::line(text));
+    let _ = writeln!(io::stderr(), "{}", shown(text));
 }
 
-/// Text from outside on a single line.
+/// A line as it is printed: without secrets and harmless, in this order, as escapes would hide a secret.
+pub fn shown(text: &str) -> Harmless {
+    Harmless::line(&without_secrets(text))
+}
+
+/// The same on a single line.
 pub fn one_line(text: &str) -> Harmless {
-    Harmless::one_line(text)
+    Harmless::one_line(&without_secrets(text))
+}
+
+fn shown_json(json: &str) -> String {
+    harmless_json(without_secrets(json).into_owned())
 }
 
 /// Lines that are printed together. A line end within one is not the host's: what follows it is marked as its continuation.
@@ -23,13 +33,13 @@ pub struct Page(String);
 impl Page {
     /// Adds a line.
     pub fn line(&mut self, text: impl AsRef<str>) {
-        self.0.push_str(Harmless::line(text.as_ref()).as_str());
+        self.0.push_str(shown(text.as_ref()).as_str());
         self.0.push('\n');
     }
 
     /// Adds JSON as a line.
     pub fn json(&mut self, value: &serde_json::Value) {
-        self.0.push_str(&harmless_json(format!("{value}\n")));
+        self.0.push_str(&shown_json(&format!("{value}\n")));
     }
 
     /// Adds an empty line.
@@ -61,12 +71,12 @@ pub fn page(page: &Page) -> Result<(), Failure> {
 
 /// Prints JSON on stdout, with a line end behind it.
 pub fn json(value: &serde_json::Value) -> Result<(), Failure> {
-    print(&harmless_json(format!("{value}\n")))
+    print(&shown_json(&format!("{value}\n")))
 }
 
 /// Prints JSON on several lines on stdout.
 pub fn pretty_json(value: &serde_json::Value) -> Result<(), Failure> {
-    print(&harmless_json(format!("{value:#}\n")))
+    print(&shown_json(&format!("{value:#}\n")))
 }
 
 /// Prints text of this program on stdout, such as a script for a shell. A reader that went away is no error.

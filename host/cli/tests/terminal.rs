@@ -29,14 +29,21 @@ fn is_harmless(shown: &str) {
     while let Some((before, after)) = rest.split_once('\u{1b}') {
         plain.push_str(before);
         let sequence = after.strip_prefix('[').unwrap_or_else(|| {
-            panic!("an escape that is no control sequence: {:?}", &after[..20.min(after.len())])
+            panic!(
+                "an escape that is no control sequence: {:?}",
+                &after[..20.min(after.len())]
+            )
         });
-        let end = sequence
-            .find(|c: char| c.is_ascii_alphabetic())
-            .unwrap();
+        let end = sequence.find(|c: char| c.is_ascii_alphabetic()).unwrap();
         let (parameters, kind) = (&sequence[..end], &sequence[end..=end]);
         assert!(
-            matches!((parameters, kind), (_, "A" | "B" | "m" | "G") | ("2", "K") | ("" | "0", "K" | "J") | ("?25", "l" | "h")),
+            matches!(
+                (parameters, kind),
+                (_, "A" | "B" | "m" | "G")
+                    | ("2", "K")
+                    | ("" | "0", "K" | "J")
+                    | ("?25", "l" | "h")
+            ),
             "a control sequence of the guest: {parameters}{kind}"
         );
         // A sequence begins a line at most.
@@ -104,10 +111,17 @@ fn at_a_terminal(user: &User, arguments: &[&str]) -> String {
 fn a_guest_cannot_take_over_the_terminal_nor_pass_for_the_host() {
     let user = User::new();
     let guest = fixture("terminal-tricks");
-    let run = ["run", &guest, "--lab", "--host", "host1001", "--speed", "40"];
+    let run = [
+        "run", &guest, "--lab", "--host", "host1001", "--speed", "40",
+    ];
     let shown = at_a_terminal(&user, &run);
     // It was drawn at the bottom, asked, and reported at the end: otherwise this would prove nothing.
-    for word in ["T\\u{1b}]0;owned", "in all", "Question: T", "FAILED: host1001"] {
+    for word in [
+        "T\\u{1b}]0;owned",
+        "in all",
+        "Question: T",
+        "FAILED: host1001",
+    ] {
         assert!(shown.contains(word), "`{word}` is not in {shown}");
     }
     is_harmless(&shown);
@@ -124,7 +138,12 @@ fn nor_can_it_in_lines_and_reports_that_are_kept() {
     assert_eq!(done.code, 50, "{}", done.said());
     is_harmless(&done.out);
     is_harmless(&done.err);
-    let run = user.runs()[0].file_name().unwrap().to_str().unwrap().to_owned();
+    let run = user.runs()[0]
+        .file_name()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .to_owned();
     for command in [
         &["show", &run][..],
         &["show", &run, "--calls"],
@@ -137,7 +156,11 @@ fn nor_can_it_in_lines_and_reports_that_are_kept() {
         &["cleanup", &run, "--speed", "0"],
     ] {
         let done = user.wreimage(command);
-        assert!(done.said().contains("owned"), "{command:?}: {}", done.said());
+        assert!(
+            done.said().contains("owned"),
+            "{command:?}: {}",
+            done.said()
+        );
         is_harmless(&done.out);
         is_harmless(&done.err);
     }

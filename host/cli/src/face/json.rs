@@ -40,7 +40,9 @@ impl Face for Json {
         if let Ok(mut line) = line {
             line.push('\n');
             // A reader that went away does not stop a reimage; the record is in its file.
-            let _ = std::io::stdout().lock().write_all(harmless_json(line).as_bytes());
+            let _ = std::io::stdout()
+                .lock()
+                .write_all(harmless_json(line).as_bytes());
         }
     }
 

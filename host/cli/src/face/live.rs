@@ -69,7 +69,7 @@ impl State {
             1 => ", 1 warning".to_owned(),
             many => format!(", {many} warnings"),
         };
-        Some(Harmless::one_line(&format!(
+        Some(crate::tell::one_line(&format!(
             "{} {}{expected}{why}   [{} in all{warnings}]",
             step.title,
             since(step.began),
@@ -127,7 +127,7 @@ impl Live {
         if self.state().paused {
             crate::tell::line(text);
         } else {
-            let _ = self.screen.println(Harmless::line(text));
+            let _ = self.screen.println(crate::tell::shown(text));
         }
     }
 }

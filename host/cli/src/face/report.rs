@@ -1,8 +1,8 @@
 //! The report at the end of a run, and the plan that a rehearsal yields.
 
 use super::words;
-use serde_json::Value;
 use crate::tell::Page;
+use serde_json::Value;
 use wreimage_engine::{Mutation, Report};
 use wreimage_journal::{Level, Reality, UndoState};
 
@@ -35,12 +35,14 @@ fn write_report(out: &mut Page, report: &Report) {
             0..1000 => String::new(),
             took => format!("  [{}]", words::duration(took)),
         };
-        out.line(format!("  {:<4} {}: {}{}{}{took}",
+        out.line(format!(
+            "  {:<4} {}: {}{}{}{took}",
             words::mark(step.level),
             step.phase,
             step.name,
             words::by(step.component.as_deref()),
-            words::after(&step.text)));
+            words::after(&step.text)
+        ));
         for (name, value) in &step.evidence {
             out.line(format!("         {name}: {}", words::short(value)));
         }
@@ -68,18 +70,22 @@ fn write_report(out: &mut Page, report: &Report) {
             out.line(format!("      {}", reminder.command));
         }
     }
-    out.line(format!("  {} steps, {} calls, {}",
+    out.line(format!(
+        "  {} steps, {} calls, {}",
         report.steps.len(),
         report.calls,
-        words::duration(report.took_ms)));
+        words::duration(report.took_ms)
+    ));
 }
 
 /// Every change in order, with what is known of it.
 fn write_plan(out: &mut Page, report: &Report) {
     out.gap();
-    out.line(format!("Plan for {}: {} changes",
+    out.line(format!(
+        "Plan for {}: {} changes",
         report.host,
-        report.mutations.len()));
+        report.mutations.len()
+    ));
     let mut step = None;
     for (index, mutation) in report.mutations.iter().enumerate() {
         if mutation.step != step {

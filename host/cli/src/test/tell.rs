@@ -53,18 +53,16 @@ impl Teller {
         match self.output {
             Output::Text if passed && self.sweeps => {}
             Output::Text => tell::page(&text(&tried))?,
-            Output::Json => tell::json(
-                &json!({
-                    "event": if self.sweeps { "case" } else { "scenario" },
-                    "scenario": tried.of,
-                    "name": tried.name,
-                    "passed": passed,
-                    "outcome": tried.outcome,
-                    "wrong": tried.wrong,
-                    "took_ms": millis(tried.took),
-                    "again": tried.again,
-                }),
-            )?,
+            Output::Json => tell::json(&json!({
+                "event": if self.sweeps { "case" } else { "scenario" },
+                "scenario": tried.of,
+                "name": tried.name,
+                "passed": passed,
+                "outcome": tried.outcome,
+                "wrong": tried.wrong,
+                "took_ms": millis(tried.took),
+                "again": tried.again,
+            }))?,
         }
         self.results.push(tried);
         Ok(())
@@ -75,9 +73,7 @@ impl Teller {
         match self.output {
             _ if names.is_empty() => Ok(()),
             Output::Text => print(&format!("never judged: {}", names.join("; "))),
-            Output::Json => {
-                tell::json(&json!({ "event": "never-judged", "invariants": names }))
-            }
+            Output::Json => tell::json(&json!({ "event": "never-judged", "invariants": names })),
         }
     }
 
@@ -132,7 +128,11 @@ fn text(tried: &Tried) -> Page {
             &tried.outcome
         }
     ));
-    for wrong in tried.wrong.iter().flat_map(|wrong| wrong.trim_end().lines()) {
+    for wrong in tried
+        .wrong
+        .iter()
+        .flat_map(|wrong| wrong.trim_end().lines())
+    {
         text.line(format!("       {wrong}"));
     }
     if let (Some(again), false) = (&tried.again, tried.wrong.is_empty()) {
