@@ -35,6 +35,7 @@ pub mod remote;
 pub mod run;
 mod snapshot;
 mod table;
+mod words;
 
 pub use bindings::exports::wreimage::guest::guest;
 pub use bindings::plug::exports::wreimage::hooks::plug;
@@ -49,3 +50,4 @@ pub use harmless::{CONTINUED, Harmless, harmless_json, is_shown};
 pub use listing::{ALL, capability, function, link, link_types};
 pub use providers::{Answer, Dispatch, Polled, Providers, Reconciled};
 pub use snapshot::HostSnapshot;
+pub use words::{kebab, word};

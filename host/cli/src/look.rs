@@ -6,7 +6,7 @@ use crate::face::words;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::path::Path;
-use wreimage_journal::{Entry, Header, OpenError, Process, Question, Record};
+use wreimage_journal::{Entry, Header, Mode, OpenError, Process, Question, Record};
 
 /// The full id of the run that is meant.
 pub fn find(state: &Path, given: &str) -> Result<String, Failure> {
@@ -68,6 +68,10 @@ pub struct Standing {
     pub actor: String,
     /// The batch that it is one of.
     pub batch: Option<String>,
+    /// Whether it is a rehearsal: it changes nothing.
+    pub dry_run: bool,
+    /// `live`, `lab`, or the folder of the lab's world.
+    pub mode: Mode,
     /// `running`, `waiting`, `paused`, `lost`, or how it ended.
     pub state: String,
     /// The step that it is in, or stopped in.
@@ -86,6 +90,15 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// What kind of run it is, in a word.
+    pub fn kind(&self) -> &'static str {
+        match (&self.mode, self.dry_run) {
+            (_, true) => "rehearsal",
+            (Mode::Live, false) => "live",
+            (Mode::Lab | Mode::World(_), false) => "lab",
+        }
+    }
+
     pub fn of(entries: &[Entry], driver: Option<&str>) -> Option<Standing> {
         let (first, last) = (entries.first()?, entries.last()?);
         let Record::Header(header) = &first.record else {
@@ -109,6 +122,8 @@ impl Standing {
             actor,
             batch,
             reason,
+            dry_run,
+            mode,
             ..
         } = header.as_ref().clone();
         Some(Standing {
@@ -118,6 +133,8 @@ impl Standing {
             guest,
             actor,
             batch,
+            dry_run,
+            mode,
             state,
             step: last_step(entries),
             question,

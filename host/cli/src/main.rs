@@ -2,6 +2,7 @@
 // What people see goes through `tell`, which makes it harmless.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+mod actor;
 mod answer;
 mod arguments;
 mod attach;
@@ -24,6 +25,7 @@ mod logs;
 mod look;
 mod many;
 mod new;
+mod next;
 mod notice;
 mod own_site;
 mod prompt;

@@ -247,6 +247,9 @@ fn conclude(session: &Session, batch: &Batch, mut done: Vec<Done>) -> Result<Exi
         Some(Ok(driven)) => driven.report.ending.outcome == "paused",
         _ => true,
     });
+    if exit != Exit::Success {
+        tell::line(&format!("next: wreimage show {}", batch.id));
+    }
     if open && begin_can_go_on(batch) {
         tell::line(&format!(
             "to go on with those that wait or were not begun: wreimage resume {}",

@@ -26,9 +26,10 @@ pub fn runs(arguments: &Runs) -> Result<Exit, Failure> {
         match arguments.output {
             Output::Json => text.json(&json!(standing)),
             Output::Text => text.line(format!(
-                "{:<42} {:<12} {:<10} {:<10} {:<10} {:>8}  {}",
+                "{:<42} {:<12} {:<10} {:<10} {:<10} {:<14} {:>8}  {}",
                 standing.run,
                 standing.host,
+                standing.kind(),
                 standing.state,
                 standing.guest,
                 standing.actor,

@@ -157,7 +157,7 @@ impl Session {
                 }
                 (false, true) => {
                     tell::line(&format!(
-                        "stopped at once: nothing was taken back; the record of {run} says what was done"
+                        "stopped at once: nothing was undone; next: wreimage show {run}"
                     ));
                     31
                 }
@@ -166,6 +166,7 @@ impl Session {
         }
         if code == 30 {
             tell::line("stopped at once: nothing was touched");
+            tell::line(&format!("next: {}", crate::next::again()));
         }
         // Between "cancelled" and "waits": it failed, and something is left.
         std::process::exit(if code == 31 { 21 } else { code });

@@ -3,7 +3,7 @@
 use crate::arguments::{Output, Show};
 use crate::batch::Batch;
 use crate::exit::{Exit, Failure};
-use crate::face::words;
+use crate::face::{fields, words};
 use crate::hosts::Hosts;
 use crate::look::{self, Standing};
 use crate::runs::doing;
@@ -87,7 +87,12 @@ fn show_batch(state: &Path, batch: &Batch, output: Output) -> Result<Exit, Failu
 }
 
 fn tell_run(text: &mut Page, standing: &Standing, entries: &[Entry], calls: bool, state: &Path) {
-    text.line(format!("{}: {}", standing.run, standing.state));
+    let rehearsal = if standing.dry_run {
+        " (rehearsal: nothing was changed)"
+    } else {
+        ""
+    };
+    text.line(format!("{}: {}{rehearsal}", standing.run, standing.state));
     text.line(format!(
         "  {} on {} of site {}, by {}, begun {}",
         standing.guest, standing.host, standing.site, standing.actor, standing.began
@@ -150,14 +155,14 @@ fn tell_run(text: &mut Page, standing: &Standing, entries: &[Entry], calls: bool
                     (Origin::Undo, _) => " to take back".to_owned(),
                 };
                 let answer = match &outcome.result {
-                    Ok(value) => value.to_string(),
+                    Ok(value) => fields::in_words(value).to_string(),
                     Err(fault) => format!("! {}: {}", fault.code, fault.message),
                 };
                 text.line(format!(
                     "       {} {}{by} {} = {}",
                     outcome.call,
                     outcome.function,
-                    words::short(&outcome.arguments.to_string()),
+                    words::short(&fields::in_words(&outcome.arguments).to_string()),
                     words::short(&answer)
                 ));
             }

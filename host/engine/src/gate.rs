@@ -10,6 +10,7 @@ use crate::services::{Fence, Observer, WaitPolicy};
 use crate::state::{Component, State};
 use crate::stop::Stop;
 use crate::twin::TwinMaker;
+use jiff::Timestamp;
 use serde_json::Value;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -299,10 +300,9 @@ impl Course {
                 format!("site {}", self.site),
                 format!("this site names no provider for `{}`", function.capability),
             );
-            return Ok(Err(if was_begun {
-                not_repeated(fault)
-            } else {
-                fault
+            return Ok(Err(match open {
+                Some(open) if open.intent.is_some() => self.not_repeated(function, fault, open.since),
+                _ => fault,
             }));
         };
         call.made = self.state().undo.made(function);
@@ -315,9 +315,10 @@ impl Course {
             Effect::Write => {
                 let _mutating = self.mutating.lock().await;
                 let refused = if was_begun {
+                    let since = open.as_ref().and_then(|open| open.since);
                     self.may_repeat(function, arguments, origin)
                         .await?
-                        .map(not_repeated)
+                        .map(|fault| self.not_repeated(function, fault, since))
                 } else {
                     self.cancelled_before(function, origin)
                 };
@@ -344,6 +345,37 @@ impl Course {
             Effect::Read | Effect::Ask | Effect::Note => Ok(self
                 .perform(provider.as_ref(), function, arguments, call)
                 .await),
+        }
+    }
+
+    /// The fault of a call that an earlier process has begun and that is not made again: it was called, and may have had its
+    /// effect. What is left says so too.
+    pub(crate) fn not_repeated(
+        &self,
+        function: &'static Function,
+        fault: Fault,
+        since: Option<Timestamp>,
+    ) -> Fault {
+        let when = since.map_or_else(String::new, |since| {
+            format!(" at {}", since.strftime("%Y-%m-%d %H:%M:%S UTC"))
+        });
+        let known = format!(
+            "{function} was called{when} and was under way when the run was interrupted: it may have had its effect, and may \
+             still be under way"
+        );
+        self.state()
+            .doubts
+            .push(format!("{known}; check {} before anything else is done to it", self.host));
+        if fault.kind == FaultKind::Cancelled {
+            return Fault::cancelled(format!(
+                "the run was cancelled. {known}; it is not called again"
+            ));
+        }
+        Fault {
+            kind: FaultKind::InDoubt,
+            retryable: false,
+            message: format!("{}. {known}", fault.message),
+            ..fault
         }
     }
 
@@ -468,19 +500,6 @@ impl Course {
             observer(function, &outcome.arguments, value);
         }
         Ok(())
-    }
-}
-
-/// A call that was begun is not made again: nothing says that its first try had no effect.
-fn not_repeated(fault: Fault) -> Fault {
-    Fault {
-        kind: FaultKind::InDoubt,
-        retryable: false,
-        message: format!(
-            "{}. It was begun before the run was interrupted, and may have had its effect",
-            fault.message
-        ),
-        ..fault
     }
 }
 

@@ -47,6 +47,7 @@ impl Course {
         open: Option<Open>,
     ) -> Result<Result<Value, Fault>, Stop> {
         let mut open = open.unwrap_or_default();
+        let since = open.since;
         let provider = provider.as_ref();
         let mut next = match open.intent.take() {
             Some(intent) => {
@@ -76,7 +77,7 @@ impl Course {
                     // What was asked and answered was about the try before.
                     open = Open::default();
                     if let Some(fault) = self.may_repeat(function, arguments, origin).await? {
-                        return Ok(Err(fault));
+                        return Ok(Err(self.not_repeated(function, fault, since)));
                     }
                     if origin == Origin::Guest {
                         // What was set for this very restart is not used up, and BMCs forget it within a minute.

@@ -1,6 +1,6 @@
 //! The report at the end of a run, and the plan that a rehearsal yields.
 
-use super::words;
+use super::{fields, words};
 use crate::tell::Page;
 use serde_json::Value;
 use wreimage_engine::{Mutation, Report};
@@ -110,10 +110,10 @@ fn change(mutation: &Mutation) -> String {
     text
 }
 
-/// ` entry={…} mode=Efi`: the arguments as the guest gave them.
+/// ` entry={…} mode=efi`: the arguments as the guest gave them.
 fn arguments(value: &Value) -> String {
     let mut text = String::new();
-    for (name, value) in value.as_object().into_iter().flatten() {
+    for (name, value) in fields::in_words(value).as_object().into_iter().flatten() {
         let value = match value {
             Value::String(word) => word.clone(),
             other => other.to_string(),
