@@ -32,7 +32,11 @@ pub fn kebab(name: &str) -> String {
         if c.is_ascii_uppercase() && !word.is_empty() && !word.ends_with('-') {
             word.push('-');
         }
-        word.push(if c == '_' { '-' } else { c.to_ascii_lowercase() });
+        word.push(if c == '_' {
+            '-'
+        } else {
+            c.to_ascii_lowercase()
+        });
     }
     word
 }

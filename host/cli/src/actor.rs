@@ -7,7 +7,8 @@ const LONGEST: usize = 100;
 /// `alice (uid 0, by sudo as root)`. Variables such as `USER` can say anything, and cron sets none.
 pub fn actor() -> String {
     let uid = uzers::get_current_uid();
-    let account = uzers::get_user_by_uid(uid).map(|user| user.name().to_string_lossy().into_owned());
+    let account =
+        uzers::get_user_by_uid(uid).map(|user| user.name().to_string_lossy().into_owned());
     let sudo = std::env::var("SUDO_USER").ok();
     named(uid, account, sudo)
 }
@@ -33,7 +34,10 @@ mod tests {
         assert_eq!(of(Some("root"), None), "root (uid 0)");
         assert_eq!(of(Some("root"), Some("")), "root (uid 0)");
         assert_eq!(of(Some("root"), Some("root")), "root (uid 0)");
-        assert_eq!(of(Some("root"), Some("alice")), "alice (uid 0, by sudo as root)");
+        assert_eq!(
+            of(Some("root"), Some("alice")),
+            "alice (uid 0, by sudo as root)"
+        );
         assert_eq!(of(None, None), "unknown (uid 0)");
     }
 }

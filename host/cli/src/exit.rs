@@ -98,7 +98,7 @@ pub const HELP: &str = "\
 Exit codes:
    0  done (with warnings too; see --strict)
   10  done with warnings, under --strict
-  20  failed, and everything was taken back
+  20  failed, and every change was undone
   21  failed, and something is left: the report says what
   30  cancelled
   40  refused before anything was touched

@@ -78,8 +78,14 @@ mod tests {
             command_line(words(&["run", "reimage", "--reason", "it's broken"])),
             "wreimage run reimage --reason \"it's broken\""
         );
-        assert_eq!(help_of(words(&["run", "reimage", "--host"])), "wreimage run --help");
-        assert_eq!(help_of(words(&["lock", "break", "x"])), "wreimage lock break --help");
+        assert_eq!(
+            help_of(words(&["run", "reimage", "--host"])),
+            "wreimage run --help"
+        );
+        assert_eq!(
+            help_of(words(&["lock", "break", "x"])),
+            "wreimage lock break --help"
+        );
         assert_eq!(help_of(words(&["no-such"])), "wreimage --help");
     }
 }

@@ -317,9 +317,7 @@ fn site_with_tool(user: &User, script: &str) -> String {
 fn no_piece_of_a_secret_is_left_at_a_cut() {
     for before in [185, 190, 195] {
         let user = User::new();
-        let line = format!(
-            "echo \"$(printf %0{before}d 0)$IPMITOOL_PASSWORD\" >&2; exit 1"
-        );
+        let line = format!("echo \"$(printf %0{before}d 0)$IPMITOOL_PASSWORD\" >&2; exit 1");
         let site = site_with_tool(&user, &line);
         for command in [
             &["run", "bmc-check", "--site", &site, "--host", "host1001"][..],
@@ -365,9 +363,17 @@ fn no_core_is_dumped_and_a_file_that_others_can_read_is_refused() {
     let run = ["run", "bmc-check", "--site", &site, "--host", "host1001"];
     user.wreimage(&run);
     let limits = std::fs::read_to_string(&limit).unwrap();
-    assert!(limits.lines().count() > 0 && limits.lines().all(|it| it == "0"), "{limits}");
+    assert!(
+        limits.lines().count() > 0 && limits.lines().all(|it| it == "0"),
+        "{limits}"
+    );
     let readable = std::os::unix::fs::PermissionsExt::from_mode(0o640);
     std::fs::set_permissions(user.home.path().join("password"), readable).unwrap();
-    user.wreimage(&run).ends_with(40, &["can be read or changed by others", "chmod 600"]);
-    assert_eq!(std::fs::read_to_string(&limit).unwrap(), limits, "it was used");
+    user.wreimage(&run)
+        .ends_with(40, &["can be read or changed by others", "chmod 600"]);
+    assert_eq!(
+        std::fs::read_to_string(&limit).unwrap(),
+        limits,
+        "it was used"
+    );
 }

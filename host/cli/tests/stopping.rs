@@ -236,9 +236,17 @@ fn a_call_that_was_under_way_is_said_to_have_been_made() {
     assert_eq!(child.wait().unwrap().code(), Some(50), "{rest}");
     let done = resume(&user, &run, &[]).ends_with(
         30,
-        &["puppet.first-run was called at ", "may still be under way", "check host1001"],
+        &[
+            "puppet.first-run was called at ",
+            "may still be under way",
+            "check host1001",
+        ],
     );
-    assert!(!done.said().contains("puppet.first-run was not called"), "{}", done.said());
+    assert!(
+        !done.said().contains("puppet.first-run was not called"),
+        "{}",
+        done.said()
+    );
 }
 
 /// A rehearsal is told from a run wherever runs are listed.
@@ -250,11 +258,16 @@ fn a_rehearsal_is_marked_and_its_person_is_the_kernels() {
     let done = user.with(&["runs", "--lab"], &[("USER", "")]);
     assert!(done.out.contains(" rehearsal "), "{}", done.out);
     assert!(done.out.contains("(uid "), "{}", done.out);
-    let listed = user.wreimage(&["runs", "--lab", "--output", "json"]).events();
+    let listed = user
+        .wreimage(&["runs", "--lab", "--output", "json"])
+        .events();
     assert_eq!(listed[0]["dry_run"], true, "{listed:?}");
     assert_eq!(listed[0]["mode"]["kind"], "lab", "{listed:?}");
     let run = listed[0]["run"].as_str().unwrap();
     let shown = user.wreimage(&["show", run, "--lab"]).out;
     let head = shown.lines().next().unwrap();
-    assert!(head.ends_with("(rehearsal: nothing was changed)"), "{shown}");
+    assert!(
+        head.ends_with("(rehearsal: nothing was changed)"),
+        "{shown}"
+    );
 }

@@ -301,7 +301,9 @@ impl Course {
                 format!("this site names no provider for `{}`", function.capability),
             );
             return Ok(Err(match open {
-                Some(open) if open.intent.is_some() => self.not_repeated(function, fault, open.since),
+                Some(open) if open.intent.is_some() => {
+                    self.not_repeated(function, fault, open.since)
+                }
                 _ => fault,
             }));
         };
@@ -363,9 +365,10 @@ impl Course {
             "{function} was called{when} and was under way when the run was interrupted: it may have had its effect, and may \
              still be under way"
         );
-        self.state()
-            .doubts
-            .push(format!("{known}; check {} before anything else is done to it", self.host));
+        self.state().doubts.push(format!(
+            "{known}; check {} before anything else is done to it",
+            self.host
+        ));
         if fault.kind == FaultKind::Cancelled {
             return Fault::cancelled(format!(
                 "the run was cancelled. {known}; it is not called again"

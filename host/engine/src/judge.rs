@@ -35,7 +35,12 @@ pub(crate) fn ending(state: &State, ended: &Ended) -> Ending {
 /// What went wrong behind the guest's verdict, which cannot name it.
 fn warnings_behind(state: &State) -> Vec<String> {
     let own = state.steps_of_guest.unwrap_or(usize::MAX);
-    let steps = state.notes.steps.iter().skip(own).filter(|it| is_unwell(it));
+    let steps = state
+        .notes
+        .steps
+        .iter()
+        .skip(own)
+        .filter(|it| is_unwell(it));
     steps.map(said).collect()
 }
 

@@ -22,5 +22,5 @@ pub use error::KitError;
 pub use language::Language;
 pub use new::{Kind, create};
 pub use toolchain::{Compiler, TARGET, Toolchain, is_scrubbed, scrubbed};
-pub use wit::texts as wit;
 pub use tools::{COMPONENTIZE_PY, COMPONENTIZE_QJS, Tool};
+pub use wit::texts as wit;

@@ -268,7 +268,10 @@ mod tests {
                 let read = read_private(path);
                 assert_eq!(read.is_ok(), is_private, "{mode:o}: {read:?}");
                 if let Err(why) = read {
-                    assert!(why.contains("chmod 600") && !why.contains("hunter2"), "{why}");
+                    assert!(
+                        why.contains("chmod 600") && !why.contains("hunter2"),
+                        "{why}"
+                    );
                 }
             }
         }

@@ -4,8 +4,8 @@ use crate::world::World;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use wreimage_capability::{Fault, word};
 use wreimage_capability::netbox::{DeviceStatus, ScriptEnd, ScriptLine, ScriptResult};
+use wreimage_capability::{Fault, word};
 
 /// The script that copies what Puppet knows of a host into the inventory.
 pub(crate) const IMPORT: &str = "import_server_facts.ImportPuppetDB";

@@ -14,7 +14,7 @@ use wreimage_capability::remote::{
     Answering, Before, Boot, Command, CommandResult, Dmi, Exit, Identity, OsRelease, Provider,
 };
 use wreimage_capability::{
-    Call, Clock, Fault, Function, Patience, Polled, Reconciled, SystemClock, to_millis, word,
+    Call, Clock, Fault, Function, Patience, Polled, Reconciled, SystemClock, to_millis,
 };
 
 /// A login that began while the machine went down hangs until its deadline, and the next boot would be seen only then.
@@ -202,7 +202,7 @@ impl Provider for Remote {
                 format!(
                     "{} cannot be told to reboot: `{program}` ended with {}; correct `remote.reboot` in the site file",
                     self.machine.target.fqdn,
-                    word(&exit)
+                    wreimage_capability::word(&exit)
                 ),
             )),
         }
