@@ -81,9 +81,7 @@ impl State {
         ) {
             self.identified_boot = false;
             self.undo.restarted(intent.call);
-            if self.undo.has_boot_entry() {
-                self.network_boot = Some(intent.call);
-            }
+            self.network_boot = self.undo.has_boot_entry().then_some(intent.call);
         }
         intent.origin == Origin::Guest && self.undo.open(function, intent.call, &intent.arguments)
     }
