@@ -69,6 +69,7 @@ pub struct Standing {
     /// The batch that it is one of.
     pub batch: Option<String>,
     /// Whether it is a rehearsal: it changes nothing.
+    #[serde(rename = "dry_run")]
     pub dry_run: bool,
     /// `live`, `lab`, or the folder of the lab's world.
     pub mode: Mode,

@@ -350,8 +350,8 @@ impl Course {
         }
     }
 
-    /// The fault of a call that an earlier process has begun and that is not made again: it was called, and may have had its
-    /// effect. What is left says so too.
+    /// The fault of a call that an earlier process has begun and that is not made again: it was called, whatever came of it. What
+    /// is left says so too where nothing undoes it.
     pub(crate) fn not_repeated(
         &self,
         function: &'static Function,
@@ -361,23 +361,36 @@ impl Course {
         let when = since.map_or_else(String::new, |since| {
             format!(" at {}", since.strftime("%Y-%m-%d %H:%M:%S UTC"))
         });
-        let known = format!(
-            "{function} was called{when} and was under way when the run was interrupted: it may have had its effect, and may \
-             still be under way"
-        );
-        self.state().doubts.push(format!(
-            "{known}; check {} before anything else is done to it",
-            self.host
-        ));
-        if fault.kind == FaultKind::Cancelled {
-            return Fault::cancelled(format!(
-                "the run was cancelled. {known}; it is not called again"
-            ));
+        let known =
+            format!("{function} was called{when} and was under way when the run was interrupted");
+        let cancelled = fault.kind == FaultKind::Cancelled;
+        let why = if cancelled {
+            "the run was cancelled"
+        } else {
+            fault.message.as_str()
+        };
+        if function.effect != Effect::Once {
+            return Fault {
+                kind: FaultKind::InDoubt,
+                retryable: false,
+                message: format!(
+                    "{why}. {known}: it may have had its effect, and is not called again"
+                ),
+                ..fault
+            };
         }
+        let unseen = "no end of it is seen, and it may still be under way";
+        self.state()
+            .doubts
+            .push(format!("{known}: {unseen}; check {}", self.host));
         Fault {
-            kind: FaultKind::InDoubt,
+            kind: if cancelled {
+                FaultKind::Cancelled
+            } else {
+                FaultKind::InDoubt
+            },
             retryable: false,
-            message: format!("{}. {known}", fault.message),
+            message: format!("{why}. {known}: {unseen}. It is not called again"),
             ..fault
         }
     }

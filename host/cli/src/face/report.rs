@@ -3,8 +3,8 @@
 use super::{fields, words};
 use crate::tell::Page;
 use serde_json::Value;
-use wreimage_engine::{Mutation, Report};
-use wreimage_journal::{Level, Reality, UndoState};
+use wreimage_engine::{Mutation, Reminder, Report};
+use wreimage_journal::{Level, Reality, UndoClosed, UndoState};
 
 /// The report for stdout.
 pub fn report(report: &Report) -> Page {
@@ -63,6 +63,11 @@ fn write_report(out: &mut Page, report: &Report) {
             UndoState::Done | UndoState::NotNeeded => {}
         }
     }
+    for left in &ending.left {
+        if !is_listed(report, left) {
+            out.line(format!("  LEFT: {left}"));
+        }
+    }
     if !report.reminders.is_empty() {
         out.line("  left on purpose:");
         for reminder in &report.reminders {
@@ -76,6 +81,19 @@ fn write_report(out: &mut Page, report: &Report) {
         report.calls,
         words::duration(report.took_ms)
     ));
+}
+
+/// Whether what is left is listed as an undone change or as a reminder.
+fn is_listed(report: &Report, left: &str) -> bool {
+    let is_undone = |closed: &UndoClosed| {
+        !matches!(closed.state, UndoState::Done | UndoState::NotNeeded)
+            && left.starts_with(&closed.thing)
+    };
+    let is_reminder = |it: &Reminder| {
+        left.strip_prefix(&it.text)
+            .is_some_and(|rest| rest.ends_with(&it.command))
+    };
+    report.undone.iter().any(is_undone) || report.reminders.iter().any(is_reminder)
 }
 
 /// Every change in order, with what is known of it.
