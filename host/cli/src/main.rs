@@ -9,6 +9,7 @@ mod attach;
 mod batch;
 mod begin;
 mod build;
+mod choices;
 mod cleanup;
 mod compose;
 mod consent;
@@ -112,13 +113,7 @@ async fn dispatch(arguments: Vec<OsString>) -> Result<Exit, Failure> {
             Ok(Exit::Success)
         }
         Command::Site(SiteCommand::Check(check)) => site_check::check(&check).await,
-        Command::Completions { shell } => {
-            let mut command = arguments::Cli::command();
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut command, "wreimage", &mut script);
-            tell::own(&String::from_utf8_lossy(&script))?;
-            Ok(Exit::Success)
-        }
+        Command::Completions(completions) => complete(&completions).await,
         Command::Man => {
             let mut page = Vec::new();
             clap_mangen::Man::new(arguments::Cli::command())
@@ -128,4 +123,19 @@ async fn dispatch(arguments: Vec<OsString>) -> Result<Exit, Failure> {
             Ok(Exit::Success)
         }
     }
+}
+
+/// Prints a completion script, with the options of a guest if one is named.
+async fn complete(completions: &arguments::Completions) -> Result<Exit, Failure> {
+    let mut command = arguments::Cli::command();
+    if let Some(name) = &completions.guest {
+        let (_, guest, _) = surroundings::load_guest(name, &[]).await?;
+        let description = guest.description();
+        command = choices::Choices::of(&completions.place)
+            .in_completion(guest_options::with_guest(description)?, description);
+    }
+    let mut script = Vec::new();
+    clap_complete::generate(completions.shell, &mut command, "wreimage", &mut script);
+    tell::own(&String::from_utf8_lossy(&script))?;
+    Ok(Exit::Success)
 }

@@ -6,6 +6,9 @@ use serde_json::Value;
 use wreimage_engine::{Mutation, Reminder, Report};
 use wreimage_journal::{Level, Reality, UndoClosed, UndoState};
 
+/// What a note begins with by which a guest names the command to run next.
+const NEXT: &str = "Next: ";
+
 /// The report for stdout.
 pub fn report(report: &Report) -> Page {
     let mut out = Page::default();
@@ -73,6 +76,11 @@ fn write_report(out: &mut Page, report: &Report) {
         for reminder in &report.reminders {
             out.line(format!("    {}", reminder.text));
             out.line(format!("      {}", reminder.command));
+        }
+    }
+    for (_, text) in &report.notes {
+        if text.starts_with(NEXT) {
+            out.line(format!("  {text}"));
         }
     }
     out.line(format!(
