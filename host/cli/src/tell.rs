@@ -64,6 +64,11 @@ impl fmt::Display for Page {
     }
 }
 
+/// Prints a page on stderr, as [`line`] does.
+pub fn lines(page: &Page) {
+    let _ = write!(io::stderr(), "{page}");
+}
+
 /// Prints a page on stdout.
 pub fn page(page: &Page) -> Result<(), Failure> {
     print(&page.0)

@@ -17,6 +17,8 @@ mod digest;
 mod dns;
 mod error;
 mod file;
+#[doc(hidden)]
+pub mod fuzzing;
 mod grants;
 mod inventory;
 mod ipmi;

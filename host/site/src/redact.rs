@@ -45,6 +45,12 @@ pub(crate) fn redact(text: &str) -> Option<String> {
     (!found.is_empty()).then(|| replaced(text, &found))
 }
 
+/// The text without these secrets, whether or not this process has read them.
+pub(crate) fn without_these(secrets: &[&str], text: &str) -> String {
+    let forms: Vec<String> = secrets.iter().flat_map(|secret| forms(secret)).collect();
+    replaced(text, &found_of(forms.iter().map(String::as_str), text))
+}
+
 /// The first so many characters of a text without secrets.
 pub(crate) fn head(text: &str, characters: usize) -> String {
     without_secrets(text).chars().take(characters).collect()
@@ -90,9 +96,12 @@ pub(crate) fn longest() -> usize {
 /// Where secrets stand in a text, in order; those that overlap are one.
 fn found(text: &str) -> Vec<Range<usize>> {
     let read = READ.read().unwrap_or_else(PoisonError::into_inner);
+    found_of(read.iter().map(ExposeSecret::expose_secret), text)
+}
+
+fn found_of<'a>(forms: impl Iterator<Item = &'a str>, text: &str) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
-    for form in read.iter() {
-        let form = form.expose_secret();
+    for form in forms {
         let mut from = 0;
         while let Some(at) = text.get(from..).and_then(|rest| rest.find(form)) {
             let begin = from + at;

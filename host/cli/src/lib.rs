@@ -1,4 +1,4 @@
-//! `wreimage`: reimages servers by sandboxed WebAssembly guests.
+//! The command line of `wreimage`: reimages servers by sandboxed WebAssembly guests.
 // What people see goes through `tell`, which makes it harmless.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
@@ -18,10 +18,14 @@ mod drive;
 mod exit;
 mod face;
 mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 mod guest_options;
 mod hosts;
 mod inspect;
+mod leasing;
 mod lock;
+mod locks;
 mod logs;
 mod look;
 mod many;
@@ -47,7 +51,8 @@ use exit::{Exit, Failure};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-fn main() -> ExitCode {
+/// Runs the program with the arguments of this process.
+pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let exit = match start(arguments) {
         Ok(exit) => exit,
@@ -97,8 +102,9 @@ async fn dispatch(arguments: Vec<OsString>) -> Result<Exit, Failure> {
         Command::Answer(answer) => answer::answer(&answer),
         Command::Cancel(cancel) => answer::cancel(&cancel),
         Command::Attach(attach) => attach::attach(&attach).await,
-        Command::Lock(LockCommand::Ls(which)) => lock::list(&which),
-        Command::Lock(LockCommand::Break(which)) => lock::break_lock(&which),
+        Command::Lock(LockCommand::Ls(which)) => locks::list(&which).await,
+        Command::Lock(LockCommand::Break(which)) => locks::break_lock(&which).await,
+        Command::Lock(LockCommand::Init(place)) => locks::init(&place).await,
         Command::Runs(runs) => runs::runs(&runs),
         Command::Show(show) => show::show(&show),
         Command::Logs(logs) => logs::logs(&logs).await,
