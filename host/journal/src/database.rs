@@ -322,7 +322,7 @@ impl Log for RunDatabase {
         if durable {
             let mark = mark_of(entry.number, sum);
             inner.marks.write(&mark).map_err(|source| LogError {
-                path: self.folder.join(mark_file::NAME),
+                path: self.path().join(mark_file::NAME),
                 source,
             })?;
             inner.mark = mark;
