@@ -44,10 +44,7 @@ impl Options {
     pub fn required(&self, name: &str) -> Result<&str, Fault> {
         match self.text(name) {
             Some(text) if !text.is_empty() => Ok(text),
-            _ => Err(wrong(
-                OPTION_MISSING,
-                format!("--{name} is missing"),
-            )),
+            _ => Err(wrong(OPTION_MISSING, format!("--{name} is missing"))),
         }
     }
 
