@@ -17,7 +17,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use wreimage_engine::{Cancel, Companion, Engine, Going, Guest, Report, RunError, RunRequest};
+use wreimage_engine::{
+    Cancel, Companion, Engine, Fence, Going, Guest, Report, RunError, RunRequest,
+};
 use wreimage_journal::{Entry, Record, RunDatabase};
 use wreimage_site::Keeper;
 
@@ -82,13 +84,11 @@ pub async fn drive(session: &Arc<Session>, job: Job<'_>) -> Result<Driven, Failu
         clock: services.clock.clone(),
         seat: place.seat,
     });
-    services.companion = place
-        .keeper
-        .filter(|_| resumable)
-        .map(|keeper| keeping(keeper, &run));
+    let keeper = place.keeper.filter(|_| resumable).map(Arc::new);
+    services.companion = keeper.clone().map(|keeper| keeping(keeper, &run));
     services.log = journal.clone();
     services.resumable = resumable;
-    services.fence = lock.as_ref().map(HostLock::fence);
+    services.fence = fence(lock.as_ref().map(HostLock::fence), keeper, &run);
     if let (Some(leasing), Some(state)) = (&mut services.lease, recorded.ancestors().nth(2)) {
         leasing::complete(leasing, state);
     }
@@ -162,9 +162,24 @@ pub async fn drive(session: &Arc<Session>, job: Job<'_>) -> Result<Driven, Failu
     })
 }
 
+/// What a run asks before each change: whether it still holds its lock, and whether its DHCP entry is still its own.
+fn fence(lock: Option<Fence>, keeper: Option<Arc<Keeper>>, run: &str) -> Option<Fence> {
+    let Some(keeper) = keeper else { return lock };
+    let run = run.to_owned();
+    Some(Arc::new(move || {
+        lock.as_ref().map_or(Ok(()), |lock| lock())?;
+        keeper.lost().map_or(Ok(()), |why| {
+            Err(format!(
+                "{why}. Check who changes this host; then `wreimage resume {run}` continues, and `wreimage cleanup {run}` ends \
+                 the run"
+            ))
+        })
+    }))
+}
+
 /// Renews what expires at the site; what goes wrong with that stands in the record.
-fn keeping(keeper: Keeper, run: &str) -> Companion {
-    let (keeper, run) = (Arc::new(keeper), run.to_owned());
+fn keeping(keeper: Arc<Keeper>, run: &str) -> Companion {
+    let run = run.to_owned();
     Arc::new(move |tell| {
         let (keeper, run) = (keeper.clone(), run.clone());
         Box::pin(async move { keeper.keep(&run, |text: &str| tell(text)).await })
