@@ -46,4 +46,4 @@ pub use facts::{Facts, Validity};
 pub use futures::future::BoxFuture;
 pub use listing::{ALL, capability, function, link, link_types};
 pub use providers::{Answer, Dispatch, Polled, Providers, Reconciled};
-pub use snapshot::HostSnapshot;
+pub use snapshot::{HostSnapshot, PinnedBoot};

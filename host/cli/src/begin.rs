@@ -127,9 +127,7 @@ pub async fn begin(
     request.absent = std::mem::take(&mut place.absent);
     request.limits = place.limits;
     request.console = place.console.take();
-    if let Some(tags) = place.protected_tags.take() {
-        request.protected_tags = tags;
-    }
+    place.decide(&mut request);
     request.reason.clone_from(&order.reason);
     request.batch.clone_from(&order.batch);
     request.on_failure = order.on_failure;

@@ -8,11 +8,10 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use wreimage_capability::conftool::{self, PoolObject};
-use wreimage_capability::ipmi::{self, DeviceInfo};
-use wreimage_capability::netbox::{self, Device, DeviceStatus};
+use wreimage_capability::netbox::{Device, DeviceStatus};
 use wreimage_capability::remote::{self, Dmi};
-use wreimage_capability::{BoxFuture, Fault, FaultKind, Function};
-use wreimage_journal::{Origin, Record};
+use wreimage_capability::{BoxFuture, Fault, Function};
+use wreimage_journal::{Checked, Origin, Record, Reported};
 
 /// What is known of the host before the first change.
 #[derive(Default)]
@@ -51,63 +50,8 @@ impl Course {
         })
     }
 
-    /// Compares the BMC with the inventory and looks for what forbids a change.
-    pub(crate) async fn identify(self: &Arc<Self>) -> Result<Known, Stop> {
-        let mut known = Known::default();
-        let Some(device) = self.inventory_device().await? else {
-            known
-                .warnings
-                .push("no inventory is at hand: nothing says which machine this is".to_owned());
-            return Ok(known);
-        };
-        if let Some(tag) = device
-            .tags
-            .iter()
-            .find(|tag| self.protected_tags.contains(tag))
-        {
-            return Err(Stop::Refused(format!(
-                "{} is protected: the inventory tags it `{tag}`. Nothing was touched. Remove the tag there if it is really \
-                 meant to be changed; no option overrides it",
-                device.name
-            )));
-        }
-        known.describe(&device);
-        self.warn_of_pooled(&mut known).await?;
-        let has_bmc = self.state().providers.has("ipmi") && !self.absent.contains("ipmi");
-        if !has_bmc {
-            known.warnings.push(
-                "the machine could not be compared with the inventory: no BMC can be asked"
-                    .to_owned(),
-            );
-            return Ok(known);
-        }
-        match self
-            .own_call::<DeviceInfo>(&ipmi::functions::get_device_info, json!({}))
-            .await?
-        {
-            Ok(info) => {
-                let told = [
-                    ("serial number", &device.serial, &info.serial),
-                    ("UUID", &device.machine_uuid, &info.guid),
-                ];
-                self.compare(&device, "its BMC", told, &mut known)?;
-            }
-            Err(fault) if fault.kind == FaultKind::Unsupported => known.warnings.push(format!(
-                "the machine could not be compared with the inventory: {}",
-                fault.message
-            )),
-            Err(fault) => {
-                return Err(Stop::Refused(format!(
-                    "the BMC of {} could not be asked which machine it belongs to: {}. Nothing was touched",
-                    device.name, fault.message
-                )));
-            }
-        }
-        Ok(known)
-    }
-
     /// A host that serves users and is not going to be depooled.
-    async fn warn_of_pooled(self: &Arc<Self>, known: &mut Known) -> Result<(), Stop> {
+    pub(crate) async fn warn_of_pooled(self: &Arc<Self>, known: &mut Known) -> Result<(), Stop> {
         let given = |toggle: &str| {
             self.options
                 .iter()
@@ -115,7 +59,7 @@ impl Course {
         };
         // What is called new is not depooled.
         let depools = given(DEPOOLING) && !given(NEW);
-        if depools || !self.state().providers.has("conftool") || self.absent.contains("conftool") {
+        if depools || !self.serves("conftool") {
             return Ok(());
         }
         let objects = self
@@ -144,61 +88,6 @@ impl Course {
         Ok(())
     }
 
-    async fn inventory_device(self: &Arc<Self>) -> Result<Option<Device>, Stop> {
-        if let Some(device) = self.state().device.clone() {
-            return Ok(Some(device));
-        }
-        if !self.state().providers.has("netbox") || self.absent.contains("netbox") {
-            return Ok(None);
-        }
-        match self
-            .own_call::<Device>(&netbox::functions::get_device, json!({}))
-            .await?
-        {
-            Ok(device) => Ok(Some(device)),
-            Err(fault) => Err(Stop::Refused(format!(
-                "the inventory cannot say which machine {} is: {}. Nothing was touched",
-                self.host, fault.message
-            ))),
-        }
-    }
-
-    /// Both sides of each value that both tell must be equal.
-    fn compare(
-        &self,
-        device: &Device,
-        who: &str,
-        values: [(&str, &Option<String>, &Option<String>); 2],
-        known: &mut Known,
-    ) -> Result<(), Stop> {
-        let mut compared = false;
-        for (what, expected, told) in values {
-            let (Some(expected), Some(told)) = (meaningful(expected), meaningful(told)) else {
-                continue;
-            };
-            if !same(expected, told) {
-                return Err(Stop::WrongMachine(format!(
-                    "wrong machine: the inventory gives {} the {what} `{expected}`, {who} says `{told}`. Find out which of \
-                     them is wrong (cabling, DNS of the management name, a typo in the inventory) before anything is done \
-                     to either machine",
-                    device.name
-                )));
-            }
-            compared = true;
-            known.facts.push((
-                "compared".to_owned(),
-                format!("the {what} of the inventory and of {who} are the same"),
-            ));
-        }
-        if !compared {
-            known.warnings.push(format!(
-                "the machine could not be compared with the inventory: {who} and the inventory share neither serial number \
-                 nor UUID"
-            ));
-        }
-        Ok(())
-    }
-
     /// Before an answer at the installer's identity is believed, or anything is changed there, the machine behind it is
     /// compared with the inventory, once for each boot.
     pub(crate) async fn identify_installer(
@@ -216,7 +105,11 @@ impl Course {
         if !concerns || self.state().identified_boot {
             return Ok(());
         }
-        let Some(device) = self.state().device.clone() else {
+        let (snapshot, checked) = {
+            let state = self.state();
+            (state.snapshot.clone(), state.checked.clone())
+        };
+        let Some(snapshot) = snapshot else {
             return Ok(());
         };
         let mut last = String::new();
@@ -233,16 +126,12 @@ impl Course {
                 .await?
             {
                 Ok(dmi) => {
-                    let told = [
-                        ("serial number", &device.serial, &dmi.serial),
-                        ("UUID", &device.machine_uuid, &dmi.machine_uuid),
-                    ];
-                    let mut known = Known::default();
-                    self.compare(&device, "the machine that answers", told, &mut known)?;
+                    let told = Reported {
+                        serial: dmi.serial,
+                        uuid: dmi.machine_uuid,
+                    };
+                    self.compare_installer(&snapshot.device, checked.as_deref(), &told)?;
                     self.state().identified_boot = true;
-                    for warning in known.warnings {
-                        self.warn(warning)?;
-                    }
                     return Ok(());
                 }
                 Err(fault) => last = fault.message,
@@ -250,27 +139,196 @@ impl Course {
         }
         Err(Stop::WrongMachine(format!(
             "what answers for {} at the installer's identity did not say which machine it is: {last}. It is not believed",
-            device.name
+            snapshot.device.name
         )))
+    }
+
+    /// Compares what answers at the installer's identity with the inventory, and with what BMC and old system reported at the
+    /// last check.
+    fn compare_installer(
+        &self,
+        device: &Device,
+        checked: Option<&Checked>,
+        told: &Reported,
+    ) -> Result<(), Stop> {
+        let mut compared = Compared::new(&self.unrelated_guids);
+        let inventory = in_inventory(device);
+        let mut others = vec![Part::new("the inventory", &inventory)];
+        if let Some(checked) = checked {
+            others.extend(parts(checked));
+            compared.is_guid_unrelated = checked.guid_unrelated;
+        }
+        compared
+            .with(&device.name, &Part::new("the machine that answers", told), &others)
+            .map_err(|why| {
+                Stop::WrongMachine(format!(
+                    "wrong machine: {why}. Find out which of them is wrong (cabling, DNS of the management name, a typo in the \
+                     inventory) before anything is done to either machine"
+                ))
+            })?;
+        if !compared.is_confirmed() {
+            self.warn(
+                "the machine could not be compared with the inventory: the machine that answers and the inventory share \
+                 neither serial number nor UUID"
+                    .to_owned(),
+            )?;
+        }
+        Ok(())
     }
 
     /// Writes down what speaks against it.
     pub(crate) fn tell(&self, known: Known) -> Result<(), Stop> {
-        for text in known.cautions {
+        // The same text again, at a later check, says nothing new.
+        let is_new = |text: &str| self.state().told.insert(text.to_owned());
+        for text in known.cautions.into_iter().filter(|it| is_new(it)) {
             self.tell_note(Record::Log {
                 severity: "warn".to_owned(),
                 text,
             })?;
         }
-        for warning in known.warnings {
+        for warning in known.warnings.into_iter().filter(|it| is_new(it)) {
             self.warn(warning)?;
         }
         Ok(())
     }
 }
 
+/// One part of the machine, or of what is known of it, that reports who it is.
+pub(crate) struct Part<'a> {
+    who: &'a str,
+    reported: &'a Reported,
+    is_bmc: bool,
+}
+
+impl<'a> Part<'a> {
+    pub(crate) fn new(who: &'a str, reported: &'a Reported) -> Self {
+        Part {
+            who,
+            reported,
+            is_bmc: false,
+        }
+    }
+}
+
+/// The parts that were asked at a check.
+fn parts(checked: &Checked) -> Vec<Part<'_>> {
+    let bmc = checked.bmc.iter().map(|it| Part {
+        is_bmc: true,
+        ..Part::new("its BMC", it)
+    });
+    let system = checked.system.iter();
+    bmc.chain(system.map(|it| Part::new("its old system", it)))
+        .collect()
+}
+
+fn in_inventory(device: &Device) -> Reported {
+    Reported {
+        serial: device.serial.clone(),
+        uuid: device.machine_uuid.clone(),
+    }
+}
+
+/// What a comparison of identities has found.
+pub(crate) struct Compared<'a> {
+    /// Vendors and models whose BMCs have a GUID that is not the machine's UUID.
+    unrelated: &'a [String],
+    /// Whether the BMC is one of these.
+    pub(crate) is_guid_unrelated: bool,
+    /// Vendor and model as the BMC reports them.
+    pub(crate) bmc_models: Vec<String>,
+    /// Why the BMC was not compared.
+    pub(crate) why: Option<String>,
+    /// What was equal.
+    pub(crate) facts: Vec<(String, String)>,
+}
+
+impl<'a> Compared<'a> {
+    pub(crate) fn new(unrelated: &'a [String]) -> Self {
+        Compared {
+            unrelated,
+            is_guid_unrelated: false,
+            bmc_models: Vec::new(),
+            why: None,
+            facts: Vec::new(),
+        }
+    }
+
+    /// Whether anything could be compared.
+    pub(crate) fn is_confirmed(&self) -> bool {
+        !self.facts.is_empty()
+    }
+
+    /// Each value that two parts report must be equal.
+    ///
+    /// # Errors
+    /// Which are not, in a sentence that names both.
+    pub(crate) fn with(
+        &mut self,
+        host: &str,
+        part: &Part<'_>,
+        others: &[Part<'_>],
+    ) -> Result<(), String> {
+        for other in others {
+            let values = [
+                (
+                    "serial number",
+                    &other.reported.serial,
+                    &part.reported.serial,
+                ),
+                ("UUID", &other.reported.uuid, &part.reported.uuid),
+            ];
+            for (what, expected, told) in values {
+                let of_bmc = what == "UUID" && (part.is_bmc || other.is_bmc);
+                let (Some(expected), Some(told)) = (meaningful(expected), meaningful(told)) else {
+                    continue;
+                };
+                if of_bmc && self.is_guid_unrelated {
+                    continue;
+                }
+                let (one, two) = (other.who, part.who);
+                if !same(expected, told) {
+                    return Err(format!(
+                        "{one} gives {host} the {what} `{expected}`, {two} reports `{told}`"
+                    ));
+                }
+                self.facts.push((
+                    "compared".to_owned(),
+                    format!("the {what} of {one} and of {two} are the same"),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Compares inventory, BMC and old system with each other, as far as they are known.
+///
+/// # Errors
+/// Which of them do not agree.
+pub(crate) fn compare(
+    device: Option<&Device>,
+    now: &mut Checked,
+    compared: &mut Compared<'_>,
+) -> Result<(), String> {
+    let vendor = device.and_then(|device| device.vendor.clone());
+    compared.is_guid_unrelated = compared.unrelated.iter().any(|model| {
+        let mut known = compared.bmc_models.iter().chain(&vendor);
+        known.any(|it| it.trim().eq_ignore_ascii_case(model))
+    });
+    now.guid_unrelated = compared.is_guid_unrelated;
+    let host = device.map_or("this host", |device| &device.name);
+    let inventory = device.map(in_inventory);
+    let mut before: Vec<Part<'_>> = Vec::new();
+    before.extend(inventory.as_ref().map(|it| Part::new("the inventory", it)));
+    for part in parts(now) {
+        compared.with(host, &part, &before)?;
+        before.push(part);
+    }
+    Ok(())
+}
+
 impl Known {
-    fn describe(&mut self, device: &Device) {
+    pub(crate) fn describe(&mut self, device: &Device) {
         let mut tell =
             |name: &str, value: &str| self.facts.push((name.to_owned(), value.to_owned()));
         tell("name", &device.fqdn);
@@ -289,7 +347,8 @@ impl Known {
     }
 }
 
-fn status(of: &DeviceStatus) -> &str {
+/// The status as a word.
+pub(crate) fn status(of: &DeviceStatus) -> &str {
     match of {
         DeviceStatus::Planned => "planned",
         DeviceStatus::Staged => "staged",
@@ -319,7 +378,7 @@ fn meaningful(value: &Option<String>) -> Option<&str> {
 
 /// Equal but for case; a UUID also when its first three fields have the other byte order, as SMBIOS and BMCs differ in
 /// that.
-fn same(one: &str, other: &str) -> bool {
+pub(crate) fn same(one: &str, other: &str) -> bool {
     if one.eq_ignore_ascii_case(other) {
         return true;
     }

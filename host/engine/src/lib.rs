@@ -16,10 +16,12 @@
 //! ```
 
 mod cancel;
+mod check;
 mod closing;
 mod consent;
 mod course;
 mod describe;
+mod difference;
 mod engine;
 mod gate;
 #[cfg(test)]
@@ -46,6 +48,7 @@ mod request;
 mod resume;
 mod run;
 mod services;
+mod snapshot;
 mod state;
 mod stop;
 mod trap;

@@ -13,6 +13,9 @@ use wreimage_journal::{Origin, Outcome, Record, UndoClosed, UndoState};
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_secs(10);
 
+/// Why something is left on a machine that is not the one on which it was set.
+const ANOTHER_MACHINE: &str = "the machine that answers there is not the one that this run has changed; nothing more is done to it";
+
 #[derive(Clone)]
 pub(crate) struct Open {
     pub(crate) call: u64,
@@ -96,6 +99,16 @@ impl UndoList {
     /// Whether an entry of this call is open.
     pub(crate) fn is_known(&self, call: u64) -> bool {
         self.open.iter().any(|open| open.call == call)
+    }
+
+    /// Whether something of this run is in place that makes the machine boot an installer.
+    pub(crate) fn makes_install(&self) -> bool {
+        self.open.iter().any(|open| {
+            matches!(
+                (open.function.capability, open.function.name),
+                ("dhcp", "publish") | ("ipmi", "set-boot-device")
+            )
+        })
     }
 
     /// The machine is told to restart by this call.
@@ -287,7 +300,10 @@ impl Course {
                     None => return Ok(()),
                 }
             };
-            let validity = self.validity(function);
+            let validity = match self.validity(function) {
+                Validity::Now if !self.may_undo(inverse).await? => Validity::Leave(ANOTHER_MACHINE),
+                validity => validity,
+            };
             match validity {
                 Validity::Now => {
                     // The outcome closes the entry, whatever it is.

@@ -29,6 +29,7 @@ mod redact;
 mod remote;
 mod rules;
 mod secret;
+mod shown;
 mod site;
 mod ssh;
 pub mod tables;
@@ -39,7 +40,7 @@ mod waits;
 
 pub use check::CheckLine;
 pub use error::SiteError;
-pub use file::{Limits, NotifyTable, Occasion, Policy, Retention, SiteFile};
+pub use file::{IdentityPolicy, Limits, NotifyTable, Occasion, Policy, Retention, SiteFile};
 pub use grants::Grant;
 pub use inventory::{InventoryFile, InventoryHost, InventoryPort};
 pub use keeper::Keeper;

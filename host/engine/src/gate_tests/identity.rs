@@ -1,6 +1,7 @@
 //! Which machine it is.
 
 use super::*;
+use wreimage_capability::HostSnapshot;
 
 fn device(tags: &[&str], serial: &str) -> Value {
     json!({
@@ -8,6 +9,11 @@ fn device(tags: &[&str], serial: &str) -> Value {
         "kind": "Physical", "firmware": "Bios", "vendor": null, "serial": serial, "machine_uuid": null,
         "primary_ip": null, "mac": null, "tags": tags, "extra": []
     })
+}
+
+fn snapshot(serial: &str) -> Arc<HostSnapshot> {
+    let device = serde_json::from_value(device(&[], serial)).unwrap();
+    Arc::new(HostSnapshot::of(device))
 }
 
 fn info(serial: &str) -> Value {
@@ -64,7 +70,7 @@ async fn an_installer_on_another_machine_is_not_believed() {
     let setup = Setup::with(|course| {
         let state = course.state.get_mut().unwrap();
         state.providers.add(("remote", remote));
-        state.device = serde_json::from_value(device(&[], "S1")).ok();
+        state.snapshot = Some(snapshot("S1"));
     });
     let stop = setup
         .course
@@ -98,7 +104,7 @@ async fn a_machine_is_compared_before_it_is_changed_from_inside() {
     let setup = Setup::with(|course| {
         let state = course.state.get_mut().unwrap();
         state.providers.add(("remote", remote.clone()));
-        state.device = serde_json::from_value(device(&[], "S1")).ok();
+        state.snapshot = Some(snapshot("S1"));
     });
     let reboot = &remote::functions::reboot;
     let stop = setup

@@ -152,6 +152,10 @@ impl Setup {
             grants: Grants::all("the test"),
             absent: Absent::new(),
             protected_tags: vec!["protected".to_owned()],
+            unrelated_guids: vec![],
+            identity_optional: true,
+            target_release: None,
+            site_tables: vec![],
             console: Some("console host1001".to_owned()),
             waits: None,
             fence: None,
@@ -173,6 +177,7 @@ impl Setup {
                 providers,
                 // Most tests begin after consent.
                 allowed: true,
+                is_fresh: true,
                 ..State::default()
             }),
         };
