@@ -1,5 +1,6 @@
 //! What a provider is told about the call that it serves.
 
+use crate::lease::HeldClaim;
 use crate::{HostSnapshot, PinnedBoot};
 use serde_json::Value;
 use std::fmt;
@@ -48,6 +49,9 @@ pub struct Call {
     pub snapshot: Option<Arc<HostSnapshot>>,
     /// The boot at the installer identity that the run has accepted; `None` before the first.
     pub pinned: Option<Arc<PinnedBoot>>,
+    /// The run's claim on the host, with the journal's last durable mark; `None` where no lease orders the controllers, and
+    /// for a run that holds no claim. Publishing and withdrawing check it on the server.
+    pub claim: Option<HeldClaim>,
     sink: Arc<dyn Sink>,
 }
 
@@ -61,6 +65,7 @@ impl Call {
             witness: None,
             snapshot: None,
             pinned: None,
+            claim: None,
             sink,
         }
     }

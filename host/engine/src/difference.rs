@@ -150,7 +150,8 @@ mod tests {
     #[test]
     fn each_value_that_identifies_a_machine_is_compared() {
         let before = snapshot(|_| {});
-        let changes: [(&str, fn(&mut Device)); 5] = [
+        type Edit = fn(&mut Device);
+        let changes: [(&str, Edit); 5] = [
             ("site", |it| it.site = "lab2".to_owned()),
             ("kind of machine", |it| it.kind = DeviceKind::Virtual),
             ("serial number", |it| it.serial = None),
