@@ -18,6 +18,7 @@ pub fn all() -> Vec<OptionSpec> {
             "OS",
             "Code name of the OS release to install, such as bullseye",
         )
+        .marked("role", "target-release")
         .required(),
         OptionSpec::text(
             "task",

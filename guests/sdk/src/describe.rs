@@ -95,6 +95,13 @@ impl OptionSpec {
         self
     }
 
+    /// With a mark for the host, such as the `role` `target-release` of the option that names the system to install.
+    #[must_use]
+    pub fn marked(mut self, name: &str, value: &str) -> Self {
+        self.extra.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// What it is when it is not given.
     #[must_use]
     pub fn by_default(mut self, value: &str) -> Self {

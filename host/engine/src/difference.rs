@@ -1,6 +1,6 @@
 //! What differs between two checks of a host, and between what was shown for consent and what is so now.
 
-use crate::identity::same;
+use crate::comparison::same;
 use wreimage_capability::HostSnapshot;
 use wreimage_capability::netbox::{Device, DeviceKind, SwitchPort};
 use wreimage_journal::Reported;

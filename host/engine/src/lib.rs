@@ -17,7 +17,9 @@
 
 mod cancel;
 mod check;
+mod check_reads;
 mod closing;
+mod comparison;
 mod consent;
 mod course;
 mod describe;

@@ -1,6 +1,6 @@
 //! The inventory's record that goes with every call, and the host's own reads.
 
-use crate::check::is_passing;
+use crate::check_reads::is_passing;
 use crate::difference;
 use crate::gate::Course;
 use crate::stop::Stop;

@@ -3,7 +3,7 @@
 use super::*;
 use wreimage_capability::HostSnapshot;
 
-fn device(tags: &[&str], serial: &str) -> Value {
+pub(super) fn device(tags: &[&str], serial: &str) -> Value {
     json!({
         "name": "host1001", "fqdn": "host1001.lab1.test", "management_fqdn": null, "site": "lab1", "status": "Active",
         "kind": "Physical", "firmware": "Bios", "vendor": null, "serial": serial, "machine_uuid": null,
@@ -16,17 +16,18 @@ fn snapshot(serial: &str) -> Arc<HostSnapshot> {
     Arc::new(HostSnapshot::of(device))
 }
 
-fn info(serial: &str) -> Value {
+pub(super) fn info(serial: &str) -> Value {
     json!({"manufacturer": null, "product": null, "serial": serial, "guid": null, "firmware": null, "extra": []})
 }
 
 fn with_inventory(device: Value) -> Setup {
     Setup::with(|course| {
         let inventory = Arc::new(Script::default());
-        inventory.answer(Ok(device));
+        inventory.reads("get-device", Ok(device));
         let state = course.state.get_mut().unwrap();
         state.providers.add(("netbox", inventory));
         state.allowed = false;
+        state.is_fresh = false;
     })
 }
 
@@ -48,7 +49,7 @@ async fn a_protected_host_is_refused() {
 #[tokio::test]
 async fn a_bmc_of_another_machine_stops_the_run_and_both_are_named() {
     let setup = with_inventory(device(&[], "S1"));
-    setup.ipmi.answer(Ok(info("S2")));
+    setup.ipmi.reads("get-device-info", Ok(info("S2")));
     let stop = setup
         .course
         .call(PUBLISH, json!({}), Origin::Guest)
@@ -81,20 +82,6 @@ async fn an_installer_on_another_machine_is_not_believed() {
         matches!(&stop, Stop::WrongMachine(why) if why.contains("S1") && why.contains("S2")),
         "{stop}"
     );
-}
-
-#[tokio::test]
-async fn the_inventory_is_asked_once() {
-    let setup = with_inventory(device(&[], "S1"));
-    setup.ipmi.answer(Ok(info("s1")));
-    setup.call(PUBLISH, json!({})).await.unwrap();
-    setup.call(SET_POWER, json!({})).await.unwrap();
-    let asked = setup
-        .log
-        .entries()
-        .into_iter()
-        .filter(|e| matches!(&e.record, Record::Outcome(o) if o.function == netbox::functions::get_device.to_string()));
-    assert_eq!(asked.count(), 1);
 }
 
 #[tokio::test]

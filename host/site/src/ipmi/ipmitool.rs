@@ -124,18 +124,6 @@ impl Ipmitool {
             ),
         ))
     }
-
-    pub(super) async fn optional(
-        &self,
-        call: &Call,
-        arguments: &[&str],
-    ) -> Result<Option<String>, Fault> {
-        match self.bmc(call)?.request(arguments, Repeat::Harmless).await {
-            Ok(answer) => Ok(Some(answer)),
-            Err(Refused::Fault(fault)) => Err(fault),
-            Err(_) => Ok(None),
-        }
-    }
 }
 
 impl Provider for Ipmitool {
@@ -148,23 +136,23 @@ impl Provider for Ipmitool {
     }
 
     async fn get_device_info(&self, call: &Call) -> Result<DeviceInfo, Fault> {
-        let bmc = self.bmc(call)?;
+        // One resolution for all requests: what is compared here is what later calls reach.
+        let bmc = self.bmc(call)?.resolved().await?;
         let controller = identity::fields(&bmc.ask(&["mc", "info"]).await?);
-        let fru = self
-            .optional(call, &["fru", "print", "0"])
+        let fru = bmc
+            .optional(&["fru", "print", "0"])
             .await?
             .unwrap_or_default();
         let fru = identity::fields(&fru);
-        let sent = self.optional(call, &SYSTEM_GUID).await?.unwrap_or_default();
+        let sent = bmc.optional(&SYSTEM_GUID).await?.unwrap_or_default();
         let device = call.snapshot.as_ref().map(|snapshot| &snapshot.device);
         let expected = |value: fn(&Device) -> &Option<String>| {
             device.and_then(|device| value(device).as_deref())
         };
         let guid = identity::guid(&raw_bytes(&sent), expected(|device| &device.machine_uuid));
         let one_of = |keys: &[&str]| keys.iter().find_map(|key| fru.get(*key).cloned());
-        // What answers here is what later calls reach.
-        let addresses = bmc.addresses().await?;
-        let mut extra: Vec<(String, String)> = addresses
+        let mut extra: Vec<(String, String)> = bmc
+            .addresses
             .iter()
             .map(|address| ("address".to_owned(), address.to_string()))
             .collect();

@@ -242,7 +242,7 @@ impl Ipmitool {
     }
 
     async fn restart_cause(&self, call: &Call) -> Option<u8> {
-        let answer = self.optional(call, &RESTART_CAUSE).await.ok().flatten()?;
+        let answer = self.bmc(call).ok()?.optional(&RESTART_CAUSE).await.ok()??;
         restart_cause(&raw_bytes(&answer))
     }
 

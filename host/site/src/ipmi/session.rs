@@ -62,7 +62,7 @@ pub(crate) struct Bmc {
     settings: Arc<Settings>,
     pub(crate) name: String,
     /// Where it was reached when it was checked; empty before, and its name is resolved.
-    addresses: Vec<IpAddr>,
+    pub(crate) addresses: Vec<IpAddr>,
 }
 
 /// What is remembered of a BMC for the run.
@@ -81,8 +81,23 @@ impl Bmc {
         })
     }
 
+    /// The same BMC, at the addresses that its name has now.
+    pub(crate) async fn resolved(self) -> Result<Self, Fault> {
+        let addresses = self.addresses().await?;
+        Ok(Bmc { addresses, ..self })
+    }
+
+    /// A request that not every BMC can answer.
+    pub(crate) async fn optional(&self, arguments: &[&str]) -> Result<Option<String>, Fault> {
+        match self.request(arguments, Repeat::Harmless).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(Refused::Fault(fault)) => Err(fault),
+            Err(_) => Ok(None),
+        }
+    }
+
     /// Where it is reached, in the order of the resolver.
-    pub(crate) async fn addresses(&self) -> Result<Vec<IpAddr>, Fault> {
+    async fn addresses(&self) -> Result<Vec<IpAddr>, Fault> {
         if !self.addresses.is_empty() {
             return Ok(self.addresses.clone());
         }
