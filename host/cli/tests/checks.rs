@@ -163,15 +163,12 @@ fn a_resumed_run_accepts_only_the_host_key_that_it_has_accepted() {
 fn consent_shows_the_old_system_and_the_new_one() {
     let user = User::new();
     let (child, mut out) = begin_with(&user, "host1001", &["--speed", "400"]);
-    let mut known = Value::Null;
-    let run = until(&mut out, |event| {
-        if event["event"] == "consented" {
-            known = event["known"].clone();
-        }
-        in_post(event)
-    });
+    let run = until(&mut out, in_post);
     kill(child);
-    let shown = known.to_string();
+    let logs = user.wreimage(&["logs", &run, "--lab", "--output", "json"]);
+    let consented = logs.events().into_iter();
+    let consented = consented.filter(|event| event["event"] == "consented");
+    let shown: String = consented.map(|event| event["known"].to_string()).collect();
     assert!(
         shown.contains("old OS") && shown.contains("buster"),
         "{shown}"

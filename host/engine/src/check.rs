@@ -83,8 +83,9 @@ impl Course {
                 break;
             }
             let asked = self.ensure_consent(function, &known).await?;
+            self.state().allowed = true;
             self.tell(known)?;
-            // While a person read the question, anything may have changed.
+            // While a person read the question, anything may have changed: what has is asked about again, and nothing else.
             if asked == Asked::InAdvance {
                 break;
             }

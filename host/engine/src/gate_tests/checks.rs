@@ -473,6 +473,9 @@ async fn the_accepted_boot_goes_with_the_call_in_the_next_process_too() {
     let waited = first.setup.course.call(WAIT, patience(), Origin::Guest);
     waited.await.unwrap().unwrap();
     let host = first.resumed(|_| {});
+    host.setup
+        .remote
+        .answer(Ok(json!({"serial": "S1", "machine_uuid": null})));
     host.replay(PUBLISH).await;
     let waited = host.setup.course.call(WAIT, patience(), Origin::Guest);
     waited.await.unwrap().unwrap();

@@ -499,7 +499,7 @@ async fn a_rehearsal_goes_into_its_twin_at_the_first_mutation_and_real_systems_s
         .entries()
         .into_iter()
         .filter_map(|e| match e.record {
-            Record::Outcome(outcome) => Some(outcome.reality),
+            Record::Outcome(outcome) if outcome.origin == Origin::Guest => Some(outcome.reality),
             _ => None,
         })
         .collect();
