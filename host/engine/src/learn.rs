@@ -225,11 +225,7 @@ impl State {
         match end {
             GuestEnd::Cancelled => self.cancelled = true,
             GuestEnd::Stopped(kind, text) => match kind.as_str() {
-                "wrong-machine" => self.allowed = false,
-                "another-machine" => {
-                    self.allowed = false;
-                    self.another_machine = true;
-                }
+                "wrong-machine" | "another-machine" => self.allowed = false,
                 "in-doubt" => self.doubts.push(text.clone()),
                 _ => {}
             },
