@@ -51,7 +51,7 @@ impl Course {
             self.read_again::<SwitchPort>(&netbox::functions::get_switch_port, json!({}), again);
         match read.await? {
             Ok(port) => Ok(Some(port)),
-            Err(fault) if again && is_passing(&fault) => Err(self.unanswered(
+            Err(fault) if again && !is_absent(&fault) => Err(self.unanswered(
                 &format!(
                     "the inventory could not be read again to check the switch port of {}",
                     self.host
@@ -153,6 +153,14 @@ impl Course {
         });
         Ok(())
     }
+}
+
+/// Whether the fault says that there is no such thing, or no single one.
+fn is_absent(fault: &Fault) -> bool {
+    matches!(
+        fault.kind,
+        FaultKind::NotFound | FaultKind::Conflict | FaultKind::Unsupported
+    )
 }
 
 /// Whether a system that gave this fault may answer later.
