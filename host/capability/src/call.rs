@@ -5,6 +5,7 @@ use crate::{HostSnapshot, PinnedBoot};
 use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Takes what a call leaves besides its outcome.
 pub trait Sink: Send + Sync {
@@ -49,9 +50,11 @@ pub struct Call {
     pub snapshot: Option<Arc<HostSnapshot>>,
     /// The boot at the installer identity that the run has accepted; `None` before the first.
     pub pinned: Option<Arc<PinnedBoot>>,
-    /// The run's claim on the host, with the journal's last durable mark; `None` where no lease orders the controllers, and
-    /// for a run that holds no claim. Publishing and withdrawing check it on the server.
+    /// The claim on the host that the run holds, for a call that changes something; `None` where no lease orders the
+    /// controllers, and when what is undone is known by its run.
     pub claim: Option<HeldClaim>,
+    /// The effect of the call must begin within this time from now, as the claim is not valid for longer.
+    pub valid_for: Option<Duration>,
     sink: Arc<dyn Sink>,
 }
 
@@ -66,6 +69,7 @@ impl Call {
             snapshot: None,
             pinned: None,
             claim: None,
+            valid_for: None,
             sink,
         }
     }

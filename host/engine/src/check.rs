@@ -125,7 +125,7 @@ impl Course {
     async fn check(self: &Arc<Self>) -> Result<Known, Stop> {
         let before = self.state().snapshot.clone();
         let checked = self.read_and_compare().await;
-        let (known, checked) = match checked {
+        let (mut known, checked) = match checked {
             Ok(found) => found,
             Err(stop) => {
                 // What is still to be undone goes to the machine that was checked.
@@ -139,6 +139,8 @@ impl Course {
         self.recorder
             .record(Record::Checked(Box::new(checked.clone())))?;
         self.state().learn_check(checked);
+        // With what was checked: a claim names the machine.
+        self.observe_lease(&mut known).await?;
         Ok(known)
     }
 

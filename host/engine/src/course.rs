@@ -4,6 +4,7 @@ use crate::gate::Course;
 use crate::grants::Absent;
 use crate::guest::{Guest, Plugged};
 use crate::imports::Import;
+use crate::lease::Holder;
 use crate::options::target_release;
 use crate::recorder::Recorder;
 use crate::redact::{Redacted, Redaction};
@@ -28,7 +29,19 @@ pub(crate) fn course(
         providers: redacted(services.providers, &redaction),
         ..State::default()
     };
+    let recorder = Arc::new(Recorder::new(
+        services.log,
+        services.listener,
+        services.clock,
+        redaction,
+    ));
+    let holder = Holder::new(services.lease, recorder.clone(), &request.run);
+    if let Some(why) = services.cut {
+        holder.lose(why);
+    }
     Course {
+        holder,
+        unordered: services.unordered,
         run: request.run,
         host: request.host,
         site: request.site,
@@ -76,12 +89,7 @@ pub(crate) fn course(
         twin: services.twin,
         cancel: services.cancel,
         mutating: tokio::sync::Mutex::new(()),
-        recorder: Arc::new(Recorder::new(
-            services.log,
-            services.listener,
-            services.clock,
-            redaction,
-        )),
+        recorder,
         past: Mutex::new(None),
         state: Mutex::new(state),
     }

@@ -108,6 +108,9 @@ impl Course {
             return Ok(());
         }
         self.recorder.record(record.clone())?;
+        if let Record::StepBegan { phase, .. } = &record {
+            self.holder.phase(phase);
+        }
         let now = self.recorder.clock().now();
         self.state().learn_note(&record, now);
         Ok(())

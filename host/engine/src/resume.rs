@@ -203,6 +203,13 @@ impl Course {
             return Ok(());
         };
         self.announce(function, &entry.arguments, Origin::Host, &call, None)?;
+        if self
+            .confirm_lease(function, Origin::Host, &mut call)
+            .await?
+            .is_some()
+        {
+            return Ok(());
+        }
         let result = self
             .perform(provider.as_ref(), function, &entry.arguments, &call)
             .await;

@@ -4,11 +4,12 @@
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;
+use wreimage_capability::lease::{ClaimedHost, Token};
 use wreimage_capability::netbox::{Device, DeviceKind, DeviceStatus, Firmware, SwitchPort};
 use wreimage_capability::{Effect, Fault, HostSnapshot, PinnedBoot};
 use wreimage_journal::{
-    Answered, Checked, Ending, Entry, GuestEnd, Header, Intent, Level, Mode, OnFailure, Origin,
-    Outcome, Question, Reality, Record, Reported, Timer, UndoClosed, UndoState,
+    Answered, Checked, Ending, Entry, GuestEnd, Header, Intent, LeaseRequested, Level, Mode,
+    OnFailure, Origin, Outcome, Question, Reality, Record, Reported, Timer, UndoClosed, UndoState,
 };
 
 /// One of each kind, and of each form that a kind has.
@@ -180,6 +181,28 @@ fn all() -> Vec<Record> {
             choices: vec![(word("host1001"), word("yes"))],
             consent: true,
         }),
+        Record::LeaseRequested(Box::new(LeaseRequested {
+            token: Token(word("0123456789abcdef0123456789abcdef")),
+            host: ClaimedHost {
+                fqdn: word("host1001.example"),
+                serial: Some(word("LAB1001")),
+                uuid: None,
+                mac: Some(word("02:00:00:00:10:01")),
+                bmc: Some(word("192.0.2.101")),
+            },
+            take_over: Some(word("20260105T070000-host1001-00000001")),
+        })),
+        Record::LeaseAcquired {
+            token: Token(word("0123456789abcdef0123456789abcdef")),
+            acquisition: 3,
+        },
+        Record::Withheld {
+            call: 7,
+            why: word("an operator broke the claim"),
+        },
+        Record::LeaseReleased {
+            token: Token(word("0123456789abcdef0123456789abcdef")),
+        },
         Record::Consented {
             first: word("icinga.set-downtime"),
             known: vec![(word("serial"), word("LAB1001"))],
@@ -262,11 +285,15 @@ fn kind(record: &Record) -> &'static str {
         Record::Resumed { .. } => "resumed",
         Record::GuestChanged { .. } => "guest-changed",
         Record::Finished(_) => "finished",
+        Record::LeaseRequested(_) => "lease-requested",
+        Record::LeaseAcquired { .. } => "lease-acquired",
+        Record::LeaseReleased { .. } => "lease-released",
+        Record::Withheld { .. } => "withheld",
     }
 }
 
 /// How many kinds there are.
-const KINDS: usize = 24;
+const KINDS: usize = 28;
 
 #[test]
 fn every_record_has_the_form_that_it_had() {
