@@ -146,7 +146,7 @@ fn another_guest_needs_consent_of_its_own() {
 #[test]
 fn a_resumed_run_accepts_only_the_host_key_that_it_has_accepted() {
     let user = User::new();
-    let (child, mut out) = begin_with(&user, "host1001", &["--speed", "400"]);
+    let (child, mut out) = begin_with(&user, "host1001", &["--speed", "150"]);
     let installs =
         |event: &Value| event["event"] == "outcome" && event["function"] == "remote.wait-for-boot";
     let run = until(&mut out, installs);

@@ -207,6 +207,11 @@ impl Dispatch for Calls {
         function: &'static Function,
         _arguments: &'a Value,
     ) -> BoxFuture<'a, Result<Answer, Fault>> {
+        // What a check reads is answered by nobody here.
+        if matches!(function.name, "get-device-info" | "get-dmi") {
+            let nothing = Fault::unsupported("test.nothing", "the test", "no answer");
+            return Box::pin(async { Err(nothing) });
+        }
         self.0
             .lock()
             .unwrap()
