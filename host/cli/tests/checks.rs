@@ -144,22 +144,6 @@ fn another_guest_needs_consent_of_its_own() {
 }
 
 #[test]
-fn a_resumed_run_accepts_only_the_host_key_that_it_has_accepted() {
-    let user = User::new();
-    let (child, mut out) = begin_with(&user, "host1001", &["--speed", "150"]);
-    let installs =
-        |event: &Value| event["event"] == "outcome" && event["function"] == "remote.wait-for-boot";
-    let run = until(&mut out, installs);
-    kill(child);
-    change(&user, |host| {
-        host["boot"]["host_key"] = json!("SHA256:another")
-    });
-    let done = resume(&user, &run, &[]);
-    assert_ne!(done.code, 0, "{}", done.said());
-    assert!(done.said().contains("SHA256:another"), "{}", done.said());
-}
-
-#[test]
 fn consent_shows_the_old_system_and_the_new_one() {
     let user = User::new();
     let (child, mut out) = begin_with(&user, "host1001", &["--speed", "400"]);
