@@ -300,7 +300,7 @@ fn service_word(option: &str, word: &str) -> Result<String, Fault> {
 fn wrong(message: &str) -> Fault {
     Fault::new(
         FaultKind::Rejected,
-        "reimage.option-wrong",
+        wreimage_sdk::OPTION_WRONG,
         "options",
         format!("{message} Nothing was touched."),
     )
@@ -410,7 +410,7 @@ pub mod tests {
             &[("mask", "srv.mount")],
         ] {
             let fault = asked(wrong).unwrap_err();
-            assert_eq!(fault.code, "reimage.option-wrong");
+            assert_eq!(fault.code, wreimage_sdk::OPTION_WRONG);
             assert!(fault.message.ends_with("Nothing was touched."), "{fault}");
         }
     }

@@ -1,5 +1,6 @@
 //! How the program ends, and how it says why.
 
+use crate::next;
 use std::process::ExitCode;
 
 /// The exit codes, as `--help` documents them.
@@ -47,7 +48,6 @@ impl Exit {
     pub fn of_code(code: u8) -> Self {
         match code {
             10 => Exit::Warnings,
-            64 => Exit::Usage,
             code => Exit::of_run(code, "", false),
         }
     }
@@ -81,6 +81,7 @@ impl Exit {
             30 => Exit::Cancelled,
             40 => Exit::Refused,
             50 => Exit::Paused,
+            64 => Exit::Usage,
             _ => Exit::Internal,
         }
     }
@@ -97,7 +98,7 @@ pub const HELP: &str = "\
 Exit codes:
    0  done (with warnings too; see --strict)
   10  done with warnings, under --strict
-  20  failed, and everything was taken back
+  20  failed, and every change was undone
   21  failed, and something is left: the report says what
   30  cancelled
   40  refused before anything was touched
@@ -146,6 +147,14 @@ impl Failure {
         }
     }
 
+    /// It waits for somebody as it did before.
+    pub fn paused(message: impl Into<String>) -> Self {
+        Failure {
+            exit: Exit::Paused,
+            message: message.into(),
+        }
+    }
+
     /// The host failed.
     pub fn internal(message: impl Into<String>) -> Self {
         Failure {
@@ -162,6 +171,9 @@ impl Failure {
     /// Says it on stderr.
     pub fn tell(self) -> Exit {
         crate::tell::line(&format!("error: {}", self.message));
+        if let Some(next) = next::behind(self.exit, &self.message) {
+            crate::tell::line(&next);
+        }
         self.exit
     }
 }
@@ -179,6 +191,7 @@ pub fn clap(error: &clap::Error) -> Result<Exit, Failure> {
         return Err(Failure::internal(problem.to_string()));
     }
     Ok(if error.use_stderr() {
+        crate::tell::line(&format!("next: {}", next::help()));
         Exit::Usage
     } else {
         Exit::Success

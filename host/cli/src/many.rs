@@ -9,10 +9,9 @@ use crate::exit::{Exit, Failure};
 use crate::face::{self, words};
 use crate::resume;
 use crate::session::Session;
-use crate::tell;
+use crate::tell::{self, Page};
 use serde_json::json;
 use std::collections::VecDeque;
-use std::fmt::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -182,7 +181,7 @@ fn conclude(session: &Session, batch: &Batch, mut done: Vec<Done>) -> Result<Exi
     session.face.finish();
     let order = session.hosts.names();
     done.sort_by_key(|(task, _)| order.iter().position(|host| host == task.host()));
-    let mut text = String::new();
+    let mut text = Page::default();
     let mut exit = Exit::Success;
     let mut lines = Vec::new();
     for (task, driven) in &done {
@@ -196,7 +195,7 @@ fn conclude(session: &Session, batch: &Batch, mut done: Vec<Done>) -> Result<Exi
                     session.strict,
                 ));
                 if ending.exit_code != 0 {
-                    text.push_str(&face::report(report));
+                    text.append(&face::report(report));
                 }
                 (
                     ending.outcome.as_str(),
@@ -221,34 +220,36 @@ fn conclude(session: &Session, batch: &Batch, mut done: Vec<Done>) -> Result<Exi
     }
     if session.output == Output::Json {
         let all = json!({ "event": "summary", "batch": batch.id, "hosts": lines });
-        crate::print(&format!("{all}\n"))?;
+        tell::json(&all)?;
         return Ok(exit);
     }
     let is_well = |line: &&serde_json::Value| {
         matches!(line["outcome"].as_str(), Some("success" | "warnings"))
     };
     let well = lines.iter().filter(is_well).count();
-    // Writing to a string cannot fail.
-    let _ = writeln!(text, "\n{} hosts, {well} done", lines.len());
+    text.gap();
+    text.line(format!("{} hosts, {well} done", lines.len()));
     for line in &lines {
         let word = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
-        let _ = writeln!(
-            text,
+        text.line(format!(
             "  {:<12} {:<10} {:>8}  {}",
             word("host"),
             word("outcome"),
             words::duration(line["took_ms"].as_u64().unwrap_or(0)),
             words::short(&word("summary"))
-        );
+        ));
         if let Some(run) = line["run"].as_str() {
-            let _ = writeln!(text, "               {run}");
+            text.line(format!("               {run}"));
         }
     }
-    crate::print(&tell::plain(&text))?;
+    tell::page(&text)?;
     let open = done.iter().any(|(_, driven)| match driven {
         Some(Ok(driven)) => driven.report.ending.outcome == "paused",
         _ => true,
     });
+    if exit != Exit::Success {
+        tell::line(&format!("next: wreimage show {}", batch.id));
+    }
     if open && begin_can_go_on(batch) {
         tell::line(&format!(
             "to go on with those that wait or were not begun: wreimage resume {}",

@@ -89,6 +89,7 @@ impl State {
         ) {
             self.identified_boot = false;
             self.undo.restarted(intent.call);
+            self.network_boot = self.undo.has_boot_entry().then_some(intent.call);
         }
         intent.origin == Origin::Guest && self.undo.open(function, intent.call, &intent.arguments)
     }
@@ -144,6 +145,7 @@ impl State {
             self.undo.not_restarted(outcome.call);
             // The machine was not restarted after all.
             self.wipe = self.wipe.filter(|call| *call != outcome.call);
+            self.network_boot = self.network_boot.filter(|call| *call != outcome.call);
         }
         if function.effect.mutates() {
             let step = self.notes.open_step_name();
@@ -229,6 +231,7 @@ impl State {
     /// The guest's part is over.
     pub(crate) fn learn_end(&mut self, end: &GuestEnd) {
         self.closing = true;
+        self.steps_of_guest.get_or_insert(self.notes.steps.len());
         match end {
             GuestEnd::Cancelled => self.cancelled = true,
             GuestEnd::Stopped(kind, text) => match kind.as_str() {

@@ -13,7 +13,7 @@ use serde_json::Value;
 use wreimage_capability::remote::{
     Answering, Before, Boot, Command, CommandResult, Dmi, Identity, OsRelease, Provider, functions,
 };
-use wreimage_capability::{Call, Fault, Function, Patience, PinnedBoot, Polled, Reconciled};
+use wreimage_capability::{Call, Fault, Function, Patience, PinnedBoot, Polled, Reconciled, word};
 
 pub(crate) struct Remote(pub(crate) Seat);
 
@@ -321,7 +321,7 @@ fn keep(
     result: &CommandResult,
     change: Option<&Change>,
 ) {
-    let text = format!("runs {argv:?}: {:?}", result.exit);
+    let text = format!("runs {argv:?}: {}", word(&result.exit));
     turn.tell(machine, text.chars().take(500).collect::<String>());
     if let Some(boot) = &mut machine.boot {
         boot.commands.insert(call.key(), result.clone());

@@ -211,8 +211,9 @@ impl Provider for Remote {
                 "remote.reboot-refused",
                 machine.system(),
                 format!(
-                    "{} cannot be told to reboot: `{program}` gave {exit:?}; correct `remote.reboot` in the site file",
-                    machine.names.fqdn
+                    "{} cannot be told to reboot: `{program}` ended with {}; correct `remote.reboot` in the site file",
+                    machine.names.fqdn,
+                    wreimage_capability::word(&exit)
                 ),
             )),
         }
