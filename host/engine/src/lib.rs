@@ -16,10 +16,14 @@
 //! ```
 
 mod cancel;
+mod check;
+mod check_reads;
 mod closing;
+mod comparison;
 mod consent;
 mod course;
 mod describe;
+mod difference;
 mod engine;
 mod gate;
 #[cfg(test)]
@@ -47,6 +51,7 @@ mod request;
 mod resume;
 mod run;
 mod services;
+mod snapshot;
 mod state;
 mod stop;
 mod trap;

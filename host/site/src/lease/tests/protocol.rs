@@ -111,7 +111,8 @@ async fn the_inode_of_the_folder_is_needed() {
         Act::Restore,
         Act::Release,
     ];
-    is_needed(&edits, &acts, 0, &["invariant 1", "invariant 2"]).await;
+    let invariants = ["invariant 1", "invariant 2", "invariant 6"];
+    is_needed(&edits, &acts, 0, &invariants).await;
 }
 
 #[tokio::test]
