@@ -3,6 +3,7 @@
 use crate::arguments::Going;
 use crate::batch::Batch;
 use crate::begin::{lock, look_after};
+use crate::compiler;
 use crate::drive::{self, Job, What};
 use crate::exit::{Exit, Failure};
 use crate::hosts::Hosts;
@@ -41,7 +42,7 @@ async fn cleanup_batch(state: &Path, going: &Going, batch: &Batch) -> Result<Exi
     let hosts = Hosts::parse(&batch.hosts).map_err(Failure::refused)?;
     // One for all: it has the signals, and a cancel is meant for those that come as well.
     let session = session(&going, &ground, hosts)?;
-    let mut exit = None;
+    let mut exits = Vec::new();
     for (run, entries) in look::runs_of(state, &batch.id)? {
         if wreimage_engine::endable(&entries).is_err() {
             continue;
@@ -57,10 +58,16 @@ async fn cleanup_batch(state: &Path, going: &Going, batch: &Batch) -> Result<Exi
                 failure.exit()
             })
         };
-        exit = Some(exit.map_or(ended, |exit: Exit| exit.worse(ended)));
+        exits.push(ended);
     }
     session.face.finish();
-    exit.ok_or_else(|| Failure::refused(format!("all runs of the batch {} have ended", batch.id)))
+    if exits.is_empty() {
+        return Err(Failure::refused(format!(
+            "all runs of the batch {} have ended",
+            batch.id
+        )));
+    }
+    Ok(Exit::of_batch(&exits))
 }
 
 /// Ends one run, in the place and the session of its batch if it is one of several.
@@ -87,7 +94,8 @@ async fn one(
     };
     let path = pinned(state, &entries, &header);
     let known = wreimage_engine::guest_digest(&entries);
-    let loaded = surroundings::load_guest_file(&path, known).await;
+    let site = going.place.site.as_deref();
+    let loaded = surroundings::load_guest_file(&path, known, site).await;
     let loaded = loaded.and_then(|(engine, guest, _)| {
         is_pinned(&guest, &entries, &path)?;
         Ok((engine, guest))
@@ -98,7 +106,7 @@ async fn one(
             tell::line(&format!(
                 "note: the guest says no closing words: {failure}. What it has set is taken back all the same"
             ));
-            (surroundings::engine()?, None)
+            (compiler::engine(compiler::limits(site))?, None)
         }
     };
     let named = guest

@@ -121,6 +121,20 @@ impl Consent for Terminal {
         })
     }
 
+    fn turn(&self) -> BoxFuture<'_, Result<bool, Fault>> {
+        Box::pin(async move {
+            if !self.session.turns.are_taken() {
+                return Ok(false);
+            }
+            // The lab goes on while a run waits for the others of its batch.
+            let _idle = self.seat.as_ref().map(|seat| seat.idle());
+            match self.session.turns.wait(&self.host).await {
+                None | Some(true) => Ok(true),
+                Some(false) => Err(Fault::cancelled("the batch begins with no further host")),
+            }
+        })
+    }
+
     fn ask<'a>(
         &'a self,
         request: &'a ConsentRequest,

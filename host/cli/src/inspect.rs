@@ -10,7 +10,7 @@ use wreimage_engine::{Guest, Import, OptionKind, OptionSpec};
 
 /// Prints it.
 pub async fn inspect(arguments: &Inspect) -> Result<Exit, Failure> {
-    let (_, guest, _) = load_guest(&arguments.guest, &arguments.plug).await?;
+    let (_, guest, _) = load_guest(&arguments.guest, &arguments.plug, None).await?;
     let text = match arguments.output {
         Output::Text => text(&guest).unwrap_or_default(),
         Output::Json => format!("{:#}\n", as_json(&guest)),

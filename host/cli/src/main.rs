@@ -7,6 +7,7 @@ mod batch;
 mod begin;
 mod build;
 mod cleanup;
+mod compiler;
 mod compose;
 mod consent;
 mod detach;
@@ -34,6 +35,7 @@ mod site_check;
 mod surroundings;
 mod tell;
 mod test;
+mod turns;
 
 use arguments::{Command, LabCommand, LockCommand, SiteCommand};
 use clap::{CommandFactory, FromArgMatches};
@@ -44,6 +46,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    compiler::compile_if_asked(&arguments);
     let exit = match start(arguments) {
         Ok(exit) => exit,
         Err(failure) => failure.tell(),

@@ -31,6 +31,8 @@ pub struct Questions {
 /// Asks on stderr and reads stdin, when both are terminals.
 pub struct Terminal {
     pub session: Arc<Session>,
+    /// The host of the run.
+    pub host: String,
     /// Who is there.
     pub actor: String,
     /// Where answers from other terminals come in.

@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use std::path::Path;
 use std::sync::Arc;
 use wreimage_engine::{Guest, ResumeError, RunRequest};
-use wreimage_journal::{Entry, Header, Locks, Mode, RunDatabase};
+use wreimage_journal::{Entry, Header, Locks, Mode, Record, RunDatabase};
 use wreimage_lab::Pace;
 
 /// Goes on with a run, or with all of a batch.
@@ -60,7 +60,8 @@ pub async fn resume(arguments: &Resume) -> Result<Exit, Failure> {
         None => pinned(&state, &entries, &header),
     };
     let known = wreimage_engine::guest_digest(&entries);
-    let (engine, guest, bytes) = surroundings::load_guest_file(&path, known).await?;
+    let site = going.place.site.as_deref();
+    let (engine, guest, bytes) = surroundings::load_guest_file(&path, known, site).await?;
     if arguments.guest.is_none() {
         is_pinned(&guest, &entries, &path)?;
     }
@@ -187,6 +188,8 @@ async fn resume_batch(state: &Path, arguments: &Resume, mut batch: Batch) -> Res
     for (run, entries) in look::runs_of(state, &batch.id)? {
         if let Ok(header) = wreimage_engine::endable(&entries) {
             begun.insert(header.host.clone(), Some(run));
+        } else if ended_untouched(&entries) {
+            // It was cancelled before it changed anything, as those are that wait for their turn when a batch is stopped.
         } else if let Some(header) = look::header_of(&entries) {
             // One that has ended is not begun again; one that ended before anything was touched neither: somebody has to
             // look at it first.
@@ -221,7 +224,8 @@ async fn resume_batch(state: &Path, arguments: &Resume, mut batch: Batch) -> Res
     .await?;
     let path = files::pinned_guest(state, &batch.guest_digest);
     let known = Some(batch.guest_digest.as_str());
-    let (engine, guest, bytes) = surroundings::load_guest_file(&path, known).await?;
+    let (engine, guest, bytes) =
+        surroundings::load_guest_file(&path, known, place.site.as_deref()).await?;
     let session = session(going, &ground, hosts.clone())?;
     let tools = Arc::new(Tools {
         engine,
@@ -235,6 +239,14 @@ async fn resume_batch(state: &Path, arguments: &Resume, mut batch: Batch) -> Res
     }
     batch.forget_cancel(state)?;
     many::work(&session, &tools, &Arc::new(batch), tasks.into()).await
+}
+
+/// Whether a run was cancelled before it changed anything.
+fn ended_untouched(entries: &[Entry]) -> bool {
+    matches!(
+        entries.last().map(|entry| &entry.record),
+        Some(Record::Finished(ending)) if ending.outcome == "cancelled" && !ending.touched
+    )
 }
 
 pub fn session(going: &Going, ground: &Ground, hosts: Hosts) -> Result<Arc<Session>, Failure> {

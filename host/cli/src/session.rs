@@ -4,6 +4,7 @@ use crate::arguments::Output;
 use crate::face::{self, Face};
 use crate::hosts::Hosts;
 use crate::tell;
+use crate::turns::Turns;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
@@ -28,6 +29,8 @@ pub struct Session {
     /// Consent was given to all hosts at the terminal.
     pub agreed: AtomicBool,
     pub keyboard: Keyboard,
+    /// The turns of the runs of a batch.
+    pub turns: Turns,
     runs: Mutex<Vec<Running>>,
     cancelled: AtomicBool,
     /// Why all of it is to stop where it stands.
@@ -63,6 +66,7 @@ impl Session {
             yes,
             agreed: AtomicBool::new(false),
             keyboard: Keyboard::default(),
+            turns: Turns::default(),
             runs: Mutex::default(),
             cancelled: AtomicBool::new(false),
             stopping: OnceLock::new(),

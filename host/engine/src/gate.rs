@@ -3,6 +3,7 @@
 use crate::cancel::Cancel;
 use crate::consent::Consent;
 use crate::grants::{Absent, Grants};
+use crate::limits::Limits;
 use crate::operator::Operator;
 use crate::past::{Open, Past, Recalled};
 use crate::recorder::{CallSink, Recorder};
@@ -55,6 +56,7 @@ pub(crate) struct Course {
     pub(crate) cancel: Cancel,
     /// Held while a mutation is under way, so that a cancel can wait for its end.
     pub(crate) mutating: tokio::sync::Mutex<()>,
+    pub(crate) limits: Limits,
     pub(crate) recorder: Arc<Recorder>,
     /// What earlier processes have recorded and this one has not passed yet.
     pub(crate) past: Mutex<Option<Past>>,
@@ -73,6 +75,7 @@ impl Gate for GuestGate {
     ) -> BoxFuture<'a, wasmtime::Result<Result<Value, Fault>>> {
         Box::pin(async move {
             self.0.state().caller = caller;
+            self.0.admit(function, &arguments).await?;
             match self.0.call(function, arguments, Origin::Guest).await {
                 Ok(answer) => Ok(answer),
                 Err(stop) => Err(wasmtime::Error::new(stop)),
@@ -117,7 +120,7 @@ impl Course {
         origin: Origin,
     ) -> Result<Result<Value, Fault>, Stop> {
         if function.effect == Effect::Note {
-            return Ok(self.note(function, &arguments)?);
+            return self.note(function, &arguments);
         }
         let open = match self.recall(function, &arguments, origin)? {
             Recalled::Answered(outcome) => return self.answered(function, origin, *outcome).await,

@@ -17,6 +17,7 @@
 
 mod cancel;
 mod closing;
+mod compile;
 mod consent;
 mod course;
 mod describe;
@@ -32,6 +33,7 @@ mod imports;
 mod judge;
 mod learn;
 mod limits;
+mod measure;
 mod notes;
 mod once;
 mod operator;
@@ -57,6 +59,7 @@ mod wasi;
 mod wrap;
 
 pub use cancel::Cancel;
+pub use compile::{CompileLimits, Compiler, compile_for_parent};
 pub use consent::{Consent, ConsentComponent, ConsentRequest, GivenConsent};
 pub use engine::Engine;
 pub use gate::{call_deadline, overdue};

@@ -15,7 +15,7 @@ use crate::stop::Stop;
 use crate::trial::try_along;
 use jiff::Timestamp;
 use std::sync::Arc;
-use wreimage_journal::{Ending, Entry, Header, LogError, Record};
+use wreimage_journal::{Ending, Entry, Header, LogError, Record, size};
 
 /// Exit code of a run that waits for somebody.
 const PAUSED: u8 = 50;
@@ -160,6 +160,7 @@ impl<'a> Drive<'a> {
         let course = Arc::new(course(header, guest, request, services));
         course.recorder.continue_after(
             entries.len() as u64,
+            entries.iter().map(|entry| size(&entry.record)).sum(),
             entries.iter().filter_map(|it| call_of(&it.record)).max(),
         );
         let undriven_ms =

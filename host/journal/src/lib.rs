@@ -8,6 +8,7 @@ mod lock;
 mod log;
 mod reading;
 mod record;
+mod size;
 mod state_dir;
 
 pub use answers::{leave_answer, leave_cancel};
@@ -20,4 +21,5 @@ pub use record::{
     Answered, Ending, Entry, FORMAT, GuestEnd, Header, Intent, Level, Mode, OnFailure, Origin,
     Outcome, Plugged, Question, Reality, Record, Timer, UndoClosed, UndoState,
 };
+pub use size::size;
 pub use state_dir::{keep_file, share_as, state_directory};

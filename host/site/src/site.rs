@@ -3,10 +3,11 @@
 use crate::check::{self, CheckLine};
 use crate::dns::Names;
 use crate::error::SiteError;
-use crate::file::{Limits, Retention, SiteFile};
+use crate::file::{Retention, SiteFile};
 use crate::grants::Grant;
 use crate::inventory::Inventory;
 use crate::keeper::Keeper;
+use crate::limits::Limits;
 use crate::notify::Notifier;
 use crate::redact::Redactor;
 use crate::secret::{Prompter, Secret, SecretRef};
