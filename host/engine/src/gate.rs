@@ -3,7 +3,6 @@
 use crate::cancel::Cancel;
 use crate::consent::Consent;
 use crate::grants::{Absent, Grants};
-use crate::limits::Limits;
 use crate::operator::Operator;
 use crate::past::{Open, Past, Recalled};
 use crate::recorder::{CallSink, Recorder};
@@ -56,7 +55,6 @@ pub(crate) struct Course {
     pub(crate) cancel: Cancel,
     /// Held while a mutation is under way, so that a cancel can wait for its end.
     pub(crate) mutating: tokio::sync::Mutex<()>,
-    pub(crate) limits: Limits,
     pub(crate) recorder: Arc<Recorder>,
     /// What earlier processes have recorded and this one has not passed yet.
     pub(crate) past: Mutex<Option<Past>>,

@@ -17,13 +17,13 @@ impl Course {
         if self.is_replaying() {
             return Ok(());
         }
-        check_call(&self.limits, function, arguments)?;
-        let limits = if self.state().closing {
-            self.limits.for_closing_words()
+        let limits = *self.recorder.limits();
+        check_call(&limits, function, arguments)?;
+        self.recorder.check_room(&if self.state().closing {
+            limits.for_closing_words()
         } else {
-            self.limits
-        };
-        self.recorder.check_room(&limits)
+            limits
+        })
     }
 }
 

@@ -34,7 +34,6 @@ impl Recorder {
         listener: Option<Listener>,
         clock: Arc<dyn Clock>,
         redaction: Redaction,
-        limits: Limits,
     ) -> Self {
         Recorder {
             log,
@@ -45,9 +44,18 @@ impl Recorder {
             number: Mutex::new(0),
             calls: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
-            limits,
+            limits: Limits::default(),
             redaction,
         }
+    }
+
+    /// The same within these limits.
+    pub(crate) fn within(self, limits: Limits) -> Self {
+        Recorder { limits, ..self }
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {
@@ -61,10 +69,14 @@ impl Recorder {
         *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = clock;
     }
 
-    /// Continues after so many records with so many bytes, and after this call.
-    pub(crate) fn continue_after(&self, records: u64, bytes: u64, last_call: Option<u64>) {
-        *self.number.lock().unwrap_or_else(PoisonError::into_inner) = records;
+    /// So many bytes are recorded already.
+    pub(crate) fn has_bytes(&self, bytes: u64) {
         self.bytes.store(bytes, Ordering::SeqCst);
+    }
+
+    /// Continues after so many records, and after this call.
+    pub(crate) fn continue_after(&self, records: u64, last_call: Option<u64>) {
+        *self.number.lock().unwrap_or_else(PoisonError::into_inner) = records;
         self.calls.store(last_call.unwrap_or(0), Ordering::SeqCst);
     }
 

@@ -160,9 +160,10 @@ impl<'a> Drive<'a> {
         let course = Arc::new(course(header, guest, request, services));
         course.recorder.continue_after(
             entries.len() as u64,
-            entries.iter().map(|entry| size(&entry.record)).sum(),
             entries.iter().filter_map(|it| call_of(&it.record)).max(),
         );
+        let bytes = entries.iter().map(|entry| size(&entry.record)).sum();
+        course.recorder.has_bytes(bytes);
         let undriven_ms =
             crate::resume::undriven(&entries, going.heard, course.recorder.clock().now());
         course.state().undriven_ms = crate::resume::undriven_before(&entries) + undriven_ms;
