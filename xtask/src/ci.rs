@@ -1,10 +1,10 @@
 //! What has to pass before anything is merged.
 
-use crate::{guests, inner, mutants, test};
+use crate::{deny, guests, inner, mutants, test};
 use anyhow::Result;
 use std::process::Command;
 
-/// Format, lints, documentation, all tests, and that each bug of the past is noticed.
+/// Format, lints, documentation, rules for dependencies, all tests, and that each bug of the past is noticed.
 ///
 /// # Errors
 /// The first check that does not pass.
@@ -15,6 +15,7 @@ pub fn run() -> Result<()> {
             inner::run(&mut command)?;
         }
     }
+    deny::run(None)?;
     test::run(None)?;
     mutants::run(&[], false)
 }

@@ -8,11 +8,14 @@ mod built;
 mod ci;
 mod component;
 mod demo;
+mod deny;
 mod digest;
+mod fuzz;
 mod guests;
 mod inner;
 mod languages;
 mod mutants;
+mod pip;
 mod repository;
 mod tally;
 mod test;
@@ -20,6 +23,7 @@ mod toolchain;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// The tasks of this repository.
@@ -59,9 +63,17 @@ enum Task {
         /// Only those whose names hold one of these texts, such as F01
         names: Vec<String>,
     },
+    /// Check the dependencies of all workspaces against the rules of deny.toml, without the network
+    Deny {
+        /// A clone of the RustSec advisory database: the advisories are checked too
+        #[arg(long, value_name = "FOLDER")]
+        advisories: Option<PathBuf>,
+    },
+    /// Give the readers of what comes from outside generated input; `cargo xtask test unit` replays the corpus of the repository
+    Fuzz(fuzz::Fuzz),
     /// Write the book's page on capabilities from wit/
     Book,
-    /// What has to pass: format, lints, documentation, all tests, every mutant of the guest
+    /// What has to pass: format, lints, documentation, rules for dependencies, all tests, every mutant of the guest
     Ci,
 }
 
@@ -91,6 +103,8 @@ fn run(task: Task) -> Result<()> {
         Task::Test { part } => test::run(part),
         Task::Sweep => test::sweep(),
         Task::Mutants { host, names } => mutants::run(&names, host),
+        Task::Deny { advisories } => deny::run(advisories.as_deref()),
+        Task::Fuzz(fuzz) => fuzz::run(&fuzz),
         Task::Book => book::write(),
         Task::Ci => ci::run(),
     }

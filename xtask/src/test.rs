@@ -61,6 +61,7 @@ impl Part {
                 "host/engine",
                 "host/kit",
                 "host/site",
+                "tests/fuzz",
                 "xtask",
             ],
             Part::Lab => &[

@@ -97,6 +97,24 @@ pub fn ensure_normal(machine: &Machine, step: &mut Step) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Looks once more just before a restart: between the first look and this one a person may have set an override.
+///
+/// # Errors
+/// As [`ensure_normal`].
+pub fn ensure_still_normal(machine: &Machine, step: &mut Step) -> Result<(), Fault> {
+    let found = retry_if_worth(policy::ASK_BMC, |_| ipmi::get_boot_flags())?;
+    if found.device == BootDevice::None {
+        return Ok(());
+    }
+    let cleared = clear(machine)?;
+    step.evidence("boot flags before", &found.raw);
+    step.evidence("boot flags after clearing", &cleared.raw);
+    step.warns(format!(
+        "an override was set since it was last checked ({found}); cleared, now {cleared}"
+    ));
+    Ok(())
+}
+
 fn clear(machine: &Machine) -> Result<BootFlags, Fault> {
     retry(policy::CLEAR_BOOT_OVERRIDE, |_| {
         let flags = ipmi::clear_boot_device()?;

@@ -1,10 +1,12 @@
 //! The closing words. By now the host has taken back what had to be; nothing is changed here.
 
 use crate::options::Asked;
+use crate::repool::Todo;
 use crate::steps::{close as steps, validate};
-use crate::{comment, leftovers};
+use crate::{comment, earlier, leftovers};
 use wreimage_sdk::{
-    Actions, Cause, Ending, Fault, Reminder, Request, Severity, Verdict, leave, log, phabricator,
+    Actions, Cause, Ending, Fault, Level, Reminder, Request, Severity, Verdict, leave, log, note,
+    phabricator, puppetdb,
 };
 
 /// Says what happened, what was taken back, and what is left; and closes the task with the one comment that a run ends
@@ -15,8 +17,11 @@ use wreimage_sdk::{
 pub fn words(request: &Request, ending: &Ending) -> Result<(), Fault> {
     let asked = Asked::from_request(request).ok();
     let mut ending = ending.clone();
+    let mut next = Some("no wreimage command: correct the options".to_owned());
     if let Some(asked) = &asked {
-        for todo in leftovers::of(asked, &ending) {
+        let left = leftovers::of(asked, &ending, &Systems(asked));
+        next = leftovers::next(asked, &ending, &left);
+        for todo in left {
             leave(&todo.text, &todo.command)?;
             ending.reminders.push(Reminder {
                 text: todo.text,
@@ -27,6 +32,9 @@ pub fn words(request: &Request, ending: &Ending) -> Result<(), Fault> {
     let not_installed = asked.as_ref().map_or("", comment::not_installed);
     for (severity, line) in lines(&request.host, not_installed, &ending) {
         log(severity, &line)?;
+    }
+    if let Some(next) = next {
+        note(Level::Success, &format!("Next: {next}"))?;
     }
     // A run whose options were refused has touched nothing, and told nobody.
     let Some(asked) = asked else {
@@ -45,6 +53,20 @@ pub fn words(request: &Request, ending: &Ending) -> Result<(), Fault> {
             }
             Ok(())
         })
+}
+
+/// The systems around the machine, after the run. One that does not answer is no reason for the closing words to fail.
+struct Systems<'a>(&'a Asked);
+
+impl leftovers::Look for Systems<'_> {
+    fn is_known(&self) -> Option<bool> {
+        let lacks = self.0.lacks(&["puppetdb"]).is_some();
+        (!lacks).then(puppetdb::is_known)?.ok()
+    }
+
+    fn earlier(&self, silence: Option<&str>) -> Vec<Todo> {
+        earlier::quiet(self.0, silence).map_or_else(|_| Vec::new(), |found| found.todos)
+    }
 }
 
 fn lines(host: &str, not_installed: &str, ending: &Ending) -> Vec<(Severity, String)> {

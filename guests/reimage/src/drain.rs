@@ -90,13 +90,13 @@ pub fn no_depool(asked: &Asked) -> Option<String> {
     }
 }
 
-/// With `--no-pxe` the new system runs already, and nothing would enable its agent again if the first Puppet run were
-/// skipped.
+/// With `--no-pxe` there is a system whose agent can be disabled, whether PuppetDB knows it or not; the enrolment enables it
+/// again.
 fn not_disabled(asked: &Asked, machine: &Machine) -> Option<String> {
-    if machine.is_new {
+    if machine.is_new && machine.present.is_none() {
         Some("a new host has no Puppet to disable".to_owned())
-    } else if asked.no_pxe {
-        Some("--no-pxe: the new OS runs, and needs its Puppet".to_owned())
+    } else if machine.is_off {
+        Some("the machine is off".to_owned())
     } else {
         asked.lacks(&["puppet"])
     }
@@ -164,19 +164,20 @@ fn depool(asked: &Asked, machine: &Machine, step: &mut Step) -> Result<Vec<Todo>
             Err(_) => before.clone(),
         },
     };
-    let repool = todos(&machine.device.fqdn, &changed, value);
+    let mut repool = todos(&machine.device.fqdn, &changed, value);
     for todo in &repool {
         leave(&todo.text, &todo.command)?;
     }
+    // In these it did not serve before, perhaps because an earlier run has depooled it.
+    repool.extend(out_of_service(&machine.device.fqdn, &before, step)?);
     set?;
     is_depooled(&machine.device.fqdn, value)?;
     step.says(format!("set pooled={value} in {} services", changed.len()));
     for object in &changed {
         step.evidence("before", object);
     }
-    if repool.is_empty() {
+    if changed.is_empty() {
         step.says("no service was changed");
-        return out_of_service(&machine.device.fqdn, &before, step);
     }
     Ok(repool)
 }

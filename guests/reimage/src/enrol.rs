@@ -15,6 +15,9 @@ pub fn run(asked: &Asked, machine: &Machine, actions: &mut Actions) -> Result<()
     let lacks = || asked.lacks(&["puppet", "puppet-ca"]);
 
     let ours = phase.step_unless(lacks(), steps::REQUEST, |step| {
+        if machine.present.is_some() {
+            enable(asked, step)?;
+        }
         let fingerprint = puppet::request_certificate()?;
         step.says("the host asks for a certificate");
         step.evidence("fingerprint at the host", &fingerprint);
@@ -38,6 +41,23 @@ pub fn run(asked: &Asked, machine: &Machine, actions: &mut Actions) -> Result<()
             Ok(())
         })
         .map(|_| ())
+}
+
+/// What this run has disabled: a disabled agent asks for no certificate. A system that was just installed needs it not.
+fn enable(asked: &Asked, step: &mut Step) -> Result<(), Fault> {
+    puppet::enable().map_err(|fault| {
+        if fault.is(FaultKind::Conflict) {
+            fault.and(&format!(
+                "A disabled agent asks for no certificate. Find out why; then enable it on {host} with `sudo puppet agent \
+                 --enable`, and continue with --no-pxe.",
+                host = asked.host
+            ))
+        } else {
+            fault
+        }
+    })?;
+    step.says("Puppet is enabled again");
+    Ok(())
 }
 
 fn wait_for_request(step: &mut Step) -> Result<String, Fault> {

@@ -3,7 +3,7 @@
 
 use crate::machine::Machine;
 use crate::options::{Asked, boot_path_word};
-use crate::steps;
+use crate::{releases, steps};
 use wreimage_sdk::hooks::{self, BootMedia, Phase};
 use wreimage_sdk::{Actions, Fault, FaultKind};
 
@@ -48,7 +48,7 @@ pub fn media(asked: &Asked, machine: &Machine) -> Result<Option<String>, Fault> 
     if chosen == asked.pxe_media {
         return Ok(None);
     }
-    boot_path_word("pxe-media", &chosen).map(Some).map_err(|_| {
+    let chosen = boot_path_word("pxe-media", &chosen).map_err(|_| {
         Fault::new(
             FaultKind::Rejected,
             "reimage.media-wrong",
@@ -58,7 +58,13 @@ pub fn media(asked: &Asked, machine: &Machine) -> Result<Option<String>, Fault> 
                  digits, dots and dashes. Nothing was touched. Its author must mend it."
             ),
         )
-    })
+    })?;
+    if let Some(releases) = &machine.releases {
+        releases::find(releases, &asked.os, &chosen).map_err(|fault| {
+            fault.before("The site's component for the partitioning chose boot media:")
+        })?;
+    }
+    Ok(Some(chosen))
 }
 
 /// What the site finds in the new system, which Puppet has configured and which has been restarted since.

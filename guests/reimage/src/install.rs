@@ -8,7 +8,7 @@ use crate::{boot_override, doubt, policy, release};
 use wreimage_sdk::dhcp::{self, BootMethod, Entry, MatchKind, Published};
 use wreimage_sdk::ipmi::{self, PowerAction, PowerState};
 use wreimage_sdk::remote::{self, Answering, Before, Boot, Identity};
-use wreimage_sdk::{Actions, Fault, FaultKind, Step, clock, retry};
+use wreimage_sdk::{Actions, Fault, FaultKind, Phase, Step, clock, retry, retry_if_worth};
 
 const NOT_RESTARTED: &str =
     "The machine was not restarted: its old system and its data are as they were.";
@@ -25,6 +25,7 @@ pub fn run(asked: &Asked, machine: &Machine, actions: &mut Actions) -> Result<Sy
             step.skips("--no-pxe: nothing is installed");
             Ok(())
         })?;
+        remove_old_entry(asked, &mut phase)?;
         return Ok(system);
     }
 
@@ -59,6 +60,48 @@ pub fn run(asked: &Asked, machine: &Machine, actions: &mut Actions) -> Result<Sy
     Ok(System {
         identity: new_os.identity,
     })
+}
+
+/// An entry that an earlier run could not withdraw would have the machine installed again at its next network boot.
+fn remove_old_entry(asked: &Asked, phase: &mut Phase<'_>) -> Result<(), Fault> {
+    phase
+        .step_unless(asked.lacks(&["dhcp"]), steps::DHCP_GONE, |step| {
+            let find = || retry_if_worth(policy::ASK_SERVICE, |_| dhcp::get_published());
+            let Some(old) = find()? else {
+                step.says("there is none");
+                return Ok(());
+            };
+            retry(policy::WITHDRAW, |_| {
+                dhcp::clear()?;
+                match dhcp::get_published()? {
+                    Some(still) => Err(still_there(&still)),
+                    None => Ok(()),
+                }
+            })?;
+            step.warns(format!(
+                "{} for {} was still there, perhaps of an earlier run; it is removed",
+                old.location, old.matches
+            ));
+            step.evidence("digest of the removed entry", &old.digest);
+            Ok(())
+        })
+        .map(|_| ())
+}
+
+/// An entry that is reported as removed and is served all the same would install the host again.
+fn still_there(entry: &Published) -> Fault {
+    let mut fault = Fault::new(
+        FaultKind::Rejected,
+        "reimage.entry-still-there",
+        "the DHCP server",
+        format!(
+            "{} was reported as removed and is still there. Remove it by hand: {} would be installed again at its next network \
+             boot.",
+            entry.location, entry.matches
+        ),
+    );
+    fault.retryable = true;
+    fault
 }
 
 fn publish(asked: &Asked, machine: &Machine, step: &mut Step) -> Result<Published, Fault> {
@@ -320,22 +363,8 @@ fn verify_not_installer(
 fn withdraw(entry: &Published, step: &mut Step) -> Result<(), Fault> {
     let was_there = retry(policy::WITHDRAW, |_| {
         let was_there = dhcp::withdraw()?;
-        // An entry that is said to be gone and is served all the same would install the host again.
         match dhcp::get_published() {
-            Ok(Some(still)) if still.digest == entry.digest => {
-                let mut fault = Fault::new(
-                    FaultKind::Rejected,
-                    "reimage.entry-still-there",
-                    "the DHCP server",
-                    format!(
-                        "{} was said to be gone and is still there. Remove it by hand: {} would be installed again at its next \
-                         network boot.",
-                        still.location, still.matches
-                    ),
-                );
-                fault.retryable = true;
-                Err(fault)
-            }
+            Ok(Some(still)) if still.digest == entry.digest => Err(still_there(&still)),
             Ok(_) => Ok(was_there),
             Err(fault) if fault.is(FaultKind::Cancelled) => Err(fault),
             Err(fault) => {

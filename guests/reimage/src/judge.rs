@@ -1,5 +1,6 @@
 //! Whether the host is well, by Icinga's word; only then may monitoring speak of it again.
 
+use crate::earlier;
 use crate::machine::Machine;
 use crate::options::Asked;
 use crate::policy;
@@ -80,7 +81,6 @@ fn speak_again(asked: &Asked, quiet: &Quiet, step: &mut Step) -> Result<(), Faul
         }
         if removed.is_some() {
             left.downtime = None;
-            look_for_others(step)?;
         }
     }
     if quiet.silence.is_some() {
@@ -95,15 +95,23 @@ fn speak_again(asked: &Asked, quiet: &Quiet, step: &mut Step) -> Result<(), Faul
             left.silence = None;
         }
     }
-    leave_all(asked, &left)
+    leave_all(asked, &left)?;
+    report_others(asked, quiet, step)
 }
 
-/// Only this run's downtime is removed, and what is left of another hides the new system's alarms.
-fn look_for_others(step: &mut Step) -> Result<(), Fault> {
-    let failed = "whether another downtime of the host holds is not known";
-    let status = step.tolerates(failed, icinga::get_status())?;
-    if status.is_some_and(|status| status.downtimed) {
-        step.warns("another downtime of the host holds, perhaps an earlier run's");
+/// Only this run's downtime and silence are removed, and what is left of others hides the new system's alarms.
+fn report_others(asked: &Asked, quiet: &Quiet, step: &mut Step) -> Result<(), Fault> {
+    let own = quiet.silence.as_ref().map(|silence| silence.id.as_str());
+    let failed = "whether another downtime or silence of the host holds is not known";
+    let Some(found) = step.tolerates(failed, earlier::quiet(asked, own))? else {
+        return Ok(());
+    };
+    for comment in &found.foreign {
+        step.warns(format!("another downtime of the host holds: {comment}"));
+    }
+    for todo in &found.todos {
+        step.warns(&todo.text);
+        leave(&todo.text, &todo.command)?;
     }
     Ok(())
 }
@@ -116,12 +124,12 @@ fn keep_quiet(
     quiet: &Quiet,
     step: &mut Step,
 ) -> Result<(), Fault> {
-    let Some(stays) = quiet.stays(&machine.device.fqdn) else {
-        step.skips("there is none");
-        return Ok(());
-    };
-    step.warns(format!("{why}; {stays}"));
-    leave_all(asked, quiet)
+    match quiet.stays(&machine.device.fqdn) {
+        None => step.skips("there is none"),
+        Some(stays) => step.warns(format!("{why}; {stays}")),
+    }
+    leave_all(asked, quiet)?;
+    report_others(asked, quiet, step)
 }
 
 fn leave_all(asked: &Asked, quiet: &Quiet) -> Result<(), Fault> {

@@ -1,5 +1,6 @@
 //! What is known of the machine.
 
+use wreimage_sdk::dhcp::Release;
 use wreimage_sdk::netbox::{Device, Firmware};
 use wreimage_sdk::remote::Identity;
 
@@ -12,8 +13,12 @@ pub struct Machine {
     pub management: String,
     /// Boot id of what ran before the reimage, when somebody could tell.
     pub boot_id: Option<String>,
+    /// The BMC reported that it is off: nothing on it can be asked.
+    pub is_off: bool,
     /// PuppetDB does not know it: there is no old system that monitoring and services know.
     pub is_new: bool,
+    /// What the install server can install, where that is known.
+    pub releases: Option<Vec<Release>>,
     /// With `--no-pxe` the OS that runs: nothing is installed.
     pub present: Option<System>,
 }

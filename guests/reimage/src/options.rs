@@ -1,5 +1,6 @@
 //! What the operator asked for.
 
+use crate::earlier::REASON;
 use crate::mask::unit_name;
 use crate::policy;
 use wreimage_sdk::{Fault, FaultKind, OptionKind, OptionSpec, Options, Request, text};
@@ -18,6 +19,7 @@ pub fn all() -> Vec<OptionSpec> {
             "OS",
             "Code name of the OS release to install, such as bullseye",
         )
+        .choices_from("dhcp.releases")
         .required(),
         OptionSpec::text(
             "task",
@@ -71,7 +73,9 @@ pub fn all() -> Vec<OptionSpec> {
             "Do not wait for an optimal status in Icinga at the end, and leave the downtime",
         )
         .needs("icinga"),
-        OptionSpec::text("pxe-media", "MEDIA", "Boot media of the release").by_default(MEDIA),
+        OptionSpec::text("pxe-media", "MEDIA", "Boot media of the release")
+            .choices_from("dhcp.media")
+            .by_default(MEDIA),
         OptionSpec::toggle(
             "force",
             "Where the runbook has a doubt, go on with a warning instead of asking",
@@ -191,11 +195,7 @@ impl Asked {
     /// Whose doing this is, for systems that ask for a reason.
     pub fn reason(&self) -> String {
         let task = self.task.as_ref().map(|task| format!(" - {task}"));
-        format!(
-            "Host reimage - {}{}",
-            self.whose(),
-            task.unwrap_or_default()
-        )
+        format!("{REASON}{}{}", self.whose(), task.unwrap_or_default())
     }
 
     /// Who started the run, and where: `actor@controller`, of characters that mean nothing to any system.

@@ -115,11 +115,16 @@ pub fn time_of_day(ms: u64) -> String {
 /// Removes the downtimes of the host and its services that have this run's comment. For the command file, which Icinga 1
 /// has and Icinga 2 can have: host, service, begin, comment, where an empty field is any.
 fn remove_downtime(asked: &Asked) -> String {
+    delete_downtime(
+        &asked.host,
+        &format!("{} [{}]", asked.reason(), asked.run_id()),
+    )
+}
+
+/// The same for the downtimes with another comment, which must be of characters that mean nothing to a shell.
+pub fn delete_downtime(host: &str, comment: &str) -> String {
     format!(
-        "printf '[%s] DEL_DOWNTIME_BY_HOST_NAME;{};;;{} [{}]\\n' \"$(date +%s)\" | sudo tee -a {}",
-        asked.host,
-        asked.reason(),
-        asked.run_id(),
+        "printf '[%s] DEL_DOWNTIME_BY_HOST_NAME;{host};;;{comment}\\n' \"$(date +%s)\" | sudo tee -a {}",
         policy::ICINGA_COMMAND_FILE
     )
 }

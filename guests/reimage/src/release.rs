@@ -7,6 +7,9 @@ use crate::{doubt, policy};
 use wreimage_sdk::remote::{self, Identity, OsRelease};
 use wreimage_sdk::{Fault, FaultKind, Step, retry};
 
+/// The code of the fault of a host key that is not the known one.
+const HOST_KEY: &str = "remote.host-key";
+
 /// The freshly installed OS must be the one that was asked for.
 ///
 /// # Errors
@@ -30,12 +33,14 @@ pub fn verify_installed(asked: &Asked, step: &mut Step) -> Result<(), Fault> {
 /// As [`verify_installed`]; `unreachable` when no system lets us in; `conflict` when an installer runs.
 pub fn verify_present(asked: &Asked, step: &mut Step) -> Result<System, Fault> {
     let mut refusals = Vec::new();
+    let mut is_key_unknown = false;
     // A system that is installed and not enrolled lets in only the installer's key.
     for identity in [Identity::Installer, Identity::Production] {
         let line = match remote::get_kernel_command_line(identity) {
             Ok(line) => line,
             Err(fault) if fault.is(FaultKind::Cancelled) => return Err(fault),
             Err(fault) => {
+                is_key_unknown |= fault.code == HOST_KEY;
                 refusals.push(format!("{}: {}", identity_name(identity), fault.message));
                 continue;
             }
@@ -71,10 +76,16 @@ pub fn verify_present(asked: &Asked, step: &mut Step) -> Result<System, Fault> {
         "reimage.no-system",
         &asked.host,
         format!(
-            "--no-pxe goes on with an installed OS, but no system lets us in at {} ({}). Reimage without \
-             --no-pxe, or look at its console.",
-            asked.host,
-            refusals.join("; ")
+            "--no-pxe continues with an installed OS, but no system lets us in at {host} ({refusals}). {advice}",
+            host = asked.host,
+            refusals = refusals.join("; "),
+            advice = if is_key_unknown {
+                "A system answers there, and this machine does not know its host key. If it is the system that an earlier run \
+                 has installed, run Puppet on this machine, so that it learns the key, then run again with --no-pxe: nothing \
+                 needs to be installed anew."
+            } else {
+                "Look at its console. Reimage without --no-pxe if no system is installed there."
+            },
         ),
     ))
 }

@@ -11,12 +11,12 @@ pub struct Todo {
     pub command: String,
 }
 
-/// How to set back each object that had another value before it was set to `now`, and what else must be set for it to
-/// serve.
+/// How to pool each object that served before it was set to `now`, and what else must be set for it to serve. One that did not
+/// serve is no doing of this run: see [`idle`].
 pub fn todos(fqdn: &str, before: &[PoolObject], now: &str) -> Vec<Todo> {
     before
         .iter()
-        .filter(|object| object.pooled != now)
+        .filter(|object| object.pooled != now && object.pooled == "yes")
         .flat_map(|object| repool(fqdn, object, now))
         .collect()
 }
@@ -26,7 +26,7 @@ pub fn idle(fqdn: &str, objects: &[PoolObject]) -> Vec<Todo> {
     let idle = objects.iter().filter(|object| object.pooled != "yes");
     let todo = |object: &PoolObject| Todo {
         text: format!(
-            "{fqdn} was pooled={} in {} ({}, {}) already; an earlier run may have depooled it",
+            "{fqdn} was pooled={} in {} ({}, {}) already; an earlier run may have depooled it: pool it only if it shall serve",
             object.pooled, object.service, object.cluster, object.dc
         ),
         command: format!(
@@ -131,7 +131,6 @@ mod tests {
             commands(&[object("nginx", "yes", 10), object("apache2", "no", 1)]),
             [
                 r"sudo confctl select 'name=host1001\.eqiad\.wmnet,dc=eqiad,cluster=appserver,service=nginx' set/pooled=yes",
-                r"sudo confctl select 'name=host1001\.eqiad\.wmnet,dc=eqiad,cluster=appserver,service=apache2' set/pooled=no",
             ]
         );
     }
@@ -149,6 +148,22 @@ mod tests {
         assert!(commands(&[object("nginx", "inactive", 0)]).is_empty());
     }
 
+    /// An earlier run has set it to `inactive`, this one to `no`: who follows a command that sets `inactive` again leaves the
+    /// host out.
+    #[test]
+    fn what_did_not_serve_is_offered_to_be_pooled_and_never_to_be_taken_out() {
+        let fqdn = "host1001.eqiad.wmnet";
+        let before = [object("nginx", "inactive", 10), object("apache2", "yes", 1)];
+        assert_eq!(todos(fqdn, &before, "no").len(), 1);
+        let todo = &idle(fqdn, &before)[0];
+        assert_eq!(idle(fqdn, &before).len(), 1);
+        assert!(todo.text.contains("pooled=inactive in nginx"), "{todo:?}");
+        assert!(
+            todo.command.ends_with("service=nginx' set/pooled=yes"),
+            "{todo:?}"
+        );
+    }
+
     #[test]
     fn without_a_weight_it_gets_no_traffic() {
         assert_eq!(
@@ -159,12 +174,13 @@ mod tests {
 
     #[test]
     fn no_name_leaves_its_quotes() {
-        let [command] = &commands(&[object("a'; reboot, $(x) .*", "y'es", 1)])[..] else {
+        let [command] = &commands(&[object("a'; reboot, $(x) .*", "yes", 1)])[..] else {
             panic!("one command");
         };
         assert!(
-            command.ends_with(r"service=a...reboot....x..\..' 'set/pooled=y'\''es'"),
+            command.ends_with(r"service=a...reboot....x..\..' set/pooled=yes"),
             "{command}"
         );
+        assert!(depool("host1001.eqiad.wmnet", "y'es").ends_with(r"'set/pooled=y'\''es'"));
     }
 }

@@ -43,7 +43,10 @@ pub fn run(
     phase.step_unless(asked.lacks(&["puppet"]), steps::CONTROLLER, |step| {
         learn_host_key(asked, step)
     })?;
-    let before = phase.step(steps::REBOOT, |step| reboot(asked, left, step))?;
+    let before = phase.step(steps::REBOOT, |step| {
+        boot_override::ensure_still_normal(machine, step)?;
+        reboot(asked, left, step)
+    })?;
     let identity = phase.long_step(steps::REACHABLE, policy::REBOOT_USUALLY, |step| {
         wait_for_boot(asked, machine, left, &before, step)
     })?;

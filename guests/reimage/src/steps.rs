@@ -28,9 +28,11 @@ phases! {
         BMC = "Check that the host's IPMI is reachable and it's possible to execute commands";
         TASK = "Check that the Phabricator task exists";
         SERVICES = "Check that conftool has services of the host to depool";
+        RELEASES = "Check that the install server has the OS and its boot media";
         DHCP_MATCH = "Determine how the DHCP server will recognise the host";
         PRESENT_BOOT = "Record which boot of the host runs now";
         PRESENT_OS = "Verify that the host runs the requested OS if --no-pxe is set";
+        AGENT = "Check that the Puppet agent is not disabled if --no-pxe is set";
     }
     /// Says that it begins.
     announce = "announce" {

@@ -1,17 +1,17 @@
 //! Pre-reimage validation: everything that can be known before anything is touched.
 
 use crate::boot::identity_name;
-use crate::machine::Machine;
+use crate::machine::{Machine, System};
 use crate::options::Asked;
 use crate::steps::validate as steps;
-use crate::{comment, doubt, drain, policy, release, repool};
+use crate::{comment, doubt, drain, policy, release, releases, repool};
 use std::net::IpAddr;
 use wreimage_sdk::dns::{self, HostName};
 use wreimage_sdk::ipmi::{self, PowerState};
 use wreimage_sdk::netbox::{self, Device, DeviceKind, Firmware};
 use wreimage_sdk::remote::{self, Identity};
 use wreimage_sdk::{
-    Actions, Fault, FaultKind, Step, conftool, phabricator, puppetdb, retry_if_worth, text,
+    Actions, Fault, FaultKind, Step, conftool, phabricator, puppet, puppetdb, retry_if_worth, text,
 };
 
 const UNTOUCHED: &str = "Nothing was touched.";
@@ -48,18 +48,33 @@ pub fn run(asked: &Asked, actions: &mut Actions) -> Result<Machine, Fault> {
             has_services(&device, step)
         }
     })?;
+    let nothing_installed = asked
+        .no_pxe
+        .then(|| "--no-pxe: nothing is installed".to_owned());
+    let releases = phase.step_unless(
+        nothing_installed.or_else(|| asked.lacks(&["dhcp"])),
+        steps::RELEASES,
+        |step| releases::check(asked, step),
+    )?;
     phase.step(steps::DHCP_MATCH, |step| dhcp_match(asked, step))?;
     let boot_id = phase.step(steps::PRESENT_BOOT, |step| present_boot(&power, step))?;
     let installs = (!asked.no_pxe).then(|| "--no-pxe is not set".to_owned());
-    let present = phase.step_unless(installs, steps::PRESENT_OS, |step| {
+    let present = phase.step_unless(installs.clone(), steps::PRESENT_OS, |step| {
         release::verify_present(asked, step).map_err(|fault| fault.and(UNTOUCHED))
     })?;
+    phase.step_unless(
+        installs.or_else(|| asked.lacks(&["puppet"])),
+        steps::AGENT,
+        |step| agent_may_run(asked, present, step),
+    )?;
 
     Ok(Machine {
         device,
         management,
         boot_id,
+        is_off: power == PowerState::Off,
         is_new,
+        releases: releases.flatten(),
         present,
     })
 }
@@ -185,7 +200,7 @@ fn without_new(asked: &Asked) -> String {
     let downtime = !asked.no_downtime && asked.lacks(&["icinga"]).is_none();
     let silence = !asked.no_downtime && asked.lacks(&["alertmanager"]).is_none();
     let depool = drain::no_depool(asked).is_none();
-    let disable = !asked.no_pxe && asked.lacks(&["puppet"]).is_none();
+    let disable = asked.lacks(&["puppet"]).is_none();
     let done: Vec<&str> = [
         (downtime, "a downtime"),
         (silence, "a silence"),
@@ -378,6 +393,39 @@ fn present_boot(power: &PowerState, step: &mut Step) -> Result<Option<String>, F
     Ok(None)
 }
 
+/// A disabled agent asks for no certificate. One that an earlier run of this reimage has disabled is enabled by this run; one
+/// that a person has disabled stays disabled, and the run would end half-way.
+fn agent_may_run(asked: &Asked, present: Option<System>, step: &mut Step) -> Result<(), Fault> {
+    let Some(system) = present else {
+        return Ok(());
+    };
+    let state = retry_if_worth(policy::ASK_SERVICE, |_| puppet::get_state(system.identity));
+    let failed = "whether the Puppet agent is disabled is not known";
+    let Some(state) = step.tolerates(failed, state)? else {
+        return Ok(());
+    };
+    let reason = state.reason.unwrap_or_default();
+    if state.enabled {
+        step.says("it is enabled");
+        return Ok(());
+    }
+    if reason == asked.reason() {
+        step.says("an earlier run of this reimage has disabled it; this run enables it");
+        return Ok(());
+    }
+    Err(Fault::new(
+        FaultKind::Conflict,
+        "reimage.agent-disabled",
+        &asked.host,
+        format!(
+            "the Puppet agent on {host} is disabled with the reason {reason:?}, and a disabled agent asks for no certificate. \
+             {UNTOUCHED} Find out why; then enable it on {host} with `sudo puppet agent --enable`, and run again.",
+            host = asked.host,
+            reason = text::line(&reason, policy::LINE_LIMIT),
+        ),
+    ))
+}
+
 fn inventory(kind: FaultKind, code: &str, message: String) -> Fault {
     Fault::new(kind, code, "inventory", message)
 }
@@ -404,7 +452,8 @@ mod tests {
             ", with a depool and Puppet disabled"
         );
         let all = [("no-downtime", "true"), ("no-pxe", "true")];
-        assert_eq!(promises(&all, &[]), "");
+        assert_eq!(promises(&all, &[]), ", with Puppet disabled");
+        assert_eq!(promises(&all, &["puppet"]), "");
         let site = ["icinga", "alertmanager"];
         assert_eq!(promises(&[], &site), ", with Puppet disabled");
     }

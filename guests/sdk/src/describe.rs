@@ -95,6 +95,15 @@ impl OptionSpec {
         self
     }
 
+    /// Where its values can be found, for `--help` and completion: `dhcp.releases` for the releases that the install server
+    /// can install, `dhcp.media` for their boot media. Other values stay possible.
+    #[must_use]
+    pub fn choices_from(mut self, source: &str) -> Self {
+        self.extra
+            .push(("choices-from".to_owned(), source.to_owned()));
+        self
+    }
+
     /// What it is when it is not given.
     #[must_use]
     pub fn by_default(mut self, value: &str) -> Self {

@@ -1,6 +1,7 @@
 //! What a provider is told about the call that it serves.
 
 use crate::HostSnapshot;
+use crate::lease::HeldClaim;
 use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
@@ -43,6 +44,9 @@ pub struct Call {
     /// What the inventory said of the host at the last check; `None` before the first check, and where the site has no
     /// inventory.
     pub snapshot: Option<Arc<HostSnapshot>>,
+    /// The run's claim on the host, with the journal's last durable mark; `None` where no lease orders the controllers, and
+    /// for a run that holds no claim. Publishing and withdrawing check it on the server.
+    pub claim: Option<HeldClaim>,
     sink: Arc<dyn Sink>,
 }
 
@@ -55,6 +59,7 @@ impl Call {
             made: None,
             witness: None,
             snapshot: None,
+            claim: None,
             sink,
         }
     }

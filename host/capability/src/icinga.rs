@@ -1,12 +1,13 @@
 //! Monitoring of the host and its services.
 
 use crate::Patience;
-pub use crate::bindings::wreimage::icinga::icinga::{HostState, Status};
+pub use crate::bindings::wreimage::icinga::icinga::{Downtime, HostState, Status};
 
 crate::table::effects! {
     /// Speaks to the monitoring server for the run's host.
     icinga "wreimage:icinga/icinga@0.1.0" served by Provider in crate::bindings::wreimage::icinga::icinga;
     read get_status() -> Status;
+    read get_downtimes() -> Vec<Downtime>;
     wait wait_until_known(patience: Patience) -> Status;
     wait wait_until_optimal(patience: Patience) -> Status;
     write set_downtime(duration_ms: u64, reason: String) -> ();

@@ -63,10 +63,7 @@ pub enum Command {
     #[command(hide = true)]
     Watch(Watch),
     /// Print a completion script for a shell
-    Completions {
-        /// The shell
-        shell: clap_complete::Shell,
-    },
+    Completions(Completions),
     /// Print the manual page
     Man,
 }
@@ -121,6 +118,19 @@ pub struct Run {
     /// Why it is started; kept in the journal
     #[arg(long, value_name = "TEXT", help_heading = HOST_OPTIONS)]
     pub reason: Option<String>,
+}
+
+/// `wreimage completions`.
+#[derive(Debug, Clone, Args)]
+pub struct Completions {
+    /// The shell
+    pub shell: clap_complete::Shell,
+    /// Complete this guest's options of `run` as well, with the releases that the site file names or that its command listed
+    /// last: print the script again when they change
+    #[arg(long, value_name = "GUEST")]
+    pub guest: Option<String>,
+    #[command(flatten)]
+    pub place: Place,
 }
 
 /// `wreimage new`.

@@ -24,6 +24,11 @@ pub fn cache() -> Option<PathBuf> {
     base("XDG_CACHE_HOME", ".cache").map(|base| base.join("wreimage").join("guests"))
 }
 
+/// Where it is kept what the commands of a site have listed.
+pub fn lists() -> Option<PathBuf> {
+    base("XDG_CACHE_HOME", ".cache").map(|base| base.join("wreimage").join("lists"))
+}
+
 /// Where runs are recorded when the site names no folder.
 pub fn state() -> Result<PathBuf, Failure> {
     wreimage_journal::state_directory().ok_or_else(|| {

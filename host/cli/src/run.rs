@@ -3,6 +3,7 @@
 use crate::arguments::{Cli, Command, Output, Run};
 use crate::batch::{self, Batch};
 use crate::begin::{self, Order, Tools};
+use crate::choices::{self, Choices};
 use crate::detach;
 use crate::drive;
 use crate::exit::{self, Exit, Failure};
@@ -26,6 +27,9 @@ pub async fn run(named: &Given, words: Vec<OsString>) -> Result<Exit, Failure> {
     let (engine, guest, bytes) =
         load_guest(&named.guest, &named.plugs, named.site.as_deref()).await?;
     let mut command = guest_options::with_guest(guest.description())?;
+    if choices::is_help(&words) {
+        command = Choices::of_words(&words).in_help(command, guest.description());
+    }
     let matches = match command.try_get_matches_from_mut(words.clone()) {
         Ok(matches) => matches,
         Err(error) => return exit::clap(&error),

@@ -5,11 +5,12 @@ use crate::face::{self, Face};
 use crate::hosts::Hosts;
 use crate::tell;
 use crate::turns::Turns;
+use std::io::{BufRead, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::{Receiver, channel};
 use wreimage_engine::Cancel;
 use wreimage_lab::Pace;
 
@@ -226,10 +227,14 @@ async fn until(time: Option<tokio::time::Instant>) {
     }
 }
 
+/// So many lines are read before they are asked for, and so much of each.
+const TYPED_AHEAD: usize = 64;
+const LONGEST_LINE: u64 = 4096;
+
 /// One reader of stdin for all prompts, so that a line is never taken by a prompt that is over.
 #[derive(Default)]
 pub struct Keyboard {
-    lines: tokio::sync::Mutex<Option<UnboundedReceiver<String>>>,
+    lines: tokio::sync::Mutex<Option<Receiver<String>>>,
 }
 
 /// What came of a prompt.
@@ -264,7 +269,12 @@ impl Keyboard {
             return Asked::NotNeeded;
         }
         let lines = lines.get_or_insert_with(read_lines);
-        while lines.try_recv().is_ok() {}
+        // A program that writes without end is no reason to ask without end.
+        for _ in 0..=TYPED_AHEAD {
+            if lines.try_recv().is_err() {
+                break;
+            }
+        }
         face.pause();
         let _resume = Resume(face);
         tell::prompt(prompt);
@@ -275,18 +285,31 @@ impl Keyboard {
     }
 }
 
-fn read_lines() -> UnboundedReceiver<String> {
-    let (lines, keyboard) = unbounded_channel();
+fn read_lines() -> Receiver<String> {
+    let (lines, keyboard) = channel(TYPED_AHEAD);
     // Ends with the input or with the process.
     std::thread::spawn(move || {
-        for line in std::io::stdin().lines() {
-            let Ok(line) = line else { return };
-            if lines.send(line.trim().to_owned()).is_err() {
+        let mut input = std::io::stdin().lock();
+        while let Some(line) = read_line(&mut input) {
+            if lines.blocking_send(line).is_err() {
                 return;
             }
         }
     });
     keyboard
+}
+
+/// The next line, of which what is too long is dropped; `None` at the end of the input, and when it cannot be read.
+fn read_line(input: &mut impl BufRead) -> Option<String> {
+    let mut line = Vec::new();
+    let count = input.take(LONGEST_LINE).read_until(b'\n', &mut line).ok()?;
+    if count == 0 {
+        return None;
+    }
+    if line.last() != Some(&b'\n') {
+        input.skip_until(b'\n').ok()?;
+    }
+    Some(String::from_utf8_lossy(&line).trim().to_owned())
 }
 
 /// Gives the screen back, also when the question is dropped.
@@ -295,5 +318,19 @@ struct Resume<'a>(&'a Arc<dyn Face>);
 impl Drop for Resume<'_> {
     fn drop(&mut self) {
         self.0.resume();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_without_an_end_is_cut() {
+        let text = format!("yes\n{}\nno\nend", "x".repeat(100_000));
+        let mut input = text.as_bytes();
+        let lines: Vec<String> = std::iter::from_fn(|| read_line(&mut input)).collect();
+        let lengths: Vec<usize> = lines.iter().map(String::len).collect();
+        assert_eq!(lengths, [3, 4096, 2, 3]);
     }
 }

@@ -54,6 +54,15 @@ pub async fn load_guest_file(
     Ok((engine, guest, bytes))
 }
 
+/// Reads a site file; what its commands list is kept for `--help` and completion.
+fn load_site(path: &Path) -> Result<Site, Failure> {
+    let site = Site::load(path).map_err(|error| Failure::usage(error.to_string()))?;
+    Ok(match files::lists() {
+        Some(folder) => site.with_cache(&folder),
+        None => site,
+    })
+}
+
 /// What a run is bound to: no function takes any of it as an argument.
 #[derive(Debug, Clone)]
 pub struct Binding {
@@ -163,7 +172,7 @@ pub async fn open(place: &Place, pace: Pace) -> Result<Ground, Failure> {
         && place.world.is_none()
         && let Some(path) = place.site.clone().or_else(files::site_file)
     {
-        let site = Site::load(&path).map_err(|error| Failure::usage(error.to_string()))?;
+        let site = load_site(&path)?;
         site.ask_secrets()
             .await
             .map_err(|error| Failure::refused(error.to_string()))?;
@@ -317,7 +326,7 @@ pub fn state_of(place: &Place) -> Result<PathBuf, Failure> {
         && place.world.is_none()
         && let Some(path) = place.site.clone().or_else(files::site_file)
     {
-        let site = Site::load(&path).map_err(|error| Failure::usage(error.to_string()))?;
+        let site = load_site(&path)?;
         if let Some(state) = site.state() {
             return Ok(state);
         }
@@ -326,7 +335,7 @@ pub fn state_of(place: &Place) -> Result<PathBuf, Failure> {
 }
 
 /// The world of this file, or the built-in one.
-fn world(file: Option<&Path>) -> Result<World, Failure> {
+pub fn world(file: Option<&Path>) -> Result<World, Failure> {
     let Some(path) = file else {
         return World::builtin().map_err(|error| Failure::internal(error.to_string()));
     };

@@ -7,10 +7,15 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 /// How often a program is looked at.
 const LOOK: Duration = Duration::from_millis(20);
+/// How long the rest of the output of a program that has ended is waited for.
+const REST: Duration = Duration::from_secs(2);
+/// More output than this of a program is dropped.
+const LARGEST: usize = 1 << 20;
 
 /// Ends programs before their deadline.
 #[derive(Debug, Clone, Default)]
@@ -59,21 +64,56 @@ impl Bounds {
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let shown = shown(command);
         let mut group = Group::start(command)?;
-        let pipe = group.child.stdout.take();
-        let reader = std::thread::spawn(move || {
-            let mut bytes = Vec::new();
-            if let Some(mut pipe) = pipe {
-                let _read = pipe.read_to_end(&mut bytes);
+        let mut pipe = group.child.stdout.take();
+        let (pieces, output) = sync_channel(1);
+        // Ends with the pipe, which a process can hold open that has left the group.
+        std::thread::spawn(move || {
+            let mut buffer = [0; 8192];
+            while let Some(count) = pipe.as_mut().and_then(|it| it.read(&mut buffer).ok()) {
+                let piece = buffer.get(..count).unwrap_or_default().to_vec();
+                if piece.is_empty() || pieces.send(piece).is_err() {
+                    return;
+                }
             }
-            bytes
         });
-        let status = self.wait(&mut group, &shown)?;
+        let mut bytes = Vec::new();
+        // False when there is no more.
+        let mut take = |longest: Duration| {
+            let end = Instant::now() + longest;
+            loop {
+                match output.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                    Ok(piece) => {
+                        let room = LARGEST.saturating_sub(bytes.len()).min(piece.len());
+                        bytes.extend_from_slice(piece.get(..room).unwrap_or_default());
+                    }
+                    Err(why) => return why == RecvTimeoutError::Timeout,
+                }
+                if Instant::now() >= end {
+                    return true;
+                }
+            }
+        };
+        let status = self.wait_while(&mut group, &shown, || {
+            if !take(LOOK) {
+                std::thread::sleep(LOOK);
+            }
+        })?;
         succeeded(status, shown)?;
-        let bytes = reader.join().unwrap_or_default();
+        take(REST);
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     fn wait(&self, group: &mut Group, shown: &str) -> Result<ExitStatus, KitError> {
+        self.wait_while(group, shown, || std::thread::sleep(LOOK))
+    }
+
+    /// Does something short again and again meanwhile.
+    fn wait_while(
+        &self,
+        group: &mut Group,
+        shown: &str,
+        mut meanwhile: impl FnMut(),
+    ) -> Result<ExitStatus, KitError> {
         let began = Instant::now();
         let lost = |error: std::io::Error| KitError::Wrong(format!("{shown} is lost: {error}"));
         loop {
@@ -89,7 +129,7 @@ impl Bounds {
                     seconds: self.deadline.as_secs(),
                 });
             }
-            std::thread::sleep(LOOK);
+            meanwhile();
         }
     }
 }
@@ -220,6 +260,22 @@ mod tests {
         let said = bounds(60_000).output(&mut shell("sleep 600 & echo yes"));
         assert_eq!(said.unwrap(), "yes\n");
         assert!(began.elapsed() < Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_process_that_has_left_the_group_holds_up_nobody() {
+        let began = Instant::now();
+        let said = bounds(60_000).output(&mut shell("setsid sleep 30 & echo yes"));
+        assert_eq!(said.unwrap(), "yes\n");
+        assert!(began.elapsed() < Duration::from_secs(20));
+    }
+
+    #[test]
+    fn output_has_a_bound() {
+        let said = bounds(60_000).output(&mut shell("head -c 3000000 /dev/zero"));
+        assert_eq!(said.unwrap().len(), super::LARGEST);
+        let late = bounds(500).output(&mut shell("exec yes")).unwrap_err();
+        assert!(matches!(late, KitError::TimedOut { .. }), "{late}");
     }
 
     #[test]

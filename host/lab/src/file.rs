@@ -2,7 +2,7 @@
 
 use crate::event::Queue;
 use crate::history::History;
-use crate::install_server::InstallServer;
+use crate::install_server::{InstallServer, releases};
 use crate::place::{Place, word};
 use crate::service::Services;
 use crate::services_file::{self, ServicesFile, TaskFile};
@@ -68,6 +68,7 @@ struct InstallServerFile {
     boot_address: Option<Spanned<String>>,
     reachable: bool,
     rejects: u32,
+    lists: Option<Vec<Spanned<String>>>,
     installs: BTreeMap<Spanned<String>, Spanned<String>>,
 }
 
@@ -78,6 +79,7 @@ impl Default for InstallServerFile {
             boot_address: None,
             reachable: true,
             rejects: 0,
+            lists: None,
             installs: BTreeMap::new(),
         }
     }
@@ -193,6 +195,8 @@ fn install_server(
             .collect::<Result<Vec<_>, _>>()
     };
     let server = &file.install_server;
+    let media = words(&file.media)?;
+    let lists = server.lists.as_deref().map(words).transpose()?;
     Ok(InstallServer {
         reachable: server.reachable,
         rejects: server.rejects,
@@ -205,7 +209,8 @@ fn install_server(
             None => "192.0.2.5".to_owned(),
         },
         distributions: words(&file.distributions)?,
-        media: words(&file.media)?,
+        lists: lists.map(|lists| releases(&lists, &media)),
+        media,
         installs: installs(place, &server.installs, &file.distributions)?,
         any_boot_path: false,
         entries: BTreeMap::new(),

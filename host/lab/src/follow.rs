@@ -11,7 +11,7 @@ use crate::world::World;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use wreimage_capability::dhcp::{BootMethod, Entry, Published};
+use wreimage_capability::dhcp::{BootMethod, Entry, Published, Release};
 use wreimage_capability::dns::HostName;
 use wreimage_capability::ipmi::{BootFlags, DeviceInfo, PowerAction, PowerState};
 use wreimage_capability::netbox::{Device, DeviceKind, Firmware, SwitchPort};
@@ -84,9 +84,10 @@ impl World {
                 self.server.any_boot_path = true;
                 self.serve(host, Some(entry), published, None);
             }
-            "withdraw" => {
+            "withdraw" | "clear" => {
                 self.server.entries.remove(host);
             }
+            "get-releases" => self.server.lists = read::<Vec<Release>>(outcome),
             "get-published" => match read::<Option<Published>>(outcome)? {
                 None => {
                     self.server.entries.remove(host);

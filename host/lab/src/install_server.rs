@@ -6,7 +6,7 @@ use crate::time::Millis;
 use crate::twin;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use wreimage_capability::dhcp::{Entry, MatchKind, Published};
+use wreimage_capability::dhcp::{Entry, MatchKind, Published, Release};
 use wreimage_capability::netbox::DeviceKind;
 
 /// An entry that is being served.
@@ -34,6 +34,16 @@ pub enum Unwritable {
     Unsupported(String),
 }
 
+/// Each distribution with all boot media.
+pub(crate) fn releases(distributions: &[String], media: &[String]) -> Vec<Release> {
+    let release = |distribution: &String| Release {
+        distribution: distribution.clone(),
+        media: media.to_vec(),
+        extra: Vec::new(),
+    };
+    distributions.iter().map(release).collect()
+}
+
 /// The install server of the site.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InstallServer {
@@ -49,6 +59,9 @@ pub struct InstallServer {
     pub distributions: Vec<String>,
     /// Boot media that exist.
     pub media: Vec<String>,
+    /// What its list of releases names, where that is not what it has.
+    #[serde(default)]
+    pub lists: Option<Vec<Release>>,
     /// What boot paths install instead of the release that they name: a mirror that serves the wrong one.
     pub installs: BTreeMap<String, String>,
     /// A twin does not know what the real server has: every boot path exists.
@@ -64,6 +77,15 @@ impl InstallServer {
     pub fn has(&self, load: &Load) -> bool {
         self.any_boot_path
             || (self.distributions.contains(&load.distribution) && self.media.contains(&load.media))
+    }
+
+    /// The releases that it lists; `None` for a twin that was not given them.
+    pub fn releases(&self) -> Option<Vec<Release>> {
+        match &self.lists {
+            Some(lists) => Some(lists.clone()),
+            None if self.any_boot_path => None,
+            None => Some(releases(&self.distributions, &self.media)),
+        }
     }
 
     /// The release that a boot path installs.

@@ -142,6 +142,7 @@ pub(crate) fn bare(site: &str) -> World {
             boot_address: "192.0.2.5".to_owned(),
             distributions: Vec::new(),
             media: Vec::new(),
+            lists: None,
             installs: BTreeMap::new(),
             any_boot_path: true,
             entries: BTreeMap::new(),

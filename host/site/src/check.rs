@@ -83,6 +83,10 @@ pub(crate) async fn check(site: &Site, host: Option<&str>) -> Vec<CheckLine> {
         if answered {
             let what = format!("{}, expiry of DHCP entries", dhcp.system());
             lines.push(CheckLine::fault(what, dhcp.check_expiry().await));
+            if let Some(releases) = dhcp.check_releases().await {
+                let what = format!("{}, releases that it installs", dhcp.system());
+                lines.push(CheckLine::fault(what, releases));
+            }
         }
     }
     match host.map(|host| site.target(host)) {

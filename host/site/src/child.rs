@@ -10,6 +10,11 @@ use tokio::process::{ChildStdin, ChildStdout, Command};
 /// More output than this of a helper program is dropped.
 pub(crate) const OUTPUT_LIMIT: usize = 8 << 20;
 
+/// How long the rest of the output of a program that has ended is waited for.
+const REST: Duration = Duration::from_secs(2);
+/// How long a program that was killed is waited for.
+const GONE: Duration = Duration::from_secs(2);
+
 /// The path on which helper programs are looked up: the system's, whatever the person's shell says.
 const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -23,6 +28,7 @@ pub(crate) struct Child {
     command: Command,
     program: String,
     input: Vec<u8>,
+    limit: usize,
 }
 
 /// A program that ended by itself.
@@ -106,6 +112,7 @@ impl Child {
             command,
             program: program.to_owned(),
             input: Vec::new(),
+            limit: OUTPUT_LIMIT,
         })
     }
 
@@ -113,6 +120,12 @@ impl Child {
     pub(crate) fn input(&mut self, bytes: Vec<u8>) -> &mut Self {
         self.command.stdin(Stdio::piped());
         self.input = bytes;
+        self
+    }
+
+    /// What is more than this of either stream is dropped.
+    pub(crate) fn limit(&mut self, bytes: usize) -> &mut Self {
+        self.limit = bytes;
         self
     }
 
@@ -145,13 +158,30 @@ impl Child {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let (out, err) = (child.stdout.take(), child.stderr.take());
         let (stdin, input) = (child.stdin.take(), self.input);
+        let limit = self.limit;
         let work = async {
-            tokio::try_join!(
-                read(out, &mut stdout),
-                read(err, &mut stderr),
-                write(&input, stdin)
-            )?;
-            child.wait().await
+            let output = async {
+                tokio::try_join!(
+                    read(out, &mut stdout, limit),
+                    read(err, &mut stderr, limit),
+                    write(&input, stdin)
+                )
+                .map(|_| ())
+            };
+            tokio::pin!(output);
+            tokio::select! {
+                all = &mut output => {
+                    all?;
+                    child.wait().await
+                }
+                status = child.wait() => {
+                    // A process that it left behind can hold its output open.
+                    if let Ok(all) = tokio::time::timeout(REST, output).await {
+                        all?;
+                    }
+                    status
+                }
+            }
         };
         match tokio::time::timeout(deadline, work).await {
             Ok(Ok(status)) => {
@@ -169,7 +199,8 @@ impl Child {
             Ok(Err(error)) => Err(ChildFailure::Lost(program, error)),
             Err(_) => {
                 drop(group);
-                let _ = child.wait().await;
+                // One that waits for a device does not go even then; it goes with the device.
+                let _ = tokio::time::timeout(GONE, child.wait()).await;
                 Err(ChildFailure::Killed(program, deadline, stderr))
             }
         }
@@ -211,7 +242,12 @@ impl Child {
     }
 }
 
-async fn read(from: Option<impl AsyncRead + Unpin>, to: &mut Vec<u8>) -> std::io::Result<()> {
+/// Reads to the end, and keeps so many bytes.
+async fn read(
+    from: Option<impl AsyncRead + Unpin>,
+    to: &mut Vec<u8>,
+    limit: usize,
+) -> std::io::Result<()> {
     let Some(mut from) = from else { return Ok(()) };
     let mut buffer = vec![0; 8192];
     loop {
@@ -219,9 +255,8 @@ async fn read(from: Option<impl AsyncRead + Unpin>, to: &mut Vec<u8>) -> std::io
         let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else {
             return Ok(());
         };
-        if to.len() < OUTPUT_LIMIT {
-            to.extend_from_slice(bytes);
-        }
+        let room = limit.saturating_sub(to.len()).min(bytes.len());
+        to.extend_from_slice(bytes.get(..room).unwrap_or_default());
     }
 }
 
@@ -294,6 +329,27 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         panic!("the grandchild {pid} still runs");
+    }
+
+    #[tokio::test]
+    async fn what_a_program_leaves_behind_holds_up_nobody() {
+        let start = Instant::now();
+        let left = child("setsid sleep 20 & echo done");
+        let ended = left.run(Duration::from_secs(15)).await.unwrap();
+        assert!(ended.success());
+        assert_eq!(ended.stdout, b"done\n");
+        assert!(start.elapsed() < Duration::from_secs(10));
+    }
+
+    #[tokio::test]
+    async fn output_beyond_the_limit_is_dropped() {
+        let mut endless = child("yes out & yes err >&2");
+        endless.limit(10_000);
+        let failure = endless.run(Duration::from_millis(500)).await.err().unwrap();
+        let ChildFailure::Killed(_, _, stderr) = failure else {
+            panic!("{failure}")
+        };
+        assert_eq!(stderr.len(), 10_000);
     }
 
     #[tokio::test]

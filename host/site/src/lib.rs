@@ -9,6 +9,7 @@
     allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+mod cache;
 mod check;
 mod child;
 mod dhcp;
@@ -16,6 +17,8 @@ mod digest;
 mod dns;
 mod error;
 mod file;
+#[doc(hidden)]
+pub mod fuzzing;
 mod grants;
 mod inventory;
 mod ipmi;

@@ -4,7 +4,7 @@ use crate::SiteError;
 use crate::error::line_of;
 use crate::file::SiteFile;
 use crate::tables::{
-    DhcpProvider, DnsProvider, Expiry, IpmiProvider, NetboxProvider, RemoteProvider,
+    DhcpProvider, DhcpTable, DnsProvider, Expiry, IpmiProvider, NetboxProvider, RemoteProvider,
 };
 use crate::target::is_name;
 use crate::units::Period;
@@ -187,6 +187,9 @@ fn check_tables(rules: &Rules<'_>, file: &SiteFile) -> Result<(), SiteError> {
             return Err(rules.error(at, "snippets", message));
         }
     }
+    if let Some(table) = &file.dhcp {
+        check_releases(rules, table)?;
+    }
     if let Some(table) = &file.remote
         && *table.provider.get_ref() == RemoteProvider::Russh
     {
@@ -194,6 +197,36 @@ fn check_tables(rules: &Rules<'_>, file: &SiteFile) -> Result<(), SiteError> {
         let one = table.installer.is_some() || table.production.is_some();
         rules.needs(one, at.clone(), "remote", "russh", "production")?;
         rules.needs(!table.reboot.is_empty(), at, "remote", "russh", "reboot")?;
+    }
+    Ok(())
+}
+
+/// Either names or a command, and names that can be part of a boot path.
+fn check_releases(rules: &Rules<'_>, table: &DhcpTable) -> Result<(), SiteError> {
+    let (at, boot) = (table.provider.span(), &table.boot);
+    let names = !boot.distributions.is_empty() || !boot.media.is_empty();
+    if names && !boot.list.is_empty() {
+        let message =
+            "[dhcp.boot] has both `list` and `distributions` or `media`: remove one of them"
+                .to_owned();
+        return Err(rules.error(at, "list", message));
+    }
+    if boot.distributions.is_empty() && !boot.media.is_empty() {
+        let message =
+            "[dhcp.boot] has `media` without `distributions`: name the releases that have them"
+                .to_owned();
+        return Err(rules.error(at, "media", message));
+    }
+    for (key, names) in [
+        ("distributions", &boot.distributions),
+        ("media", &boot.media),
+    ] {
+        if !names.iter().all(|name| crate::dhcp::is_name(name)) {
+            let message = format!(
+                "`{key}` of [dhcp.boot] takes names of lower-case letters, digits, dots and dashes"
+            );
+            return Err(rules.error(at, key, message));
+        }
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! A site, ready to be asked and opened.
 
+use crate::cache::Cache;
 use crate::check::{self, CheckLine};
 use crate::dns::Names;
 use crate::error::SiteError;
@@ -21,6 +22,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use wreimage_capability::dhcp::Release;
 use wreimage_capability::{ALL, Providers};
 
 /// Who serves a capability at a site.
@@ -42,6 +44,7 @@ pub struct Site {
     digest: String,
     folder: PathBuf,
     waits: Waits,
+    cache: Cache,
     pub(crate) secrets: Secrets,
 }
 
@@ -128,6 +131,7 @@ impl Site {
         let site = Site {
             secrets: Secrets::new(&file, &folder, &prompter),
             waits: Waits::new(&file.waits),
+            cache: Cache::default(),
             digest: crate::digest::sha256(text.as_bytes()),
             file: Arc::new(file),
             path: path.to_owned(),
@@ -144,6 +148,26 @@ impl Site {
     pub fn with_prompter(mut self, prompter: Prompter) -> Self {
         self.secrets = Secrets::new(&self.file, &self.folder, &prompter);
         self
+    }
+
+    /// Keeps in this folder of the user what the site's commands list, for [`Site::known_releases`].
+    #[must_use]
+    pub fn with_cache(mut self, folder: &Path) -> Self {
+        self.cache = Cache::new(folder, &self.path);
+        self
+    }
+
+    pub(crate) fn cache(&self) -> Cache {
+        self.cache.clone()
+    }
+
+    /// The releases that can be installed here, from the site file or from what its command listed last. Makes no
+    /// traffic; empty when neither is known.
+    pub fn known_releases(&self) -> Vec<Release> {
+        let dhcp = self.file.dhcp.as_ref().filter(|_| self.is_live("dhcp"));
+        dhcp.map_or_else(Vec::new, |table| {
+            crate::dhcp::named(&table.boot).unwrap_or_else(|| self.cache.read())
+        })
     }
 
     /// Asks for the secrets that the site file wants typed, now, before a live list takes the screen.

@@ -10,8 +10,8 @@ use toml::Spanned;
 mod dhcp;
 
 pub use dhcp::{
-    BootTable, DhcpProvider, DhcpTable, Expiry, InstallServer, Ipxe, PxelinuxHttp, PxelinuxTftp,
-    UefiHttp,
+    BootTable, DhcpProvider, DhcpTable, Expiry, InstallServer, Ipxe, ListOn, PxelinuxHttp,
+    PxelinuxTftp, UefiHttp,
 };
 
 /// Who serves `netbox`.

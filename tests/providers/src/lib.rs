@@ -10,6 +10,7 @@
 pub mod bmc;
 pub mod call;
 pub mod dhcp;
+pub mod hostile_ssh;
 pub mod install_server;
 pub mod process;
 pub mod remote;

@@ -432,9 +432,19 @@ fn a_downtime_that_an_earlier_run_has_left_is_said() {
         .has(
             "Remove the downtime",
             Level::Warning,
-            &["the downtime is removed", "another downtime"],
+            &[
+                "the downtime is removed",
+                "in the downtime of an earlier run",
+                "silenced by an earlier run",
+            ],
         )
         .is_safe();
+    let commands = again.commands();
+    assert!(commands[0].contains("[run-of-host1001]"), "{commands:?}");
+    assert!(
+        commands[1].starts_with("amtool silence expire "),
+        "{commands:?}"
+    );
     let status: Value = again.ask("icinga.get-status").unwrap();
     assert_eq!(status["downtimed"], true);
 }

@@ -6,6 +6,9 @@ use std::fmt::{self, Write};
 use wreimage_engine::{Mutation, Report};
 use wreimage_journal::{Level, Reality, UndoState};
 
+/// What a note begins with by which a guest names the command to run next.
+const NEXT: &str = "Next: ";
+
 /// The report as text for stdout.
 pub fn report(report: &Report) -> String {
     let mut out = String::new();
@@ -68,6 +71,11 @@ fn write_report(out: &mut String, report: &Report) -> fmt::Result {
         writeln!(out, "  left on purpose:")?;
         for reminder in &report.reminders {
             writeln!(out, "    {}\n      {}", reminder.text, reminder.command)?;
+        }
+    }
+    for (_, text) in &report.notes {
+        if text.starts_with(NEXT) {
+            writeln!(out, "  {text}")?;
         }
     }
     writeln!(

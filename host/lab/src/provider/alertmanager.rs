@@ -1,7 +1,7 @@
 //! Silences for the host's alerts.
 
 use crate::seat::Seat;
-use wreimage_capability::alertmanager::Provider;
+use wreimage_capability::alertmanager::{Held, Provider};
 use wreimage_capability::{Call, Fault};
 
 pub(crate) struct Alertmanager(pub(crate) Seat);
@@ -9,6 +9,11 @@ pub(crate) struct Alertmanager(pub(crate) Seat);
 const SERVICE: &str = "alertmanager";
 
 impl Provider for Alertmanager {
+    async fn get_silences(&self, _call: &Call) -> Result<Vec<Held>, Fault> {
+        self.0
+            .service(SERVICE, |world, host| Ok(world.silences(host)))
+    }
+
     async fn silence(
         &self,
         call: &Call,

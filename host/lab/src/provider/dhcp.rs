@@ -4,7 +4,7 @@ use crate::event::Event;
 use crate::install_server::{Served, Unwritable};
 use crate::seat::Seat;
 use crate::world::World;
-use wreimage_capability::dhcp::{Entry, Provider, Published};
+use wreimage_capability::dhcp::{Entry, Provider, Published, Release};
 use wreimage_capability::{Call, Fault, from_millis};
 
 pub(crate) struct Dhcp(pub(crate) Seat);
@@ -88,6 +88,19 @@ impl World {
 }
 
 impl Provider for Dhcp {
+    async fn get_releases(&self, _call: &Call) -> Result<Vec<Release>, Fault> {
+        self.0.look(|_, world| {
+            reachable(world)?;
+            world.server.releases().ok_or_else(|| {
+                Fault::unsupported(
+                    "dhcp.releases-unknown",
+                    system(world),
+                    "nothing lists the releases that the install server has",
+                )
+            })
+        })
+    }
+
     async fn get_published(&self, _call: &Call) -> Result<Option<Published>, Fault> {
         self.0.look(|_, world| {
             reachable(world)?;
@@ -178,6 +191,17 @@ impl Provider for Dhcp {
             world.server.entries.remove(host);
             world.tell(host, "DHCP entry withdrawn");
             Ok(true)
+        })
+    }
+
+    async fn clear(&self, _call: &Call) -> Result<bool, Fault> {
+        self.0.change(|world, host| {
+            reachable(world)?;
+            let was_there = world.server.entries.remove(host).is_some();
+            if was_there {
+                world.tell(host, "DHCP entry removed, whoever published it");
+            }
+            Ok(was_there)
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::seat::Seat;
 use crate::world::World;
-use wreimage_capability::icinga::{Provider, Status};
+use wreimage_capability::icinga::{Downtime, Provider, Status};
 use wreimage_capability::{Call, Fault, FaultKind, Patience, Polled};
 
 pub(crate) struct Icinga(pub(crate) Seat);
@@ -39,6 +39,10 @@ impl Provider for Icinga {
             "what monitoring says of the host",
         );
         Ok(status)
+    }
+
+    async fn get_downtimes(&self, _call: &Call) -> Result<Vec<Downtime>, Fault> {
+        self.0.service(SERVICE, |world, host| world.downtimes(host))
     }
 
     async fn wait_until_known(

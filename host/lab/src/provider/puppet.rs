@@ -166,10 +166,15 @@ impl Provider for Puppet {
                 ));
             }
             world.agent_changes(host, |agent, _| {
-                agent.disabled.get_or_insert(Disabled {
+                let ours = Disabled {
                     reason: reason.clone(),
                     by: Some(call.run.clone()),
-                });
+                };
+                // By its reason alone an agent tells whose doing it is.
+                match &mut agent.disabled {
+                    Some(there) if there.reason != reason => {}
+                    disabled => *disabled = Some(ours),
+                }
             });
             let shown: String = reason.chars().take(200).collect();
             world.tell(host, format!("Puppet is disabled: {shown:?}"));

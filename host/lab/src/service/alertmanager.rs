@@ -4,6 +4,7 @@ use crate::boot::uuid;
 use crate::time::Millis;
 use crate::world::World;
 use serde::{Deserialize, Serialize};
+use wreimage_capability::alertmanager::Held;
 
 /// Silences, in the order in which they were made.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -62,6 +63,21 @@ impl World {
         });
         self.tell(host, format!("silenced for {} s", (ends - now) / 1000));
         id
+    }
+
+    /// The silences of the host that hold.
+    pub(crate) fn silences(&self, host: &str) -> Vec<Held> {
+        let silences = &self.services.alertmanager.silences;
+        let held = silences
+            .iter()
+            .filter(|silence| silence.host == host && silence.ends > self.now);
+        held.map(|silence| Held {
+            id: silence.id.clone(),
+            comment: silence.comment.clone(),
+            ends_ms: silence.ends,
+            extra: Vec::new(),
+        })
+        .collect()
     }
 
     /// Ends the silences of that owner; whether one had not run out.

@@ -6,7 +6,7 @@ use crate::world::World;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use wreimage_capability::Fault;
-use wreimage_capability::icinga::{HostState, Status};
+use wreimage_capability::icinga::{self as wit, HostState, Status};
 
 /// What monitoring checks on every host.
 const CHECKS: [&str; 4] = ["SSH", "Disk space", "Check systemd state", AGENT];
@@ -175,6 +175,20 @@ impl World {
     pub(crate) fn monitoring(&mut self, host: &str) -> Result<Status, Fault> {
         self.monitored(host)?;
         Ok(self.monitoring_seen(host).unwrap_or_else(monitored_nobody))
+    }
+
+    /// The downtimes of the host that hold.
+    pub(crate) fn downtimes(&mut self, host: &str) -> Result<Vec<wit::Downtime>, Fault> {
+        let now = self.now;
+        let monitored = self.monitored(host)?;
+        let held = monitored.downtimes.iter().filter(|it| it.ends > now);
+        Ok(held
+            .map(|downtime| wit::Downtime {
+                comment: format!("{} [{}]", downtime.reason, downtime.owner),
+                ends_ms: downtime.ends,
+                extra: Vec::new(),
+            })
+            .collect())
     }
 
     /// Asks for a check now; one that has already seen the host well is not repeated.

@@ -50,6 +50,14 @@ pub(crate) struct Odd {
 const NO_CATALOGUE: &str = "Error: Could not retrieve catalog from remote server: Error 500 on SERVER\n\
                             Error: Could not retrieve catalog; skipping run\n";
 
+/// What an agent prints that was disabled.
+fn is_disabled(reason: &str) -> String {
+    format!(
+        "Notice: Skipping run of Puppet configuration client; administratively disabled (Reason: '{reason}');\nUse 'puppet agent \
+         --enable' to re-enable.\n"
+    )
+}
+
 /// How a run ended, as the border has it.
 pub(crate) fn ran(status: u32, output: impl Into<String>) -> Value {
     let run = AgentRun {
@@ -71,6 +79,18 @@ impl World {
     /// The agent has thrown its keys away and asks for a certificate.
     pub(crate) fn agent_requests(&mut self, host: &str) -> Result<String, Fault> {
         let name = self.certificate_name(host);
+        let agent = self.machine(host).and_then(Machine::agent);
+        if let Some(disabled) = agent.and_then(|agent| agent.disabled.as_ref()) {
+            let line = is_disabled(&disabled.reason);
+            return Err(Fault::rejected(
+                "puppet.disabled",
+                name.clone(),
+                format!(
+                    "the agent of {name} asks for no certificate: {}",
+                    line.trim_end()
+                ),
+            ));
+        }
         let installation = self
             .machine(host)
             .and_then(|machine| machine.disk.as_ref())
@@ -136,11 +156,7 @@ impl World {
     fn no_catalogue(&self, host: &str) -> Option<String> {
         let agent = self.machine(host)?.agent()?;
         if let Some(disabled) = &agent.disabled {
-            return Some(format!(
-                "Notice: Skipping run of Puppet configuration client; administratively disabled (Reason: '{}');\nUse 'puppet \
-                 agent --enable' to re-enable.\n",
-                disabled.reason
-            ));
+            return Some(is_disabled(&disabled.reason));
         }
         (!agent.certified)
             .then(|| "Exiting; no certificate found and waitforcert is disabled\n".to_owned())

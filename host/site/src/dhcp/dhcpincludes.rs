@@ -5,6 +5,7 @@ use super::automation::Automation;
 use super::entry::snippet;
 use super::expiry;
 use super::lock::Held;
+use super::releases::Releases;
 use super::render::matched_value;
 use super::server::Removed;
 use crate::digest::sha256;
@@ -14,7 +15,7 @@ use crate::target::Target;
 use jiff::Timestamp;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use wreimage_capability::dhcp::{Entry, Provider, Published};
+use wreimage_capability::dhcp::{Entry, Provider, Published, Release};
 use wreimage_capability::{Call, Fault, FaultKind};
 
 /// Speaks to one install server about one host.
@@ -22,6 +23,7 @@ pub(crate) struct DhcpIncludes {
     automation: Automation,
     target: Target,
     boot: BootTable,
+    releases: Releases,
     /// Digest of what was written and not yet published: to be withdrawn even when the answer never came.
     written: Mutex<Option<String>>,
 }
@@ -32,6 +34,7 @@ impl DhcpIncludes {
             automation: Automation::new(site, table, &target.host),
             target: target.clone(),
             boot: table.boot.clone(),
+            releases: Releases::new(&table.boot, site.cache()),
             written: Mutex::default(),
         }
     }
@@ -73,6 +76,18 @@ impl DhcpIncludes {
         self.automation.check_expiry().await
     }
 
+    /// The command that lists the releases works; `None` where the site file names none.
+    pub(crate) async fn check_releases(&self) -> Option<Result<String, Fault>> {
+        if !self.releases.are_known() {
+            return None;
+        }
+        let read = self.releases.read(&self.automation.server).await;
+        Some(read.map(|releases| {
+            let names: Vec<String> = releases.into_iter().map(|it| it.distribution).collect();
+            names.join(", ")
+        }))
+    }
+
     /// How often to renew; `None` when nothing expires.
     pub(crate) fn renewal(&self) -> Option<Duration> {
         Some(self.automation.expiry.as_ref()?.interval())
@@ -89,6 +104,10 @@ impl DhcpIncludes {
 }
 
 impl Provider for DhcpIncludes {
+    async fn get_releases(&self, _call: &Call) -> Result<Vec<Release>, Fault> {
+        self.releases.read(&self.automation.server).await
+    }
+
     async fn get_published(&self, call: &Call) -> Result<Option<Published>, Fault> {
         let Some(text) = self.automation.read().await? else {
             return Ok(None);
@@ -191,6 +210,33 @@ impl Provider for DhcpIncludes {
         }
         self.automation.include_without(&held, call).await?;
         self.disarm(&held, digest.as_deref(), call).await;
+        self.remember(None);
+        Ok(true)
+    }
+
+    async fn clear(&self, call: &Call) -> Result<bool, Fault> {
+        let held = self.automation.lock(call).await?;
+        let Some(text) = self.automation.read().await? else {
+            // An earlier removal may have ended between the file and the daemon.
+            if !self.automation.is_left().await? {
+                return Ok(false);
+            }
+            self.automation.include_without(&held, call).await?;
+            return Ok(true);
+        };
+        let digest = sha256(text.as_bytes());
+        if self.automation.remove(&held, &digest).await? == Removed::Other {
+            return Err(Fault::conflict(
+                "dhcp.changed",
+                self.automation.system(),
+                format!(
+                    "{} changed while it was being removed; it stays",
+                    self.automation.path()
+                ),
+            ));
+        }
+        self.automation.include_without(&held, call).await?;
+        self.disarm(&held, Some(&digest), call).await;
         self.remember(None);
         Ok(true)
     }

@@ -5,7 +5,9 @@ mod dhcpincludes;
 mod entry;
 mod expiry;
 mod lock;
+mod releases;
 mod render;
 mod server;
 
 pub(crate) use dhcpincludes::DhcpIncludes;
+pub(crate) use releases::{is_name, named};

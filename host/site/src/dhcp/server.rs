@@ -146,6 +146,17 @@ pub(super) struct Ran {
 }
 
 impl Ran {
+    /// A command that ended so and printed this.
+    #[cfg(test)]
+    pub(super) fn new(status: i64, stdout: &str) -> Self {
+        Ran {
+            status: Some(status),
+            stdout: stdout.to_owned(),
+            stderr: String::new(),
+            cut: false,
+        }
+    }
+
     pub(super) fn ok(&self) -> bool {
         self.status == Some(0)
     }

@@ -12,6 +12,9 @@ use std::time::Duration;
 use wreimage_capability::dns::{HostName, Provider};
 use wreimage_capability::{Call, Fault};
 
+/// No host has more addresses: whoever connects tries all of them at the same time.
+const MOST_ADDRESSES: usize = 8;
+
 /// How a site resolves names.
 #[derive(Debug, Clone)]
 pub(crate) enum Names {
@@ -58,6 +61,16 @@ impl Names {
         });
         if addresses.is_empty() {
             return Err(not_found(&self.to_string(), name));
+        }
+        if addresses.len() > MOST_ADDRESSES {
+            return Err(Fault::rejected(
+                "dns.too-many-addresses",
+                self.to_string(),
+                format!(
+                    "{self} has {} addresses for {name}, and a host has at most {MOST_ADDRESSES}; correct its records",
+                    addresses.len()
+                ),
+            ));
         }
         Ok(addresses)
     }

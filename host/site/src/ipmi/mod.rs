@@ -1,8 +1,8 @@
 //! `ipmi`: the machine's BMC.
 
-mod answers;
-mod classify;
-mod identity;
+pub(crate) mod answers;
+pub(crate) mod classify;
+pub(crate) mod identity;
 mod ipmitool;
 mod power;
 mod session;

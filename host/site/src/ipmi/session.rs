@@ -17,6 +17,9 @@ const RETRANSMIT: (&str, &str) = ("1", "2");
 /// session has no second packet either, so a slow BMC gets longer for each.
 const SENT_ONCE: (&str, &str) = ("5", "1");
 
+/// No answer of a BMC is longer: a list of many FRUs has some 20 KiB.
+const LARGEST_ANSWER: usize = 256 << 10;
+
 /// After so many refusals the password is not shown again: BMCs lock accounts.
 const REFUSALS: u8 = 2;
 
@@ -286,7 +289,9 @@ impl Bmc {
         let Some(mut child) = Child::new(&argv) else {
             return Ok(Err(Failure::Unreachable("no program".to_owned())));
         };
-        child.environment("IPMITOOL_PASSWORD", password.expose_secret());
+        child
+            .limit(LARGEST_ANSWER)
+            .environment("IPMITOOL_PASSWORD", password.expose_secret());
         tracing::debug!(bmc = %self.name, suite, ?arguments, "ipmitool");
         match child.run(self.timeout).await {
             Ok(ended) => {

@@ -1,12 +1,12 @@
 //! `remote`: the run's host itself.
 
-mod answers;
+pub(crate) mod answers;
 mod boots;
 mod command;
 mod lost;
 mod machine;
 mod russh;
-mod unit;
+pub(crate) mod unit;
 mod unit_scripts;
 
 pub(crate) use boots::BootIds;

@@ -79,6 +79,13 @@ fn exit(how: &str) -> Exit {
     }
 }
 
+/// Reads what the script that follows a unit printed: what it says of the unit, and of the end of one that ended.
+pub(crate) fn read_answer(answer: &str) {
+    if let Some(Seen::Ended(how)) = seen(answer) {
+        exit(&how);
+    }
+}
+
 impl<'a> Unit<'a> {
     pub(super) fn new(machine: &'a Machine, at: Identity, call: &Call) -> Self {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');

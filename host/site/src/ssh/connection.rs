@@ -8,10 +8,12 @@ use russh::keys::{
 };
 use russh::{Disconnect, Preferred};
 use std::borrow::Cow;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::net::TcpStream;
 use wreimage_capability::Fault;
 
 /// A connection that says nothing for this long is asked whether it lives; after two silent questions it is dead.
@@ -60,6 +62,7 @@ impl SshFailure {
 /// A connection with a login.
 pub(crate) struct Connection {
     pub(super) handle: Handle<Client>,
+    _socket: Socket,
     /// SHA-256 fingerprint of the host key.
     pub(crate) fingerprint: String,
 }
@@ -209,6 +212,7 @@ impl Connection {
                 )))
             })?;
         let _ = stream.set_nodelay(true);
+        let socket = Socket::of(&stream).map_err(|error| each(broken(name, &error.into())))?;
         let config = Arc::new(client::Config {
             keepalive_interval: Some(KEEPALIVE),
             keepalive_max: 2,
@@ -262,6 +266,7 @@ impl Connection {
             at,
             Connection {
                 handle,
+                _socket: socket,
                 fingerprint,
             },
         ))
@@ -271,6 +276,24 @@ impl Connection {
     pub(crate) async fn close(self) {
         let goodbye = self.handle.disconnect(Disconnect::ByApplication, "", "");
         let _ = tokio::time::timeout(Duration::from_millis(200), goodbye).await;
+    }
+}
+
+/// The socket of a connection, which is shut down with it. The task that serves the connection ends by itself only when the server lets it:
+/// not while a key exchange is stalled, nor while the server does not read.
+struct Socket(std::net::TcpStream);
+
+impl Socket {
+    fn of(stream: &TcpStream) -> std::io::Result<Self> {
+        let descriptor = stream.as_fd().try_clone_to_owned()?;
+        Ok(Socket(descriptor.into()))
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // One that the server has closed already is no error.
+        let _ = self.0.shutdown(Shutdown::Both);
     }
 }
 
@@ -290,16 +313,9 @@ async fn log_in(
     login: &Login,
     key: Arc<PrivateKey>,
 ) -> Result<(), SshFailure> {
-    let hash = match key.algorithm() {
-        Algorithm::Rsa { .. } => handle
-            .best_supported_rsa_hash()
-            .await
-            .map_err(|error| broken(name, &error))?
-            .flatten(),
-        _ => None,
-    };
+    // Only RSA keys have a choice of hashes, and there are none of them.
     let answer = handle
-        .authenticate_publickey(&login.user, PrivateKeyWithHashAlg::new(key, hash))
+        .authenticate_publickey(&login.user, PrivateKeyWithHashAlg::new(key, None))
         .await
         .map_err(|error| broken(name, &error))?;
     match answer {

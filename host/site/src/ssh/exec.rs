@@ -10,6 +10,9 @@ use wreimage_capability::remote::Exit;
 const TAIL: usize = 16 << 10;
 /// How much of the whole output is kept for the run's store.
 pub(crate) const WHOLE: usize = 8 << 20;
+/// A command whose exit status is known has ended. A process that it left behind can hold the channel open: the rest of the output is
+/// waited for as long as no more than this passes between two pieces of it.
+const REST: Duration = Duration::from_secs(2);
 
 /// What a command wrote.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -88,9 +91,11 @@ impl Connection {
                 ));
             }
         };
-        match channel.exec(true, command).await {
-            Ok(()) => Ok(channel),
-            Err(error) => Err(ExecFailure::NotSent(error.to_string())),
+        match tokio::time::timeout(timeout, channel.exec(true, command)).await {
+            Ok(Ok(())) => Ok(channel),
+            Ok(Err(error)) => Err(ExecFailure::NotSent(error.to_string())),
+            // It waits in a queue, and may still get out.
+            Err(_) => Err(ExecFailure::Timeout(timeout)),
         }
     }
 
@@ -121,7 +126,14 @@ impl Connection {
         };
         let mut told = false;
         let work = async {
-            while let Some(message) = channel.wait().await {
+            loop {
+                let next = channel.wait();
+                let message = if told {
+                    tokio::time::timeout(REST, next).await.ok().flatten()
+                } else {
+                    next.await
+                };
+                let Some(message) = message else { break };
                 match message {
                     ChannelMsg::Data { data } => {
                         ended.stdout.push(&data);
@@ -155,6 +167,7 @@ impl Connection {
             Ok(Err(())) => Err(ExecFailure::NotSent(
                 "the server refuses to run commands".to_owned(),
             )),
+            Err(_) if told => Ok(ended),
             Err(_) => {
                 let stop = async {
                     let _ = channel.signal(Sig::TERM).await;

@@ -40,7 +40,8 @@ impl HostKeysOf {
         Ok(Self::parse(&std::fs::read_to_string(path)?, name, port))
     }
 
-    fn parse(text: &str, name: &str, port: u16) -> Self {
+    /// The keys in the text of such a file.
+    pub(crate) fn parse(text: &str, name: &str, port: u16) -> Self {
         let name = match port {
             22 => name.to_ascii_lowercase(),
             _ => format!("[{}]:{port}", name.to_ascii_lowercase()),
@@ -107,16 +108,35 @@ fn fits(patterns: &HostPatterns, name: &str) -> bool {
     }
 }
 
-/// `*` for any text, `?` for one character.
+/// `*` for any text, `?` for one character. Only the last star is ever tried again, so the time does not grow with their number.
 fn glob(pattern: &[char], text: &[char]) -> bool {
-    match (pattern.split_first(), text.split_first()) {
-        (None, None) => true,
-        (Some(('*', rest)), None) => glob(rest, text),
-        (Some(('*', rest)), Some((_, after))) => glob(rest, text) || glob(pattern, after),
-        (Some(('?', rest)), Some((_, after))) => glob(rest, after),
-        (Some((a, rest)), Some((b, after))) => a == b && glob(rest, after),
-        _ => false,
+    let (mut at, mut seen) = (0, 0);
+    let mut star = None;
+    while let Some(c) = text.get(seen) {
+        match pattern.get(at) {
+            Some('*') => {
+                star = Some((at, seen));
+                at += 1;
+            }
+            Some(p) if *p == '?' || p == c => {
+                at += 1;
+                seen += 1;
+            }
+            _ => {
+                let Some((place, taken)) = star else {
+                    return false;
+                };
+                star = Some((place, taken + 1));
+                at = place + 1;
+                seen = taken + 1;
+            }
+        }
     }
+    pattern
+        .get(at..)
+        .unwrap_or_default()
+        .iter()
+        .all(|p| *p == '*')
 }
 
 #[cfg(test)]
@@ -156,6 +176,31 @@ mod tests {
         );
         assert_eq!(verdict(&text, "x.wild.test", 22, B), Verdict::Known);
         assert_eq!(verdict(&text, "no.wild.test", 22, B), Verdict::Unknown);
+    }
+
+    #[test]
+    fn a_pattern_of_many_stars_is_judged_at_once() {
+        let began = std::time::Instant::now();
+        let text = format!("{}b {A}\n{}a {A}\n", "*a".repeat(200), "*a".repeat(20));
+        let name = "a".repeat(250);
+        assert_eq!(verdict(&text, &name, 22, A), Verdict::Known);
+        assert!(began.elapsed() < std::time::Duration::from_secs(1));
+        let fits = |pattern: &str, text: &str| {
+            let chars = |it: &str| it.chars().collect::<Vec<char>>();
+            glob(&chars(pattern), &chars(text))
+        };
+        for (pattern, text, expected) in [
+            ("", "", true),
+            ("*", "", true),
+            ("?", "", false),
+            ("a*b*c", "axbxbxc", true),
+            ("a*b*c", "axbx", false),
+            ("*ab", "aab", true),
+            ("a?c*", "abcd", true),
+            ("a", "ab", false),
+        ] {
+            assert_eq!(fits(pattern, text), expected, "{pattern} {text}");
+        }
     }
 
     #[test]

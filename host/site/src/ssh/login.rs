@@ -2,7 +2,7 @@
 
 use crate::SiteError;
 use crate::secret::Secret;
-use russh::keys::PrivateKey;
+use russh::keys::{Algorithm, PrivateKey};
 use secrecy::ExposeSecret;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -54,13 +54,21 @@ impl Login {
                 )
             })?;
         let passphrase = passphrase.map(|secret| secret.expose_secret());
-        russh::keys::decode_secret_key(&text, passphrase)
-            .map(Arc::new)
-            .map_err(|error| {
-                format!(
-                    "the key file {} cannot be used: {error}; is it a private key, and its `passphrase` the right one?",
-                    self.key.display()
-                )
-            })
+        let key = russh::keys::decode_secret_key(&text, passphrase).map_err(|error| {
+            format!(
+                "the key file {} cannot be used: {error}; is it a private key, and its `passphrase` the right one?",
+                self.key.display()
+            )
+        })?;
+        // Signatures of the RSA implementation leak the private key by their timing (RUSTSEC-2023-0071), and a server can ask for any
+        // number of them. The RSA key of a host is only verified.
+        if matches!(key.algorithm(), Algorithm::Rsa { .. }) {
+            return Err(format!(
+                "the key file {0} has an RSA key, which is not used: create an Ed25519 key with `ssh-keygen -t ed25519 -f {0}.ed25519`, \
+                 allow it on the machine, and name it in the site file",
+                self.key.display()
+            ));
+        }
+        Ok(Arc::new(key))
     }
 }

@@ -113,10 +113,33 @@ pub struct InstallServer {
     pub known_hosts: PathBuf,
 }
 
+/// Where the command runs that lists the releases.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ListOn {
+    /// On the install server.
+    #[default]
+    InstallServer,
+    /// On this machine.
+    Controller,
+}
+
 /// `[dhcp.boot]`: in all texts `{distribution}` and `{media}` are filled in.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BootTable {
+    /// Code names of the releases that can be installed; a run for another one is refused before anything is changed.
+    #[serde(default)]
+    pub distributions: Vec<String>,
+    /// Boot media that each of them has; empty when that is not known.
+    #[serde(default)]
+    pub media: Vec<String>,
+    /// Prints the releases instead: one a line, its code name and then its boot media.
+    #[serde(default)]
+    pub list: Vec<String>,
+    /// Where `list` runs.
+    #[serde(default)]
+    pub list_on: ListOn,
     /// PXELINUX, files over HTTP.
     pub pxelinux_http: Option<PxelinuxHttp>,
     /// PXELINUX, files over TFTP.

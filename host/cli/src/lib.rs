@@ -1,4 +1,4 @@
-//! `wreimage`: reimages servers by sandboxed WebAssembly guests.
+//! The command line of `wreimage`: reimages servers by sandboxed WebAssembly guests.
 
 mod answer;
 mod arguments;
@@ -6,6 +6,7 @@ mod attach;
 mod batch;
 mod begin;
 mod build;
+mod choices;
 mod cleanup;
 mod compiler;
 mod compose;
@@ -15,6 +16,8 @@ mod drive;
 mod exit;
 mod face;
 mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 mod guest_options;
 mod hosts;
 mod inspect;
@@ -44,7 +47,8 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-fn main() -> ExitCode {
+/// Runs the program with the arguments of this process.
+pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     compiler::compile_if_asked(&arguments);
     let exit = match start(arguments) {
@@ -111,13 +115,7 @@ async fn dispatch(arguments: Vec<OsString>) -> Result<Exit, Failure> {
             Ok(Exit::Success)
         }
         Command::Site(SiteCommand::Check(check)) => site_check::check(&check).await,
-        Command::Completions { shell } => {
-            let mut command = arguments::Cli::command();
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut command, "wreimage", &mut script);
-            print(&String::from_utf8_lossy(&script))?;
-            Ok(Exit::Success)
-        }
+        Command::Completions(completions) => complete(&completions).await,
         Command::Man => {
             let mut page = Vec::new();
             clap_mangen::Man::new(arguments::Cli::command())
@@ -127,6 +125,21 @@ async fn dispatch(arguments: Vec<OsString>) -> Result<Exit, Failure> {
             Ok(Exit::Success)
         }
     }
+}
+
+/// Prints a completion script, with the options of a guest if one is named.
+async fn complete(completions: &arguments::Completions) -> Result<Exit, Failure> {
+    let mut command = arguments::Cli::command();
+    if let Some(name) = &completions.guest {
+        let (_, guest, _) = surroundings::load_guest(name, &[], None).await?;
+        let description = guest.description();
+        command = choices::Choices::of(&completions.place)
+            .in_completion(guest_options::with_guest(description)?, description);
+    }
+    let mut script = Vec::new();
+    clap_complete::generate(completions.shell, &mut command, "wreimage", &mut script);
+    print(&String::from_utf8_lossy(&script))?;
+    Ok(Exit::Success)
 }
 
 /// Data goes to stdout; a reader that went away is no error.

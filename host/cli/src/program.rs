@@ -1,0 +1,7 @@
+//! `wreimage`: reimages servers by sandboxed WebAssembly guests.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    wreimage::main()
+}

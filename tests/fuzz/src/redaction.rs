@@ -1,0 +1,44 @@
+//! Redaction, and the cut of a text that comes after it.
+
+use crate::text;
+use wreimage_site::fuzzing;
+
+/// What stands instead of a secret.
+const REDACTED: &str = "[redacted]";
+/// Shorter secrets are not searched for.
+const SHORTEST: usize = 4;
+
+/// The first two lines are secrets, the rest is a text in which another system repeats them: neither is left in any part of it.
+pub fn redaction(data: &[u8]) {
+    let text = text(data);
+    let mut lines = text.splitn(3, '\n');
+    let secrets = [
+        lines.next().unwrap_or_default(),
+        lines.next().unwrap_or_default(),
+    ];
+    let said = lines.next().unwrap_or_default();
+    // A secret that occurs in the mark itself cannot be told from it.
+    let usable = |secret: &&str| {
+        secret.len() >= SHORTEST && !secret.contains(['[', ']']) && !REDACTED.contains(*secret)
+    };
+    let secrets: Vec<&str> = secrets.into_iter().filter(usable).collect();
+    let [first, ..] = secrets.as_slice() else {
+        return;
+    };
+    // Programs write a secret in these ways among others; whatever the text says besides, they must be found.
+    let said = format!("{said}{first}{said} {} {first:?}", hexadecimal(first));
+    let clean = fuzzing::redact(&secrets, &said);
+    for piece in clean.split(REDACTED) {
+        for secret in &secrets {
+            assert!(!piece.contains(secret), "{secret:?} is left in {clean:?}");
+        }
+        assert!(
+            !piece.contains(&hexadecimal(first)),
+            "{first:?} is left in {clean:?}"
+        );
+    }
+}
+
+fn hexadecimal(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
