@@ -131,7 +131,8 @@ async fn dispatch(arguments: Vec<OsString>) -> Result<Exit, Failure> {
 async fn complete(completions: &arguments::Completions) -> Result<Exit, Failure> {
     let mut command = arguments::Cli::command();
     if let Some(name) = &completions.guest {
-        let (_, guest, _) = surroundings::load_guest(name, &[], None).await?;
+        let (_, guest, _) =
+            surroundings::load_guest(name, &[], completions.place.site.as_deref()).await?;
         let description = guest.description();
         command = choices::Choices::of(&completions.place)
             .in_completion(guest_options::with_guest(description)?, description);
