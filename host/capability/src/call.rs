@@ -5,6 +5,7 @@ use crate::lease::HeldClaim;
 use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Takes what a call leaves besides its outcome.
 pub trait Sink: Send + Sync {
@@ -44,9 +45,11 @@ pub struct Call {
     /// What the inventory said of the host at the last check; `None` before the first check, and where the site has no
     /// inventory.
     pub snapshot: Option<Arc<HostSnapshot>>,
-    /// The run's claim on the host, with the journal's last durable mark; `None` where no lease orders the controllers, and
-    /// for a run that holds no claim. Publishing and withdrawing check it on the server.
+    /// The claim on the host that the run holds, for a call that changes something; `None` where no lease orders the
+    /// controllers, and when what is undone is known by its run.
     pub claim: Option<HeldClaim>,
+    /// The effect of the call must begin within this time from now, as the claim is not valid for longer.
+    pub valid_for: Option<Duration>,
     sink: Arc<dyn Sink>,
 }
 
@@ -60,6 +63,7 @@ impl Call {
             witness: None,
             snapshot: None,
             claim: None,
+            valid_for: None,
             sink,
         }
     }

@@ -3,10 +3,14 @@
 //! A host lock in the state folder orders the runs of one controller. A lease orders controllers, colleagues and copies of a
 //! run. It lives on the install server, and the lab's world has one. The book's page about the lease explains the protocol.
 
+pub mod judgement;
+
 use crate::Fault;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Weak;
+use std::time::Duration;
 
 /// The version of a claim that this program writes. It refuses a later one.
 pub const FORMAT: u32 = 1;
@@ -253,6 +257,28 @@ pub trait Lease: Send + Sync {
 
     /// Releases a claim that this process holds.
     fn release<'a>(&'a self, claim: &'a HeldClaim) -> BoxFuture<'a, LeaseResult<()>>;
+}
+
+/// A claim that is renewed while a process drives its run.
+pub trait Renewed: Send + Sync {
+    /// The claim as it stands now; `None` when this process no longer holds it.
+    fn claim(&self) -> Option<HeldClaim>;
+
+    /// Takes the answer to a renewal that was sent at this uptime of the controller.
+    fn renewed(&self, sent: Duration, answer: LeaseResult<Confirmed>);
+}
+
+/// Renews the claims of one process at one server.
+pub trait Renewal: Send + Sync {
+    /// Renews this claim, which lives for so long after each request, until the guard that it returns is dropped, or whoever
+    /// has the claim is gone.
+    fn keep(&self, claim: Weak<dyn Renewed>, lives: Duration) -> Box<dyn Send + Sync>;
+}
+
+/// The time that a holder counts its validity by. It never falls, and it passes while the controller is suspended.
+pub trait Uptime: Send + Sync {
+    /// How long the controller has been up.
+    fn uptime(&self) -> Duration;
 }
 
 #[cfg(test)]

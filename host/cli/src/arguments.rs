@@ -32,7 +32,7 @@ pub enum Command {
     /// Show a run that goes on in another process, and answer its questions; Ctrl-C leaves it going on
     #[command(after_help = crate::exit::HELP)]
     Attach(Attach),
-    /// The locks that runs hold on their hosts
+    /// The locks and leases that runs hold on their hosts
     #[command(subcommand)]
     Lock(LockCommand),
     /// List the runs
@@ -101,9 +101,14 @@ pub struct Run {
     /// Exit with 10 when there were warnings
     #[arg(long, help_heading = HOST_OPTIONS)]
     pub strict: bool,
-    /// Do not lock the host against other runs. Two runs on one host can destroy each other's work
+    /// Do not lock the host against other runs of this state folder. Two runs on one host can destroy each other's work. The
+    /// lease on the install server keeps other runs away all the same
     #[arg(long, help_heading = HOST_OPTIONS)]
     pub no_locks: bool,
+    /// Take the host over from this run, which waits or whose controller died: its claim must be stale. May be given several
+    /// times, for several hosts
+    #[arg(long, value_name = "RUN", help_heading = HOST_OPTIONS)]
+    pub take_over: Vec<String>,
     /// What a step that fails does: `undo` ends the run as the guest was written to, and takes back what must not stay;
     /// `ask` asks whether to retry it, skip it or abort, and pauses when nobody is there; `pause` pauses at once, here too
     #[arg(long, value_enum, default_value_t = OnFailure::Undo, value_name = "WHAT", help_heading = HOST_OPTIONS)]
@@ -371,18 +376,30 @@ pub struct Attach {
 /// `wreimage lock`.
 #[derive(Debug, Clone, Subcommand)]
 pub enum LockCommand {
-    /// List them: who holds which, since when, and how the holder is
+    /// List the locks of this state folder and the leases of the site: who holds which, since when, and how the holder is
     Ls(Runs),
-    /// Take one away from its holder, who changes nothing any more from then on
+    /// Take the lock and the lease of a host away from their holder, who changes nothing any more from then on
     Break(BreakLock),
+    /// Create the folder of leases, once for each install server
+    Init(InitLease),
+}
+
+/// `wreimage lock init`.
+#[derive(Debug, Clone, Args)]
+pub struct InitLease {
+    #[command(flatten)]
+    pub place: Place,
 }
 
 /// `wreimage lock break`.
 #[derive(Debug, Clone, Args)]
 pub struct BreakLock {
-    /// The lock's name, as `wreimage lock ls` lists it
+    /// The lock's name, or the host, as `wreimage lock ls` lists it
     #[arg(value_name = "NAME")]
     pub name: String,
+    /// Confirm in advance, by the short name of the host
+    #[arg(long, value_name = "HOST")]
+    pub yes: Option<String>,
     #[command(flatten)]
     pub place: Place,
 }

@@ -29,6 +29,9 @@ pub struct Order {
     pub options: Vec<(String, String)>,
     pub dry_run: bool,
     pub no_locks: bool,
+    /// The runs over whose stale claims these may begin.
+    #[serde(default)]
+    pub take_over: Vec<String>,
     pub reason: Option<String>,
     pub on_failure: OnFailure,
     pub default_answer: Vec<String>,
@@ -98,6 +101,8 @@ pub async fn begin(
     run: Option<&str>,
 ) -> Result<Driven, Failure> {
     let guest = &tools.guest;
+    let state = tools.ground.state()?;
+    refuse_volatile(&tools.ground, &state)?;
     let binding = Binding {
         host: host.to_owned(),
         task: task(&order.options)?,
@@ -131,6 +136,9 @@ pub async fn begin(
         request.protected_tags = tags;
     }
     request.reason.clone_from(&order.reason);
+    if let Some(leasing) = &mut place.services.lease {
+        leasing.take_over.clone_from(&order.take_over);
+    }
     request.batch.clone_from(&order.batch);
     request.on_failure = order.on_failure;
     request.policy = place.policy.take();
@@ -138,7 +146,6 @@ pub async fn begin(
     let resumable = is_resumable(&tools.ground, order);
     request.lock = (resumable && !order.no_locks).then(|| lock_name(&request));
 
-    let state = tools.ground.state()?;
     let lock = lock(&state, &request)?;
     let journal = match prepare(&state, &request.run, tools) {
         Ok(journal) => journal,
@@ -160,6 +167,16 @@ pub async fn begin(
         resumable,
     };
     drive::drive(session, job).await
+}
+
+/// Only the runs of a lab may be forgotten with a restart of this machine.
+pub fn refuse_volatile(ground: &Ground, state: &Path) -> Result<(), Failure> {
+    let there = state.ancestors().find(|it| it.exists());
+    match (ground.mode(), there) {
+        (Mode::Live, Some(folder)) => wreimage_journal::refuse_volatile(folder)
+            .map_err(|error| Failure::usage(error.to_string())),
+        _ => Ok(()),
+    }
 }
 
 /// Whether another process can go on with the runs.

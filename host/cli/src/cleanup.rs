@@ -7,16 +7,17 @@ use crate::compiler;
 use crate::drive::{self, Job, What};
 use crate::exit::{Exit, Failure};
 use crate::hosts::Hosts;
+use crate::locks;
 use crate::look;
 use crate::prompt::Questions;
-use crate::resume::{binding, is_of, is_pinned, open, open_as, over, pinned, request, session};
+use crate::resume::{binding, is_of, is_pinned, open_as, over, pinned, request, session};
 use crate::run::pace;
 use crate::session::Session;
 use crate::surroundings::{self, Ground, Named};
 use crate::tell;
 use std::path::Path;
 use std::sync::Arc;
-use wreimage_journal::Mode;
+use wreimage_journal::{Mode, Reopened, RunDatabase};
 
 /// Ends a run. Nothing but its journal and its systems are needed for that: a guest that cannot be loaded says no closing
 /// words.
@@ -76,8 +77,22 @@ async fn one(
     going: &Going,
     shared: Option<(&Ground, &Arc<Session>)>,
 ) -> Result<Exit, Failure> {
-    let run = look::find(state, &going.run)?;
-    let (journal, entries) = open(state, &run)?;
+    let run = match look::find(state, &going.run) {
+        Ok(run) => run,
+        Err(failure) => {
+            return Err(locks::elsewhere(&going.place, &going.run)
+                .await
+                .unwrap_or(failure));
+        }
+    };
+    let Reopened {
+        database: journal,
+        entries,
+        cut,
+    } = RunDatabase::reopen(state, &run).map_err(look::unreadable)?;
+    if let Some(cut) = &cut {
+        tell::line(&format!("note: {cut}"));
+    }
     let header = wreimage_engine::endable(&entries)
         .map_err(|error| over(state, &run, error))?
         .clone();
@@ -115,6 +130,7 @@ async fn one(
     let mut place = ground.bind(&named, &binding(&header), false).await?;
     is_of(&header, &place)?;
     let request = request(&header, &mut place);
+    place.services.cut = cut.map(|cut| cut.to_string());
     let lock = lock(state, &request)?;
     let job = Job {
         engine: &engine,

@@ -2,6 +2,7 @@
 
 use crate::exit::{Exit, Failure};
 use crate::face::{self, Source};
+use crate::leasing;
 use crate::lock::HostLock;
 use crate::look;
 use crate::notice::Teller;
@@ -90,6 +91,9 @@ pub async fn drive(session: &Arc<Session>, job: Job<'_>) -> Result<Driven, Failu
     services.log = journal.clone();
     services.resumable = resumable;
     services.fence = lock.as_ref().map(HostLock::fence);
+    if let (Some(leasing), Some(state)) = (&mut services.lease, recorded.ancestors().nth(2)) {
+        leasing::complete(leasing, state);
+    }
     let header = match &what {
         What::Begin(_) => None,
         What::Resume(_, entries, _) | What::End(_, entries) => look::header_of(entries).cloned(),

@@ -21,7 +21,9 @@ pub mod fuzzing;
 mod guest_options;
 mod hosts;
 mod inspect;
+mod leasing;
 mod lock;
+mod locks;
 mod logs;
 mod look;
 mod many;
@@ -99,8 +101,9 @@ async fn dispatch(arguments: Vec<OsString>) -> Result<Exit, Failure> {
         Command::Answer(answer) => answer::answer(&answer),
         Command::Cancel(cancel) => answer::cancel(&cancel),
         Command::Attach(attach) => attach::attach(&attach).await,
-        Command::Lock(LockCommand::Ls(which)) => lock::list(&which),
-        Command::Lock(LockCommand::Break(which)) => lock::break_lock(&which),
+        Command::Lock(LockCommand::Ls(which)) => locks::list(&which).await,
+        Command::Lock(LockCommand::Break(which)) => locks::break_lock(&which).await,
+        Command::Lock(LockCommand::Init(place)) => locks::init(&place).await,
         Command::Runs(runs) => runs::runs(&runs),
         Command::Show(show) => show::show(&show),
         Command::Logs(logs) => logs::logs(&logs).await,

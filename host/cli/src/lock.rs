@@ -1,13 +1,8 @@
-//! The locks that runs hold on their hosts.
+//! The lock that a run of this process holds on its host.
 
-use crate::arguments::{BreakLock, Output, Runs};
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::look;
-use crate::surroundings::state_of;
 use crate::tell;
-use jiff::Timestamp;
-use serde_json::json;
-use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 use wreimage_engine::Fence;
@@ -95,63 +90,5 @@ impl HostLock {
 impl Drop for HostLock {
     fn drop(&mut self) {
         self.renewal.abort();
-    }
-}
-
-/// `wreimage lock ls`.
-pub fn list(arguments: &Runs) -> Result<Exit, Failure> {
-    let state = state_of(&arguments.place)?;
-    let locks = Locks::open(&state).map_err(|error| Failure::usage(error.to_string()))?;
-    let held = locks
-        .held()
-        .map_err(|error| Failure::usage(error.to_string()))?;
-    let mut text = String::new();
-    for lock in held {
-        let standing = look::state_of_run(&state, &lock.run);
-        let since = i64::try_from(lock.since_ms)
-            .ok()
-            .and_then(|ms| Timestamp::from_millisecond(ms).ok())
-            .unwrap_or_default();
-        // Writing to a string cannot fail.
-        let _ = match arguments.output {
-            Output::Json => writeln!(text, "{}", json!({ "lock": lock, "run": standing })),
-            Output::Text => writeln!(
-                text,
-                "{:<24} {:<42} {:<10} on {:<16} since {} {:<6} {}",
-                lock.name,
-                lock.run,
-                lock.actor,
-                lock.controller,
-                since.strftime("%Y-%m-%d %H:%M:%S"),
-                lock.pulse,
-                standing.unwrap_or_default()
-            ),
-        };
-    }
-    if text.is_empty() && arguments.output == Output::Text {
-        tell::line("no run holds a lock");
-    }
-    crate::print(&tell::plain(&text))?;
-    Ok(Exit::Success)
-}
-
-/// `wreimage lock break`.
-pub fn break_lock(arguments: &BreakLock) -> Result<Exit, Failure> {
-    let state = state_of(&arguments.place)?;
-    let locks = Locks::open(&state).map_err(|error| Failure::usage(error.to_string()))?;
-    match locks.break_lock(&arguments.name) {
-        Ok(Some(held)) => {
-            tell::line(&format!(
-                "{} is taken away from the run {} of {} on {}. That run begins nothing any more; a call that it has begun may \
-                 still end, up to its own time-out",
-                held.name, held.run, held.actor, held.controller
-            ));
-            Ok(Exit::Success)
-        }
-        Ok(None) => Err(Failure::usage(format!(
-            "nobody holds a lock {:?}; `wreimage lock ls` lists those that are held",
-            arguments.name
-        ))),
-        Err(error) => Err(Failure::usage(error.to_string())),
     }
 }

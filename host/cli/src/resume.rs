@@ -9,6 +9,7 @@ use crate::drive::{self, Driven, Job, What};
 use crate::exit::{Exit, Failure};
 use crate::files;
 use crate::hosts::Hosts;
+use crate::locks;
 use crate::look;
 use crate::many::{self, Task};
 use crate::prompt::Questions;
@@ -45,7 +46,14 @@ pub async fn resume(arguments: &Resume) -> Result<Exit, Failure> {
         (_, _, true) => Some("abort"),
         _ => arguments.answer.as_deref(),
     };
-    let run = look::find(&state, &going.run)?;
+    let run = match look::find(&state, &going.run) {
+        Ok(run) => run,
+        Err(failure) => {
+            return Err(locks::elsewhere(&going.place, &going.run)
+                .await
+                .unwrap_or(failure));
+        }
+    };
     let (journal, entries) = open(&state, &run)?;
     let header = wreimage_engine::resumable(&entries)
         .map_err(|error| over(&state, &run, error))?
@@ -124,6 +132,7 @@ async fn go_on(
 ) -> Result<Driven, Failure> {
     let header = &opened.header;
     let guest = &tools.guest;
+    begin::refuse_volatile(&tools.ground, state)?;
     let mut place = tools
         .ground
         .bind(&Named::of(guest), &binding(header), session.is_many())

@@ -245,6 +245,7 @@ mod tests {
                 options: Vec::new(),
                 dry_run: false,
                 no_locks: false,
+                take_over: Vec::new(),
                 reason: None,
                 on_failure: OnFailure::Undo,
                 default_answer: Vec::new(),

@@ -104,6 +104,7 @@ fn order(arguments: &Run, given: Vec<(&str, String)>) -> Order {
             .collect(),
         dry_run: arguments.dry_run,
         no_locks: arguments.no_locks,
+        take_over: arguments.take_over.clone(),
         reason: arguments.reason.clone(),
         on_failure: begin::on_failure(arguments.on_failure),
         default_answer: arguments.asking.default_answer.clone(),

@@ -5,15 +5,17 @@ use crate::compiler;
 use crate::compose;
 use crate::exit::Failure;
 use crate::files;
+use crate::leasing;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use wreimage_capability::lease::Lease;
 use wreimage_capability::{Call, Function, Polled, Providers, Server, SystemClock, netbox};
 use wreimage_engine::{
     Absent, Engine, Grants, Guest, Limits, Observer, Services, TwinMaker, WaitPolicy,
 };
 use wreimage_journal::{Header, Mode};
 use wreimage_lab::{Lab, Pace, Participant, World};
-use wreimage_scenario::LabTwin;
+use wreimage_scenario::{LabTwin, lab_leasing};
 use wreimage_site::{Choice, Keeper, Notifier, Retention, Site};
 
 /// Loads a guest by path or name with these components plugged in, with the compilation cache, within the bounds of the site.
@@ -276,6 +278,17 @@ impl Ground {
         }
     }
 
+    /// Where the leases on its hosts are, to be changed.
+    pub fn lease(&self) -> Option<Arc<dyn Lease>> {
+        match self {
+            Ground::Lab {
+                kept: Some((lab, _)),
+                ..
+            } => Some(lab.lease()),
+            Ground::Lab { kept: None, .. } | Ground::Site { .. } => None,
+        }
+    }
+
     /// How fast its time passes.
     pub fn pace(&self) -> Pace {
         match self {
@@ -358,6 +371,7 @@ fn in_lab(lab: &Lab, binding: &Binding, shares: bool) -> Surroundings {
         .as_ref()
         .map_or_else(|| lab.clock(), |seat| seat.clock());
     services.twin = Some(twin_maker(&site, binding, &Absent::new()));
+    services.lease = Some(lab_leasing(lab, leasing::controller(None), ""));
     Surroundings {
         grants: Grants::all("the lab"),
         site,

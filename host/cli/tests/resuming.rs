@@ -39,7 +39,7 @@ fn a_run_whose_process_is_killed_is_lost_and_goes_on() {
 }
 
 #[test]
-fn a_run_that_has_ended_leaves_one_file_of_its_journal() {
+fn a_run_that_has_ended_leaves_one_database_and_its_mark() {
     let user = User::new();
     user.reimage("host1001", &[]).ends_with(0, &[]);
     let files = std::fs::read_dir(&user.runs()[0]).unwrap();
@@ -47,7 +47,7 @@ fn a_run_that_has_ended_leaves_one_file_of_its_journal() {
         .map(|file| file.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["blobs", "driver", "journal.db"]);
+    assert_eq!(names, ["blobs", "driver", "journal.db", "journal.mark"]);
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn a_lock_that_was_broken_stops_its_holder() {
     let run = until(&mut out, in_post);
     let world = user.home.path().join("world").display().to_string();
     let name = format!("{world}/host1001");
-    user.wreimage(&["lock", "break", &name, "--lab"])
+    user.wreimage(&["lock", "break", &name, "--lab", "--yes", "host1001"])
         .ends_with(0, &["taken away", &run]);
     let mut rest = String::new();
     std::io::Read::read_to_string(&mut out, &mut rest).unwrap();
@@ -155,8 +155,11 @@ fn a_run_does_not_go_on_over_the_work_of_a_later_one() {
     let user = User::new();
     let run = killed(&user, "host1001");
     let world = user.home.path().join("world").display().to_string();
-    user.wreimage(&["lock", "break", &format!("{world}/host1001"), "--lab"])
-        .ends_with(0, &[]);
+    let name = format!("{world}/host1001");
+    user.wreimage(&["lock", "break", &name, "--lab", "--yes", "host1001"])
+        .ends_with(0, &["the claim on host1001", "taken away"]);
+    // While another host is reimaged, the broken claim becomes stale.
+    user.reimage("host1004", &["--world", &world, "--speed", "0"]);
     // The ids of runs are a second apart.
     std::thread::sleep(std::time::Duration::from_millis(1100));
     let rehearsal = ["--world", &world, "--new", "--dry-run", "--speed", "0"];

@@ -4,6 +4,7 @@ use crate::gate::Course;
 use crate::grants::Absent;
 use crate::guest::{Guest, Plugged};
 use crate::imports::Import;
+use crate::lease::Holder;
 use crate::recorder::Recorder;
 use crate::redact::{Redacted, Redaction};
 use crate::request::RunRequest;
@@ -26,7 +27,22 @@ pub(crate) fn course(
         providers: redacted(services.providers, &redaction),
         ..State::default()
     };
+    let recorder = Arc::new(
+        Recorder::new(
+            services.log,
+            services.listener,
+            services.clock,
+            redaction,
+        )
+        .within(request.limits),
+    );
+    let holder = Holder::new(services.lease, recorder.clone(), &request.run);
+    if let Some(why) = services.cut {
+        holder.lose(why);
+    }
     Course {
+        holder,
+        unordered: services.unordered,
         run: request.run,
         host: request.host,
         site: request.site,
@@ -70,10 +86,7 @@ pub(crate) fn course(
         twin: services.twin,
         cancel: services.cancel,
         mutating: tokio::sync::Mutex::new(()),
-        recorder: Arc::new(
-            Recorder::new(services.log, services.listener, services.clock, redaction)
-                .within(request.limits),
-        ),
+        recorder,
         past: Mutex::new(None),
         state: Mutex::new(state),
     }

@@ -3,6 +3,7 @@
 use crate::cancel::Cancel;
 use crate::consent::Consent;
 use crate::grants::{Absent, Grants};
+use crate::lease::Holder;
 use crate::operator::Operator;
 use crate::past::{Open, Past, Recalled};
 use crate::recorder::{CallSink, Recorder};
@@ -47,6 +48,10 @@ pub(crate) struct Course {
     pub(crate) console: Option<String>,
     pub(crate) waits: Option<WaitPolicy>,
     pub(crate) fence: Option<Fence>,
+    /// The lease on the host.
+    pub(crate) holder: Arc<Holder>,
+    /// Why no lease orders the controllers, where one could.
+    pub(crate) unordered: Option<String>,
     pub(crate) resumable: bool,
     pub(crate) consent: Arc<dyn Consent>,
     pub(crate) operator: Arc<dyn Operator>,
@@ -259,6 +264,7 @@ impl Course {
     ) -> Result<(), Stop> {
         if function.effect.mutates() && origin == Origin::Guest {
             self.first_mutation(function).await?;
+            self.ensure_lease().await?;
             // A machine that is changed from inside must be the right one.
             self.identify_installer(function, arguments, None).await?;
         }
@@ -326,6 +332,13 @@ impl Course {
                     return Ok(Err(fault));
                 }
                 self.announce(function, arguments, origin, call, None)?;
+                if let Some(fault) = self.confirm_lease(function, origin, call).await? {
+                    return Ok(Err(if was_begun {
+                        not_repeated(fault)
+                    } else {
+                        fault
+                    }));
+                }
                 let provider = provider.as_ref();
                 Ok(match origin {
                     Origin::Undo => {
@@ -443,9 +456,18 @@ impl Course {
         arguments: &Value,
         call: &Call,
     ) -> Result<Answer, Fault> {
-        let deadline = call_deadline(arguments);
+        let deadline = deadline_of(call, arguments);
         match tokio::time::timeout(deadline, provider.perform(call, function, arguments)).await {
             Ok(answer) => answer,
+            Err(_) if deadline < call_deadline(arguments) => Err(Fault::timeout(
+                "gate.lease-ran-out",
+                format!("{} of {}", function.capability, self.host),
+                format!(
+                    "{function} did not end within {} s, for which the lease on {} was valid",
+                    deadline.as_secs(),
+                    self.host
+                ),
+            )),
             Err(_) => Err(overdue(function, arguments, &self.host)),
         }
     }
@@ -473,7 +495,7 @@ impl Course {
 }
 
 /// A call that was begun is not made again: nothing says that its first try had no effect.
-fn not_repeated(fault: Fault) -> Fault {
+pub(crate) fn not_repeated(fault: Fault) -> Fault {
     Fault {
         kind: FaultKind::InDoubt,
         retryable: false,
@@ -488,6 +510,16 @@ fn not_repeated(fault: Fault) -> Fault {
 /// How long a provider may take for one call with these arguments, before the gate answers for it.
 pub fn call_deadline(arguments: &Value) -> Duration {
     CALL_DEADLINE.saturating_add(asked_time(arguments))
+}
+
+/// The same for one call, which is not to act after the claim on the host has run out. What asks for a time of its own runs
+/// as a unit on the machine, and needs only to begin while the claim is valid.
+fn deadline_of(call: &Call, arguments: &Value) -> Duration {
+    let whole = call_deadline(arguments);
+    match call.valid_for {
+        Some(left) if asked_time(arguments).is_zero() => whole.min(left),
+        _ => whole,
+    }
 }
 
 /// What the gate answers for a provider that has taken longer than [`call_deadline`].

@@ -45,7 +45,7 @@ impl State {
                 }
             }
             Record::Consented { .. } => {
-                self.allowed = true;
+                self.allowed = !self.consent_is_void;
                 self.consent = None;
             }
             Record::Signal { signal } if signal == "cancel" => self.cancelled = true,
@@ -54,6 +54,7 @@ impl State {
                     "{thing} was made by a version of wreimage that knew how to take it back; this one does not"
                 ));
             }
+            Record::Withheld { call, .. } => self.withhold(*call),
             Record::UndoClosed(closed) => self.undo.relearn(closed),
             Record::GuestEnded(end) => self.learn_end(end),
             other => self.learn_note(other, time),
@@ -83,6 +84,12 @@ impl State {
             self.undo.restarted(intent.call);
         }
         intent.origin == Origin::Guest && self.undo.open(function, intent.call, &intent.arguments)
+    }
+
+    /// A call was not made although its intent is recorded.
+    pub(crate) fn withhold(&mut self, call: u64) {
+        self.undo.not_restarted(call);
+        self.undo.withhold(call);
     }
 
     /// A call has been answered at that time. The entries of the undo list that this closes.

@@ -132,6 +132,9 @@ impl Course {
 
     fn keep_note(&self, record: Record) -> Result<(), LogError> {
         self.recorder.record(record.clone())?;
+        if let Record::StepBegan { phase, .. } = &record {
+            self.holder.phase(phase);
+        }
         let now = self.recorder.clock().now();
         self.state().learn_note(&record, now);
         Ok(())

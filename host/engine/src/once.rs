@@ -1,6 +1,6 @@
 //! Calls that must not be repeated while their outcome is unknown.
 
-use crate::gate::Course;
+use crate::gate::{Course, not_repeated};
 use crate::operator::{Given, LATER};
 use crate::past::Open;
 use crate::stop::Stop;
@@ -62,6 +62,9 @@ impl Course {
                     return Ok(Err(fault));
                 }
                 self.announce(function, arguments, origin, call, Some(witness.clone()))?;
+                if let Some(fault) = self.confirm_lease(function, origin, call).await? {
+                    return Ok(Err(fault));
+                }
                 call.witness = Some(witness);
                 Next::Perform
             }
@@ -87,6 +90,9 @@ impl Course {
                     // Announced once more: should this process go away as well, the next one must not take the answer that
                     // it was repeated on for one that is still to be acted on.
                     self.announce(function, arguments, origin, call, Some(witness.clone()))?;
+                    if let Some(fault) = self.confirm_lease(function, origin, call).await? {
+                        return Ok(Err(not_repeated(fault)));
+                    }
                     call.witness = Some(witness);
                     Next::Perform
                 }
@@ -225,12 +231,15 @@ impl Course {
             self.recorder
                 .record_durably(Record::Question(question.clone()))?;
         }
+        // A run that waits for a person does not renew its claim.
+        self.holder.let_go();
         let given = tokio::select! {
             given = self.operator.ask(question) => given,
             () = self.cancel.cancelled(), if !self.state().closing => {
                 Err(Fault::cancelled("the run was cancelled at a question"))
             }
         };
+        self.holder.keep_on();
         match given {
             Ok(given) => {
                 self.record_answer(question, &given)?;

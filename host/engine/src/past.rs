@@ -148,6 +148,8 @@ impl Past {
                     open.question = None;
                     open.answer = None;
                 }
+                // It was not made after all.
+                Record::Withheld { call: it, .. } if *it == call => open.intent = None,
                 Record::Timer(it) if it.call == call => open.timer = Some(it.clone()),
                 Record::Question(it) if it.call == call => {
                     open.question = Some(it.clone());

@@ -66,7 +66,8 @@ impl Course {
         if self.state().allowed {
             return Ok(());
         }
-        let known = self.identify().await?;
+        let mut known = self.identify().await?;
+        self.observe_lease(&mut known).await?;
         if self.dry_run {
             self.enter_twin(function)?;
         } else {

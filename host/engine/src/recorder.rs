@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use wreimage_capability::lease::JournalMark;
 use wreimage_capability::{Clock, Sink};
 use wreimage_journal::{Entry, Log, LogError, Record, size};
 
@@ -89,6 +90,11 @@ impl Recorder {
     /// The number of the next call.
     pub(crate) fn next_call(&self) -> u64 {
         self.calls.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// How far the record reaches on stable storage.
+    pub(crate) fn mark(&self) -> JournalMark {
+        self.log.mark()
     }
 
     pub(crate) fn record(&self, record: Record) -> Result<(), LogError> {

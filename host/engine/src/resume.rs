@@ -195,12 +195,19 @@ impl Course {
     /// Makes it once more, under the key of the call that made it.
     async fn make_again(self: &Arc<Self>, entry: &Open) -> Result<(), Stop> {
         let function: &'static Function = entry.function;
-        let call = Call::new(self.run.clone(), entry.call, self.sink(entry.call));
+        let mut call = Call::new(self.run.clone(), entry.call, self.sink(entry.call));
         let began = self.recorder.clock().now();
         let Some(provider) = self.state().providers.get(function.capability) else {
             return Ok(());
         };
         self.announce(function, &entry.arguments, Origin::Host, &call, None)?;
+        if self
+            .confirm_lease(function, Origin::Host, &mut call)
+            .await?
+            .is_some()
+        {
+            return Ok(());
+        }
         let result = self
             .perform(provider.as_ref(), function, &entry.arguments, &call)
             .await;

@@ -173,6 +173,7 @@ impl<'a> Drive<'a> {
             wreimage: env!("CARGO_PKG_VERSION").to_owned(),
             undriven_ms,
         })?;
+        course.holder.learn(&entries);
         course.has_past(entries);
         Ok(Drive {
             engine,
@@ -206,6 +207,9 @@ impl<'a> Drive<'a> {
     /// has been done.
     async fn on(&self, guest: &Guest) -> Report {
         let course = &self.course;
+        if let Err(stop) = course.take_up_lease(false).await {
+            return self.pause(&stop);
+        }
         if let Some(end) = course.guest_end() {
             course.recall_guest();
             return self.close(Ended::from_record(end)).await;
@@ -233,6 +237,9 @@ impl<'a> Drive<'a> {
     /// Ends a run that nobody goes on with.
     async fn end(&self) -> Report {
         let course = &self.course;
+        if let Err(stop) = course.take_up_lease(true).await {
+            return self.pause(&stop);
+        }
         if let Some(end) = course.guest_end() {
             course.recall_guest();
             return self.close(Ended::from_record(end)).await;
@@ -274,11 +281,13 @@ impl<'a> Drive<'a> {
         if let (Some(why), true) = (course.recorder.broken(), course.resumable) {
             return self.pause(&Stop::Paused(why));
         }
-        self.finish(&ended)
+        self.finish(&ended).await
     }
 
     /// The run waits for somebody; nothing is taken back.
     fn pause(&self, stop: &Stop) -> Report {
+        // A run that waits does not renew its claim.
+        self.course.holder.let_go();
         let why = stop.to_string();
         // Why it waits is said by the report as well.
         let _told = self
@@ -296,8 +305,10 @@ impl<'a> Drive<'a> {
     }
 
     /// Judges the run, writes the last record and makes the report.
-    fn finish(&self, ended: &Ended) -> Report {
+    async fn finish(&self, ended: &Ended) -> Report {
         let course = &self.course;
+        let left = course.release_lease().await;
+        course.state().doubts.extend(left);
         let mut ending = judge::ending(&course.state(), ended);
         let told: Result<(), LogError> = course
             .recorder

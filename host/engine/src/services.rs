@@ -2,6 +2,7 @@
 
 use crate::cancel::Cancel;
 use crate::consent::{Consent, GivenConsent};
+use crate::lease::Leasing;
 use crate::operator::{Nobody, Operator};
 use crate::redact::Redactor;
 use crate::twin::TwinMaker;
@@ -50,6 +51,12 @@ pub struct Services {
     pub waits: Option<WaitPolicy>,
     /// Whether the run still holds its lock.
     pub fence: Option<Fence>,
+    /// The lease that orders the controllers of the host, where there is one.
+    pub lease: Option<Leasing>,
+    /// Why the journal is not all that the run recorded: only what is certainly its own is undone then.
+    pub cut: Option<String>,
+    /// Why no lease orders the controllers, where one could; consent shows it.
+    pub unordered: Option<String>,
     /// Whether the run can be gone on with from its journal, in another process. Then a journal that cannot be written any
     /// more pauses it; otherwise what must not stay is taken back, unrecorded.
     pub resumable: bool,
@@ -75,6 +82,9 @@ impl Services {
             twin: None,
             waits: None,
             fence: None,
+            lease: None,
+            cut: None,
+            unordered: None,
             resumable: false,
             redactor: None,
             companion: None,

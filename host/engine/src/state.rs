@@ -37,6 +37,8 @@ pub(crate) struct State {
     /// A resumed run has just passed its last record: what it has set may be gone by now.
     pub(crate) at_edge: bool,
     pub(crate) allowed: bool,
+    /// The consent of the record was for a lease that was never confirmed: it is asked for anew.
+    pub(crate) consent_is_void: bool,
     /// The question for consent that an earlier process has asked.
     pub(crate) consent: Option<Standing>,
     pub(crate) touched: bool,

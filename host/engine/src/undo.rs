@@ -1,6 +1,7 @@
 //! The host's list of what must not outlive the run.
 
 use crate::gate::Course;
+use crate::lease::{Standing, undoes_what_names_its_run};
 use crate::stop::Stop;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -110,6 +111,12 @@ impl UndoList {
         for open in &mut self.open {
             open.restarted = open.restarted.filter(|by| *by != call);
         }
+    }
+
+    /// The call was not made: what only it would have made need not be undone.
+    pub(crate) fn withhold(&mut self, call: u64) {
+        self.open
+            .retain(|open| open.call != call || open.made.is_some());
     }
 
     /// An entry was settled by an earlier process. Those that an outcome has settled are settled by then.
@@ -277,6 +284,20 @@ impl Course {
         }
     }
 
+    /// Why something is left although it would be undone: without its claim, or at a machine that is not its own, a run
+    /// undoes only what the remote system itself knows by its run.
+    fn not_provably_own(&self, inverse: &Function) -> Option<&'static str> {
+        if undoes_what_names_its_run(inverse) {
+            return None;
+        }
+        if matches!(self.holder.standing(), Standing::Lost(_)) {
+            return Some(
+                "this run does not have the lease on the host, so it may be another run's",
+            );
+        }
+        None
+    }
+
     /// Takes back what is open, last first, past failures.
     pub(crate) async fn take_back(self: &Arc<Self>) -> Result<(), Stop> {
         loop {
@@ -287,7 +308,10 @@ impl Course {
                     None => return Ok(()),
                 }
             };
-            let validity = self.validity(function);
+            let validity = match self.not_provably_own(inverse) {
+                Some(reason) => Validity::Leave(reason),
+                None => self.validity(function),
+            };
             match validity {
                 Validity::Now => {
                     // The outcome closes the entry, whatever it is.

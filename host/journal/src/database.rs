@@ -6,7 +6,8 @@
 
 use crate::answers::forget_cancel;
 use crate::driver::{NotDriver, lock_driver};
-use crate::log::{Log, LogError, digest};
+use crate::log::{Log, LogError, digest, mark_of};
+use crate::mark_file::{self, MarkFile};
 use crate::reading::{failed, read_all};
 use crate::record::{Entry, FORMAT, Record};
 use crate::state_dir::{keep_file, make_folder, make_shared_folder, refuse_network, share_as};
@@ -18,6 +19,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use wreimage_capability::lease::JournalMark;
 
 /// `wrei` in ASCII, in the file's header: this is one of ours.
 pub(crate) const APPLICATION_ID: i32 = 0x7772_6569;
@@ -81,6 +83,23 @@ pub enum OpenError {
         /// What is wrong with it.
         why: String,
     },
+    /// It ends before the last durable record.
+    #[error(
+        "the journal {} was cut: it ends at record {found}, and record {recorded} was on stable storage. Its run is never \
+         resumed, as calls that it no longer shows would be repeated. `wreimage cleanup {run}` ends the run and undoes only what \
+         is certainly its own",
+        path.display()
+    )]
+    Cut {
+        /// The file.
+        path: PathBuf,
+        /// Id of the run.
+        run: String,
+        /// Records that it has.
+        found: u64,
+        /// Number of the last durable record, as the file beside it has it.
+        recorded: u64,
+    },
     /// It cannot be opened.
     #[error("cannot open the journal {}: {source}", path.display())]
     Unreadable {
@@ -93,6 +112,16 @@ pub enum OpenError {
 
 pub(crate) type Sum = [u8; 8];
 
+/// A journal that is open again, and what it holds.
+pub struct Reopened {
+    /// The journal.
+    pub database: RunDatabase,
+    /// Its records.
+    pub entries: Vec<Entry>,
+    /// Why its run must not be resumed: [`OpenError::Cut`].
+    pub cut: Option<OpenError>,
+}
+
 /// The journal of one run, open for its driver.
 pub struct RunDatabase {
     folder: PathBuf,
@@ -104,6 +133,10 @@ pub struct RunDatabase {
 pub(crate) struct Inner {
     pub(crate) connection: Connection,
     last: Sum,
+    /// Up to the last durable record.
+    mark: JournalMark,
+    /// The same, kept beside the database.
+    marks: MarkFile,
     /// Whether each write is flushed: `synchronous=FULL`.
     flushes: bool,
     /// Whether the log has been made long.
@@ -130,12 +163,14 @@ impl RunDatabase {
             // Nothing of a run that did not begin is worth keeping.
             let _ = fs::remove_dir_all(&folder);
         }
-        let (connection, driver) = begun.map_err(at)?;
+        let (connection, driver, marks) = begun.map_err(at)?;
         Ok(RunDatabase {
             folder,
             inner: Mutex::new(Inner {
                 connection,
                 last: Sum::default(),
+                mark: JournalMark::default(),
+                marks,
                 flushes: false,
                 is_long: false,
             }),
@@ -143,11 +178,23 @@ impl RunDatabase {
         })
     }
 
-    /// Opens the journal of a run to go on with it, and reads what it holds.
+    /// Opens the journal of a run to resume it, and reads what it holds.
+    ///
+    /// # Errors
+    /// When there is none, another process drives the run, it cannot be read to its end, or it was cut.
+    pub fn resume(state: &Path, run: &str) -> Result<(Self, Vec<Entry>), OpenError> {
+        let reopened = Self::reopen(state, run)?;
+        match reopened.cut {
+            None => Ok((reopened.database, reopened.entries)),
+            Some(cut) => Err(cut),
+        }
+    }
+
+    /// Opens the journal of a run that may have been cut, to end the run.
     ///
     /// # Errors
     /// When there is none, another process drives the run, or it cannot be read to its end.
-    pub fn resume(state: &Path, run: &str) -> Result<(Self, Vec<Entry>), OpenError> {
+    pub fn reopen(state: &Path, run: &str) -> Result<Reopened, OpenError> {
         let folder = run_folder(state, run);
         let path = journal_of(state, run)?;
         let unreadable = |source| OpenError::Unreadable {
@@ -165,6 +212,19 @@ impl RunDatabase {
         let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)
             .map_err(|error| failed(&path, error))?;
         let (entries, last) = read_all(&connection, &path)?;
+        let length = entries.len() as u64;
+        let (marks, mark) = open_marks(&folder).map_err(unreadable)?;
+        let mark = mark.unwrap_or_default();
+        let is_cut = mark.length > length
+            || (mark.length > 0
+                && sum_at(&connection, mark.length).map_err(|error| failed(&path, error))?
+                    != mark.sum);
+        let cut = is_cut.then(|| OpenError::Cut {
+            path: path.clone(),
+            run: run.to_owned(),
+            found: length,
+            recorded: mark.length,
+        });
         prepare(&connection).map_err(|error| failed(&path, error))?;
         forget_cancel(&connection).map_err(|error| failed(&path, error))?;
         let database = RunDatabase {
@@ -172,12 +232,19 @@ impl RunDatabase {
             inner: Mutex::new(Inner {
                 connection,
                 last,
+                // What could be read is what a crash has left.
+                mark: mark_of(length, last),
+                marks,
                 flushes: false,
                 is_long: false,
             }),
             _driver: driver,
         };
-        Ok((database, entries))
+        Ok(Reopened {
+            database,
+            entries,
+            cut,
+        })
     }
 
     /// The folder of the run.
@@ -246,7 +313,19 @@ impl Log for RunDatabase {
         })();
         written.map_err(|error| self.error(error))?;
         inner.last = sum;
+        if durable {
+            let mark = mark_of(entry.number, sum);
+            inner.marks.write(&mark).map_err(|source| LogError {
+                path: self.folder.join(mark_file::NAME),
+                source,
+            })?;
+            inner.mark = mark;
+        }
         Ok(())
+    }
+
+    fn mark(&self) -> JournalMark {
+        self.inner().mark.clone()
     }
 
     fn keep(&self, bytes: &[u8]) -> Result<String, LogError> {
@@ -282,7 +361,7 @@ pub(crate) fn journal_of(state: &Path, run: &str) -> Result<PathBuf, OpenError> 
 }
 
 /// Makes an empty journal in the folder of a new run, and its driver of this process.
-fn begin(state: &Path, folder: &Path) -> io::Result<(Connection, File)> {
+fn begin(state: &Path, folder: &Path) -> io::Result<(Connection, File, MarkFile)> {
     share_as(state, folder, 0o700)?;
     let driver = lock_driver(state, folder).map_err(|why| match why {
         NotDriver::Driven(driver) => io::Error::other(format!("it is driven by {driver}")),
@@ -298,6 +377,18 @@ fn begin(state: &Path, folder: &Path) -> io::Result<(Connection, File)> {
     share_as(state, &new, 0o600)?;
     make_schema(&new).map_err(io::Error::other)?;
     file.sync_all()?;
+    let marks = folder.join(mark_file::NAME);
+    let mut marks_file = MarkFile::new(
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&marks)?,
+    );
+    // Both slots: later writes need no room on the disk.
+    marks_file.write(&JournalMark::default())?;
+    marks_file.write(&JournalMark::default())?;
+    share_as(state, &marks, 0o600)?;
     let path = folder.join("journal.db");
     fs::rename(&new, &path)?;
     // The names of the new files must survive as well.
@@ -312,7 +403,33 @@ fn begin(state: &Path, folder: &Path) -> io::Result<(Connection, File)> {
             Ok(connection)
         })
         .map_err(io::Error::other)?;
-    Ok((connection, driver))
+    Ok((connection, driver, marks_file))
+}
+
+/// The file of marks of a run, and what it says. A run of an earlier version has none: one that says nothing is made.
+fn open_marks(folder: &Path) -> io::Result<(MarkFile, Option<JournalMark>)> {
+    let path = folder.join(mark_file::NAME);
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)?;
+    let mut bytes = Vec::new();
+    Read::by_ref(&mut file)
+        .take(mark_file::LONGEST)
+        .read_to_end(&mut bytes)?;
+    Ok((MarkFile::new(file), mark_file::read(&bytes)))
+}
+
+/// The sum that a record has in the database, in hexadecimal.
+fn sum_at(connection: &Connection, number: u64) -> rusqlite::Result<String> {
+    connection.query_row(
+        "SELECT lower(hex(sum)) FROM record WHERE number = ?1",
+        params![number.cast_signed()],
+        |row| row.get(0),
+    )
 }
 
 fn make_schema(path: &Path) -> rusqlite::Result<()> {

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use wreimage_capability::lease::{ClaimedHost, Token};
 use wreimage_capability::{Effect, Fault};
 
 /// A record with its place and its time.
@@ -104,6 +105,27 @@ pub enum Record {
         first: String,
         /// What was known of the host, by name.
         known: Vec<(String, String)>,
+    },
+    /// The lease on the host is about to be requested, under a new token.
+    LeaseRequested(Box<LeaseRequested>),
+    /// The install server confirmed that this run has the lease.
+    LeaseAcquired {
+        /// The token of the request.
+        token: Token,
+        /// Number of this acquisition of the host.
+        acquisition: u64,
+    },
+    /// This run gave the lease back.
+    LeaseReleased {
+        /// Its token.
+        token: Token,
+    },
+    /// A call was not made although its intent is recorded: whether this run still has the lease was not confirmed.
+    Withheld {
+        /// Number of the call.
+        call: u64,
+        /// Why.
+        why: String,
     },
     /// From here on, this must be taken back at the end.
     UndoOpened {
@@ -212,6 +234,19 @@ pub struct Header {
     pub effects: String,
     /// Version of the host program.
     pub wreimage: String,
+}
+
+/// A request for the lease on the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeaseRequested {
+    /// The token that identifies this acquisition from now on.
+    pub token: Token,
+    /// The machine that is claimed.
+    pub host: ClaimedHost,
+    /// The run over whose claim it is requested, when the operator took the host over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub take_over: Option<String>,
 }
 
 /// A component that is plugged into the guest of a run.

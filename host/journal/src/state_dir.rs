@@ -106,6 +106,31 @@ pub(crate) fn refuse_network(path: &Path) -> io::Result<()> {
     }
 }
 
+/// File systems that a restart of the machine empties: `statfs(2)` and `linux/magic.h`.
+const VOLATILE: [(i64, &str); 3] = [
+    (0x0102_1994, "tmpfs"),
+    (0x8584_58f6, "ramfs"),
+    (0x9584_58f6, "hugetlbfs"),
+];
+
+/// The journal of a run on real systems must survive a restart of this machine.
+///
+/// # Errors
+/// When the folder, which is there, is on a file system in memory.
+pub fn refuse_volatile(path: &Path) -> io::Result<()> {
+    let kind = rustix::fs::statfs(path)?.f_type;
+    match VOLATILE.iter().find(|(magic, _)| *magic == kind as i64) {
+        None => Ok(()),
+        Some((_, name)) => Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            format!(
+                "{} is on {name}: a restart of this machine would lose the journals of its runs. Choose a folder on a disk:                  `state` in the site file, or $XDG_STATE_HOME",
+                path.display()
+            ),
+        )),
+    }
+}
+
 /// `$XDG_STATE_HOME/wreimage`, or `~/.local/state/wreimage`; `None` without a home directory. A relative
 /// `$XDG_STATE_HOME` is ignored, as the XDG Base Directory Specification demands.
 pub fn state_directory() -> Option<PathBuf> {
@@ -124,8 +149,17 @@ fn from_environment(xdg: Option<OsString>, home: Option<OsString>) -> Option<Pat
 
 #[cfg(test)]
 mod tests {
-    use super::from_environment;
-    use std::path::PathBuf;
+    use super::{from_environment, refuse_volatile};
+    use std::path::{Path, PathBuf};
+
+    #[test]
+    fn a_file_system_in_memory_is_refused_by_name() {
+        // Every Linux has one there; were it another kind, this test would have to mount one.
+        let refused = refuse_volatile(Path::new("/dev/shm"));
+        let why = refused.map_err(|error| error.to_string());
+        assert!(matches!(&why, Err(why) if why.contains("tmpfs")), "{why:?}");
+        assert!(refuse_volatile(Path::new("/proc/self")).is_ok());
+    }
 
     #[test]
     fn the_environment_chooses_and_a_relative_path_is_ignored() {

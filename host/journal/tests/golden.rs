@@ -4,10 +4,11 @@
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;
+use wreimage_capability::lease::{ClaimedHost, Token};
 use wreimage_capability::{Effect, Fault};
 use wreimage_journal::{
-    Answered, Ending, Entry, GuestEnd, Header, Intent, Level, Mode, OnFailure, Origin, Outcome,
-    Question, Reality, Record, Timer, UndoClosed, UndoState,
+    Answered, Ending, Entry, GuestEnd, Header, Intent, LeaseRequested, Level, Mode, OnFailure,
+    Origin, Outcome, Question, Reality, Record, Timer, UndoClosed, UndoState,
 };
 
 /// One of each kind, and of each form that a kind has.
@@ -178,6 +179,28 @@ fn all() -> Vec<Record> {
             choices: vec![(word("host1001"), word("yes"))],
             consent: true,
         }),
+        Record::LeaseRequested(Box::new(LeaseRequested {
+            token: Token(word("0123456789abcdef0123456789abcdef")),
+            host: ClaimedHost {
+                fqdn: word("host1001.example"),
+                serial: Some(word("LAB1001")),
+                uuid: None,
+                mac: Some(word("02:00:00:00:10:01")),
+                bmc: Some(word("192.0.2.101")),
+            },
+            take_over: Some(word("20260105T070000-host1001-00000001")),
+        })),
+        Record::LeaseAcquired {
+            token: Token(word("0123456789abcdef0123456789abcdef")),
+            acquisition: 3,
+        },
+        Record::Withheld {
+            call: 7,
+            why: word("an operator broke the claim"),
+        },
+        Record::LeaseReleased {
+            token: Token(word("0123456789abcdef0123456789abcdef")),
+        },
     ]
 }
 
@@ -206,11 +229,15 @@ fn kind(record: &Record) -> &'static str {
         Record::Resumed { .. } => "resumed",
         Record::GuestChanged { .. } => "guest-changed",
         Record::Finished(_) => "finished",
+        Record::LeaseRequested(_) => "lease-requested",
+        Record::LeaseAcquired { .. } => "lease-acquired",
+        Record::LeaseReleased { .. } => "lease-released",
+        Record::Withheld { .. } => "withheld",
     }
 }
 
 /// How many kinds there are.
-const KINDS: usize = 22;
+const KINDS: usize = 26;
 
 #[test]
 fn every_record_has_the_form_that_it_had() {

@@ -3,6 +3,7 @@
 use crate::event::Queue;
 use crate::history::History;
 use crate::install_server::{InstallServer, releases};
+use crate::lease::LeaseFolder;
 use crate::place::{Place, word};
 use crate::service::Services;
 use crate::services_file::{self, ServicesFile, TaskFile};
@@ -103,6 +104,7 @@ pub(crate) fn parse(text: &str) -> Result<World, WorldError> {
     let mut world = World {
         times: times(&place, &file.times)?,
         server: install_server(&place, &file, &domain)?,
+        lease: LeaseFolder::default(),
         site,
         domain,
         now,

@@ -79,6 +79,18 @@ impl Kept {
         Ok((kept, world))
     }
 
+    /// The world of a directory as it was written down last, whoever owns it; `None` when there is none.
+    pub(crate) fn read(folder: &Path) -> Result<Option<World>, KeptError> {
+        let path = folder.join("world.json");
+        match fs::read_to_string(&path) {
+            Ok(text) => World::restore(&text)
+                .map(Some)
+                .map_err(|source| KeptError::NotAWorld { path, source }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(KeptError::Io { path, source }),
+        }
+    }
+
     /// Writes the world down when it has changed or time has passed. A process that is killed leaves the one before or this
     /// one, never half of it.
     pub(crate) fn save(&mut self, world: &World, changed: bool) -> io::Result<()> {

@@ -101,6 +101,7 @@ mod follow_services;
 mod history;
 mod install_server;
 mod kept;
+mod lease;
 mod machine;
 mod pace;
 mod participants;
@@ -121,6 +122,7 @@ pub use bmc::{Answers, Bmc, Override, Quirks};
 pub use history::Line;
 pub use install_server::{InstallServer, Served, Unwritable};
 pub use kept::KeptError;
+pub use lease::{KeptClaim, LabLease, LeaseFolder};
 pub use machine::{
     Accepts, Addresses, Counters, Hardware, Inventory, KernelBoot, Load, Machine, Restart,
     RestartCause, Stage, Starts, System,
@@ -176,6 +178,16 @@ impl Lab {
         })
     }
 
+    /// The world of a directory as it was written down last, to look at: another process may own it, and nothing that is
+    /// done to this copy is kept. `None` when the directory has no world.
+    ///
+    /// # Errors
+    /// When the directory holds something else, or cannot be read.
+    pub fn seen(folder: &Path) -> Result<Option<Lab>, KeptError> {
+        let world = kept::Kept::read(folder)?;
+        Ok(world.map(|world| Lab::new(world, Pace::Full)))
+    }
+
     /// A lab for rehearsals: a world with this one host, made from what was read from its real systems so far (function,
     /// arguments, outcome), healthy where nothing was read, on a virtual clock that begins at `start`. It accepts every
     /// boot path. What it cannot judge is marked through [`Call::not_previewed`](wreimage_capability::Call::not_previewed).
@@ -214,6 +226,14 @@ impl Lab {
             shared: Arc::clone(&self.shared),
             owner: None,
             on_behalf: false,
+        })
+    }
+
+    /// The leases on the lab's hosts, which live on its install server. It renews the claims that are kept with it, and its
+    /// uptime is the lab's time.
+    pub fn lease(&self) -> Arc<LabLease> {
+        Arc::new(LabLease {
+            shared: Arc::clone(&self.shared),
         })
     }
 

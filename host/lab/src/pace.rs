@@ -9,6 +9,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
+use wreimage_capability::lease::Token;
 use wreimage_capability::{BoxFuture, Clock, SystemClock, from_millis, to_millis};
 
 /// How fast a lab's time passes.
@@ -39,6 +40,8 @@ pub(crate) struct State {
     kept: Option<Kept>,
     /// The moment for which sleepers whose time has come were last told to look.
     told: Millis,
+    /// Claims on hosts that processes of this lab keep, each with a number of its own.
+    pub(crate) kept_claims: Vec<(u64, Token)>,
 }
 
 enum Step {
@@ -67,6 +70,7 @@ impl Shared {
                 flowing: None,
                 kept,
                 told: 0,
+                kept_claims: Vec::new(),
             }),
             changed: Notify::new(),
         }
@@ -145,6 +149,7 @@ impl Shared {
 impl State {
     /// Writes the world down, where it is kept, before anybody is told what it says.
     pub(crate) fn keep(&mut self, changed: bool) -> io::Result<()> {
+        self.beat();
         match &mut self.kept {
             Some(kept) => kept.save(&self.world, changed),
             None => Ok(()),

@@ -5,6 +5,7 @@ use crate::boot::{boot_id, host_key};
 use crate::event::Queue;
 use crate::history::History;
 use crate::install_server::InstallServer;
+use crate::lease::LeaseFolder;
 use crate::machine::{
     Accepts, Addresses, Condition, Counters, Hardware, Inventory, KernelBoot, Machine, Stage,
     Starts, System,
@@ -148,6 +149,7 @@ pub(crate) fn bare(site: &str) -> World {
             entries: BTreeMap::new(),
             publications: 0,
         },
+        lease: LeaseFolder::default(),
         services: Services::default(),
         events: Queue::default(),
         history: History::default(),

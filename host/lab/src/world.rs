@@ -5,6 +5,7 @@ use crate::event::{Event, Queue};
 use crate::file;
 use crate::history::{History, Line};
 use crate::install_server::InstallServer;
+use crate::lease::LeaseFolder;
 use crate::machine::{Accepts, Counters, Machine};
 use crate::service::Services;
 use crate::time::{Millis, Times};
@@ -54,6 +55,8 @@ pub struct World {
     /// Shared with the worlds that this one was copied from or to, until one of them changes a machine.
     pub(crate) machines: BTreeMap<String, Arc<Machine>>,
     pub(crate) server: InstallServer,
+    #[serde(default)]
+    pub(crate) lease: LeaseFolder,
     pub(crate) services: Services,
     pub(crate) events: Queue,
     pub(crate) history: History,
@@ -267,6 +270,8 @@ impl World {
             for served in self.server.entries.values_mut() {
                 served.expires = shift(served.expires);
             }
+            self.lease.booted = shift(self.lease.booted);
+            self.lease.created = self.lease.created.map(shift);
             self.services.shift(shift);
             for line in &mut self.history.lines {
                 line.at = shift(line.at);

@@ -7,11 +7,13 @@ use crate::fault::Rule;
 use crate::file::AnswerFile;
 use crate::inject::{Made, SECRET, Stage, State};
 use crate::invariant::Invariants;
+use crate::leasing::lab_leasing;
 use crate::scenario::Scenario;
 use crate::twin::LabTwin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
+use wreimage_capability::lease::ControllerId;
 use wreimage_engine::{
     Cancel, Consent, ConsentRequest, Engine, GivenConsent, Going, Guest, OptionValues, Report,
     RunError, RunRequest, Services,
@@ -257,6 +259,12 @@ impl OneRun<'_> {
             &scenario.absent,
         ));
         services.resumable = !scenario.dry_run;
+        let controller = ControllerId {
+            name: request.controller.clone(),
+            boot_id: "boot-of-the-controller".to_owned(),
+            lock_inode: 1,
+        };
+        services.lease = Some(lab_leasing(self.lab, controller, &scenario.actor));
         services.redactor = Some(Arc::new(|text: &str| {
             text.contains(SECRET).then(|| text.replace(SECRET, "***"))
         }));

@@ -97,7 +97,11 @@ fn record(record: &Record) -> Option<String> {
         | Record::GuestEnded(_)
         | Record::Paused { .. }
         | Record::Resumed { .. }
-        | Record::GuestChanged { .. } => return None,
+        | Record::GuestChanged { .. }
+        | Record::LeaseRequested(_)
+        | Record::LeaseAcquired { .. }
+        | Record::LeaseReleased { .. }
+        | Record::Withheld { .. } => return None,
     })
 }
 

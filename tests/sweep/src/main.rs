@@ -17,12 +17,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
+use wreimage_capability::lease::ControllerId;
 use wreimage_capability::{
     Answer, BoxFuture, Call, Dispatch, Fault, Function, Providers, Reconciled,
 };
 use wreimage_engine::{
-    Absent, Engine, Given, GivenConsent, Going, Guest, LATER, Operator, OptionValues, RunRequest,
-    Services,
+    Absent, Engine, Given, GivenConsent, Going, Guest, LATER, Leasing, Operator, OptionValues,
+    RunRequest, Services,
 };
 use wreimage_journal::{Entry, Log, LogError, Question, RunDatabase};
 use wreimage_lab::{BUILTIN, Lab, Pace, World};
@@ -92,6 +93,10 @@ impl Log for Mortal {
         self.inner.append(entry, durable)?;
         self.death.at(Death::After(entry.number));
         Ok(())
+    }
+
+    fn mark(&self) -> wreimage_capability::lease::JournalMark {
+        self.inner.mark()
     }
 
     fn keep(&self, bytes: &[u8]) -> Result<String, LogError> {
@@ -174,6 +179,26 @@ fn world() -> World {
     World::parse(&BUILTIN.replace(one, two)).unwrap()
 }
 
+/// Every process of a case drives the run from the same controller.
+fn leasing(lab: &Lab) -> Leasing {
+    let lease = lab.lease();
+    let tokens = lease.clone();
+    Leasing {
+        renewal: lease.clone(),
+        uptime: lease.clone(),
+        lease,
+        token: Arc::new(move || tokens.new_token()),
+        controller: ControllerId {
+            name: "controller1001".to_owned(),
+            boot_id: "boot-of-the-controller".to_owned(),
+            lock_inode: 1,
+        },
+        actor: "sweep".to_owned(),
+        uid: 0,
+        take_over: Vec::new(),
+    }
+}
+
 const RUN: &str = "20260105T080000-sweep-00000001";
 
 fn main() {
@@ -233,6 +258,7 @@ async fn drive(folder: &Path, mode: Mode, death: Death, host: &str, options: &[S
     services.consent = Arc::new(GivenConsent(host.to_owned()));
     services.operator = Arc::new(Later);
     services.resumable = true;
+    services.lease = Some(leasing(&lab));
     let state = folder.join("state");
     let report = if mode != Mode::Run {
         let (journal, entries) = RunDatabase::resume(&state, RUN).unwrap();

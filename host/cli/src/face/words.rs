@@ -106,7 +106,18 @@ pub fn lines(entry: &Entry) -> Vec<String> {
         Record::GuestChanged { digest, version } => vec![format!(
             "---- from here on by the guest of version {version}, sha256 {digest}"
         )],
+        Record::LeaseRequested(it) => match &it.take_over {
+            Some(run) => vec![format!(
+                "---- {} is taken over from the run {run}",
+                it.host.fqdn
+            )],
+            None => Vec::new(),
+        },
         Record::Log { .. }
+        | Record::LeaseAcquired { .. }
+        | Record::LeaseReleased { .. }
+        // Why stands in the pause that follows.
+        | Record::Withheld { .. }
         | Record::StepBegan { .. }
         | Record::Intent(_)
         | Record::Outcome(_)

@@ -5,6 +5,7 @@ mod cancel;
 mod consent;
 mod doubt;
 mod identity;
+mod lease;
 mod replay;
 mod undo;
 
@@ -12,6 +13,7 @@ use crate::cancel::Cancel;
 use crate::consent::GivenConsent;
 use crate::gate::Course;
 use crate::grants::{Absent, Grants};
+use crate::lease::Holder;
 use crate::operator::{Given, Operator};
 use crate::recorder::Recorder;
 use crate::state::State;
@@ -136,7 +138,15 @@ impl Setup {
         providers.add(("dhcp", dhcp.clone()));
         providers.add(("remote", Arc::new(Script::default())));
         let clock: Arc<dyn Clock> = Arc::new(TestClock::default());
+        let recorder = Arc::new(Recorder::new(
+            log.clone(),
+            None,
+            clock,
+            crate::redact::Redaction::default(),
+        ));
         let mut course = Course {
+            holder: Holder::new(None, recorder.clone(), "r"),
+            unordered: None,
             run: "r".to_owned(),
             host: "host1001".to_owned(),
             site: "lab1".to_owned(),
@@ -163,12 +173,7 @@ impl Setup {
             twin: None,
             cancel: Cancel::new(),
             mutating: tokio::sync::Mutex::new(()),
-            recorder: Arc::new(Recorder::new(
-                log.clone(),
-                None,
-                clock,
-                crate::redact::Redaction::default(),
-            )),
+            recorder,
             past: Mutex::new(None),
             state: Mutex::new(State {
                 providers,

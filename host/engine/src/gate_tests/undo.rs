@@ -76,6 +76,10 @@ impl wreimage_journal::Log for Flushes {
         Ok(())
     }
 
+    fn mark(&self) -> wreimage_capability::lease::JournalMark {
+        wreimage_capability::lease::JournalMark::default()
+    }
+
     fn keep(&self, _bytes: &[u8]) -> Result<String, wreimage_journal::LogError> {
         Ok(String::new())
     }

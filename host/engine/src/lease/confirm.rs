@@ -1,0 +1,139 @@
+//! Whether this run still has the lease, asked after each intent and before the call.
+
+use super::Standing;
+use crate::gate::Course;
+use crate::stop::Stop;
+use std::sync::Arc;
+use std::time::Duration;
+use wreimage_capability::lease::{HeldClaim, LeaseError, Renewed};
+use wreimage_capability::{Call, Effect, Fault, Function, phabricator};
+use wreimage_journal::{Origin, Record};
+
+/// What this process may do.
+enum Leave {
+    /// The claim is this run's for so long.
+    Valid(Box<HeldClaim>, Duration),
+    /// The remote system itself knows whose the thing is.
+    Unclaimed,
+    /// No; why.
+    No(String),
+}
+
+impl Course {
+    /// Confirms the lease for a call whose intent is recorded: with the server where the call must not happen twice or changes
+    /// the boot device, else by what was confirmed before. A call that may not be made is withheld and pauses the run; what
+    /// the host undoes, and what a guest calls in its closing words, gets a fault instead.
+    pub(crate) async fn confirm_lease(
+        self: &Arc<Self>,
+        function: &'static Function,
+        origin: Origin,
+        call: &mut Call,
+    ) -> Result<Option<Fault>, Stop> {
+        if self.holder.leasing.is_none() || self.dry_run || self.state().in_twin {
+            return Ok(None);
+        }
+        let why = match self.leave(function, origin).await? {
+            Leave::Valid(claim, left) => {
+                call.claim = Some(*claim);
+                call.valid_for = Some(left);
+                return Ok(None);
+            }
+            Leave::Unclaimed => return Ok(None),
+            Leave::No(why) => why,
+        };
+        let is_closing = self.state().closing;
+        if origin == Origin::Undo || is_closing {
+            return Ok(Some(Fault::denied(
+                "gate.lease",
+                "wreimage",
+                format!("{function} was not called: {why}"),
+            )));
+        }
+        if self.cancel.is_cancelled() {
+            return Ok(Some(Fault::cancelled(format!(
+                "the run was cancelled; {function} was not called"
+            ))));
+        }
+        self.recorder.record_durably(Record::Withheld {
+            call: call.sequence,
+            why: why.clone(),
+        })?;
+        self.state().withhold(call.sequence);
+        Err(Stop::Paused(format!("{function} was not called: {why}")))
+    }
+
+    async fn leave(
+        self: &Arc<Self>,
+        function: &'static Function,
+        origin: Origin,
+    ) -> Result<Leave, Stop> {
+        if self.holder.standing() == Standing::Free && origin != Origin::Undo {
+            self.ensure_lease().await?;
+        }
+        if let Standing::Lost(why) = self.holder.standing() {
+            let is_known_there = match origin {
+                Origin::Undo => undoes_what_names_its_run(function),
+                // Its own task may hear of it.
+                Origin::Guest | Origin::Host => {
+                    self.state().closing && function.capability == phabricator::CAPABILITY.name
+                }
+            };
+            return Ok(if is_known_there {
+                Leave::Unclaimed
+            } else {
+                Leave::No(self.only_cleanup(&why))
+            });
+        }
+        let is_verified = function.effect == Effect::Once || changes_the_boot_device(function);
+        if !is_verified
+            && let (Some(left), Some(claim)) = (self.holder.validity(), self.holder.claim())
+        {
+            return Ok(Leave::Valid(Box::new(claim), left));
+        }
+        self.verify_lease().await
+    }
+
+    /// Asks the server. One that does not answer is asked again for as long as a claim lives.
+    async fn verify_lease(&self) -> Result<Leave, Stop> {
+        let (Some(leasing), Some(claim)) = (&self.holder.leasing, self.holder.claim()) else {
+            return Ok(Leave::No(self.only_cleanup("it is released")));
+        };
+        let verified = self
+            .insist(leasing, u32::MAX, || leasing.lease.verify(&claim))
+            .await;
+        Ok(match verified {
+            Ok((sent, confirmed)) => {
+                self.holder.confirm(sent, &confirmed);
+                match self.holder.validity() {
+                    Some(left) => Leave::Valid(Box::new(claim.clone()), left),
+                    None => Leave::No(self.unknown("its answer came too late")),
+                }
+            }
+            Err(LeaseError::NoAnswer(fault)) => Leave::No(self.unknown(&fault.message)),
+            Err(error) => {
+                let why = error.to_string();
+                self.holder.lose(&why);
+                Leave::No(self.only_cleanup(&why))
+            }
+        })
+    }
+
+    fn unknown(&self, why: &str) -> String {
+        format!(
+            "whether this run still has the lease on {} is unknown: {why}. The run continues when the server answers: \
+             `wreimage resume {}`",
+            self.host, self.run
+        )
+    }
+}
+
+/// A boot override that is another run's must not be replaced or cleared.
+fn changes_the_boot_device(function: &Function) -> bool {
+    function.capability == "ipmi" && function.effect.mutates()
+}
+
+/// Whether the remote system itself knows which run the thing belongs to, and leaves another's alone: the DHCP entry by its
+/// run, downtime and silence by their marker.
+pub(crate) fn undoes_what_names_its_run(inverse: &Function) -> bool {
+    matches!(inverse.capability, "dhcp" | "icinga" | "alertmanager")
+}
