@@ -299,7 +299,7 @@ fn service_word(option: &str, word: &str) -> Result<String, Fault> {
 fn wrong(message: &str) -> Fault {
     Fault::new(
         FaultKind::Rejected,
-        "reimage.option-wrong",
+        wreimage_sdk::OPTION_WRONG,
         "options",
         format!("{message} Nothing was touched."),
     )
@@ -409,7 +409,7 @@ pub mod tests {
             &[("mask", "srv.mount")],
         ] {
             let fault = asked(wrong).unwrap_err();
-            assert_eq!(fault.code, "reimage.option-wrong");
+            assert_eq!(fault.code, wreimage_sdk::OPTION_WRONG);
             assert!(fault.message.ends_with("Nothing was touched."), "{fault}");
         }
     }

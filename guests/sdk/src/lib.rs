@@ -79,7 +79,7 @@ pub use bindings::wreimage::remote::remote;
 pub use bindings::wreimage::run::run::{Level, OptionValue, Request, Severity};
 pub use guest::{Guest, enter_rollback, enter_run};
 pub use nearest::nearest;
-pub use options::Options;
+pub use options::{OPTION_MISSING, OPTION_WRONG, Options};
 pub use retry::{Tries, retry, retry_if_worth};
 pub use step::Step;
 pub use tell::{leave, log, note};

@@ -3,6 +3,13 @@
 use crate::{Fault, FaultKind, OptionValue, Request};
 use std::collections::BTreeMap;
 
+/// Code of the fault by which a guest refuses an option that is missing. As for every code that begins with `guest.option-`, the
+/// host then ends as it does for wrong options of its own, with exit code 64, when nothing was touched.
+pub const OPTION_MISSING: &str = "guest.option-missing";
+
+/// Code of the fault by which a guest refuses the value of an option, or options that contradict each other.
+pub const OPTION_WRONG: &str = "guest.option-wrong";
+
 /// The options of a request, by name without the dashes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options(BTreeMap<String, String>);
@@ -37,10 +44,7 @@ impl Options {
     pub fn required(&self, name: &str) -> Result<&str, Fault> {
         match self.text(name) {
             Some(text) if !text.is_empty() => Ok(text),
-            _ => Err(wrong(
-                "guest.option-missing",
-                format!("--{name} is missing"),
-            )),
+            _ => Err(wrong(OPTION_MISSING, format!("--{name} is missing"))),
         }
     }
 
@@ -53,7 +57,7 @@ impl Options {
             .map(|text| {
                 text.parse().map_err(|_| {
                     wrong(
-                        "guest.option-wrong",
+                        OPTION_WRONG,
                         format!("--{name} wants a decimal integer, not `{text}`"),
                     )
                 })

@@ -279,6 +279,9 @@ pub struct Going {
     /// Give consent in advance, should the run not have it yet: the host, or exactly the hosts of the batch
     #[arg(long, value_name = "HOSTS")]
     pub yes: Option<String>,
+    /// Continue although the site file is not the one by which the run was begun; at a terminal, it is asked
+    #[arg(long)]
+    pub changed_site: bool,
     /// Exit with 10 when there were warnings
     #[arg(long)]
     pub strict: bool,

@@ -10,7 +10,7 @@ use crate::look::{self, OpenQuestion};
 use crate::prompt;
 use crate::session::Keyboard;
 use crate::surroundings::state_of;
-use crate::tell;
+use crate::tell::{self, Page};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -43,11 +43,13 @@ pub async fn attach(arguments: &Attach) -> Result<Exit, Failure> {
     match entries.last().map(|entry| &entry.record) {
         Some(Record::Finished(ending)) => {
             if arguments.output == Output::Text {
-                let mut text = format!("\n{}: {}\n", ending.outcome, ending.summary);
+                let mut text = Page::default();
+                text.gap();
+                text.line(format!("{}: {}", ending.outcome, ending.summary));
                 for left in &ending.left {
-                    text.push_str(&format!("  LEFT {left}\n"));
+                    text.line(format!("  LEFT {left}"));
                 }
-                crate::print(&tell::plain(&text))?;
+                tell::page(&text)?;
             }
             Ok(Exit::of_run(
                 ending.exit_code,

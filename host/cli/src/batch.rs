@@ -2,14 +2,20 @@
 
 use crate::arguments::Many;
 use crate::begin::{Order, Tools};
+use crate::detach;
 use crate::exit::Failure;
 use crate::hosts::Hosts;
+use crate::own_site::RecordedSite;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use wreimage_engine::RunRequest;
-use wreimage_journal::Mode;
+use wreimage_journal::{Folder, Mode};
+
+/// The folder of all batches, in the state folder.
+const BATCHES: &str = "batches";
 
 /// Whoever looks whether a batch is worked on holds its lock for a moment: so often, and with this pause, it is tried.
 const TRIES: u32 = 10;
@@ -22,7 +28,9 @@ pub struct Batch {
     /// As given.
     pub hosts: String,
     pub mode: Mode,
-    pub site: Option<PathBuf>,
+    /// Its site. Its file is the operator's own whenever the batch is continued: its path is not kept.
+    #[serde(default)]
+    pub of_site: Option<RecordedSite>,
     pub guest_digest: String,
     pub order: Order,
     pub parallel: u16,
@@ -41,7 +49,7 @@ impl Batch {
             id,
             hosts: hosts.to_string(),
             mode: tools.ground.mode(),
-            site: tools.ground.site_file().map(Path::to_owned),
+            of_site: Some(tools.ground.recorded_site()),
             guest_digest: tools.guest.digest().to_owned(),
             order,
             parallel: many.parallel,
@@ -50,42 +58,57 @@ impl Batch {
         }
     }
 
-    fn path(state: &Path, id: &str) -> PathBuf {
-        state.join("batches").join(format!("{id}.json"))
+    /// The folder of all batches, open.
+    fn folder(state: &Path) -> io::Result<Folder> {
+        Folder::of_state(state)?.sub(BATCHES)
+    }
+
+    /// The same, made unless it is there.
+    fn make_folder(state: &Path) -> io::Result<Folder> {
+        Folder::make_state(state)?.make_sub(BATCHES)
+    }
+
+    /// Where a file of it is, for messages.
+    fn path(state: &Path, file: &str) -> PathBuf {
+        state.join(BATCHES).join(file)
     }
 
     /// The batch of this id, if it is one.
     pub fn read(state: &Path, id: &str) -> Result<Option<Batch>, Failure> {
-        let path = Batch::path(state, id);
-        let is_name = !id.is_empty() && !id.starts_with('.') && !id.contains(['/', '\0']);
-        if !is_name || !path.is_file() {
+        if id.starts_with('.') {
             return Ok(None);
         }
-        let text = std::fs::read_to_string(&path).map_err(|error| {
-            Failure::usage(format!("{} cannot be read: {error}", path.display()))
-        })?;
-        serde_json::from_str(&text)
+        let file = format!("{id}.json");
+        let path = Batch::path(state, &file);
+        let bytes = match Batch::folder(state).and_then(|folder| folder.read(&file)) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                let why = format!("{} cannot be read: {error}", path.display());
+                return Err(Failure::usage(why));
+            }
+        };
+        serde_json::from_slice(&bytes)
             .map(Some)
             .map_err(|error| Failure::refused(format!("{} is damaged: {error}", path.display())))
     }
 
     /// Locked by the process that works on the batch, as long as it lives.
-    fn driver_path(state: &Path, id: &str) -> PathBuf {
-        state.join("batches").join(format!("{id}.driver"))
+    fn driver_file(&self) -> String {
+        format!("{}.driver", self.id)
     }
 
     /// From here on this process works on the batch, until the file is dropped.
     pub async fn drive(&self, state: &Path) -> Result<File, Failure> {
-        let path = Batch::driver_path(state, &self.id);
-        let failed = |error: std::io::Error| {
+        let name = self.driver_file();
+        let failed = |error: io::Error| {
+            let path = Batch::path(state, &name);
             Failure::usage(format!("{} cannot be locked: {error}", path.display()))
         };
-        let mut file = File::open(&path);
-        if file.is_err() {
-            wreimage_journal::keep_file(state, &path, &[]).map_err(failed)?;
-            file = File::open(&path);
-        }
-        let file = file.map_err(failed)?;
+        let folder = Batch::make_folder(state).map_err(failed)?;
+        // Another process may make it at the same time: both then open the one that is there.
+        let _made = folder.create_new(&name);
+        let file = folder.open(&name).map_err(failed)?;
         for _ in 0..TRIES {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
@@ -101,62 +124,77 @@ impl Batch {
 
     /// Whether a process works on the batch.
     pub fn is_driven(&self, state: &Path) -> bool {
-        let path = Batch::driver_path(state, &self.id);
-        File::open(path)
+        Batch::folder(state)
+            .and_then(|folder| folder.open(&self.driver_file()))
             .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
-    fn cancel_path(state: &Path, id: &str) -> PathBuf {
-        state.join("batches").join(format!("{id}.cancel"))
+    fn cancel_file(&self) -> String {
+        format!("{}.cancel", self.id)
     }
 
     /// Leaves the wish that no further run of it begins.
     pub fn leave_cancel(&self, state: &Path, actor: &str) -> Result<(), Failure> {
-        let path = Batch::cancel_path(state, &self.id);
-        wreimage_journal::keep_file(state, &path, actor.as_bytes()).map_err(|error| {
+        let name = self.cancel_file();
+        let kept =
+            Batch::make_folder(state).and_then(|folder| folder.keep(&name, actor.as_bytes()));
+        kept.map_err(|error| {
+            let path = Batch::path(state, &name);
             Failure::usage(format!("{} cannot be written: {error}", path.display()))
         })
     }
 
     /// It is gone on with: what somebody wished before is over.
     pub fn forget_cancel(&self, state: &Path) -> Result<(), Failure> {
-        let path = Batch::cancel_path(state, &self.id);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Failure::usage(
-                format!("{} cannot be removed: {error}", path.display()),
-            )),
+        let name = self.cancel_file();
+        match Batch::folder(state).and_then(|folder| folder.remove(&name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Failure::usage(format!(
+                "{} cannot be removed: {error}",
+                Batch::path(state, &name).display()
+            ))),
             _ => Ok(()),
         }
     }
 
     /// Whether somebody has wished from another terminal that no further run begins.
     pub fn is_cancelled(&self, state: &Path) -> bool {
-        Batch::cancel_path(state, &self.id).is_file()
+        Batch::folder(state).is_ok_and(|folder| folder.has_file(&self.cancel_file()))
     }
 
     /// Removes all that is kept of it besides its runs.
-    pub fn remove(&self, state: &Path) -> std::io::Result<()> {
-        std::fs::remove_file(Batch::path(state, &self.id))?;
-        let log = state.join("detached").join(format!("{}.log", self.id));
-        for rest in [
-            Batch::driver_path(state, &self.id),
-            Batch::cancel_path(state, &self.id),
-            log,
-        ] {
-            let _ = std::fs::remove_file(rest);
+    pub fn remove(&self, state: &Path) -> io::Result<()> {
+        let folder = Batch::folder(state)?;
+        folder.remove(&self.file())?;
+        for rest in [self.driver_file(), self.cancel_file()] {
+            let _ = folder.remove(&rest);
         }
+        detach::remove_log(&Folder::of_state(state)?, &self.id);
         Ok(())
     }
 
+    fn file(&self) -> String {
+        format!("{}.json", self.id)
+    }
+
+    /// What is recorded of its site; one of an earlier version has none: its file must be confirmed.
+    pub fn recorded_site(&self, own: &RecordedSite) -> RecordedSite {
+        self.of_site.clone().unwrap_or_else(|| RecordedSite {
+            name: own.name.clone(),
+            digest: None,
+        })
+    }
+
     pub fn keep(&self, state: &Path) -> Result<(), Failure> {
-        let path = Batch::path(state, &self.id);
-        let failed = |error: std::io::Error| {
+        let failed = |error: io::Error| {
+            let path = Batch::path(state, &self.file());
             Failure::usage(format!(
                 "the batch cannot be kept in {}: {error}",
                 path.display()
             ))
         };
         let text = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
-        wreimage_journal::keep_file(state, &path, &text).map_err(failed)
+        Batch::make_folder(state)
+            .and_then(|folder| folder.keep(&self.file(), &text))
+            .map_err(failed)
     }
 }

@@ -9,15 +9,16 @@ use crate::exit::{Exit, Failure};
 use crate::hosts::Hosts;
 use crate::locks;
 use crate::look;
+use crate::own_site;
 use crate::prompt::Questions;
-use crate::resume::{binding, is_of, is_pinned, open_as, over, pinned, request, session};
+use crate::resume::{binding, is_of, open_as, over, pinned, request, session};
 use crate::run::pace;
 use crate::session::Session;
 use crate::surroundings::{self, Ground, Named};
 use crate::tell;
 use std::path::Path;
 use std::sync::Arc;
-use wreimage_journal::{Mode, Reopened, RunDatabase};
+use wreimage_journal::{Reopened, RunDatabase};
 
 /// Ends a run. Nothing but its journal and its systems are needed for that: a guest that cannot be loaded says no closing
 /// words.
@@ -34,15 +35,15 @@ async fn cleanup_batch(state: &Path, going: &Going, batch: &Batch) -> Result<Exi
     // While this process has it, nobody else begins with a further host.
     let _driven = batch.drive(state).await?;
     let mut going = going.clone();
-    if going.place.site.is_none() && batch.mode == Mode::Live {
-        going.place.site.clone_from(&batch.site);
-    }
     let pace = pace(going.speed, going.output)?;
     let ground = open_as(&going.place, &batch.mode, pace, "batch").await?;
     look_after(&ground, &going.place);
     let hosts = Hosts::parse(&batch.hosts).map_err(Failure::refused)?;
     // One for all: it has the signals, and a cancel is meant for those that come as well.
     let session = session(&going, &ground, hosts)?;
+    let own = ground.recorded_site();
+    let what = format!("batch {}", batch.id);
+    own_site::check(&session, &what, &batch.recorded_site(&own), &own).await?;
     let mut exits = Vec::new();
     for (run, entries) in look::runs_of(state, &batch.id)? {
         if wreimage_engine::endable(&entries).is_err() {
@@ -107,16 +108,10 @@ async fn one(
             (&own, session)
         }
     };
-    let path = pinned(state, &entries, &header);
-    let known = wreimage_engine::guest_digest(&entries);
     let site = going.place.site.as_deref();
-    let loaded = surroundings::load_guest_file(&path, known, site).await;
-    let loaded = loaded.and_then(|(engine, guest, _)| {
-        is_pinned(&guest, &entries, &path)?;
-        Ok((engine, guest))
-    });
+    let loaded = surroundings::load_pinned(state, pinned(&entries, &header), site).await;
     let (engine, guest) = match loaded {
-        Ok((engine, guest)) => (engine, Some(guest)),
+        Ok((engine, guest, _)) => (engine, Some(guest)),
         Err(failure) => {
             tell::line(&format!(
                 "note: the guest says no closing words: {failure}. What it has set is taken back all the same"
@@ -128,7 +123,7 @@ async fn one(
         .as_ref()
         .map_or_else(|| Named::absent(&header), Named::of);
     let mut place = ground.bind(&named, &binding(&header), false).await?;
-    is_of(&header, &place)?;
+    is_of(&session, &header, &place).await?;
     let request = request(&header, &mut place);
     place.services.cut = cut.map(|cut| cut.to_string());
     let lock = lock(state, &request)?;

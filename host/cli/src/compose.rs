@@ -26,7 +26,7 @@ pub async fn compose(arguments: &Compose) -> Result<Exit, Failure> {
         tell::one_line(&what(&guest)),
         guest.digest()
     ));
-    crate::print(&format!("{}\n", path.display()))?;
+    tell::own(&format!("{}\n", path.display()))?;
     Ok(Exit::Success)
 }
 

@@ -2,50 +2,51 @@
 
 use crate::prompt::{Terminal, somebody};
 use crate::session::Asked;
-use crate::tell::one_line;
+use crate::tell::{Page, Prompt, one_line};
 use std::sync::atomic::Ordering;
 use wreimage_capability::{BoxFuture, Fault};
 use wreimage_engine::{Consent, ConsentRequest, Given, Operator};
 use wreimage_journal::Question;
 
 /// The capabilities of a component, a line each.
-fn may_use(capabilities: &[(String, Vec<String>)]) -> String {
-    let line = |(capability, functions): &(String, Vec<String>)| {
+fn may_use(capabilities: &[(String, Vec<String>)], page: &mut Page) {
+    for (capability, functions) in capabilities {
         let functions = match functions.as_slice() {
             [] => "only to look".to_owned(),
             functions => functions.join(", "),
         };
-        format!("  may use   {capability}: {functions}\n")
-    };
-    capabilities.iter().map(line).collect()
+        page.line(format!("  may use   {capability}: {functions}"));
+    }
 }
 
 /// What is about to happen, as the operator reads it.
-fn summary(request: &ConsentRequest) -> String {
-    let mut text = format!(
-        "\n{} is about to change {} (site {}) for the first time, by {}.\n  guest     sha256 {}\n",
+fn summary(request: &ConsentRequest) -> Page {
+    let mut page = Page::default();
+    page.gap();
+    page.line(format!(
+        "{} is about to change {} (site {}) for the first time, by {}.",
         one_line(&request.guest),
         request.host,
         request.site,
         request.first,
-        request.digest
-    );
-    text.push_str(&may_use(&request.capabilities));
+    ));
+    page.line(format!("  guest     sha256 {}", request.digest));
+    may_use(&request.capabilities, &mut page);
     for plug in &request.plugs {
-        text.push_str(&format!(
-            "  with      {}, sha256 {}\n",
+        page.line(format!(
+            "  with      {}, sha256 {}",
             one_line(&plug.component),
             plug.digest
         ));
-        text.push_str(&may_use(&plug.capabilities));
+        may_use(&plug.capabilities, &mut page);
     }
     for (name, value) in &request.known {
-        text.push_str(&format!("  {name:<9} {}\n", one_line(value)));
+        page.line(format!("  {name:<9} {}", one_line(value)));
     }
     for warning in &request.warnings {
-        text.push_str(&format!("  warning   {}\n", one_line(warning)));
+        page.line(format!("  warning   {}", one_line(warning)));
     }
-    text
+    page
 }
 
 impl Terminal {
@@ -67,10 +68,12 @@ impl Terminal {
         } else {
             request.host.clone()
         };
-        let prompt = format!(
-            "{}All data on {wanted} may be lost. Type {wanted} to go on: ",
-            summary(request)
-        );
+        let prompt = Prompt {
+            above: summary(request),
+            last: one_line(&format!(
+                "All data on {wanted} may be lost. Type {wanted} to go on:"
+            )),
+        };
         let asked = session
             .keyboard
             .ask_unless(&session.face, &prompt, || self.is_agreed(request))

@@ -14,6 +14,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use wreimage_engine::RunRequest;
+use wreimage_journal::Folder;
 
 /// How long a run may take until its first record.
 const BEGIN: Duration = Duration::from_secs(120);
@@ -21,6 +22,18 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// The variable by which a process in the background is told the id of its run or batch.
 const RUN: &str = "WREIMAGE_DETACHED_RUN";
+
+/// The folder of what those in the background print, in the state folder.
+const LOGS: &str = "detached";
+
+fn log_of(id: &str) -> String {
+    format!("{id}.log")
+}
+
+/// Removes what the run or batch of this id has printed in the background.
+pub fn remove_log(state: &Folder, id: &str) {
+    let _ = state.sub(LOGS).and_then(|logs| logs.remove(&log_of(id)));
+}
 
 /// The id that this process was told, if it is in the background.
 pub fn given_run() -> Option<String> {
@@ -97,12 +110,12 @@ async fn start(
             "no process can be started in the background: {error}"
         ))
     };
-    let path = state.join("detached").join(format!("{id}.log"));
-    wreimage_journal::keep_file(state, &path, &[]).map_err(failed)?;
-    let log = std::fs::File::options()
-        .append(true)
-        .open(&path)
+    let name = log_of(id);
+    let folder = Folder::make_state(state)
+        .and_then(|state| state.make_sub(LOGS))
         .map_err(failed)?;
+    folder.keep(&name, &[]).map_err(failed)?;
+    let log = folder.append(&name).map_err(failed)?;
     let program = std::env::current_exe().map_err(failed)?;
     let mut child = Command::new(program)
         .args(words.into_iter().skip(1).filter(|word| word != "--detach"))
@@ -117,8 +130,8 @@ async fn start(
     let end = Instant::now() + BEGIN;
     while !begun(child.id()) {
         if let Some(status) = child.try_wait().map_err(failed)? {
-            let said = std::fs::read_to_string(&path).unwrap_or_default();
-            for line in said.lines() {
+            let said = folder.read(&name).unwrap_or_default();
+            for line in String::from_utf8_lossy(&said).lines() {
                 tell::line(line);
             }
             let code = status.code().and_then(|code| u8::try_from(code).ok());
@@ -129,7 +142,7 @@ async fn start(
                 "process {} has not begun within {} s; what it says is in {}",
                 child.id(),
                 BEGIN.as_secs(),
-                path.display()
+                folder.path().join(&name).display()
             )));
         }
         tokio::time::sleep(LOOK).await;
@@ -138,6 +151,6 @@ async fn start(
         "process {} goes on in the background; to see it: wreimage attach {id}; to cancel it: wreimage cancel {id}",
         child.id()
     ));
-    crate::print(&format!("{id}\n"))?;
+    tell::own(&format!("{id}\n"))?;
     Ok(Exit::Success)
 }

@@ -1,10 +1,12 @@
 //! Driving one run to its end: what `run`, `resume` and `cleanup` have in common.
 
+pub use crate::actor::actor;
 use crate::exit::{Exit, Failure};
 use crate::face::{self, Source};
 use crate::leasing;
 use crate::lock::HostLock;
 use crate::look;
+use crate::next;
 use crate::notice::Teller;
 use crate::prompt::{Questions, Terminal};
 use crate::session::{Running, Session};
@@ -207,13 +209,10 @@ pub fn conclude(session: &Session, driven: &Driven) -> Result<Exit, Failure> {
 pub fn tell_end(session: &Session, driven: &Driven) -> Result<Exit, Failure> {
     let report = &driven.report;
     if session.output == crate::arguments::Output::Text {
-        crate::print(&tell::plain(&face::report(report)))?;
+        tell::page(&face::report(report))?;
     }
-    if report.ending.outcome == "paused" {
-        let run = &report.run;
-        tell::line(&format!(
-            "to go on: wreimage resume {run}; to end it: wreimage cleanup {run}"
-        ));
+    if let Some(next) = next::after_run(&report.run, &report.ending.outcome) {
+        tell::line(&next);
     }
     tell::line(&format!(
         "record of {}: {}",
@@ -236,14 +235,6 @@ fn failure(error: RunError) -> Failure {
         RunError::Record(error) => Failure::internal(error.to_string()),
         RunError::Host(why) => Failure::internal(why),
     }
-}
-
-/// The person, also behind sudo.
-pub fn actor() -> String {
-    ["SUDO_USER", "USER", "LOGNAME"]
-        .iter()
-        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
-        .unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// The machine that this runs on.

@@ -1,5 +1,6 @@
 //! How the program ends, and how it says why.
 
+use crate::next;
 use std::process::ExitCode;
 
 /// The exit codes, as `--help` documents them.
@@ -50,7 +51,6 @@ impl Exit {
     pub fn of_code(code: u8) -> Self {
         match code {
             10 => Exit::Warnings,
-            64 => Exit::Usage,
             code => Exit::of_run(code, "", false),
         }
     }
@@ -89,6 +89,7 @@ impl Exit {
             40 => Exit::Refused,
             41 => Exit::Partly,
             50 => Exit::Paused,
+            64 => Exit::Usage,
             _ => Exit::Internal,
         }
     }
@@ -105,7 +106,7 @@ pub const HELP: &str = "\
 Exit codes:
    0  done (with warnings too; see --strict)
   10  done with warnings, under --strict
-  20  failed, and everything was taken back
+  20  failed, and every change was undone
   21  failed, and something is left: the report says what
   30  cancelled
   40  refused before anything was touched
@@ -157,6 +158,14 @@ impl Failure {
         }
     }
 
+    /// It waits for somebody as it did before.
+    pub fn paused(message: impl Into<String>) -> Self {
+        Failure {
+            exit: Exit::Paused,
+            message: message.into(),
+        }
+    }
+
     /// The host failed.
     pub fn internal(message: impl Into<String>) -> Self {
         Failure {
@@ -173,6 +182,9 @@ impl Failure {
     /// Says it on stderr.
     pub fn tell(self) -> Exit {
         crate::tell::line(&format!("error: {}", self.message));
+        if let Some(next) = next::behind(self.exit, &self.message) {
+            crate::tell::line(&next);
+        }
         self.exit
     }
 }
@@ -190,6 +202,7 @@ pub fn clap(error: &clap::Error) -> Result<Exit, Failure> {
         return Err(Failure::internal(problem.to_string()));
     }
     Ok(if error.use_stderr() {
+        crate::tell::line(&format!("next: {}", next::help()));
         Exit::Usage
     } else {
         Exit::Success

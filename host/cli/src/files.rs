@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use wreimage_engine::{CompileLimits, GuestError};
+use wreimage_journal::Folder;
 
 /// An environment variable that is set and not empty.
 fn variable(name: &str) -> Option<OsString> {
@@ -114,21 +115,44 @@ pub fn read_component(path: &Path, limits: &CompileLimits) -> Result<Vec<u8>, Fa
     Ok(bytes)
 }
 
+/// The folder of the guests that runs have kept, in the state folder.
+const GUESTS: &str = "guests";
+
+fn pinned_name(digest: &str) -> String {
+    format!("{digest}.wasm")
+}
+
 /// The file of the guest with this digest, which a run has kept.
 pub fn pinned_guest(state: &Path, digest: &str) -> PathBuf {
-    state.join("guests").join(format!("{digest}.wasm"))
+    state.join(GUESTS).join(pinned_name(digest))
+}
+
+/// What that file holds.
+pub fn read_pinned(state: &Path, digest: &str) -> Result<Vec<u8>, Failure> {
+    let read = Folder::of_state(state)
+        .and_then(|state| state.sub(GUESTS))
+        .and_then(|guests| guests.read(&pinned_name(digest)));
+    read.map_err(|error| {
+        let path = pinned_guest(state, digest);
+        Failure::usage(format!("{} cannot be read: {error}", path.display()))
+    })
 }
 
 /// Keeps a guest by its digest, so that a run can be gone on with whatever becomes of the file that it was started with.
 pub fn pin_guest(state: &Path, digest: &str, bytes: &[u8]) -> Result<(), Failure> {
-    let path = pinned_guest(state, digest);
-    if std::fs::File::open(&path).is_ok_and(|there| holds(there, bytes)) {
-        return Ok(());
-    }
-    wreimage_journal::keep_file(state, &path, bytes).map_err(|error| {
+    let name = pinned_name(digest);
+    let kept = Folder::make_state(state)
+        .and_then(|state| state.make_sub(GUESTS))
+        .and_then(|guests| {
+            if guests.open(&name).is_ok_and(|there| holds(there, bytes)) {
+                return Ok(());
+            }
+            guests.keep(&name, bytes)
+        });
+    kept.map_err(|error| {
         Failure::usage(format!(
             "the guest cannot be kept in {}: {error}",
-            path.display()
+            pinned_guest(state, digest).display()
         ))
     })
 }

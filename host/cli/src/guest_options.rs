@@ -2,7 +2,7 @@
 
 use crate::arguments::Cli;
 use crate::exit::Failure;
-use crate::tell::{one_line, plain};
+use crate::tell::one_line;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory};
 use std::ffi::OsString;
@@ -129,6 +129,7 @@ pub fn with_guest(description: &Description) -> Result<Command, Failure> {
         "{} {}: {}",
         description.name, description.version, description.summary
     ));
+    let about = about.to_string();
     Ok(cli.mut_subcommand("run", |run| {
         additions
             .into_iter()
@@ -144,7 +145,7 @@ fn short(spec: &OptionSpec) -> Option<char> {
 
 /// An option for clap, which prints these texts as they are.
 fn argument(spec: &OptionSpec, guest: &str) -> Arg {
-    let shown = |text: &str| plain(text).into_owned();
+    let shown = |text: &str| one_line(text).to_string();
     let mut argument = Arg::new(spec.name.clone())
         .long(spec.name.clone())
         .help(shown(&spec.help))
@@ -296,8 +297,8 @@ mod tests {
             .unwrap()
             .render_long_help()
             .to_string();
-        assert!(help.contains("s\u{fffd}[2J"), "{help}");
-        assert!(help.contains("h\u{fffd}[2J"), "{help}");
+        assert!(help.contains("s\\u{1b}[2J"), "{help}");
+        assert!(help.contains("h\\u{1b}[2J"), "{help}");
         assert!(!help.contains('\u{1b}'), "{help}");
         assert!(with_guest(&describing("x", Some("\u{1b}"))).is_err());
     }

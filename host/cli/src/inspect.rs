@@ -3,20 +3,17 @@
 use crate::arguments::{Inspect, Output};
 use crate::exit::{Exit, Failure};
 use crate::surroundings::load_guest;
-use crate::tell;
+use crate::tell::{self, Page};
 use serde_json::json;
-use std::fmt::Write;
 use wreimage_engine::{Guest, Import, OptionKind, OptionSpec};
 
 /// Prints it.
 pub async fn inspect(arguments: &Inspect) -> Result<Exit, Failure> {
     let (_, guest, _) = load_guest(&arguments.guest, &arguments.plug, None).await?;
-    let text = match arguments.output {
-        Output::Text => text(&guest).unwrap_or_default(),
-        Output::Json => format!("{:#}\n", as_json(&guest)),
-    };
-    // It holds text of the guest. JSON escapes some control characters, not all that a terminal obeys.
-    crate::print(&tell::plain(&text))?;
+    match arguments.output {
+        Output::Text => tell::page(&text(&guest))?,
+        Output::Json => tell::pretty_json(&as_json(&guest))?,
+    }
     Ok(Exit::Success)
 }
 
@@ -28,68 +25,61 @@ fn changes(mutates: bool) -> &'static str {
     }
 }
 
-fn can_call(out: &mut String, imports: &[Import]) -> std::fmt::Result {
-    writeln!(out, "\nIt can call:")?;
+fn can_call(out: &mut Page, imports: &[Import]) {
+    out.gap();
+    out.line("It can call:");
     for import in imports {
-        writeln!(out, "  {}", import.interface)?;
+        out.line(format!("  {}", import.interface));
         for function in &import.functions {
-            writeln!(out, "    {:<5} {}", function.effect, function.name)?;
+            out.line(format!("    {:<5} {}", function.effect, function.name));
         }
     }
-    Ok(())
 }
 
-fn text(guest: &Guest) -> Result<String, std::fmt::Error> {
+fn text(guest: &Guest) -> Page {
     let description = guest.description();
-    let mut out = String::new();
-    writeln!(
-        out,
-        "{}",
-        // On one line, so that it cannot look like those below.
-        tell::one_line(&format!(
-            "{} {}: {}",
-            description.name, description.version, description.summary
-        ))
-    )?;
-    writeln!(out, "  sha256   {}", guest.digest())?;
-    writeln!(out, "  size     {} bytes", guest.size())?;
-    writeln!(out, "  changes  {}", changes(description.mutates))?;
+    let mut out = Page::default();
+    // On one line, so that it cannot look like those below.
+    out.line(tell::one_line(&format!(
+        "{} {}: {}",
+        description.name, description.version, description.summary
+    )));
+    out.line(format!("  sha256   {}", guest.digest()));
+    out.line(format!("  size     {} bytes", guest.size()));
+    out.line(format!("  changes  {}", changes(description.mutates)));
     if guest.own_digest() != guest.digest() {
-        writeln!(
-            out,
+        out.line(format!(
             "  without  sha256 {} is the guest itself",
             guest.own_digest()
-        )?;
+        ));
     }
-    can_call(&mut out, guest.imports())?;
+    can_call(&mut out, guest.imports());
     for plug in guest.plugs() {
         let description = &plug.description;
-        writeln!(
-            out,
-            "\nWith {}",
+        out.gap();
+        out.line(format!(
+            "With {}",
             tell::one_line(&format!(
                 "{} {}: {}",
                 description.name, description.version, description.summary
             ))
-        )?;
-        writeln!(out, "  sha256   {}", plug.digest)?;
-        writeln!(out, "  size     {} bytes", plug.size)?;
-        writeln!(out, "  changes  {}", changes(description.mutates))?;
-        can_call(&mut out, &plug.imports)?;
+        ));
+        out.line(format!("  sha256   {}", plug.digest));
+        out.line(format!("  size     {} bytes", plug.size));
+        out.line(format!("  changes  {}", changes(description.mutates)));
+        can_call(&mut out, &plug.imports);
     }
     if let Some(versions) = wasi_versions(guest) {
-        let who = match guest.plugs() {
-            [] => "",
-            _ => "\nAll of it together imports:\n",
-        };
-        writeln!(
-            out,
-            "{who}  wasi:*@{} ({} interfaces, closed: no files, no network, no environment; time and randomness are the run's)",
+        if !guest.plugs().is_empty() {
+            out.gap();
+            out.line("All of it together imports:");
+        }
+        out.line(format!("  wasi:*@{} ({} interfaces, closed: no files, no network, no environment; time and randomness are the run's)",
             versions.join(", "),
-            guest.wasi().len()
-        )?;
+            guest.wasi().len()));
     }
-    writeln!(out, "\nOptions:")?;
+    out.gap();
+    out.line("Options:");
     for option in &description.options {
         let short = option
             .short
@@ -105,14 +95,13 @@ fn text(guest: &Guest) -> Result<String, std::fmt::Error> {
             (None, true) => " [mandatory]".to_owned(),
             (None, false) => String::new(),
         };
-        writeln!(
-            out,
+        out.line(format!(
             "  {:<24} {}{note}",
             format!("{short}--{}{value}", option.name),
             option.help
-        )?;
+        ));
     }
-    Ok(out)
+    out
 }
 
 /// The versions of the closed WASI that a guest imports, if it does.

@@ -1,5 +1,8 @@
 //! The command line of `wreimage`: reimages servers by sandboxed WebAssembly guests.
+// What people see goes through `tell`, which makes it harmless.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
+mod actor;
 mod answer;
 mod arguments;
 mod attach;
@@ -28,7 +31,9 @@ mod logs;
 mod look;
 mod many;
 mod new;
+mod next;
 mod notice;
+mod own_site;
 mod prompt;
 mod resume;
 mod retention;
@@ -46,7 +51,6 @@ use arguments::{Command, LabCommand, LockCommand, SiteCommand};
 use clap::{CommandFactory, FromArgMatches};
 use exit::{Exit, Failure};
 use std::ffi::OsString;
-use std::io::Write;
 use std::process::ExitCode;
 
 /// Runs the program with the arguments of this process.
@@ -114,7 +118,7 @@ async fn dispatch(arguments: Vec<OsString>) -> Result<Exit, Failure> {
         Command::Test(arguments) => test::test(&arguments).await,
         Command::Compose(compose) => compose::compose(&compose).await,
         Command::Lab(LabCommand::Show) => {
-            print(wreimage_lab::BUILTIN)?;
+            tell::own(wreimage_lab::BUILTIN)?;
             Ok(Exit::Success)
         }
         Command::Site(SiteCommand::Check(check)) => site_check::check(&check).await,
@@ -124,7 +128,7 @@ async fn dispatch(arguments: Vec<OsString>) -> Result<Exit, Failure> {
             clap_mangen::Man::new(arguments::Cli::command())
                 .render(&mut page)
                 .map_err(|error| Failure::internal(error.to_string()))?;
-            print(&String::from_utf8_lossy(&page))?;
+            tell::own(&String::from_utf8_lossy(&page))?;
             Ok(Exit::Success)
         }
     }
@@ -142,16 +146,6 @@ async fn complete(completions: &arguments::Completions) -> Result<Exit, Failure>
     }
     let mut script = Vec::new();
     clap_complete::generate(completions.shell, &mut command, "wreimage", &mut script);
-    print(&String::from_utf8_lossy(&script))?;
+    tell::own(&String::from_utf8_lossy(&script))?;
     Ok(Exit::Success)
-}
-
-/// Data goes to stdout; a reader that went away is no error.
-fn print(text: &str) -> Result<(), Failure> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::internal(format!("stdout: {error}")))
-        }
-        _ => Ok(()),
-    }
 }

@@ -5,7 +5,7 @@ use crate::exit::{Exit, Failure};
 use crate::look;
 use crate::prompt;
 use crate::surroundings::{self, Ground, state_of};
-use crate::tell;
+use crate::tell::{self, Page, Prompt, one_line};
 use jiff::Timestamp;
 use serde_json::json;
 use std::path::Path;
@@ -22,21 +22,6 @@ pub fn leases(place: &Place) -> Result<Option<Arc<dyn Lease>>, Failure> {
         return Ok(seen.map(|lab| -> Arc<dyn Lease> { lab.lease() }));
     }
     Ok(None)
-}
-
-/// Lines that are printed together.
-#[derive(Default)]
-struct Page(String);
-
-impl Page {
-    fn line(&mut self, text: impl AsRef<str>) {
-        self.0.push_str(text.as_ref());
-        self.0.push('\n');
-    }
-
-    fn json(&mut self, value: &serde_json::Value) {
-        self.line(value.to_string());
-    }
 }
 
 /// The claims of a place; what went wrong is printed.
@@ -80,10 +65,10 @@ pub async fn list(arguments: &Runs) -> Result<Exit, Failure> {
             Output::Text => text.line(lease_line(it)),
         }
     }
-    if text.0.is_empty() && arguments.output == Output::Text {
+    if text.is_empty() && arguments.output == Output::Text {
         tell::line("no run holds a lock or a lease");
     }
-    crate::print(&tell::plain(&text.0))?;
+    tell::page(&text)?;
     Ok(Exit::Success)
 }
 
@@ -202,7 +187,7 @@ pub async fn break_lock(arguments: &BreakLock) -> Result<Exit, Failure> {
             "nobody holds a lock or a lease {name:?}; `wreimage lock ls` lists those that are held"
         ))
     })?;
-    tell::line(broken.show(&state).0.trim_end());
+    tell::lines(&broken.show(&state));
     confirm(&broken.host, arguments.yes.as_deref())?;
     // The lease first: it keeps other controllers away as well.
     if let Some(it) = &broken.claim {
@@ -280,7 +265,11 @@ fn confirm(host: &str, yes: Option<&str>) -> Result<(), Failure> {
             "nobody confirmed: this is not a terminal, and nothing was broken. Confirm in advance with `--yes {host}`"
         )));
     }
-    tell::prompt(&format!("Type {host} to break it: "));
+    let prompt = Prompt {
+        above: Page::default(),
+        last: one_line(&format!("Type {host} to break it:")),
+    };
+    prompt.show();
     let mut answer = String::new();
     std::io::stdin()
         .read_line(&mut answer)

@@ -5,9 +5,8 @@ use crate::exit::{Exit, Failure};
 use crate::face::words;
 use crate::look;
 use crate::surroundings::state_of;
-use crate::tell::plain;
+use crate::tell::{self, Page};
 use serde_json::json;
-use std::fmt::Write;
 use std::time::Duration;
 use wreimage_journal::Record;
 
@@ -21,21 +20,21 @@ pub async fn logs(arguments: &Logs) -> Result<Exit, Failure> {
     let mut told = 0;
     loop {
         let entries = wreimage_journal::read(&state, &run).map_err(look::unreadable)?;
-        let mut text = String::new();
+        let mut text = Page::default();
         for entry in entries.iter().skip(told) {
             match arguments.output {
                 Output::Json => {
-                    let _ = writeln!(text, "{}", json!(entry));
+                    text.json(&json!(entry));
                 }
                 Output::Text => {
                     for line in words::lines(entry) {
                         let time = entry.time.strftime("%Y-%m-%d %H:%M:%S");
-                        let _ = writeln!(text, "{time} {line}");
+                        text.line(format!("{time} {line}"));
                     }
                 }
             }
         }
-        crate::print(&plain(&text))?;
+        tell::page(&text)?;
         told = entries.len();
         let ended = matches!(
             entries.last().map(|entry| &entry.record),

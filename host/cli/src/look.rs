@@ -6,7 +6,7 @@ use crate::face::words;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::path::Path;
-use wreimage_journal::{Entry, Header, OpenError, Process, Question, Record};
+use wreimage_journal::{Entry, Header, Mode, OpenError, Process, Question, Record};
 
 /// The full id of the run that is meant.
 pub fn find(state: &Path, given: &str) -> Result<String, Failure> {
@@ -39,24 +39,14 @@ pub fn find(state: &Path, given: &str) -> Result<String, Failure> {
 
 /// The ids of all runs, the oldest first: they begin with the time.
 pub fn ids(state: &Path) -> Result<Vec<String>, Failure> {
-    let folder = state.join("runs");
-    let read = match std::fs::read_dir(&folder) {
-        Ok(read) => read,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => {
-            return Err(Failure::usage(format!(
-                "{} cannot be read: {error}",
-                folder.display()
-            )));
-        }
-    };
-    let mut ids: Vec<String> = read
-        .filter_map(Result::ok)
-        .filter(|entry| entry.path().join("journal.db").is_file())
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .collect();
-    ids.sort_unstable();
-    Ok(ids)
+    match wreimage_journal::runs(state) {
+        Ok(ids) => Ok(ids),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(Failure::usage(format!(
+            "the runs in {} cannot be read: {error}",
+            state.display()
+        ))),
+    }
 }
 
 /// A journal that cannot be read as a failure of the program.
@@ -78,6 +68,11 @@ pub struct Standing {
     pub actor: String,
     /// The batch that it is one of.
     pub batch: Option<String>,
+    /// Whether it is a rehearsal: it changes nothing.
+    #[serde(rename = "dry_run")]
+    pub dry_run: bool,
+    /// `live`, `lab`, or the folder of the lab's world.
+    pub mode: Mode,
     /// `running`, `waiting`, `paused`, `lost`, or how it ended.
     pub state: String,
     /// The step that it is in, or stopped in.
@@ -96,6 +91,15 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// What kind of run it is, in a word.
+    pub fn kind(&self) -> &'static str {
+        match (&self.mode, self.dry_run) {
+            (_, true) => "rehearsal",
+            (Mode::Live, false) => "live",
+            (Mode::Lab | Mode::World(_), false) => "lab",
+        }
+    }
+
     pub fn of(entries: &[Entry], driver: Option<&str>) -> Option<Standing> {
         let (first, last) = (entries.first()?, entries.last()?);
         let Record::Header(header) = &first.record else {
@@ -119,6 +123,8 @@ impl Standing {
             actor,
             batch,
             reason,
+            dry_run,
+            mode,
             ..
         } = header.as_ref().clone();
         Some(Standing {
@@ -128,6 +134,8 @@ impl Standing {
             guest,
             actor,
             batch,
+            dry_run,
+            mode,
             state,
             step: last_step(entries),
             question,

@@ -9,11 +9,10 @@ use crate::exit::{Exit, Failure};
 use crate::face::{self, words};
 use crate::resume;
 use crate::session::Session;
-use crate::tell;
+use crate::tell::{self, Page};
 use crate::turns::Turn;
 use serde_json::json;
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::fmt::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -341,7 +340,7 @@ fn conclude(session: &Session, batch: &Batch, mut done: Vec<Done>) -> Result<Exi
     session.face.finish();
     let order = session.hosts.names();
     done.sort_by_key(|done| order.iter().position(|host| host == done.task.host()));
-    let mut text = String::new();
+    let mut text = Page::default();
     let mut exits = Vec::new();
     let mut lines = Vec::new();
     for Done {
@@ -370,7 +369,7 @@ fn conclude(session: &Session, batch: &Batch, mut done: Vec<Done>) -> Result<Exi
                     session.strict,
                 ));
                 if ending.exit_code != 0 {
-                    text.push_str(&face::report(report));
+                    text.append(&face::report(report));
                 }
                 (
                     ending.outcome.as_str(),
@@ -395,34 +394,36 @@ fn conclude(session: &Session, batch: &Batch, mut done: Vec<Done>) -> Result<Exi
     let exit = Exit::of_batch(&exits);
     if session.output == Output::Json {
         let all = json!({ "event": "summary", "batch": batch.id, "hosts": lines });
-        crate::print(&format!("{all}\n"))?;
+        tell::json(&all)?;
         return Ok(exit);
     }
     let is_well = |line: &&serde_json::Value| {
         matches!(line["outcome"].as_str(), Some("success" | "warnings"))
     };
     let well = lines.iter().filter(is_well).count();
-    // Writing to a string cannot fail.
-    let _ = writeln!(text, "\n{} hosts, {well} done", lines.len());
+    text.gap();
+    text.line(format!("{} hosts, {well} done", lines.len()));
     for line in &lines {
         let word = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
-        let _ = writeln!(
-            text,
+        text.line(format!(
             "  {:<12} {:<10} {:>8}  {}",
             word("host"),
             word("outcome"),
             words::duration(line["took_ms"].as_u64().unwrap_or(0)),
             words::short(&word("summary"))
-        );
+        ));
         if let Some(run) = line["run"].as_str() {
-            let _ = writeln!(text, "               {run}");
+            text.line(format!("               {run}"));
         }
     }
-    crate::print(&tell::plain(&text))?;
+    tell::page(&text)?;
     let open = done.iter().any(|done| match &done.driven {
         Some(Ok(driven)) => done.is_kept_back || driven.report.ending.outcome == "paused",
         _ => true,
     });
+    if exit != Exit::Success {
+        tell::line(&format!("next: wreimage show {}", batch.id));
+    }
     if open && begin_can_go_on(batch) {
         tell::line(&format!(
             "to go on with those that wait or were not begun: wreimage resume {}",

@@ -5,6 +5,7 @@ use crate::exit::{Exit, Failure};
 use crate::face::Face;
 use crate::look;
 use crate::surroundings::state_of;
+use crate::tell;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt;
@@ -121,7 +122,18 @@ fn of_run(header: &Header, occasion: Occasion, more: Value) -> Value {
     if let (Some(all), Value::Object(more)) = (message.as_object_mut(), more) {
         all.extend(more);
     }
+    make_harmless(&mut message);
     message
+}
+
+/// The texts of guests end in chats and terminals: as lines there, they must not pass for others.
+fn make_harmless(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = tell::shown(text).to_string(),
+        Value::Array(items) => items.iter_mut().for_each(make_harmless),
+        Value::Object(entries) => entries.values_mut().for_each(make_harmless),
+        _ => {}
+    }
 }
 
 /// Starts the process that looks after the runs of this one: see [`watch`].
@@ -140,7 +152,7 @@ pub fn watch_over_this_process(place: &Place, site: &Path) {
             .spawn()
     });
     if let Err(error) = started {
-        crate::tell::line(&format!(
+        tell::line(&format!(
             "warning: nobody looks after runs that this process leaves: {error}"
         ));
     }

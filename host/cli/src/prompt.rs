@@ -2,7 +2,7 @@
 
 use crate::face::Face;
 use crate::session::{Keyboard, Session};
-use crate::tell::{one_line, plain};
+use crate::tell::{Page, Prompt, one_line};
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,17 +112,28 @@ pub async fn typed(
     face: &Arc<dyn Face>,
     question: &Question,
 ) -> Option<String> {
-    let mut prompt = format!("\n{}\n", plain(&question.question));
+    let mut above = Page::default();
+    above.gap();
+    above.line(format!("Question: {}", question.question));
     for (key, label) in &question.choices {
-        prompt.push_str(&format!("  {:<10} {}\n", one_line(key), one_line(label)));
+        above.line(format!("  {:<10} {}", one_line(key), one_line(label)));
     }
-    prompt.push_str("> ");
+    let mut prompt = Prompt {
+        above,
+        last: one_line(">"),
+    };
     for _ in 0..TRIES {
         let choice = keyboard.ask(face, &prompt).await?;
-        if question.choices.iter().any(|(key, _)| *key == choice) {
-            return Some(choice);
+        // One that cannot be typed is typed as it is shown.
+        let is_it = |key: &str| key == choice || one_line(key).as_str() == choice;
+        if let Some((key, _)) = question.choices.iter().find(|(key, _)| is_it(key)) {
+            return Some(key.clone());
         }
-        prompt = format!("Answer one of: {}\n> ", keys(question).join(", "));
+        prompt.above = Page::default();
+        let keys = keys(question).join(", ");
+        prompt
+            .above
+            .line(format!("Answer one of: {}", one_line(&keys)));
     }
     None
 }

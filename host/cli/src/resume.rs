@@ -12,6 +12,7 @@ use crate::hosts::Hosts;
 use crate::locks;
 use crate::look;
 use crate::many::{self, Task};
+use crate::own_site::{self, RecordedSite};
 use crate::prompt::Questions;
 use crate::run::{consented, pace};
 use crate::session::Session;
@@ -20,7 +21,7 @@ use crate::tell;
 use jiff::Timestamp;
 use std::path::Path;
 use std::sync::Arc;
-use wreimage_engine::{Guest, ResumeError, RunRequest};
+use wreimage_engine::{ResumeError, RunRequest};
 use wreimage_journal::{Entry, Header, Locks, Mode, Record, RunDatabase};
 use wreimage_lab::Pace;
 
@@ -63,16 +64,14 @@ pub async fn resume(arguments: &Resume) -> Result<Exit, Failure> {
     }
     let pace = pace(going.speed, going.output)?;
     let ground = open_as(&going.place, &header.mode, pace, "run").await?;
-    let path = match &arguments.guest {
-        Some(name) => files::guest(name)?,
-        None => pinned(&state, &entries, &header),
-    };
-    let known = wreimage_engine::guest_digest(&entries);
+    let known = pinned(&entries, &header);
     let site = going.place.site.as_deref();
-    let (engine, guest, bytes) = surroundings::load_guest_file(&path, known, site).await?;
-    if arguments.guest.is_none() {
-        is_pinned(&guest, &entries, &path)?;
-    }
+    let (engine, guest, bytes) = match &arguments.guest {
+        Some(name) => {
+            surroundings::load_guest_file(&files::guest(name)?, Some(known), site).await?
+        }
+        None => surroundings::load_pinned(&state, known, site).await?,
+    };
     let session = session(going, &ground, Hosts::one(&header.host))?;
     let tools = Tools {
         engine,
@@ -137,7 +136,7 @@ async fn go_on(
         .ground
         .bind(&Named::of(guest), &binding(header), session.is_many())
         .await?;
-    is_of(header, &place)?;
+    is_of(session, header, &place).await?;
     if let Some(other) = look::overtaken(state, header)? {
         return Err(Failure::refused(format!(
             "since the run {0} began, the run {other} has changed {1}: to go on would destroy its work. `wreimage cleanup {0}` \
@@ -220,29 +219,27 @@ async fn resume_batch(state: &Path, arguments: &Resume, mut batch: Batch) -> Res
             batch.id
         )));
     }
-    let mut place = going.place.clone();
-    if place.site.is_none() && batch.mode == Mode::Live {
-        place.site.clone_from(&batch.site);
-    }
     let ground = open_as(
-        &place,
+        &going.place,
         &batch.mode,
         pace(going.speed, going.output)?,
         "batch",
     )
     .await?;
-    let path = files::pinned_guest(state, &batch.guest_digest);
-    let known = Some(batch.guest_digest.as_str());
+    let site = place.site.as_deref();
     let (engine, guest, bytes) =
-        surroundings::load_guest_file(&path, known, place.site.as_deref()).await?;
+        surroundings::load_pinned(state, &batch.guest_digest, site).await?;
     let session = session(going, &ground, hosts.clone())?;
+    let own = ground.recorded_site();
+    let what = format!("batch {}", batch.id);
+    own_site::check(&session, &what, &batch.recorded_site(&own), &own).await?;
     let tools = Arc::new(Tools {
         engine,
         guest,
         bytes,
         ground,
     });
-    tools.prepare(&place, true)?;
+    tools.prepare(&going.place, true)?;
     if batch.order.no_locks {
         begin::warn_of_no_locks(&hosts);
     }
@@ -263,13 +260,10 @@ pub fn session(going: &Going, ground: &Ground, hosts: Hosts) -> Result<Arc<Sessi
     if let Some(notice) = ground.notice() {
         tell::line(&format!("note: {notice}"));
     }
-    Ok(Session::new(
-        going.output,
-        going.strict,
-        ground.pace(),
-        hosts,
-        yes,
-    ))
+    let session = Session::new(going.output, going.strict, ground.pace(), hosts, yes);
+    let confirmed = &session.changed_site;
+    confirmed.store(going.changed_site, std::sync::atomic::Ordering::SeqCst);
+    Ok(session)
 }
 
 /// The journal first: from here on nobody else drives the run.
@@ -289,20 +283,9 @@ pub fn over(state: &Path, run: &str, error: ResumeError) -> Failure {
     Failure::refused(error.to_string())
 }
 
-/// Where the guest of the last records is kept.
-pub fn pinned(state: &Path, entries: &[Entry], header: &Header) -> std::path::PathBuf {
-    let digest = wreimage_engine::guest_digest(entries).unwrap_or(&header.guest_digest);
-    files::pinned_guest(state, digest)
-}
-
-pub fn is_pinned(guest: &Guest, entries: &[Entry], path: &Path) -> Result<(), Failure> {
-    if wreimage_engine::guest_digest(entries) == Some(guest.digest()) {
-        return Ok(());
-    }
-    Err(Failure::refused(format!(
-        "{} is not the guest that the run was driven by: its SHA-256 differs; give the right file with --guest",
-        path.display()
-    )))
+/// SHA-256 of the guest of the last records.
+pub fn pinned<'a>(entries: &'a [Entry], header: &'a Header) -> &'a str {
+    wreimage_engine::guest_digest(entries).unwrap_or(&header.guest_digest)
 }
 
 pub fn binding(header: &Header) -> Binding {
@@ -346,19 +329,22 @@ pub async fn open_as(
 }
 
 /// The site must be the one that the run was started for.
-pub fn is_of(header: &Header, place: &Surroundings) -> Result<(), Failure> {
-    if place.site != header.site {
-        return Err(Failure::usage(format!(
-            "the run {} is of the site {}, and this is {}; name its site file with --site",
-            header.run, header.site, place.site
-        )));
-    }
-    if place.policy != header.policy {
-        tell::line(
-            "note: the site file has changed since the run was started; it holds as it is now",
-        );
-    }
-    Ok(())
+pub async fn is_of(
+    session: &Session,
+    header: &Header,
+    place: &Surroundings,
+) -> Result<(), Failure> {
+    let recorded = |name: &str, digest: &Option<String>| RecordedSite {
+        name: name.to_owned(),
+        digest: digest.clone(),
+    };
+    own_site::check(
+        session,
+        &format!("run {}", header.run),
+        &recorded(&header.site, &header.policy),
+        &recorded(&place.site, &place.policy),
+    )
+    .await
 }
 
 /// When the run was heard of last, by its lease; the time of a lab is another.

@@ -100,8 +100,13 @@ impl Aged {
     }
 
     fn remove(&self, state: &Path) {
-        let _ = std::fs::remove_dir_all(state.join("runs").join(&self.id));
-        let _ = std::fs::remove_file(state.join("detached").join(format!("{}.log", self.id)));
+        let Ok(state) = wreimage_journal::Folder::of_state(state) else {
+            return;
+        };
+        let _ = state
+            .sub("runs")
+            .and_then(|runs| runs.remove_folder(&self.id));
+        crate::detach::remove_log(&state, &self.id);
     }
 }
 
@@ -239,7 +244,7 @@ mod tests {
             id: BATCH.to_owned(),
             hosts: "host1001,host1003".to_owned(),
             mode: Mode::Live,
-            site: None,
+            of_site: None,
             guest_digest: "d1".to_owned(),
             order: Order {
                 options: Vec::new(),

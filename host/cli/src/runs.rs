@@ -5,46 +5,43 @@ use crate::exit::{Exit, Failure};
 use crate::face::words;
 use crate::look::{Standing, began, ids};
 use crate::surroundings::state_of;
-use crate::tell::plain;
+use crate::tell::{self, Page};
 use jiff::Timestamp;
 use serde_json::json;
-use std::fmt::Write;
 
 /// `wreimage runs`.
 pub fn runs(arguments: &Runs) -> Result<Exit, Failure> {
     let state = state_of(&arguments.place)?;
-    let mut text = String::new();
+    let mut text = Page::default();
     for id in ids(&state)? {
         let driver = wreimage_journal::driver(&state, &id).unwrap_or_default();
         let standing = match wreimage_journal::read(&state, &id) {
             Ok(entries) => Standing::of(&entries, driver.as_deref()),
             Err(error) => {
-                crate::tell::line(&format!("warning: {error}"));
+                tell::line(&format!("warning: {error}"));
                 continue;
             }
         };
         let Some(standing) = standing else { continue };
-        let written = match arguments.output {
-            Output::Json => writeln!(text, "{}", json!(standing)),
-            Output::Text => writeln!(
-                text,
-                "{:<42} {:<12} {:<10} {:<10} {:<10} {:>8}  {}",
+        match arguments.output {
+            Output::Json => text.json(&json!(standing)),
+            Output::Text => text.line(format!(
+                "{:<42} {:<12} {:<10} {:<10} {:<10} {:<14} {:>8}  {}",
                 standing.run,
                 standing.host,
+                standing.kind(),
                 standing.state,
                 standing.guest,
                 standing.actor,
                 age(&id),
                 doing(&standing)
-            ),
-        };
-        // Writing to a string cannot fail.
-        let _ = written;
+            )),
+        }
     }
     if text.is_empty() && arguments.output == Output::Text {
-        crate::tell::line(&format!("there are no runs in {}", state.display()));
+        tell::line(&format!("there are no runs in {}", state.display()));
     }
-    crate::print(&plain(&text))?;
+    tell::page(&text)?;
     Ok(Exit::Success)
 }
 

@@ -3,7 +3,7 @@
 use crate::arguments::Output;
 use crate::face::{self, Face};
 use crate::hosts::Hosts;
-use crate::tell;
+use crate::tell::{self, Prompt};
 use crate::turns::Turns;
 use std::io::{BufRead, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,6 +29,8 @@ pub struct Session {
     pub yes: Option<Hosts>,
     /// Consent was given to all hosts at the terminal.
     pub agreed: AtomicBool,
+    /// Another site file than the recorded one was confirmed.
+    pub changed_site: AtomicBool,
     pub keyboard: Keyboard,
     /// The turns of the runs of a batch.
     pub turns: Turns,
@@ -66,6 +68,7 @@ impl Session {
             hosts,
             yes,
             agreed: AtomicBool::new(false),
+            changed_site: AtomicBool::new(false),
             keyboard: Keyboard::default(),
             turns: Turns::default(),
             runs: Mutex::default(),
@@ -159,7 +162,7 @@ impl Session {
                 }
                 (false, true) => {
                     tell::line(&format!(
-                        "stopped at once: nothing was taken back; the record of {run} says what was done"
+                        "stopped at once: nothing was undone; next: wreimage show {run}"
                     ));
                     31
                 }
@@ -168,6 +171,7 @@ impl Session {
         }
         if code == 30 {
             tell::line("stopped at once: nothing was touched");
+            tell::line(&format!("next: {}", crate::next::again()));
         }
         // Between "cancelled" and "waits": it failed, and something is left.
         std::process::exit(if code == 31 { 21 } else { code });
@@ -250,7 +254,7 @@ pub enum Asked {
 impl Keyboard {
     /// Waits until no other prompt has the screen, shows this one, and reads a line. What was typed before is not meant as
     /// an answer to it. `None` at the end of the input.
-    pub async fn ask(&self, face: &Arc<dyn Face>, prompt: &str) -> Option<String> {
+    pub async fn ask(&self, face: &Arc<dyn Face>, prompt: &Prompt) -> Option<String> {
         match self.ask_unless(face, prompt, || false).await {
             Asked::Typed(line) => Some(line),
             Asked::Nothing | Asked::NotNeeded => None,
@@ -261,7 +265,7 @@ impl Keyboard {
     pub async fn ask_unless(
         &self,
         face: &Arc<dyn Face>,
-        prompt: &str,
+        prompt: &Prompt,
         is_settled: impl FnOnce() -> bool + Send,
     ) -> Asked {
         let mut lines = self.lines.lock().await;
@@ -277,7 +281,7 @@ impl Keyboard {
         }
         face.pause();
         let _resume = Resume(face);
-        tell::prompt(prompt);
+        prompt.show();
         match lines.recv().await {
             Some(line) => Asked::Typed(line),
             None => Asked::Nothing,

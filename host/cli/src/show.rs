@@ -3,14 +3,13 @@
 use crate::arguments::{Output, Show};
 use crate::batch::Batch;
 use crate::exit::{Exit, Failure};
-use crate::face::words;
+use crate::face::{fields, words};
 use crate::hosts::Hosts;
 use crate::look::{self, Standing};
 use crate::runs::doing;
 use crate::surroundings::state_of;
-use crate::tell::plain;
+use crate::tell::{self, Page};
 use serde_json::json;
-use std::fmt::Write;
 use std::path::Path;
 use wreimage_journal::{Entry, Level, Origin, Record};
 
@@ -26,8 +25,8 @@ pub fn show(arguments: &Show) -> Result<Exit, Failure> {
     let Some(standing) = Standing::of(&entries, driver.as_deref()) else {
         return Err(Failure::refused(format!("the run {run} never began")));
     };
-    let mut text = String::new();
-    let told = match arguments.output {
+    let mut text = Page::default();
+    match arguments.output {
         Output::Json => {
             let steps: Vec<&Record> = entries
                 .iter()
@@ -42,13 +41,11 @@ pub fn show(arguments: &Show) -> Result<Exit, Failure> {
                 _ => None,
             });
             let all = json!({ "standing": standing, "records": steps, "ending": ending });
-            writeln!(text, "{all}")
+            text.json(&all)
         }
         Output::Text => tell_run(&mut text, &standing, &entries, arguments.calls, &state),
-    };
-    // Writing to a string cannot fail.
-    let _ = told;
-    crate::print(&plain(&text))?;
+    }
+    tell::page(&text)?;
     Ok(Exit::Success)
 }
 
@@ -56,7 +53,7 @@ pub fn show(arguments: &Show) -> Result<Exit, Failure> {
 fn show_batch(state: &Path, batch: &Batch, output: Output) -> Result<Exit, Failure> {
     let runs = look::runs_of(state, &batch.id)?;
     let hosts = Hosts::parse(&batch.hosts).map_err(Failure::refused)?;
-    let mut text = String::new();
+    let mut text = Page::default();
     let mut lines = Vec::new();
     for host in hosts.names() {
         // The last one counts: a host may have been begun anew.
@@ -65,63 +62,60 @@ fn show_batch(state: &Path, batch: &Batch, output: Output) -> Result<Exit, Failu
             Standing::of(entries, driver.as_deref()).filter(|it| it.host == *host)
         });
         let word = standing.as_ref().map_or("not begun", |it| &it.state);
-        // Writing to a string cannot fail.
-        let _ = writeln!(
-            text,
+        text.line(format!(
             "  {host:<12} {word:<10} {}",
             standing.as_ref().map(doing).unwrap_or_default()
-        );
+        ));
         if let Some(standing) = &standing {
-            let _ = writeln!(text, "               {}", standing.run);
+            text.line(format!("               {}", standing.run));
         }
         lines.push(json!({ "host": host, "state": word, "standing": standing }));
     }
     match output {
         Output::Json => {
             let all = json!({ "batch": batch.id, "hosts": lines });
-            crate::print(&format!("{all}\n"))?;
+            tell::json(&all)?;
         }
         Output::Text => {
-            let head = format!("batch {} of {}\n", batch.id, batch.hosts);
-            crate::print(&plain(&(head + &text)))?;
+            let mut page = Page::default();
+            page.line(format!("batch {} of {}", batch.id, batch.hosts));
+            page.append(&text);
+            tell::page(&page)?;
         }
     }
     Ok(Exit::Success)
 }
 
-fn tell_run(
-    text: &mut String,
-    standing: &Standing,
-    entries: &[Entry],
-    calls: bool,
-    state: &Path,
-) -> std::fmt::Result {
-    writeln!(text, "{}: {}", standing.run, standing.state)?;
-    writeln!(
-        text,
+fn tell_run(text: &mut Page, standing: &Standing, entries: &[Entry], calls: bool, state: &Path) {
+    let rehearsal = if standing.dry_run {
+        " (rehearsal: nothing was changed)"
+    } else {
+        ""
+    };
+    text.line(format!("{}: {}{rehearsal}", standing.run, standing.state));
+    text.line(format!(
         "  {} on {} of site {}, by {}, begun {}",
         standing.guest, standing.host, standing.site, standing.actor, standing.began
-    )?;
+    ));
     for plug in look::header_of(entries).map_or(&[][..], |header| &header.plugs) {
         let (name, version, digest) = (&plug.name, &plug.version, &plug.digest);
-        writeln!(text, "  with {name} {version}, sha256 {digest}")?;
+        text.line(format!("  with {name} {version}, sha256 {digest}"));
     }
     if let Some(reason) = &standing.reason {
-        writeln!(text, "  because: {reason}")?;
+        text.line(format!("  because: {reason}"));
     }
     if let Some(batch) = &standing.batch {
-        writeln!(text, "  one of the batch {batch}")?;
+        text.line(format!("  one of the batch {batch}"));
     }
     let first = entries.first().map(|entry| &entry.record);
     if let Some(Record::Header(header)) = first
         && header.resumable
         && !standing.locked
     {
-        writeln!(
-            text,
+        text.line(format!(
             "  WARNING: without a lock: nothing kept other runs from {}",
             standing.host
-        )?;
+        ));
     }
     let blobs = state.join("runs").join(&standing.run).join("blobs");
     for entry in entries {
@@ -142,14 +136,14 @@ fn tell_run(
                 let mark = words::mark(*level);
                 let said = words::after(said);
                 let by = words::by(component.as_deref());
-                writeln!(text, "  {mark:<4} {phase}: {name}{by}{said}{took}")?;
+                text.line(format!("  {mark:<4} {phase}: {name}{by}{said}{took}"));
                 for (name, value) in evidence {
                     let blob = blobs.join(value);
                     let is_digest = value.len() == 64 && !value.contains(['/', '.']);
                     if is_digest && blob.is_file() {
-                        writeln!(text, "         {name}: {}", blob.display())?;
+                        text.line(format!("         {name}: {}", blob.display()));
                     } else {
-                        writeln!(text, "         {name}: {}", words::short(value))?;
+                        text.line(format!("         {name}: {}", words::short(value)));
                     }
                 }
             }
@@ -161,17 +155,16 @@ fn tell_run(
                     (Origin::Undo, _) => " to take back".to_owned(),
                 };
                 let answer = match &outcome.result {
-                    Ok(value) => value.to_string(),
+                    Ok(value) => fields::in_words(value).to_string(),
                     Err(fault) => format!("! {}: {}", fault.code, fault.message),
                 };
-                writeln!(
-                    text,
+                text.line(format!(
                     "       {} {}{by} {} = {}",
                     outcome.call,
                     outcome.function,
-                    words::short(&outcome.arguments.to_string()),
+                    words::short(&fields::in_words(&outcome.arguments).to_string()),
                     words::short(&answer)
-                )?;
+                ));
             }
             Record::Note {
                 level: level @ (Level::Warning | Level::Failure),
@@ -180,33 +173,35 @@ fn tell_run(
                 ..
             } => {
                 let (mark, by) = (words::mark(*level), words::by(component.as_deref()));
-                writeln!(text, "  {mark:<4} {said}{by}")?;
+                text.line(format!("  {mark:<4} {said}{by}"));
             }
             Record::Reminder {
                 text: said,
                 command,
-            } => writeln!(text, "  left {said}\n         {command}")?,
+            } => {
+                text.line(format!("  left {said}"));
+                text.line(format!("         {command}"));
+            }
             Record::Resumed {
                 actor, controller, ..
-            } => writeln!(text, "  ---- resumed by {actor} on {controller}")?,
-            Record::Paused { why } => writeln!(text, "  WAIT {why}")?,
+            } => text.line(format!("  ---- resumed by {actor} on {controller}")),
+            Record::Paused { why } => text.line(format!("  WAIT {why}")),
             Record::Finished(ending) => {
-                writeln!(text, "  {}: {}", ending.outcome, ending.summary)?;
+                text.line(format!("  {}: {}", ending.outcome, ending.summary));
                 for left in &ending.left {
-                    writeln!(text, "  LEFT {left}")?;
+                    text.line(format!("  LEFT {left}"));
                 }
             }
             _ => {}
         }
     }
     if let Some(whom) = &standing.waits_for {
-        writeln!(text, "  waits for {whom}")?;
+        text.line(format!("  waits for {whom}"));
     }
     if let Some(question) = &standing.question {
-        writeln!(text, "  asks: {}", question.question)?;
+        text.line(format!("  asks: {}", question.question));
         for (key, label) in &question.choices {
-            writeln!(text, "    {key:<10} {label}")?;
+            text.line(format!("    {key:<10} {label}"));
         }
     }
-    Ok(())
 }

@@ -3,7 +3,7 @@
 use crate::arguments::{Output, SiteCheck};
 use crate::exit::{Exit, Failure};
 use crate::files;
-use crate::tell;
+use crate::tell::{self, Page};
 use serde_json::json;
 use wreimage_site::{CheckLine, Site};
 
@@ -18,18 +18,16 @@ pub async fn check(arguments: &SiteCheck) -> Result<Exit, Failure> {
         })?;
     let site = Site::load(&path).map_err(|error| Failure::usage(error.to_string()))?;
     let lines = site.check(arguments.host.as_deref()).await;
-    let mut text = String::new();
+    let mut text = Page::default();
     for line in &lines {
-        text.push_str(&match arguments.output {
-            Output::Text => line_of(line),
-            Output::Json => format!(
-                "{}\n",
-                json!({ "what": line.what, "ok": line.ok, "message": line.message })
-            ),
-        });
+        match arguments.output {
+            Output::Text => text.line(line_of(line)),
+            Output::Json => {
+                text.json(&json!({ "what": line.what, "ok": line.ok, "message": line.message }))
+            }
+        }
     }
-    // What servers answered stands in it.
-    crate::print(&tell::plain(&text))?;
+    tell::page(&text)?;
     let bad = lines.iter().filter(|line| !line.ok).count();
     if bad > 0 {
         return Err(Failure::refused(format!(
@@ -45,5 +43,5 @@ pub async fn check(arguments: &SiteCheck) -> Result<Exit, Failure> {
 fn line_of(line: &CheckLine) -> String {
     let mark = if line.ok { "ok    " } else { "FAILED" };
     let text = format!("{}: {}", line.what, line.message);
-    format!("{mark}  {}\n", tell::one_line(&text))
+    format!("{mark}  {}", tell::one_line(&text))
 }

@@ -6,6 +6,7 @@ use crate::compose;
 use crate::exit::Failure;
 use crate::files;
 use crate::leasing;
+use crate::own_site::RecordedSite;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use wreimage_capability::lease::Lease;
@@ -53,6 +54,27 @@ pub async fn load_guest_file(
     let guest = Guest::load_known(&engine, &bytes, known)
         .await
         .map_err(|error| Failure::refused(format!("{}: {error}", path.display())))?;
+    Ok((engine, guest, bytes))
+}
+
+/// Loads the guest with this SHA-256 that a run or a batch has kept in the state folder. Others can write there: it must be that.
+pub async fn load_pinned(
+    state: &Path,
+    digest: &str,
+    site: Option<&Path>,
+) -> Result<(Engine, Guest, Vec<u8>), Failure> {
+    let path = files::pinned_guest(state, digest);
+    let bytes = files::read_pinned(state, digest)?;
+    let engine = compiler::engine(compiler::limits(site))?;
+    let guest = Guest::load_known(&engine, &bytes, Some(digest))
+        .await
+        .map_err(|error| Failure::refused(format!("{}: {error}", path.display())))?;
+    if guest.digest() != digest {
+        return Err(Failure::refused(format!(
+            "{} is not the guest that the run was driven by: its SHA-256 differs; give the right file with --guest",
+            path.display()
+        )));
+    }
     Ok((engine, guest, bytes))
 }
 
@@ -240,6 +262,23 @@ impl Ground {
         match self {
             Ground::Lab { .. } => None,
             Ground::Site { path, .. } => Some(path),
+        }
+    }
+
+    /// What is recorded of its site.
+    pub fn recorded_site(&self) -> RecordedSite {
+        match self {
+            Ground::Lab { world, kept, .. } => RecordedSite {
+                name: kept.as_ref().map_or_else(
+                    || world.site().to_owned(),
+                    |(lab, _)| lab.look(|world| world.site().to_owned()),
+                ),
+                digest: None,
+            },
+            Ground::Site { site, .. } => RecordedSite {
+                name: site.name().to_owned(),
+                digest: Some(site.digest().to_owned()),
+            },
         }
     }
 

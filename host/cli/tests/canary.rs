@@ -288,3 +288,92 @@ fn neither_the_screen_nor_those_who_are_told_see_a_secret() {
         assert!(!text.contains("c4nary"), "{name}");
     }
 }
+
+/// A site whose BMC's tool is a script of this text, with a password file.
+fn site_with_tool(user: &User, script: &str) -> String {
+    let tool = user.file("ipmitool", format!("#!/bin/sh\n{script}\n"));
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(&tool, executable).unwrap();
+    user.file("password", "c4nary-of-the-BMC\n");
+    user.file(
+        "inventory.toml",
+        "[hosts.host1001]\nstatus = \"active\"\nprimary-ip = \"127.0.0.1\"\n",
+    );
+    user.file("hosts", "127.0.0.1 host1001.x.test host1001.mgmt.x.test\n");
+    user.file(
+        "site.toml",
+        format!(
+            "name = \"x\"\ndomain = \"x.test\"\n[[grants]]\nguest = \"bmc-check\"\nhosts = [\"*\"]\n\
+             capabilities = [\"ipmi\", \"dhcp\", \"remote\", \"netbox\", \"dns\"]\n[netbox]\nprovider = \"file\"\n\
+             inventory = \"inventory.toml\"\n[dns]\nprovider = \"hosts\"\nhosts = \"hosts\"\n[ipmi]\n\
+             provider = \"ipmitool\"\nuser = \"root\"\npassword = {{ file = \"password\" }}\nprogram = {tool:?}\n\
+             [dhcp]\nprovider = \"lab\"\n[remote]\nprovider = \"lab\"\n"
+        ),
+    )
+}
+
+/// A message that is cut in the middle of a password holds nothing of it, in a run and in `site check`.
+#[test]
+fn no_piece_of_a_secret_is_left_at_a_cut() {
+    for before in [185, 190, 195] {
+        let user = User::new();
+        let line = format!("echo \"$(printf %0{before}d 0)$IPMITOOL_PASSWORD\" >&2; exit 1");
+        let site = site_with_tool(&user, &line);
+        for command in [
+            &["run", "bmc-check", "--site", &site, "--host", "host1001"][..],
+            &["site", "check", "--site", &site, "--host", "host1001"],
+        ] {
+            let said = user.wreimage(command).said();
+            // It got there, and was taken out or cut off.
+            assert!(said.contains("00000000000"), "{said}");
+            assert!(!said.contains("c4na"), "{before}: {said}");
+        }
+        let mut all = Vec::new();
+        files(&user.home.path().join(".local"), &mut all);
+        for (name, bytes) in all {
+            let text = String::from_utf8_lossy(&bytes);
+            assert!(!text.contains("c4na"), "{before}: {name}");
+        }
+    }
+}
+
+/// `site check` prints what servers answer as a run does.
+#[test]
+fn the_check_of_a_site_shows_no_secret() {
+    let user = User::new();
+    let site = site_with_tool(
+        &user,
+        "echo \"Unable to send: $IPMITOOL_PASSWORD, \\033]52;c;x\\007\" >&2; exit 1",
+    );
+    let check = ["site", "check", "--site", &site, "--host", "host1001"];
+    for more in [&[][..], &["--output", "json"]] {
+        let said = user.wreimage(&[&check[..], more].concat()).said();
+        assert!(said.contains("[redacted]"), "{said}");
+        assert!(!said.contains("c4nary"), "{said}");
+    }
+}
+
+/// Neither this program nor those that it starts leave a core with the password, and a file that others can read is refused.
+#[test]
+fn no_core_is_dumped_and_a_file_that_others_can_read_is_refused() {
+    let user = User::new();
+    let limit = user.home.path().join("limit");
+    let script = format!("ulimit -H -c >> {}; exit 1", limit.display());
+    let site = site_with_tool(&user, &script);
+    let run = ["run", "bmc-check", "--site", &site, "--host", "host1001"];
+    user.wreimage(&run);
+    let limits = std::fs::read_to_string(&limit).unwrap();
+    assert!(
+        limits.lines().count() > 0 && limits.lines().all(|it| it == "0"),
+        "{limits}"
+    );
+    let readable = std::os::unix::fs::PermissionsExt::from_mode(0o640);
+    std::fs::set_permissions(user.home.path().join("password"), readable).unwrap();
+    user.wreimage(&run)
+        .ends_with(40, &["can be read or changed by others", "chmod 600"]);
+    assert_eq!(
+        std::fs::read_to_string(&limit).unwrap(),
+        limits,
+        "it was used"
+    );
+}

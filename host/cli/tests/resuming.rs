@@ -32,7 +32,7 @@ fn a_run_whose_process_is_killed_is_lost_and_goes_on() {
     let listed = user.wreimage(&["lock", "ls", "--lab"]);
     assert!(listed.out.is_empty(), "{}", listed.out);
     let shown = user.wreimage(&["show", &run, "--lab", "--calls"]);
-    for words in ["resumed by tester", "ipmi.set-power", "blobs"] {
+    for words in ["(uid ", "ipmi.set-power", "blobs"] {
         let found = shown.out.contains(words);
         assert!(found, "{words}: {}", shown.out);
     }

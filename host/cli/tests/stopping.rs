@@ -218,3 +218,56 @@ fn compiled_guests_are_kept() {
     };
     assert!(kept(&cache) > 0, "nothing is in the cache");
 }
+
+/// A run that is paused in the middle of a call is not resumed with the claim that the call was never made.
+#[test]
+fn a_call_that_was_under_way_is_said_to_have_been_made() {
+    use common::kept::{begin_with, resume, until as until_in_world};
+    let user = User::new();
+    let (mut child, mut out) = begin_with(&user, "host1001", &["--speed", "400"]);
+    let run = until_in_world(&mut out, |event| {
+        event["event"] == "intent" && event["function"] == "puppet.first-run"
+    });
+    signal(&child, Signal::SIGINT);
+    std::thread::sleep(Duration::from_millis(100));
+    signal(&child, Signal::SIGINT);
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(50), "{rest}");
+    let done = resume(&user, &run, &[]).ends_with(
+        30,
+        &[
+            "puppet.first-run was called at ",
+            "may still be under way",
+            "check host1001",
+        ],
+    );
+    assert!(
+        !done.said().contains("puppet.first-run was not called"),
+        "{}",
+        done.said()
+    );
+}
+
+/// A rehearsal is told from a run wherever runs are listed.
+#[test]
+fn a_rehearsal_is_marked_and_its_person_is_the_kernels() {
+    let user = User::new();
+    user.reimage("host1001", &["--dry-run"]).ends_with(0, &[]);
+    // As cron does: no variable says who it is.
+    let done = user.with(&["runs", "--lab"], &[("USER", "")]);
+    assert!(done.out.contains(" rehearsal "), "{}", done.out);
+    assert!(done.out.contains("(uid "), "{}", done.out);
+    let listed = user
+        .wreimage(&["runs", "--lab", "--output", "json"])
+        .events();
+    assert_eq!(listed[0]["dry_run"], true, "{listed:?}");
+    assert_eq!(listed[0]["mode"]["kind"], "lab", "{listed:?}");
+    let run = listed[0]["run"].as_str().unwrap();
+    let shown = user.wreimage(&["show", run, "--lab"]).out;
+    let head = shown.lines().next().unwrap();
+    assert!(
+        head.ends_with("(rehearsal: nothing was changed)"),
+        "{shown}"
+    );
+}

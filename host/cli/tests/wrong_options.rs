@@ -43,7 +43,7 @@ fn a_mask_that_is_no_service() {
     ] {
         refused(
             &[&format!("--mask={units}")],
-            40,
+            64,
             &["--mask", "Nothing was touched"],
         );
     }
@@ -58,10 +58,11 @@ fn options_that_contradict_each_other() {
             &["--no-pxe", "--pxe-media", "rescue"],
             &["--no-pxe", "--pxe-media"],
         ),
-        (&["--new"], &["--new", "PuppetDB knows"]),
     ] {
-        refused(given, 40, words);
+        refused(given, 64, words);
     }
+    // Not wrong by itself: the world says otherwise.
+    refused(&["--new"], 40, &["--new", "PuppetDB knows"]);
     refused(
         &["--conftool", "--conftool-value", "maybe"],
         64,
@@ -76,7 +77,7 @@ fn a_release_or_a_suite_that_cannot_be_one() {
         if option != "--os" {
             more.extend(["--os", "bullseye"]);
         }
-        in_lab(&more).ends_with(40, &[option, "Nothing was touched"]);
+        in_lab(&more).ends_with(64, &[option, "Nothing was touched"]);
     }
 }
 

@@ -28,13 +28,8 @@ pub(crate) fn course(
         ..State::default()
     };
     let recorder = Arc::new(
-        Recorder::new(
-            services.log,
-            services.listener,
-            services.clock,
-            redaction,
-        )
-        .within(request.limits),
+        Recorder::new(services.log, services.listener, services.clock, redaction)
+            .within(request.limits),
     );
     let holder = Holder::new(services.lease, recorder.clone(), &request.run);
     if let Some(why) = services.cut {

@@ -10,7 +10,7 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentNamedList, Instance, InstancePre, Lift, Linker};
 use wasmtime::{Store, Trap};
 use wreimage_capability::guest::{Description, OptionKind};
-use wreimage_capability::plug;
+use wreimage_capability::{is_shown, plug};
 
 /// How long a component may take to say what it is.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -167,10 +167,10 @@ fn check_plug(description: &plug::Description) -> Result<(), String> {
         || words
             .into_iter()
             .chain(extra)
-            .any(|word| word.chars().any(char::is_control))
+            .any(|word| !word.chars().all(is_shown))
     {
         return Err(format!(
-            "is `{name}`, and has no version, or a control character in its words; its author must mend them"
+            "is `{name}`, and has no version, or a control or invisible character in its words; its author must mend them"
         ));
     }
     Ok(())
@@ -196,7 +196,7 @@ pub(crate) fn check_names(guest: &str, plugs: &[String]) -> Result<(), GuestErro
 /// What the guest says of itself is shown on terminals and in reports: nothing of it may move the cursor or break a line.
 fn check_words(description: &Description) -> Result<(), String> {
     for word in [&description.name, &description.version] {
-        if word.is_empty() || word.chars().any(char::is_control) {
+        if word.is_empty() || !word.chars().all(is_shown) {
             return Err(format!(
                 "calls itself {word:?}, which is no name or version; its author must give it one"
             ));
@@ -222,11 +222,11 @@ fn check_words(description: &Description) -> Result<(), String> {
     }
     match words
         .into_iter()
-        .find(|(_, word)| word.chars().any(char::is_control))
+        .find(|(_, word)| !word.chars().all(is_shown))
     {
         None => Ok(()),
         Some((what, word)) => Err(format!(
-            "has a control character in the {what} {word:?}; its author must take it out"
+            "has a control or invisible character in the {what} {word:?}; its author must take it out"
         )),
     }
 }
@@ -274,7 +274,7 @@ mod tests {
         });
         assert!(
             told.as_ref()
-                .is_err_and(|error| error.contains("control character")),
+                .is_err_and(|error| error.contains("control or invisible character")),
             "{told:?}"
         );
     }
@@ -283,6 +283,8 @@ mod tests {
     fn a_description_has_no_control_characters() {
         assert!(described(|_| {}).is_ok());
         assert!(described(|it| it.version.clear()).is_err());
+        // An override of the direction shows another text than is there.
+        assert!(described(|it| it.summary = "a\u{202e}b".to_owned()).is_err());
         wrong(|option, text| option.name = text);
         wrong(|option, text| option.help = text);
         wrong(|option, text| option.value_name = Some(text));

@@ -11,6 +11,7 @@ use crate::services::{Fence, Observer, WaitPolicy};
 use crate::state::{Component, State};
 use crate::stop::Stop;
 use crate::twin::TwinMaker;
+use jiff::Timestamp;
 use serde_json::Value;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -306,10 +307,11 @@ impl Course {
                 format!("site {}", self.site),
                 format!("this site names no provider for `{}`", function.capability),
             );
-            return Ok(Err(if was_begun {
-                not_repeated(fault)
-            } else {
-                fault
+            return Ok(Err(match open {
+                Some(open) if open.intent.is_some() => {
+                    self.not_repeated(function, fault, open.since)
+                }
+                _ => fault,
             }));
         };
         call.made = self.state().undo.made(function);
@@ -321,10 +323,11 @@ impl Course {
             }
             Effect::Write => {
                 let _mutating = self.mutating.lock().await;
+                let since = open.as_ref().and_then(|open| open.since);
                 let refused = if was_begun {
                     self.may_repeat(function, arguments, origin)
                         .await?
-                        .map(not_repeated)
+                        .map(|fault| self.not_repeated(function, fault, since))
                 } else {
                     self.cancelled_before(function, origin)
                 };
@@ -334,7 +337,7 @@ impl Course {
                 self.announce(function, arguments, origin, call, None)?;
                 if let Some(fault) = self.confirm_lease(function, origin, call).await? {
                     return Ok(Err(if was_begun {
-                        not_repeated(fault)
+                        self.not_repeated(function, fault, since)
                     } else {
                         fault
                     }));
@@ -358,6 +361,51 @@ impl Course {
             Effect::Read | Effect::Ask | Effect::Note => Ok(self
                 .perform(provider.as_ref(), function, arguments, call)
                 .await),
+        }
+    }
+
+    /// The fault of a call that an earlier process has begun and that is not made again: it was called, whatever came of it. What
+    /// is left says so too where nothing undoes it.
+    pub(crate) fn not_repeated(
+        &self,
+        function: &'static Function,
+        fault: Fault,
+        since: Option<Timestamp>,
+    ) -> Fault {
+        let when = since.map_or_else(String::new, |since| {
+            format!(" at {}", since.strftime("%Y-%m-%d %H:%M:%S UTC"))
+        });
+        let known =
+            format!("{function} was called{when} and was under way when the run was interrupted");
+        let cancelled = fault.kind == FaultKind::Cancelled;
+        let why = if cancelled {
+            "the run was cancelled"
+        } else {
+            fault.message.as_str()
+        };
+        if function.effect != Effect::Once {
+            return Fault {
+                kind: FaultKind::InDoubt,
+                retryable: false,
+                message: format!(
+                    "{why}. {known}: it may have had its effect, and is not called again"
+                ),
+                ..fault
+            };
+        }
+        let unseen = "no end of it is seen, and it may still be under way";
+        self.state()
+            .doubts
+            .push(format!("{known}: {unseen}; check {}", self.host));
+        Fault {
+            kind: if cancelled {
+                FaultKind::Cancelled
+            } else {
+                FaultKind::InDoubt
+            },
+            retryable: false,
+            message: format!("{why}. {known}: {unseen}. It is not called again"),
+            ..fault
         }
     }
 
@@ -491,19 +539,6 @@ impl Course {
             observer(function, &outcome.arguments, value);
         }
         Ok(())
-    }
-}
-
-/// A call that was begun is not made again: nothing says that its first try had no effect.
-pub(crate) fn not_repeated(fault: Fault) -> Fault {
-    Fault {
-        kind: FaultKind::InDoubt,
-        retryable: false,
-        message: format!(
-            "{}. It was begun before the run was interrupted, and may have had its effect",
-            fault.message
-        ),
-        ..fault
     }
 }
 

@@ -82,6 +82,7 @@ impl State {
         ) {
             self.identified_boot = false;
             self.undo.restarted(intent.call);
+            self.network_boot = self.undo.has_boot_entry().then_some(intent.call);
         }
         intent.origin == Origin::Guest && self.undo.open(function, intent.call, &intent.arguments)
     }
@@ -127,6 +128,7 @@ impl State {
             && (untouched(&fault.kind) || fault.code == DID_NOT)
         {
             self.undo.not_restarted(outcome.call);
+            self.network_boot = self.network_boot.filter(|call| *call != outcome.call);
         }
         if function.effect.mutates() {
             let step = self.notes.open_step_name();
@@ -198,6 +200,7 @@ impl State {
     /// The guest's part is over.
     pub(crate) fn learn_end(&mut self, end: &GuestEnd) {
         self.closing = true;
+        self.steps_of_guest.get_or_insert(self.notes.steps.len());
         match end {
             GuestEnd::Cancelled => self.cancelled = true,
             GuestEnd::Stopped(kind, text) => match kind.as_str() {

@@ -53,6 +53,11 @@ impl Notes {
     }
 }
 
+/// The name in `NAME (uid …)`: guests hand it on to systems that know people by name.
+fn person(actor: &str) -> &str {
+    actor.split_once(" (uid ").map_or(actor, |(name, _)| name)
+}
+
 fn level(of: run::Level) -> Level {
     match of {
         run::Level::Success => Level::Success,
@@ -326,7 +331,7 @@ impl Course {
             run_id: self.run.clone(),
             host: self.host.clone(),
             site: self.site.clone(),
-            actor: self.actor.clone(),
+            actor: person(&self.actor).to_owned(),
             options: self
                 .options
                 .iter()

@@ -1,6 +1,6 @@
 //! Calls that must not be repeated while their outcome is unknown.
 
-use crate::gate::{Course, not_repeated};
+use crate::gate::Course;
 use crate::operator::{Given, LATER};
 use crate::past::Open;
 use crate::stop::Stop;
@@ -47,6 +47,7 @@ impl Course {
         open: Option<Open>,
     ) -> Result<Result<Value, Fault>, Stop> {
         let mut open = open.unwrap_or_default();
+        let since = open.since;
         let provider = provider.as_ref();
         let mut next = match open.intent.take() {
             Some(intent) => {
@@ -79,7 +80,7 @@ impl Course {
                     // What was asked and answered was about the try before.
                     open = Open::default();
                     if let Some(fault) = self.may_repeat(function, arguments, origin).await? {
-                        return Ok(Err(fault));
+                        return Ok(Err(self.not_repeated(function, fault, since)));
                     }
                     if origin == Origin::Guest {
                         // What was set for this very restart is not used up, and BMCs forget it within a minute.
@@ -91,7 +92,7 @@ impl Course {
                     // it was repeated on for one that is still to be acted on.
                     self.announce(function, arguments, origin, call, Some(witness.clone()))?;
                     if let Some(fault) = self.confirm_lease(function, origin, call).await? {
-                        return Ok(Err(not_repeated(fault)));
+                        return Ok(Err(self.not_repeated(function, fault, since)));
                     }
                     call.witness = Some(witness);
                     Next::Perform

@@ -5,6 +5,7 @@
 
 use crate::gate::Course;
 use crate::stop::Stop;
+use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::sync::{MutexGuard, PoisonError};
@@ -33,8 +34,9 @@ pub(crate) enum Recalled {
 #[derive(Debug, Default)]
 pub(crate) struct Open {
     pub(crate) call: u64,
-    /// The last time that it was announced.
+    /// The last time that it was announced, and when that was.
     pub(crate) intent: Option<Intent>,
+    pub(crate) since: Option<Timestamp>,
     pub(crate) timer: Option<Timer>,
     /// The last question about it, and whether it was answered, and nothing begun since.
     pub(crate) question: Option<Question>,
@@ -145,6 +147,7 @@ impl Past {
                 Record::Intent(it) if it.call == call => {
                     // Announced again after an answer: the answer has been acted on.
                     open.intent = Some(it.clone());
+                    open.since = Some(entry.time);
                     open.question = None;
                     open.answer = None;
                 }

@@ -56,6 +56,10 @@ pub(crate) struct State {
     pub(crate) doubts: Vec<String>,
     /// The host itself has warned of something.
     pub(crate) warned: bool,
+    /// The machine was told to restart while an entry of the boot server stood for it.
+    pub(crate) network_boot: Option<u64>,
+    /// How many steps there were when the guest's part ended: those behind them are the closing words'.
+    pub(crate) steps_of_guest: Option<usize>,
     /// The run was cancelled before the guest came to its end.
     pub(crate) cancelled: bool,
     /// After a cancel, what the host itself does is not cancelled.

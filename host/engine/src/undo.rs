@@ -99,6 +99,12 @@ impl UndoList {
         self.open.iter().any(|open| open.call == call)
     }
 
+    /// Whether the machine would boot from the network: an entry of the boot server stands.
+    pub(crate) fn has_boot_entry(&self) -> bool {
+        let mut open = self.open.iter();
+        open.any(|open| open.function.capability == "dhcp")
+    }
+
     /// The machine is told to restart by this call.
     pub(crate) fn restarted(&mut self, call: u64) {
         for open in &mut self.open {

@@ -1,6 +1,6 @@
 //! Answers, and the wish to cancel, that are left for the driver of a run by other processes.
 
-use crate::database::{BUSY, OpenError, RunDatabase, journal_of};
+use crate::database::{BUSY, JOURNAL, OpenError, RunDatabase, run_folder};
 use crate::log::LogError;
 use rusqlite::{Connection, OpenFlags, params};
 use std::io;
@@ -19,12 +19,13 @@ pub fn leave_answer(
     choice: &str,
     actor: &str,
 ) -> Result<bool, OpenError> {
-    let path = journal_of(state, run)?;
+    let folder = run_folder(state, run)?;
     let unreadable = |error: rusqlite::Error| OpenError::Unreadable {
-        path: path.clone(),
+        path: folder.path().join(JOURNAL),
         source: io::Error::other(error),
     };
-    let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+    let connection = folder
+        .database(JOURNAL, OpenFlags::SQLITE_OPEN_READ_WRITE)
         .map_err(unreadable)?;
     connection.busy_timeout(BUSY).map_err(unreadable)?;
     connection

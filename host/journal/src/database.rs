@@ -6,16 +6,16 @@
 
 use crate::answers::forget_cancel;
 use crate::driver::{NotDriver, lock_driver};
+use crate::folder::Folder;
 use crate::log::{Log, LogError, digest, mark_of};
 use crate::mark_file::{self, MarkFile};
 use crate::reading::{failed, read_all};
 use crate::record::{Entry, FORMAT, Record};
-use crate::state_dir::{keep_file, make_folder, make_shared_folder, refuse_network, share_as};
+use crate::state_dir::refuse_network;
 use rusqlite::{Connection, OpenFlags, params};
 use sha2::{Digest, Sha256};
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -30,6 +30,12 @@ pub(crate) const BUSY: Duration = Duration::from_secs(5);
 /// How long the log of writes is made before the first flush, in bytes: more than a reimage writes. A flush of a file that
 /// does not grow need not write down its new size as well, which takes as long as the flush itself.
 const LOG_LENGTH: u64 = 512 << 10;
+
+/// The folder of all runs, in the state folder.
+pub(crate) const RUNS: &str = "runs";
+
+/// The file of a journal, in the folder of its run.
+pub(crate) const JOURNAL: &str = "journal.db";
 
 const SCHEMA: &str = "
 CREATE TABLE record (
@@ -124,7 +130,7 @@ pub struct Reopened {
 
 /// The journal of one run, open for its driver.
 pub struct RunDatabase {
-    folder: PathBuf,
+    folder: Folder,
     inner: Mutex<Inner>,
     /// Locked while this process drives the run; the system lets go of it when the process dies.
     _driver: File,
@@ -149,19 +155,18 @@ impl RunDatabase {
     /// # Errors
     /// When it cannot be made, a run of that id is there already, or the directory is on a network file system.
     pub fn create(state: &Path, run: &str) -> Result<Self, LogError> {
-        let folder = run_folder(state, run);
         let at = |source| LogError {
-            path: folder.clone(),
+            path: state.join(RUNS).join(run),
             source,
         };
-        make_folder(state).map_err(at)?;
+        let all = Folder::make_state(state).map_err(at)?;
         refuse_network(state).map_err(at)?;
-        make_shared_folder(state, &state.join("runs")).map_err(at)?;
-        fs::create_dir(&folder).map_err(at)?;
-        let begun = begin(state, &folder);
+        let runs = all.make_sub(RUNS).map_err(at)?;
+        let folder = runs.make_new_sub(run).map_err(at)?;
+        let begun = begin(&runs, &folder);
         if begun.is_err() {
             // Nothing of a run that did not begin is worth keeping.
-            let _ = fs::remove_dir_all(&folder);
+            let _ = runs.remove_folder(run);
         }
         let (connection, driver, marks) = begun.map_err(at)?;
         Ok(RunDatabase {
@@ -195,21 +200,22 @@ impl RunDatabase {
     /// # Errors
     /// When there is none, another process drives the run, or it cannot be read to its end.
     pub fn reopen(state: &Path, run: &str) -> Result<Reopened, OpenError> {
-        let folder = run_folder(state, run);
-        let path = journal_of(state, run)?;
+        let folder = run_folder(state, run)?;
+        let path = folder.path().join(JOURNAL);
         let unreadable = |source| OpenError::Unreadable {
             path: path.clone(),
             source,
         };
         refuse_network(state).map_err(unreadable)?;
-        let driver = lock_driver(state, &folder).map_err(|why| match why {
+        let driver = lock_driver(&folder).map_err(|why| match why {
             NotDriver::Driven(driver) => OpenError::Driven {
                 run: run.to_owned(),
                 driver,
             },
             NotDriver::Failed(source) => unreadable(source),
         })?;
-        let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        let connection = folder
+            .database(JOURNAL, OpenFlags::SQLITE_OPEN_READ_WRITE)
             .map_err(|error| failed(&path, error))?;
         let (entries, last) = read_all(&connection, &path)?;
         let length = entries.len() as u64;
@@ -249,7 +255,7 @@ impl RunDatabase {
 
     /// The folder of the run.
     pub fn path(&self) -> &Path {
-        &self.folder
+        self.folder.path()
     }
 
     pub(crate) fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -258,7 +264,7 @@ impl RunDatabase {
 
     pub(crate) fn error(&self, source: rusqlite::Error) -> LogError {
         LogError {
-            path: self.folder.clone(),
+            path: self.path().to_owned(),
             source: io::Error::other(source),
         }
     }
@@ -277,7 +283,7 @@ impl Drop for RunDatabase {
 impl Log for RunDatabase {
     fn append(&self, entry: &Entry, durable: bool) -> Result<(), LogError> {
         let body = serde_json::to_string(&entry.record).map_err(|error| LogError {
-            path: self.folder.clone(),
+            path: self.path().to_owned(),
             source: error.into(),
         })?;
         let time = entry.time.as_millisecond();
@@ -285,7 +291,7 @@ impl Log for RunDatabase {
         if durable && !inner.is_long {
             inner.is_long = true;
             // Without it, it works as well.
-            let _ = lengthen(&self.folder.join("journal.db-wal"));
+            let _ = lengthen(&self.folder);
         }
         let sum = sum(inner.last, entry.number, time, &body);
         let written = (|| {
@@ -316,7 +322,7 @@ impl Log for RunDatabase {
         if durable {
             let mark = mark_of(entry.number, sum);
             inner.marks.write(&mark).map_err(|source| LogError {
-                path: self.folder.join(mark_file::NAME),
+                path: self.path().join(mark_file::NAME),
                 source,
             })?;
             inner.mark = mark;
@@ -330,72 +336,64 @@ impl Log for RunDatabase {
 
     fn keep(&self, bytes: &[u8]) -> Result<String, LogError> {
         let digest = digest(bytes);
-        let folder = self.folder.join("blobs");
-        let at = |source| LogError {
-            path: folder.clone(),
+        let kept = self.folder.make_sub("blobs").and_then(|blobs| {
+            if blobs.has_file(&digest) {
+                return Ok(());
+            }
+            blobs.keep(&digest, bytes)
+        });
+        kept.map_err(|source| LogError {
+            path: self.path().join("blobs"),
             source,
-        };
-        let blob = folder.join(&digest);
-        if !blob.is_file() {
-            keep_file(&self.folder, &blob, bytes).map_err(at)?;
-        }
+        })?;
         Ok(digest)
     }
 }
 
-pub(crate) fn run_folder(state: &Path, run: &str) -> PathBuf {
-    state.join("runs").join(run)
-}
-
-/// The journal's file; an id that is no plain name is no run.
-pub(crate) fn journal_of(state: &Path, run: &str) -> Result<PathBuf, OpenError> {
-    let path = run_folder(state, run).join("journal.db");
-    let is_name = !run.is_empty() && !run.starts_with('.') && !run.contains(['/', '\0']);
-    if is_name && path.is_file() {
-        return Ok(path);
-    }
-    Err(OpenError::NoRun {
-        run: run.chars().take(100).collect(),
-        state: state.to_owned(),
+/// The folder of a run that has a journal; an id that is no plain name is no run.
+pub(crate) fn run_folder(state: &Path, run: &str) -> Result<Folder, OpenError> {
+    let found = Folder::of_state(state)
+        .and_then(|state| state.sub(RUNS))
+        .and_then(|runs| {
+            if run.starts_with('.') {
+                return Err(io::ErrorKind::NotFound.into());
+            }
+            runs.sub(run)
+        })
+        .and_then(|folder| folder.check_file(JOURNAL).map(|()| folder));
+    found.map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => OpenError::NoRun {
+            run: run.chars().take(100).collect(),
+            state: state.to_owned(),
+        },
+        _ => OpenError::Unreadable {
+            path: state.join(RUNS).join(run).join(JOURNAL),
+            source,
+        },
     })
 }
 
 /// Makes an empty journal in the folder of a new run, and its driver of this process.
-fn begin(state: &Path, folder: &Path) -> io::Result<(Connection, File, MarkFile)> {
-    share_as(state, folder, 0o700)?;
-    let driver = lock_driver(state, folder).map_err(|why| match why {
+fn begin(runs: &Folder, folder: &Folder) -> io::Result<(Connection, File, MarkFile)> {
+    const NEW: &str = "journal.db.new";
+    let driver = lock_driver(folder).map_err(|why| match why {
         NotDriver::Driven(driver) => io::Error::other(format!("it is driven by {driver}")),
         NotDriver::Failed(source) => source,
     })?;
     // Until the journal is whole it has another name: a process that dies here leaves no run that nobody could read.
-    let new = folder.join("journal.db.new");
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&new)?;
-    share_as(state, &new, 0o600)?;
-    make_schema(&new).map_err(io::Error::other)?;
+    let file = folder.create_new(NEW)?;
+    make_schema(folder, NEW).map_err(io::Error::other)?;
     file.sync_all()?;
-    let marks = folder.join(mark_file::NAME);
-    let mut marks_file = MarkFile::new(
-        OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&marks)?,
-    );
+    let mut marks_file = MarkFile::new(folder.create_new(mark_file::NAME)?);
     // Both slots: later writes need no room on the disk.
     marks_file.write(&JournalMark::default())?;
     marks_file.write(&JournalMark::default())?;
-    share_as(state, &marks, 0o600)?;
-    let path = folder.join("journal.db");
-    fs::rename(&new, &path)?;
+    folder.rename(NEW, JOURNAL)?;
     // The names of the new files must survive as well.
-    for made in [folder, &state.join("runs")] {
-        File::open(made)?.sync_all()?;
-    }
-    let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+    folder.sync()?;
+    runs.sync()?;
+    let connection = folder
+        .database(JOURNAL, OpenFlags::SQLITE_OPEN_READ_WRITE)
         .and_then(|connection| {
             prepare(&connection)?;
             // The first look makes the file of the log, which is then made long.
@@ -407,15 +405,8 @@ fn begin(state: &Path, folder: &Path) -> io::Result<(Connection, File, MarkFile)
 }
 
 /// The file of marks of a run, and what it says. A run of an earlier version has none: one that says nothing is made.
-fn open_marks(folder: &Path) -> io::Result<(MarkFile, Option<JournalMark>)> {
-    let path = folder.join(mark_file::NAME);
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)?;
+fn open_marks(folder: &Folder) -> io::Result<(MarkFile, Option<JournalMark>)> {
+    let mut file = folder.open_or_create(mark_file::NAME)?;
     let mut bytes = Vec::new();
     Read::by_ref(&mut file)
         .take(mark_file::LONGEST)
@@ -432,8 +423,8 @@ fn sum_at(connection: &Connection, number: u64) -> rusqlite::Result<String> {
     )
 }
 
-fn make_schema(path: &Path) -> rusqlite::Result<()> {
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+fn make_schema(folder: &Folder, name: &str) -> rusqlite::Result<()> {
+    let connection = folder.database(name, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     // A record is some hundred bytes: smaller pages leave less room unused, and less to flush.
     connection.pragma_update(None, "page_size", 1024)?;
     // It is flushed as a whole.
@@ -453,8 +444,8 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Fills a log up with zeros, which SQLite takes for its end: no frame of them has the right sum.
-fn lengthen(log: &Path) -> io::Result<()> {
-    let mut file = OpenOptions::new().append(true).open(log)?;
+fn lengthen(folder: &Folder) -> io::Result<()> {
+    let mut file = folder.append("journal.db-wal")?;
     let missing = LOG_LENGTH.saturating_sub(file.metadata()?.len());
     io::copy(&mut io::repeat(0).take(missing), &mut file)?;
     file.sync_all()

@@ -1,13 +1,18 @@
 //! Who drives a run: one process at a time, as long as it holds the lock of the file `driver`.
 
-use crate::database::{OpenError, journal_of, run_folder};
+use crate::database::{OpenError, run_folder};
+use crate::folder::Folder;
 use crate::lock::began;
-use crate::state_dir::share_as;
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{File, TryLockError};
+use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 use std::time::Duration;
+
+/// The file in the folder of a run.
+const DRIVER: &str = "driver";
+
+/// What is read of it, in bytes: it is two short lines.
+const LONGEST: u64 = 1024;
 
 /// Whoever looks holds the lock for a moment: so often, and with this pause, it is tried before somebody else drives the run.
 const TRIES: u32 = 10;
@@ -45,12 +50,20 @@ impl Process {
 
 /// The process that drives a run, or has driven it last.
 pub fn last_driver(state: &Path, run: &str) -> Option<Process> {
-    let told = fs::read_to_string(run_folder(state, run).join("driver")).ok()?;
+    let told = told(&mut run_folder(state, run).ok()?.open(DRIVER).ok()?);
     let (first, began) = told.trim().split_once('\n')?;
     Some(Process {
         id: first.strip_prefix("process ")?.parse().ok()?,
         began: began.to_owned(),
     })
+}
+
+/// What a driver has written of itself, or what there is of that.
+fn told(file: &mut File) -> String {
+    let mut told = String::new();
+    let _ = file.rewind();
+    let _ = file.take(LONGEST).read_to_string(&mut told);
+    told
 }
 
 /// A driver for people: `process 4711`.
@@ -63,23 +76,19 @@ fn named(told: &str) -> String {
 /// # Errors
 /// When there is no such run.
 pub fn driver(state: &Path, run: &str) -> Result<Option<String>, OpenError> {
-    let path = journal_of(state, run)?;
-    let lock = run_folder(state, run).join("driver");
+    let folder = run_folder(state, run)?;
     let unreadable = |source| OpenError::Unreadable {
-        path: path.clone(),
+        path: folder.path().join(DRIVER),
         source,
     };
-    let file = match File::open(&lock) {
+    let mut file = match folder.open(DRIVER) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable(error)),
     };
     match file.try_lock_shared() {
         Ok(()) => Ok(None),
-        Err(TryLockError::WouldBlock) => {
-            let told = fs::read_to_string(&lock).unwrap_or_default();
-            Ok(Some(named(&told)))
-        }
+        Err(TryLockError::WouldBlock) => Ok(Some(named(&told(&mut file)))),
         Err(TryLockError::Error(error)) => Err(unreadable(error)),
     }
 }
@@ -91,16 +100,8 @@ pub(crate) enum NotDriver {
 }
 
 /// Locked while this process drives the run; the system lets go of it when the process dies.
-pub(crate) fn lock_driver(state: &Path, folder: &Path) -> Result<File, NotDriver> {
-    let path = folder.join("driver");
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .mode(0o600)
-        .open(&path)
-        .map_err(NotDriver::Failed)?;
+pub(crate) fn lock_driver(folder: &Folder) -> Result<File, NotDriver> {
+    let mut file = folder.open_or_create(DRIVER).map_err(NotDriver::Failed)?;
     let mut tries = 1;
     loop {
         match file.try_lock() {
@@ -110,16 +111,18 @@ pub(crate) fn lock_driver(state: &Path, folder: &Path) -> Result<File, NotDriver
                 std::thread::sleep(PAUSE);
             }
             Err(TryLockError::WouldBlock) => {
-                let told = fs::read_to_string(&path).unwrap_or_default();
-                return Err(NotDriver::Driven(named(&told)));
+                return Err(NotDriver::Driven(named(&told(&mut file))));
             }
             Err(TryLockError::Error(error)) => return Err(NotDriver::Failed(error)),
         }
     }
     // Somebody else's file keeps its mode.
-    let _ = share_as(state, &path, 0o600);
+    let _ = folder.share(&file, 0o600);
     let own = Process::own();
     let text = format!("process {}\n{}\n", own.id, own.began);
-    fs::write(&path, text).map_err(NotDriver::Failed)?;
+    file.set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| file.write_all(text.as_bytes()))
+        .map_err(NotDriver::Failed)?;
     Ok(file)
 }

@@ -4,6 +4,7 @@
 mod answers;
 mod database;
 mod driver;
+mod folder;
 mod lock;
 mod log;
 mod mark_file;
@@ -15,12 +16,13 @@ mod state_dir;
 pub use answers::{leave_answer, leave_cancel};
 pub use database::{OpenError, Reopened, RunDatabase};
 pub use driver::{Process, driver, last_driver};
+pub use folder::Folder;
 pub use lock::{Held, Holder, LEASE, LockError, Locks, Pulse, RENEWAL, began as process_began};
 pub use log::{Log, LogError, MemoryLog, digest};
-pub use reading::{header, read};
+pub use reading::{header, read, runs};
 pub use record::{
     Answered, Ending, Entry, FORMAT, GuestEnd, Header, Intent, LeaseRequested, Level, Mode,
     OnFailure, Origin, Outcome, Plugged, Question, Reality, Record, Timer, UndoClosed, UndoState,
 };
 pub use size::size;
-pub use state_dir::{keep_file, refuse_volatile, share_as, state_directory};
+pub use state_dir::{refuse_volatile, state_directory};

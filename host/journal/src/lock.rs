@@ -4,9 +4,10 @@
 //! or whose process is gone, still holds its host, because the host is half-way. Each taking gives the lock a higher fencing
 //! number; who has been overtaken finds another number there and stops.
 
+use crate::folder::Folder;
 use crate::log::LogError;
-use crate::state_dir::{make_folder, refuse_network, share_as};
-use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+use crate::state_dir::refuse_network;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, TransactionBehavior, params};
 use serde::Serialize;
 use std::fmt;
 use std::io;
@@ -19,6 +20,9 @@ pub const LEASE: Duration = Duration::from_secs(60);
 
 /// How often a holder renews its lease.
 pub const RENEWAL: Duration = Duration::from_secs(15);
+
+/// The database, in the state folder.
+const LOCKS: &str = "locks.db";
 
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -135,24 +139,25 @@ impl Locks {
     /// # Errors
     /// When the database cannot be used.
     pub fn open(state: &Path) -> Result<Self, LogError> {
-        let path = state.join("locks.db");
+        let path = state.join(LOCKS);
         let at = |source| LogError {
             path: path.clone(),
             source,
         };
-        make_folder(state).map_err(at)?;
+        let folder = Folder::make_state(state).map_err(at)?;
         refuse_network(state).map_err(at)?;
-        let is_new = !path.exists();
-        let connection = Connection::open(&path)
+        match folder.create_new(LOCKS) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(at(error)),
+            _ => {}
+        }
+        let connection = folder
+            .database(LOCKS, OpenFlags::SQLITE_OPEN_READ_WRITE)
             .and_then(|connection| {
                 connection.busy_timeout(BUSY)?;
                 connection.execute_batch(SCHEMA)?;
                 Ok(connection)
             })
             .map_err(|error| at(io::Error::other(error)))?;
-        if is_new {
-            share_as(state, &path, 0o600).map_err(at)?;
-        }
         Ok(Locks {
             path: path.clone(),
             connection: Mutex::new(connection),

@@ -1,10 +1,23 @@
 //! Reading the records of a run back, each with its sum.
 
-use crate::database::{APPLICATION_ID, BUSY, OpenError, Sum, journal_of, sum};
+use crate::database::{APPLICATION_ID, BUSY, JOURNAL, OpenError, RUNS, Sum, run_folder, sum};
+use crate::folder::Folder;
 use crate::record::{Entry, FORMAT, Header, Record};
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::io;
 use std::path::{Path, PathBuf};
+
+/// The ids of all runs that have a journal, the oldest first: they begin with the time.
+///
+/// # Errors
+/// When the folder of runs cannot be read; `NotFound` when there is none.
+pub fn runs(state: &Path) -> io::Result<Vec<String>> {
+    let runs = Folder::of_state(state)?.sub(RUNS)?;
+    let mut ids = runs.names()?;
+    ids.retain(|id| runs.sub(id).is_ok_and(|run| run.has_file(JOURNAL)));
+    Ok(ids)
+}
 
 /// Every record of a run, whoever drives it.
 ///
@@ -29,9 +42,11 @@ pub fn header(state: &Path, run: &str) -> Result<Option<Header>, OpenError> {
 }
 
 fn open(state: &Path, run: &str) -> Result<(Connection, PathBuf), OpenError> {
-    let path = journal_of(state, run)?;
-    let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)
-        .or_else(|_| Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY))
+    let folder = run_folder(state, run)?;
+    let path = folder.path().join(JOURNAL);
+    let connection = folder
+        .database(JOURNAL, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        .or_else(|_| folder.database(JOURNAL, OpenFlags::SQLITE_OPEN_READ_ONLY))
         .map_err(|error| failed(&path, error))?;
     Ok((connection, path))
 }

@@ -2,10 +2,9 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// File systems on which neither locks nor flushes can be trusted: `statfs(2)` and `linux/magic.h`.
 const NETWORK: [(i64, &str); 11] = [
@@ -28,68 +27,6 @@ pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(path)
-}
-
-/// Makes a folder in the state directory, unless it is there; whoever shares the directory shares the folder.
-///
-/// # Errors
-/// When it cannot be made.
-pub fn make_shared_folder(state: &Path, path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    make_folder(path)?;
-    share_as(state, path, 0o700)
-}
-
-/// Whatever is made in the folder has the folder's group. SQLite makes files of its own beside a database, whose group would
-/// otherwise be that of whoever happens to open it: nobody else of the group could go on then.
-const SET_GROUP: u32 = 0o2000;
-
-/// What lies in a directory that a group may write to can be seen and answered by that group. `own` is the mode for its
-/// owner alone.
-///
-/// # Errors
-/// When its mode or its group cannot be set.
-pub fn share_as(state: &Path, made: &Path, own: u32) -> io::Result<()> {
-    let folder = fs::metadata(state)?;
-    if folder.permissions().mode() & 0o020 == 0 {
-        return fs::set_permissions(made, fs::Permissions::from_mode(own));
-    }
-    if fs::metadata(made)?.gid() != folder.gid() {
-        std::os::unix::fs::chown(made, None, Some(folder.gid()))?;
-    }
-    let set_group = if made.is_dir() { SET_GROUP } else { 0 };
-    let mode = own | (own >> 3) | set_group;
-    fs::set_permissions(made, fs::Permissions::from_mode(mode))
-}
-
-/// Writes a file in a folder of the state directory, wholly or not at all, so that it survives a crash of the machine. The
-/// folder is made unless it is there.
-///
-/// # Errors
-/// When it cannot be written; what was there before is still there then.
-pub fn keep_file(state: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(state);
-    make_shared_folder(state, folder)?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // Several runs of this process may keep the same at once.
-    static NUMBER: AtomicU64 = AtomicU64::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let new = folder.join(format!("{name}.{}.{number}", std::process::id()));
-    let written = (|| {
-        let mut file = fs::File::create(&new)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        share_as(state, &new, 0o600)?;
-        fs::rename(&new, path)
-    })();
-    if written.is_err() {
-        // What is there of it is of no use to anybody.
-        let _ = fs::remove_file(&new);
-    }
-    written?;
-    fs::File::open(folder)?.sync_all()
 }
 
 /// A journal needs a file system that locks and flushes.

@@ -23,3 +23,4 @@ pub use language::Language;
 pub use new::{Kind, create};
 pub use toolchain::{Compiler, TARGET, Toolchain, is_scrubbed, scrubbed};
 pub use tools::{COMPONENTIZE_PY, COMPONENTIZE_QJS, Tool};
+pub use wit::texts as wit;

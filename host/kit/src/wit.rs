@@ -20,6 +20,11 @@ fn package(path: &str) -> &str {
         .unwrap_or("guest")
 }
 
+/// The text of each package of the host.
+pub fn texts() -> impl Iterator<Item = &'static str> {
+    WIT.iter().map(|(_, text)| *text)
+}
+
 /// The host's packages as the dependencies of a guest's own package.
 pub(crate) fn dependencies() -> impl Iterator<Item = (String, &'static str)> {
     WIT.iter()

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use wreimage_capability::dhcp::{Entry, MatchKind, Published, Release};
 use wreimage_capability::netbox::DeviceKind;
+use wreimage_capability::word;
 
 /// An entry that is being served.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -153,7 +154,7 @@ impl InstallServer {
             address: &self.boot_address,
         };
         let text = snippet::render(&machine.name, matches, address, entry, server)
-            .ok_or_else(|| Unwritable::Unsupported(format!("boot method {:?}", entry.boot)))?;
+            .ok_or_else(|| Unwritable::Unsupported(format!("boot method {}", word(&entry.boot))))?;
         let console = if device.kind == DeviceKind::Virtual {
             "ttyS0"
         } else {

@@ -106,7 +106,7 @@ async fn checks_turn_green_at_their_own_pace_or_when_asked() {
         .until::<Status>("icinga.wait-until-optimal", NONE())
         .await
         .unwrap_err();
-    assert_eq!(fault.message, "host HostState::Up, not OK: RAID controller");
+    assert_eq!(fault.message, "host up, not OK: RAID controller");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use crate::dns::Names;
 use crate::ipmi::{power_word, summary};
 use crate::open;
+use crate::redact::without_secrets;
 use crate::site::{Choice, Site};
 use crate::ssh::SshFailure;
 use crate::target::Target;
@@ -29,9 +30,9 @@ impl CheckLine {
             Err(message) => (false, message),
         };
         CheckLine {
-            what: what.into(),
+            what: without_secrets(&what.into()).into_owned(),
             ok,
-            message,
+            message: without_secrets(&message).into_owned(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Child processes: a clean environment, a deadline, and death together with the host.
 
+use crate::redact::{self, without_secrets};
 use std::fmt;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -279,9 +280,15 @@ impl Drop for Group {
     }
 }
 
-/// The last line that is not empty, bounded, for messages.
+/// The last line that is not empty, without secrets, bounded, for messages.
 pub(crate) fn last_line(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
+    let mut bytes = bytes.to_vec();
+    if bytes.len() >= OUTPUT_LIMIT {
+        redact::whole_secrets(&mut bytes);
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    // As a whole: a secret can have several lines.
+    let text = without_secrets(&text);
     let line = text.lines().rev().map(str::trim).find(|l| !l.is_empty());
     line.unwrap_or("(no output)").chars().take(300).collect()
 }

@@ -2,7 +2,6 @@
 
 use crate::ipmi::{answers as bmc, classify, identity};
 use crate::remote::{answers, unit};
-use crate::secret::Secret;
 use crate::ssh::known_hosts::{HostKeysOf, Verdict};
 use crate::{pattern, redact, ssh};
 use russh::keys::PublicKey;
@@ -56,8 +55,7 @@ pub fn command_matches(pattern: &[String], argv: &[String]) -> bool {
 
 /// The text without these secrets, as every sink gets it.
 pub fn redact(secrets: &[&str], text: &str) -> String {
-    let secrets: Vec<Secret> = secrets.iter().map(|it| Secret::known(it)).collect();
-    redact::redact(&secrets, text).unwrap_or_else(|| text.to_owned())
+    redact::without_these(secrets, text)
 }
 
 /// Reads an inventory file. False when it is refused.

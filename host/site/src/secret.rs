@@ -2,9 +2,12 @@
 
 use crate::SiteError;
 use crate::child::{self, Child};
+use crate::{memory, redact};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use std::fmt;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +15,9 @@ use tokio::sync::OnceCell;
 
 /// How long a command that tells a secret may take; a person may have to unlock a key store meanwhile.
 const COMMAND_DEADLINE: Duration = Duration::from_secs(30);
+
+/// What group and others may do with a file.
+const OTHERS: u32 = 0o077;
 
 /// Where a secret is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,20 +137,6 @@ impl Secret {
         }))
     }
 
-    /// The secret, if it was read already.
-    pub(crate) fn held(&self) -> Option<&SecretString> {
-        self.0.held.get()
-    }
-
-    /// One that is held already.
-    pub(crate) fn known(text: &str) -> Self {
-        let prompter: Prompter = Arc::new(|_: &str| Err(std::io::ErrorKind::Unsupported.into()));
-        let reference = SecretRef::Prompt(String::new());
-        let secret = Secret::new("secret", reference, Path::new(""), prompter);
-        let _ = secret.0.held.set(text.to_owned().into());
-        secret
-    }
-
     pub(crate) fn key(&self) -> &'static str {
         self.0.key
     }
@@ -178,10 +170,8 @@ impl Secret {
                 .map_err(|_| "it is not set, or not UTF-8; export it".to_owned())?,
             SecretRef::File(path) => {
                 let path = self.0.folder.join(path);
-                let text = tokio::fs::read_to_string(&path)
-                    .await
-                    .map_err(|error| format!("{}: {error}", path.display()))?;
-                line(text)
+                let read = tokio::task::spawn_blocking(move || read_private(&path));
+                line(read.await.map_err(|error| error.to_string())??)
             }
             SecretRef::Command(argv) => self.command(argv).await?,
             SecretRef::Prompt(label) => {
@@ -195,6 +185,8 @@ impl Secret {
         if secret.expose_secret().is_empty() {
             return Err("it is empty".to_owned());
         }
+        redact::remember(&secret);
+        memory::keep_private();
         Ok(secret)
     }
 
@@ -215,10 +207,73 @@ impl Secret {
     }
 }
 
+/// What a file holds that nobody but its owner may read. A link is judged by the file to which it leads.
+///
+/// # Errors
+/// When it cannot be read, or others may read it; the message says what to do.
+pub(crate) fn read_private(path: &Path) -> Result<String, String> {
+    let shown = path.display();
+    let failed = |error: std::io::Error| format!("{shown}: {error}");
+    let mut file = std::fs::File::open(path).map_err(failed)?;
+    // Of the file that is open: a name can lead to another one by now.
+    let about = file.metadata().map_err(failed)?;
+    let own = rustix::process::geteuid().as_raw();
+    if about.uid() != own && about.uid() != 0 {
+        return Err(format!(
+            "{shown} belongs to another user (uid {}), who can change it: `chown {own} {shown}`",
+            about.uid()
+        ));
+    }
+    if about.mode() & OTHERS != 0 {
+        return Err(format!(
+            "{shown} can be read or changed by others (mode {:04o}): `chmod 600 {shown}`, and change the secret if others may \
+             have seen it",
+            about.mode() & 0o7777
+        ));
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(failed)?;
+    Ok(text)
+}
+
 /// The text without its final newline.
 fn line(mut text: String) -> SecretString {
     while text.ends_with(['\n', '\r']) {
         text.pop();
     }
     SecretString::from(text)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::read_private;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    #[test]
+    fn a_file_that_others_can_read_is_refused_and_a_link_is_judged_by_its_target() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("password"), folder.path().join("link"));
+        std::fs::write(&file, "hunter2\n").unwrap();
+        symlink(&file, &link).unwrap();
+        for (mode, is_private) in [
+            (0o600, true),
+            (0o400, true),
+            (0o640, false),
+            (0o604, false),
+            (0o620, false),
+        ] {
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+            for path in [&file, &link] {
+                let read = read_private(path);
+                assert_eq!(read.is_ok(), is_private, "{mode:o}: {read:?}");
+                if let Err(why) = read {
+                    assert!(
+                        why.contains("chmod 600") && !why.contains("hunter2"),
+                        "{why}"
+                    );
+                }
+            }
+        }
+    }
 }

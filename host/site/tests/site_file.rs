@@ -335,8 +335,12 @@ async fn secrets_come_from_files_commands_and_people_and_stay_out_of_sight() {
         let (folder, site) = site(&minimal(&format!(
             "[ipmi]\nprovider = \"ipmitool\"\npassword = {reference}\n"
         )));
-        std::fs::write(folder.path().join("secret"), "hunter2-secret\n").unwrap();
-        std::fs::write(folder.path().join("empty"), "\n").unwrap();
+        for (name, content) in [("secret", "hunter2-secret\n"), ("empty", "\n")] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, content).unwrap();
+            let own = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+            std::fs::set_permissions(&path, own).unwrap();
+        }
         let site = site.unwrap().with_prompter(Arc::new(|label| {
             assert_eq!(label, "Management password");
             Ok(SecretString::from("hunter2-secret"))

@@ -3,6 +3,7 @@
 use super::{Face, Source};
 use serde::Serialize;
 use std::io::Write;
+use wreimage_capability::harmless_json;
 use wreimage_journal::Entry;
 
 /// `many`: several runs share the output, and each event says whose it is.
@@ -28,18 +29,20 @@ struct OneOfMany<'a> {
 impl Face for Json {
     fn entry(&self, from: &Source, entry: &Entry) {
         let line = if self.many {
-            serde_json::to_vec(&OneOfMany {
+            serde_json::to_string(&OneOfMany {
                 of: &from.run,
                 on: &from.host,
                 entry,
             })
         } else {
-            serde_json::to_vec(entry)
+            serde_json::to_string(entry)
         };
         if let Ok(mut line) = line {
-            line.push(b'\n');
+            line.push('\n');
             // A reader that went away does not stop a reimage; the record is in its file.
-            let _ = std::io::stdout().lock().write_all(&line);
+            let _ = std::io::stdout()
+                .lock()
+                .write_all(harmless_json(line).as_bytes());
         }
     }
 

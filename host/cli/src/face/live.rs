@@ -5,6 +5,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use wreimage_capability::Harmless;
 use wreimage_journal::{Entry, Level, Record};
 use wreimage_lab::Pace;
 
@@ -46,7 +47,7 @@ impl State {
     }
 
     /// The line at the bottom.
-    fn message(&self) -> Option<String> {
+    fn message(&self) -> Option<Harmless> {
         if self.paused {
             return None;
         }
@@ -68,12 +69,12 @@ impl State {
             1 => ", 1 warning".to_owned(),
             many => format!(", {many} warnings"),
         };
-        Some(format!(
+        Some(crate::tell::one_line(&format!(
             "{} {}{expected}{why}   [{} in all{warnings}]",
             step.title,
             since(step.began),
             since(self.began?),
-        ))
+        )))
     }
 }
 
@@ -108,7 +109,7 @@ impl Live {
                 if let Some(message) = message
                     && !drawn.is_finished()
                 {
-                    drawn.set_message(message);
+                    drawn.set_message(message.as_str().to_owned());
                     drawn.tick();
                 }
                 std::thread::sleep(FRAME);
@@ -126,7 +127,7 @@ impl Live {
         if self.state().paused {
             crate::tell::line(text);
         } else {
-            let _ = self.screen.println(crate::tell::plain(text));
+            let _ = self.screen.println(crate::tell::shown(text));
         }
     }
 }

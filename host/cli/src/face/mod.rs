@@ -1,6 +1,7 @@
 //! How a run shows itself.
 
 mod apart;
+pub mod fields;
 mod json;
 mod live;
 mod plain;

@@ -1,25 +1,24 @@
 //! The report at the end of a run, and the plan that a rehearsal yields.
 
-use super::words;
+use super::{fields, words};
+use crate::tell::Page;
 use serde_json::Value;
-use std::fmt::{self, Write};
-use wreimage_engine::{Mutation, Report};
-use wreimage_journal::{Level, Reality, UndoState};
+use wreimage_engine::{Mutation, Reminder, Report};
+use wreimage_journal::{Level, Reality, UndoClosed, UndoState};
 
 /// What a note begins with by which a guest names the command to run next.
 const NEXT: &str = "Next: ";
 
-/// The report as text for stdout.
-pub fn report(report: &Report) -> String {
-    let mut out = String::new();
-    // Writing to a string cannot fail.
-    let _ = write_report(&mut out, report);
+/// The report for stdout.
+pub fn report(report: &Report) -> Page {
+    let mut out = Page::default();
+    write_report(&mut out, report);
     out
 }
 
-fn write_report(out: &mut String, report: &Report) -> fmt::Result {
+fn write_report(out: &mut Page, report: &Report) {
     if report.dry_run && !report.mutations.is_empty() {
-        write_plan(out, report)?;
+        write_plan(out, report);
     }
     let ending = &report.ending;
     let headline = match ending.outcome.as_str() {
@@ -31,79 +30,96 @@ fn write_report(out: &mut String, report: &Report) -> fmt::Result {
         _ => "FAILED",
     };
     let rehearsal = if report.dry_run { " (rehearsal)" } else { "" };
-    writeln!(out, "\n{headline}{rehearsal}: {}", report.host)?;
-    writeln!(out, "  {}", ending.summary.replace('\n', "\n  "))?;
+    out.gap();
+    out.line(format!("{headline}{rehearsal}: {}", report.host));
+    out.line(format!("  {}", ending.summary));
     for step in &report.steps {
         let took = match step.took_ms {
             0..1000 => String::new(),
             took => format!("  [{}]", words::duration(took)),
         };
-        writeln!(
-            out,
+        out.line(format!(
             "  {:<4} {}: {}{}{}{took}",
             words::mark(step.level),
             step.phase,
             step.name,
             words::by(step.component.as_deref()),
             words::after(&step.text)
-        )?;
+        ));
         for (name, value) in &step.evidence {
-            writeln!(out, "         {name}: {}", words::short(value))?;
+            out.line(format!("         {name}: {}", words::short(value)));
         }
     }
     for (level, text) in &report.notes {
         if *level == Level::Warning || *level == Level::Failure {
-            writeln!(out, "  {:<4} {text}", words::mark(*level))?;
+            out.line(format!("  {:<4} {text}", words::mark(*level)));
         }
     }
     for closed in &report.undone {
         match closed.state {
             UndoState::Done if closed.text.is_empty() => {
-                writeln!(out, "  taken back: {}", closed.thing)?
+                out.line(format!("  taken back: {}", closed.thing));
             }
             UndoState::Failed | UndoState::Left => {
-                writeln!(out, "  LEFT: {}: {}", closed.thing, closed.text)?;
+                out.line(format!("  LEFT: {}: {}", closed.thing, closed.text));
             }
             UndoState::Done | UndoState::NotNeeded => {}
         }
     }
+    for left in &ending.left {
+        if !is_listed(report, left) {
+            out.line(format!("  LEFT: {left}"));
+        }
+    }
     if !report.reminders.is_empty() {
-        writeln!(out, "  left on purpose:")?;
+        out.line("  left on purpose:");
         for reminder in &report.reminders {
-            writeln!(out, "    {}\n      {}", reminder.text, reminder.command)?;
+            out.line(format!("    {}", reminder.text));
+            out.line(format!("      {}", reminder.command));
         }
     }
     for (_, text) in &report.notes {
         if text.starts_with(NEXT) {
-            writeln!(out, "  {text}")?;
+            out.line(format!("  {text}"));
         }
     }
-    writeln!(
-        out,
+    out.line(format!(
         "  {} steps, {} calls, {}",
         report.steps.len(),
         report.calls,
         words::duration(report.took_ms)
-    )
+    ));
+}
+
+/// Whether what is left is listed as an undone change or as a reminder.
+fn is_listed(report: &Report, left: &str) -> bool {
+    let is_undone = |closed: &UndoClosed| {
+        !matches!(closed.state, UndoState::Done | UndoState::NotNeeded)
+            && left.starts_with(&closed.thing)
+    };
+    let is_reminder = |it: &Reminder| {
+        left.strip_prefix(&it.text)
+            .is_some_and(|rest| rest.ends_with(&it.command))
+    };
+    report.undone.iter().any(is_undone) || report.reminders.iter().any(is_reminder)
 }
 
 /// Every change in order, with what is known of it.
-fn write_plan(out: &mut String, report: &Report) -> fmt::Result {
-    writeln!(
-        out,
-        "\nPlan for {}: {} changes",
+fn write_plan(out: &mut Page, report: &Report) {
+    out.gap();
+    out.line(format!(
+        "Plan for {}: {} changes",
         report.host,
         report.mutations.len()
-    )?;
+    ));
     let mut step = None;
     for (index, mutation) in report.mutations.iter().enumerate() {
         if mutation.step != step {
             step.clone_from(&mutation.step);
-            writeln!(out, "  {}", step.as_deref().unwrap_or("at the end"))?;
+            out.line(format!("  {}", step.as_deref().unwrap_or("at the end")));
         }
-        writeln!(out, "    {:>2}. {}", index + 1, change(mutation))?;
+        out.line(format!("    {:>2}. {}", index + 1, change(mutation)));
     }
-    Ok(())
 }
 
 fn change(mutation: &Mutation) -> String {
@@ -120,10 +136,10 @@ fn change(mutation: &Mutation) -> String {
     text
 }
 
-/// ` entry={…} mode=Efi`: the arguments as the guest gave them.
+/// ` entry={…} mode=efi`: the arguments as the guest gave them.
 fn arguments(value: &Value) -> String {
     let mut text = String::new();
-    for (name, value) in value.as_object().into_iter().flatten() {
+    for (name, value) in fields::in_words(value).as_object().into_iter().flatten() {
         let value = match value {
             Value::String(word) => word.clone(),
             other => other.to_string(),

@@ -1,5 +1,6 @@
 //! Records in words.
 
+use crate::tell::one_line;
 use std::time::Duration;
 use wreimage_journal::{Entry, Level, Plugged, Record, UndoState};
 
@@ -138,10 +139,11 @@ pub fn by(component: Option<&str>) -> String {
 /// A value in one line of bearable length.
 pub fn short(text: &str) -> String {
     const LONGEST: usize = 100;
-    let line = text.replace(char::is_control, " ");
+    let line = one_line(text);
+    let line = line.as_str();
     match line.char_indices().nth(LONGEST) {
         Some((at, _)) => format!("{}…", line.get(..at).unwrap_or_default()),
-        None => line,
+        None => line.to_owned(),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Tried;
 use crate::arguments::Output;
 use crate::exit::Failure;
-use crate::tell::plain;
+use crate::tell::{self, Page};
 use serde_json::json;
 use std::time::Duration;
 
@@ -39,12 +39,11 @@ impl Teller {
         self.sweeps = true;
         match self.output {
             Output::Text => print(&format!(
-                "sweep of {scenario}: {cases} cases, {invariants} invariants\n"
+                "sweep of {scenario}: {cases} cases, {invariants} invariants"
             )),
-            Output::Json => print(&format!(
-                "{}\n",
-                json!({ "event": "sweep", "scenario": scenario, "cases": cases, "invariants": invariants })
-            )),
+            Output::Json => tell::json(
+                &json!({ "event": "sweep", "scenario": scenario, "cases": cases, "invariants": invariants }),
+            ),
         }
     }
 
@@ -53,20 +52,17 @@ impl Teller {
         let passed = tried.wrong.is_empty();
         match self.output {
             Output::Text if passed && self.sweeps => {}
-            Output::Text => print(&text(&tried))?,
-            Output::Json => print(&format!(
-                "{}\n",
-                json!({
-                    "event": if self.sweeps { "case" } else { "scenario" },
-                    "scenario": tried.of,
-                    "name": tried.name,
-                    "passed": passed,
-                    "outcome": tried.outcome,
-                    "wrong": tried.wrong,
-                    "took_ms": millis(tried.took),
-                    "again": tried.again,
-                })
-            ))?,
+            Output::Text => tell::page(&text(&tried))?,
+            Output::Json => tell::json(&json!({
+                "event": if self.sweeps { "case" } else { "scenario" },
+                "scenario": tried.of,
+                "name": tried.name,
+                "passed": passed,
+                "outcome": tried.outcome,
+                "wrong": tried.wrong,
+                "took_ms": millis(tried.took),
+                "again": tried.again,
+            }))?,
         }
         self.results.push(tried);
         Ok(())
@@ -76,11 +72,8 @@ impl Teller {
     pub fn never_judged(&self, names: &[&str]) -> Result<(), Failure> {
         match self.output {
             _ if names.is_empty() => Ok(()),
-            Output::Text => print(&format!("never judged: {}\n", names.join("; "))),
-            Output::Json => print(&format!(
-                "{}\n",
-                json!({ "event": "never-judged", "invariants": names })
-            )),
+            Output::Text => print(&format!("never judged: {}", names.join("; "))),
+            Output::Json => tell::json(&json!({ "event": "never-judged", "invariants": names })),
         }
     }
 
@@ -106,27 +99,27 @@ impl Teller {
                     format!(", median {:.1} ms", median(&self.results))
                 };
                 print(&format!(
-                    "{all} {what}: {} passed, {failed} failed; {seconds:.2} s{rate}\n",
+                    "{all} {what}: {} passed, {failed} failed; {seconds:.2} s{rate}",
                     all - failed
                 ))?;
             }
-            Output::Json => print(&format!(
-                "{}\n",
-                json!({ "event": "summary", "all": all, "passed": all - failed, "failed": failed, "took_ms": millis(took) })
-            ))?,
+            Output::Json => tell::json(
+                &json!({ "event": "summary", "all": all, "passed": all - failed, "failed": failed, "took_ms": millis(took) }),
+            )?,
         }
         Ok(failed == 0)
     }
 }
 
-fn text(tried: &Tried) -> String {
+fn text(tried: &Tried) -> Page {
     let word = if tried.wrong.is_empty() {
         "PASS"
     } else {
         "FAIL"
     };
-    let mut text = format!(
-        "{word} [{:>7.3}s] {} ({})\n",
+    let mut text = Page::default();
+    text.line(format!(
+        "{word} [{:>7.3}s] {} ({})",
         tried.took.as_secs_f64(),
         tried.full_name(),
         if tried.outcome.is_empty() {
@@ -134,15 +127,16 @@ fn text(tried: &Tried) -> String {
         } else {
             &tried.outcome
         }
-    );
-    for wrong in &tried.wrong {
-        text.push_str(&format!(
-            "       {}\n",
-            wrong.trim_end().replace('\n', "\n       ")
-        ));
+    ));
+    for wrong in tried
+        .wrong
+        .iter()
+        .flat_map(|wrong| wrong.trim_end().lines())
+    {
+        text.line(format!("       {wrong}"));
     }
     if let (Some(again), false) = (&tried.again, tried.wrong.is_empty()) {
-        text.push_str(&format!("       again: {again}\n"));
+        text.line(format!("       again: {again}"));
     }
     text
 }
@@ -160,7 +154,9 @@ fn millis(took: Duration) -> u64 {
     u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// What a guest says stands in it: no control characters for the terminal.
-fn print(text: &str) -> Result<(), Failure> {
-    crate::print(&plain(text))
+/// Prints a line.
+fn print(line: &str) -> Result<(), Failure> {
+    let mut page = Page::default();
+    page.line(line);
+    tell::page(&page)
 }

@@ -143,10 +143,12 @@ impl User {
         wreimage_journal::read(&state, id).unwrap()
     }
 
-    /// Writes a file into the user's home and returns its path.
+    /// Writes a file into the user's home, for them alone, and returns its path.
     pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
         let path = self.home.path().join(name);
         std::fs::write(&path, content).unwrap();
+        let own = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&path, own).unwrap();
         path.display().to_string()
     }
 }

@@ -3,7 +3,7 @@
 use crate::seat::Seat;
 use crate::world::World;
 use wreimage_capability::icinga::{Downtime, Provider, Status};
-use wreimage_capability::{Call, Fault, FaultKind, Patience, Polled};
+use wreimage_capability::{Call, Fault, FaultKind, Patience, Polled, word};
 
 pub(crate) struct Icinga(pub(crate) Seat);
 
@@ -67,8 +67,8 @@ impl Provider for Icinga {
         })?;
         if !status.optimal {
             return Ok(Polled::pending(format!(
-                "host {:?}, not OK: {}",
-                status.state,
+                "host {}, not OK: {}",
+                word(&status.state),
                 status.failed_services.join(", ")
             )));
         }

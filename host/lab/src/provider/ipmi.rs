@@ -11,7 +11,7 @@ use serde_json::Value;
 use wreimage_capability::ipmi::{
     BootDevice, BootFlags, BootMode, DeviceInfo, PowerAction, PowerState, Provider,
 };
-use wreimage_capability::{Call, Fault, Function, Reconciled};
+use wreimage_capability::{Call, Fault, Function, Reconciled, word};
 
 pub(crate) struct Ipmi(pub(crate) Seat);
 
@@ -79,8 +79,9 @@ fn not_set(machine: &Machine, wanted: &BootDevice, got: &Override) -> Fault {
         "ipmi.boot-device-not-set",
         format!("BMC {name}"),
         format!(
-            "{name} was told boot device {wanted:?} and reads back {:?}: the machine would boot what it booted before",
-            got.device
+            "{name} was set to boot from {} and reads back {}: the machine would boot what it booted before",
+            word(wanted),
+            word(&got.device)
         ),
     )
     .with("raw", got.flags().raw);
@@ -242,7 +243,7 @@ impl Provider for Ipmi {
                         return Err(Fault::unsupported(
                             "ipmi.boot-device",
                             format!("BMC {}", machine.management_fqdn().unwrap_or_default()),
-                            format!("boot device {device:?} is not one that IPMI knows"),
+                            format!("boot device {} is not one that IPMI knows", word(&device)),
                         ));
                     }
                     let to = if device == BootDevice::None {
@@ -276,9 +277,10 @@ impl Provider for Ipmi {
                             "ipmi.not-ours",
                             format!("BMC {}", machine.management_fqdn().unwrap_or_default()),
                             format!(
-                                "the BMC has boot device {there:?}, and this run has set {:?}: somebody has set another one \
+                                "the BMC has boot device {}, and this run has set {}: somebody has set another one \
                                  since; it stays",
-                                made.device
+                                word(&there),
+                                word(&made.device)
                             ),
                         ));
                     }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use wreimage_capability::remote::{
     Answering, Before, Boot, Command, CommandResult, Dmi, Identity, OsRelease, Provider, functions,
 };
-use wreimage_capability::{Call, Fault, Function, Patience, Polled, Reconciled};
+use wreimage_capability::{Call, Fault, Function, Patience, Polled, Reconciled, word};
 
 pub(crate) struct Remote(pub(crate) Seat);
 
@@ -287,7 +287,7 @@ fn keep(
     result: &CommandResult,
     change: Option<&Change>,
 ) {
-    let text = format!("runs {argv:?}: {:?}", result.exit);
+    let text = format!("runs {argv:?}: {}", word(&result.exit));
     turn.tell(machine, text.chars().take(500).collect::<String>());
     if let Some(boot) = &mut machine.boot {
         boot.commands.insert(call.key(), result.clone());

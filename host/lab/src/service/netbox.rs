@@ -4,8 +4,8 @@ use crate::world::World;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use wreimage_capability::Fault;
 use wreimage_capability::netbox::{DeviceStatus, ScriptEnd, ScriptLine, ScriptResult};
+use wreimage_capability::{Fault, word};
 
 /// The script that copies what Puppet knows of a host into the inventory.
 pub(crate) const IMPORT: &str = "import_server_facts.ImportPuppetDB";
@@ -66,12 +66,13 @@ impl World {
                 "netbox.bad-transition",
                 system,
                 format!(
-                    "{host} may not go from {:?} to {to:?}; set the status by hand",
-                    device.status
+                    "{host} may not go from {} to {}; set the status by hand",
+                    word(&device.status),
+                    word(&to)
                 ),
             ));
         }
-        let text = format!("NetBox status: {:?} → {to:?}", device.status);
+        let text = format!("NetBox status: {} → {}", word(&device.status), word(&to));
         device.status = to;
         self.tell(host, text);
         Ok(())
@@ -131,7 +132,7 @@ impl World {
                 log.push(line("success", format!("{host}: done")));
             }
         }
-        self.tell(host, format!("NetBox script {IMPORT}: {end:?}"));
+        self.tell(host, format!("NetBox script {IMPORT}: {}", word(&end)));
         let result = ScriptResult {
             end,
             log,

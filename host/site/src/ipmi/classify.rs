@@ -1,5 +1,7 @@
 //! What `ipmitool -v` says when it fails, sorted by what can be done about it.
 
+use crate::redact::without_secrets;
+
 /// Why a request got no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -19,6 +21,8 @@ pub(crate) enum Failure {
 
 /// Reads what `ipmitool -v` wrote to stderr and stdout before it exited with another status than 0.
 pub(crate) fn failure(stderr: &str, stdout: &str) -> Failure {
+    // Lines of it are shown, and cut.
+    let (stderr, stdout) = (&*without_secrets(stderr), &*without_secrets(stdout));
     let find = |word: &str| {
         stderr
             .lines()

@@ -2,6 +2,7 @@
 
 use super::answers;
 use crate::dns::Names;
+use crate::redact;
 use crate::ssh::{Connection, Door, Ended, ExecFailure, HostKeys, Login, Patience, WayIn};
 use crate::target::Target;
 use std::collections::BTreeMap;
@@ -244,7 +245,7 @@ impl Machine {
     }
 
     pub(crate) fn garbage(&self, what: &str, text: &str) -> Fault {
-        let shown: String = text.trim().chars().take(200).collect();
+        let shown = redact::head(text.trim(), 200);
         Fault::rejected(
             "remote.unreadable",
             self.system(),

@@ -200,8 +200,9 @@ impl Provider for Remote {
                 "remote.reboot-refused",
                 self.machine.system(),
                 format!(
-                    "{} cannot be told to reboot: `{program}` gave {exit:?}; correct `remote.reboot` in the site file",
-                    self.machine.target.fqdn
+                    "{} cannot be told to reboot: `{program}` ended with {}; correct `remote.reboot` in the site file",
+                    self.machine.target.fqdn,
+                    wreimage_capability::word(&exit)
                 ),
             )),
         }

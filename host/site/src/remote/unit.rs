@@ -5,6 +5,7 @@ use super::lost;
 use super::machine::Machine;
 use super::unit_scripts::{CLEAN, COLLECT, COLLECTED, START, STOP, WATCH, script};
 use super::{answers, command::result_of};
+use crate::redact;
 use crate::ssh::{Connection, Ended, ExecFailure, Output, WHOLE, quote};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -308,7 +309,10 @@ impl<'a> Unit<'a> {
             truncated: out.cut || err.cut || whole.len() > WHOLE,
             whole_stdout: Vec::new(),
             whole: {
-                whole.truncate(WHOLE);
+                if whole.len() > WHOLE {
+                    whole.truncate(WHOLE);
+                    redact::whole_secrets(&mut whole);
+                }
                 whole
             },
         };

@@ -1,6 +1,7 @@
 //! One command over a connection, with bounded output.
 
 use super::Connection;
+use crate::redact;
 use russh::client::Msg;
 use russh::{Channel, ChannelMsg, ChannelStream, Sig};
 use std::time::Duration;
@@ -18,6 +19,8 @@ const REST: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Output {
     tail: Vec<u8>,
+    /// Whether something stood before it.
+    cut: bool,
 }
 
 impl Output {
@@ -30,27 +33,17 @@ impl Output {
 
     fn push(&mut self, bytes: &[u8]) {
         self.tail.extend_from_slice(bytes);
-        if self.tail.len() > 4 * TAIL {
-            self.cut();
+        // A secret that is cut is found by what stands before it.
+        let room = TAIL + 3 * redact::longest();
+        if self.tail.len() > 4 * room {
+            self.tail.drain(..self.tail.len() - room);
+            self.cut = true;
         }
     }
 
-    fn cut(&mut self) {
-        let surplus = self.tail.len().saturating_sub(TAIL);
-        self.tail.drain(..surplus);
-    }
-
-    /// The end, at most 16 KiB; what is not UTF-8 is replaced.
+    /// The end without secrets, at most 16 KiB; what is not UTF-8 is replaced.
     pub(crate) fn text(&self) -> String {
-        let mut end = self.clone();
-        end.cut();
-        let text = String::from_utf8_lossy(&end.tail);
-        // Replacing makes a text longer.
-        let surplus = text.len().saturating_sub(TAIL);
-        let start = (surplus..)
-            .find(|at| text.is_char_boundary(*at))
-            .unwrap_or(0);
-        text.get(start..).unwrap_or_default().to_owned()
+        redact::tail(&self.tail, self.cut, TAIL)
     }
 }
 
@@ -183,10 +176,18 @@ impl Connection {
 impl Ended {
     /// Returns what there was room for.
     fn keep<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        let room = WHOLE.saturating_sub(self.whole.len());
+        // Behind a cut nothing follows.
+        let room = if self.truncated {
+            0
+        } else {
+            WHOLE.saturating_sub(self.whole.len())
+        };
         let kept = bytes.get(..room.min(bytes.len())).unwrap_or_default();
         self.whole.extend_from_slice(kept);
-        self.truncated |= kept.len() < bytes.len();
+        if kept.len() < bytes.len() && !self.truncated {
+            self.truncated = true;
+            redact::whole_secrets(&mut self.whole);
+        }
         kept
     }
 }

@@ -1,7 +1,8 @@
 //! With which user and key a machine is entered.
 
 use crate::SiteError;
-use crate::secret::Secret;
+use crate::memory;
+use crate::secret::{Secret, read_private};
 use russh::keys::{Algorithm, PrivateKey};
 use secrecy::ExposeSecret;
 use std::path::PathBuf;
@@ -45,14 +46,14 @@ impl Login {
             ),
             None => None,
         };
-        let text = tokio::fs::read_to_string(&self.key)
+        let path = self.key.clone();
+        let read = tokio::task::spawn_blocking(move || read_private(&path));
+        let text = read
             .await
-            .map_err(|error| {
-                format!(
-                    "the key file {} cannot be read: {error}",
-                    self.key.display()
-                )
-            })?;
+            .map_err(|error| error.to_string())
+            .and_then(|read| read)
+            .map_err(|why| format!("the key file cannot be read: {why}"))?;
+        memory::keep_private();
         let passphrase = passphrase.map(|secret| secret.expose_secret());
         let key = russh::keys::decode_secret_key(&text, passphrase).map_err(|error| {
             format!(

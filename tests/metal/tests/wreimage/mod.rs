@@ -39,6 +39,8 @@ impl Site {
             Some(password) => {
                 let file = folder.join("password");
                 std::fs::write(&file, password)?;
+                let own = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+                std::fs::set_permissions(&file, own)?;
                 file
             }
             None => rig.bmc().password_file().to_owned(),
