@@ -226,7 +226,7 @@ async fn resume_batch(state: &Path, arguments: &Resume, mut batch: Batch) -> Res
         "batch",
     )
     .await?;
-    let site = place.site.as_deref();
+    let site = going.place.site.as_deref();
     let (engine, guest, bytes) =
         surroundings::load_pinned(state, &batch.guest_digest, site).await?;
     let session = session(going, &ground, hosts.clone())?;
