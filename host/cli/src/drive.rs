@@ -72,13 +72,15 @@ pub async fn drive(session: &Arc<Session>, job: Job<'_>) -> Result<Driven, Failu
     let run = request.run.clone();
     let from = Source::new(&run, &request.host);
     let touched = Arc::new(AtomicBool::new(!matches!(what, What::Begin(_))));
-    if is_half_way(&what) {
+    let half_way = is_half_way(&what);
+    if half_way {
         session.turns.skip(&request.host);
     }
     let mut services = place.services;
     let terminal = Arc::new(Terminal {
         session: session.clone(),
         host: request.host.clone(),
+        has_turn: AtomicBool::new(half_way),
         actor: actor(),
         journal: journal.clone(),
         resumable,

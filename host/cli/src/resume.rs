@@ -363,8 +363,6 @@ pub fn request(header: &Header, place: &mut Surroundings) -> RunRequest {
     request.grants = place.grants.clone();
     request.limits = place.limits;
     request.console = place.console.take();
-    if let Some(tags) = place.protected_tags.take() {
-        request.protected_tags = tags;
-    }
+    place.decide(&mut request);
     request
 }

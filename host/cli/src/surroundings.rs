@@ -12,12 +12,12 @@ use std::sync::Arc;
 use wreimage_capability::lease::Lease;
 use wreimage_capability::{Call, Function, Polled, Providers, Server, SystemClock, netbox};
 use wreimage_engine::{
-    Absent, Engine, Grants, Guest, Limits, Observer, Services, TwinMaker, WaitPolicy,
+    Absent, Engine, Grants, Guest, Limits, Observer, RunRequest, Services, TwinMaker, WaitPolicy,
 };
 use wreimage_journal::{Header, Mode};
 use wreimage_lab::{Lab, Pace, Participant, World};
 use wreimage_scenario::{LabTwin, lab_leasing};
-use wreimage_site::{Choice, Keeper, Notifier, Retention, Site};
+use wreimage_site::{Choice, IdentityPolicy, Keeper, Notifier, Retention, Site};
 
 /// Loads a guest by path or name with these components plugged in, with the compilation cache, within the bounds of the site.
 pub async fn load_guest(
@@ -106,8 +106,8 @@ pub struct Surroundings {
     pub grants: Grants,
     /// What the site does not have.
     pub absent: Absent,
-    /// Tags that forbid any change.
-    pub protected_tags: Option<Vec<String>>,
+    /// What the site decides of identities and protection; a lab decides nothing.
+    pub decided: Option<Decided>,
     /// What a guest may use.
     pub limits: Limits,
     /// The command that opens the host's console.
@@ -120,6 +120,38 @@ pub struct Surroundings {
     pub seat: Option<Arc<Participant>>,
     /// The rest.
     pub services: Services,
+}
+
+/// What a site decides of identities and protection.
+pub struct Decided {
+    protected_tags: Vec<String>,
+    unrelated_guids: Vec<String>,
+    identity_optional: bool,
+    shown: Vec<(String, String)>,
+}
+
+impl Decided {
+    fn by(site: &Site) -> Self {
+        let policy = site.policy();
+        Decided {
+            protected_tags: policy.protected_tags.clone(),
+            unrelated_guids: policy.unrelated_guids.clone(),
+            identity_optional: policy.identity == IdentityPolicy::Optional,
+            shown: site.shown().to_vec(),
+        }
+    }
+}
+
+impl Surroundings {
+    /// Lets the site decide of this run.
+    pub fn decide(&mut self, request: &mut RunRequest) {
+        if let Some(decided) = self.decided.take() {
+            request.protected_tags = decided.protected_tags;
+            request.unrelated_guids = decided.unrelated_guids;
+            request.identity_optional = decided.identity_optional;
+            request.site_tables = decided.shown;
+        }
+    }
 }
 
 /// So many runs in the lab, and rehearsals there, are kept.
@@ -416,7 +448,7 @@ fn in_lab(lab: &Lab, binding: &Binding, shares: bool) -> Surroundings {
         site,
         policy: None,
         absent: Absent::new(),
-        protected_tags: None,
+        decided: None,
         limits: Limits::default(),
         console: None,
         notifier: None,
@@ -505,7 +537,7 @@ async fn on_site(
         policy: Some(site.digest().to_owned()),
         grants,
         absent,
-        protected_tags: Some(site.protected_tags().to_vec()),
+        decided: Some(Decided::by(site)),
         limits,
         console: site.console_command(host),
         notifier: site.notifier(),

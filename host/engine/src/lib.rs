@@ -16,11 +16,15 @@
 //! ```
 
 mod cancel;
+mod check;
+mod check_reads;
 mod closing;
+mod comparison;
 mod compile;
 mod consent;
 mod course;
 mod describe;
+mod difference;
 mod engine;
 mod gate;
 #[cfg(test)]
@@ -49,6 +53,7 @@ mod request;
 mod resume;
 mod run;
 mod services;
+mod snapshot;
 mod state;
 mod stop;
 mod trap;

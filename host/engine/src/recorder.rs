@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use wreimage_capability::lease::JournalMark;
-use wreimage_capability::{Clock, Sink};
+use wreimage_capability::{Clock, PinnedBoot, Sink};
 use wreimage_journal::{Entry, Log, LogError, Record, size};
 
 /// The one way to the record of a run.
@@ -171,6 +171,15 @@ pub(crate) struct CallSink {
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) call: u64,
     pub(crate) not_previewed: Mutex<Option<String>>,
+    pub(crate) pinned: Mutex<Option<PinnedBoot>>,
+}
+
+impl CallSink {
+    /// The first boot that the call saw at the installer identity.
+    pub(crate) fn take_pinned(&self) -> Option<PinnedBoot> {
+        let mut pinned = self.pinned.lock().unwrap_or_else(PoisonError::into_inner);
+        pinned.take()
+    }
 }
 
 impl Sink for CallSink {
@@ -199,6 +208,10 @@ impl Sink for CallSink {
             .lock()
             .unwrap_or_else(PoisonError::into_inner) =
             Some(self.recorder.redaction.text(why).into_owned());
+    }
+
+    fn pin(&self, boot: PinnedBoot) {
+        *self.pinned.lock().unwrap_or_else(PoisonError::into_inner) = Some(boot);
     }
 }
 

@@ -67,12 +67,30 @@ fn management() -> String {
 pub struct Policy {
     /// A host that has one of these tags in the inventory is never touched.
     pub protected_tags: Vec<String>,
+    /// Whether a machine of which no serial number or UUID can be compared is refused.
+    pub identity: IdentityPolicy,
+    /// Vendors and models, as the inventory or the BMC names them, whose BMCs have a GUID that is not the machine's UUID: the
+    /// serial number decides there.
+    pub unrelated_guids: Vec<String>,
+}
+
+/// `identity` of `[policy]`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IdentityPolicy {
+    /// It is refused.
+    #[default]
+    Required,
+    /// It is let through, with a caution at consent.
+    Optional,
 }
 
 impl Default for Policy {
     fn default() -> Self {
         Policy {
             protected_tags: vec!["protected".to_owned()],
+            identity: IdentityPolicy::Required,
+            unrelated_guids: Vec::new(),
         }
     }
 }

@@ -34,6 +34,7 @@ mod redact;
 mod remote;
 mod rules;
 mod secret;
+mod shown;
 mod site;
 mod ssh;
 pub mod tables;
@@ -44,7 +45,7 @@ mod waits;
 
 pub use check::CheckLine;
 pub use error::SiteError;
-pub use file::{NotifyTable, Occasion, Policy, Retention, SiteFile};
+pub use file::{IdentityPolicy, NotifyTable, Occasion, Policy, Retention, SiteFile};
 pub use grants::Grant;
 pub use inventory::{InventoryFile, InventoryHost, InventoryPort};
 pub use keeper::Keeper;
