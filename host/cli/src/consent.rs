@@ -137,6 +137,22 @@ impl Consent for Terminal {
         })
     }
 
+    fn turn(&self) -> BoxFuture<'_, Result<bool, Fault>> {
+        Box::pin(async move {
+            // Consent may be asked for again when something has changed meanwhile; the turn stays.
+            let had = self.has_turn.swap(true, Ordering::SeqCst);
+            if had || !self.session.turns.are_taken() {
+                return Ok(false);
+            }
+            // The lab goes on while a run waits for the others of its batch.
+            let _idle = self.seat.as_ref().map(|seat| seat.idle());
+            match self.session.turns.wait(&self.host).await {
+                None | Some(true) => Ok(true),
+                Some(false) => Err(Fault::cancelled("the batch begins with no further host")),
+            }
+        })
+    }
+
     fn ask<'a>(
         &'a self,
         request: &'a ConsentRequest,

@@ -152,6 +152,12 @@ pub trait Consent: Send + Sync {
             ))
         })
     }
+
+    /// Ends when a run that has consent may make its first change: one of several waits until all have been validated. The
+    /// value says whether it waited; a fault says that it does not begin.
+    fn turn(&self) -> BoxFuture<'_, Result<bool, Fault>> {
+        Box::pin(async { Ok(false) })
+    }
 }
 
 /// Consent was given in advance for this host.
@@ -234,6 +240,11 @@ impl Course {
                 format!("{why}. Nothing was touched on {}", self.host)
             })
         })?;
+        let asked = if self.await_turn().await? {
+            Asked::Person
+        } else {
+            asked
+        };
         self.recorder.record_durably(Record::Consented {
             first: request.first,
             known: request.known,
@@ -241,6 +252,14 @@ impl Course {
         })?;
         self.state().shown = request.shown;
         Ok(asked)
+    }
+
+    /// Waits for the turn of this run; whether it had to.
+    async fn await_turn(&self) -> Result<bool, Stop> {
+        tokio::select! {
+            turn = self.consent.turn() => turn.map_err(|_| Stop::Cancelled),
+            () = self.cancel.cancelled() => Err(Stop::Cancelled),
+        }
     }
 
     /// Whether it was agreed; `Err` says why not.

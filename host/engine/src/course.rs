@@ -29,12 +29,10 @@ pub(crate) fn course(
         providers: redacted(services.providers, &redaction),
         ..State::default()
     };
-    let recorder = Arc::new(Recorder::new(
-        services.log,
-        services.listener,
-        services.clock,
-        redaction,
-    ));
+    let recorder = Arc::new(
+        Recorder::new(services.log, services.listener, services.clock, redaction)
+            .within(request.limits),
+    );
     let holder = Holder::new(services.lease, recorder.clone(), &request.run);
     if let Some(why) = services.cut {
         holder.lose(why);

@@ -87,6 +87,7 @@ impl Gate for GuestGate {
     ) -> BoxFuture<'a, wasmtime::Result<Result<Value, Fault>>> {
         Box::pin(async move {
             self.0.state().caller = caller;
+            self.0.admit(function, &arguments).await?;
             match self.0.call(function, arguments, Origin::Guest).await {
                 Ok(answer) => Ok(answer),
                 Err(stop) => Err(wasmtime::Error::new(stop)),
@@ -132,7 +133,7 @@ impl Course {
         origin: Origin,
     ) -> Result<Result<Value, Fault>, Stop> {
         if function.effect == Effect::Note {
-            return Ok(self.note(function, &arguments)?);
+            return self.note(function, &arguments);
         }
         let open = match self.recall(function, &arguments, origin)? {
             Recalled::Answered(outcome) => return self.answered(function, origin, *outcome).await,

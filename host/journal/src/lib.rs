@@ -10,6 +10,7 @@ mod log;
 mod mark_file;
 mod reading;
 mod record;
+mod size;
 mod state_dir;
 
 pub use answers::{leave_answer, leave_cancel};
@@ -24,4 +25,5 @@ pub use record::{
     Mode, OnFailure, Origin, Outcome, Plugged, Question, Reality, Record, Reported, Timer,
     UndoClosed, UndoState,
 };
+pub use size::size;
 pub use state_dir::{refuse_volatile, state_directory};

@@ -2,11 +2,12 @@
 
 use crate::SiteError;
 use crate::grants::Grant;
+use crate::limits::Limits;
 use crate::secret::SecretRef;
 use crate::tables::{
     DhcpTable, DnsTable, IpmiTable, LabTable, LeaseTable, NetboxTable, RemoteTable,
 };
-use crate::units::{Period, Size};
+use crate::units::Period;
 use crate::waits::WaitTable;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -63,25 +64,6 @@ pub struct SiteFile {
 
 fn management() -> String {
     "{host}.mgmt.{domain}".to_owned()
-}
-
-/// What a guest may consume.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct Limits {
-    /// Memory of the guest.
-    pub guest_memory: Size,
-    /// Units of fuel between two calls of the host.
-    pub fuel: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits {
-            guest_memory: Size(256 << 20),
-            fuel: 10_000_000_000,
-        }
-    }
 }
 
 /// What is refused here.

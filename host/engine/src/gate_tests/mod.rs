@@ -1,6 +1,7 @@
 //! The gate's promises, with providers that answer as told.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod cancel;
 mod checks;
 mod consent;
 mod doubt;
