@@ -19,6 +19,7 @@ pub fn all() -> Vec<OptionSpec> {
             "OS",
             "Code name of the OS release to install, such as bullseye",
         )
+        .marked("role", "target-release")
         .choices_from("dhcp.releases")
         .required(),
         OptionSpec::text(

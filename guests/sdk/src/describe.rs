@@ -95,6 +95,13 @@ impl OptionSpec {
         self
     }
 
+    /// With a mark for the host, such as the `role` `target-release` of the option that names the system to install.
+    #[must_use]
+    pub fn marked(mut self, name: &str, value: &str) -> Self {
+        self.extra.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Where its values can be found, for `--help` and completion: `dhcp.releases` for the releases that the install server
     /// can install, `dhcp.media` for their boot media. Other values stay possible.
     #[must_use]

@@ -6,7 +6,7 @@ use crate::{Fault, Level, Severity};
 /// Something worth reporting that is not the end of a step.
 ///
 /// # Errors
-/// None.
+/// None but `cancelled`: the host has recorded it all the same.
 pub fn note(level: Level, text: &str) -> Result<(), Fault> {
     run::note(&level, text)
 }
@@ -15,7 +15,7 @@ pub fn note(level: Level, text: &str) -> Result<(), Fault> {
 /// when the guest is dead: register it when it is made.
 ///
 /// # Errors
-/// None.
+/// None but `cancelled`: the host has recorded it all the same.
 pub fn leave(text: &str, command: &str) -> Result<(), Fault> {
     run::leave(text, command)
 }
@@ -23,7 +23,7 @@ pub fn leave(text: &str, command: &str) -> Result<(), Fault> {
 /// A line for the log.
 ///
 /// # Errors
-/// None.
+/// None but `cancelled`: the host has recorded it all the same.
 pub fn log(severity: Severity, text: &str) -> Result<(), Fault> {
     run::log(severity, text)
 }

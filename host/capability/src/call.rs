@@ -1,7 +1,7 @@
 //! What a provider is told about the call that it serves.
 
-use crate::HostSnapshot;
 use crate::lease::HeldClaim;
+use crate::{HostSnapshot, PinnedBoot};
 use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
@@ -16,6 +16,9 @@ pub trait Sink: Send + Sync {
     fn keep(&self, bytes: &[u8]) -> Option<String>;
     /// A rehearsal cannot know this outcome; what is answered is a mere assumption, and `why` says so.
     fn not_previewed(&self, why: &str);
+    /// The host answers at the installer identity for the first time in this run, in this boot and with this host key. From
+    /// here on the run accepts no other key there, except in a wait for a boot.
+    fn pin(&self, _boot: PinnedBoot) {}
 }
 
 /// Keeps nothing and tells nobody.
@@ -45,6 +48,8 @@ pub struct Call {
     /// What the inventory said of the host at the last check; `None` before the first check, and where the site has no
     /// inventory.
     pub snapshot: Option<Arc<HostSnapshot>>,
+    /// The boot at the installer identity that the run has accepted; `None` before the first.
+    pub pinned: Option<Arc<PinnedBoot>>,
     /// The claim on the host that the run holds, for a call that changes something; `None` where no lease orders the
     /// controllers, and when what is undone is known by its run.
     pub claim: Option<HeldClaim>,
@@ -62,6 +67,7 @@ impl Call {
             made: None,
             witness: None,
             snapshot: None,
+            pinned: None,
             claim: None,
             valid_for: None,
             sink,
@@ -86,6 +92,11 @@ impl Call {
     /// Keeps bytes in the run's store; see [`Sink::keep`].
     pub fn keep(&self, bytes: &[u8]) -> Option<String> {
         self.sink.keep(bytes)
+    }
+
+    /// Reports the first boot that answers at the installer identity; see [`Sink::pin`].
+    pub fn pin(&self, boot: PinnedBoot) {
+        self.sink.pin(boot);
     }
 
     /// Marks the answer as one that a rehearsal cannot know; see [`Sink::not_previewed`].

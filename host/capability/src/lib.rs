@@ -49,5 +49,5 @@ pub use futures::future::BoxFuture;
 pub use harmless::{CONTINUED, Harmless, harmless_json, is_shown};
 pub use listing::{ALL, capability, function, link, link_types};
 pub use providers::{Answer, Dispatch, Polled, Providers, Reconciled};
-pub use snapshot::HostSnapshot;
+pub use snapshot::{HostSnapshot, PinnedBoot};
 pub use words::{kebab, word};

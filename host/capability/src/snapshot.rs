@@ -1,4 +1,4 @@
-//! What the inventory said of a run's host at the last check.
+//! What a run has checked of its host: the inventory's record, the BMC's addresses, and the boot that it has accepted.
 
 use crate::netbox::{Device, SwitchPort};
 use serde::{Deserialize, Serialize};
@@ -15,4 +15,26 @@ pub struct HostSnapshot {
     pub switch_port: Option<SwitchPort>,
     /// Addresses to which the management name resolved at the check, in the resolver's order. The BMC is reached by these.
     pub bmc_addresses: Vec<IpAddr>,
+}
+
+impl HostSnapshot {
+    /// The inventory's record alone: no switch port was read and no BMC was asked yet.
+    pub fn of(device: Device) -> Self {
+        HostSnapshot {
+            device,
+            switch_port: None,
+            bmc_addresses: Vec::new(),
+        }
+    }
+}
+
+/// A boot at the installer identity that a run has accepted. Its host key is the only one that the run accepts there
+/// until another wait for a boot ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PinnedBoot {
+    /// The boot ID.
+    pub boot_id: String,
+    /// SHA-256 fingerprint of the host key.
+    pub host_key: String,
 }

@@ -81,7 +81,7 @@ async fn attach_batch(state: &Path, batch: &Batch, arguments: &Attach) -> Result
         ));
         return Ok(Exit::Success);
     };
-    let mut exit = Exit::Success;
+    let mut exits = Vec::new();
     for (run, entries) in &runs {
         let ended = match entries.last().map(|entry| &entry.record) {
             Some(Record::Finished(ending)) => {
@@ -94,12 +94,12 @@ async fn attach_batch(state: &Path, batch: &Batch, arguments: &Attach) -> Result
                 Exit::Paused
             }
         };
-        exit = exit.worse(ended);
+        exits.push(ended);
     }
     if arguments.output == Output::Text {
         tell::line(&format!("how its hosts stand: wreimage show {id}"));
     }
-    Ok(exit)
+    Ok(Exit::of_batch(&exits))
 }
 
 /// The runs with their records when the process of the batch is gone.

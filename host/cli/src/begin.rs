@@ -132,9 +132,7 @@ pub async fn begin(
     request.absent = std::mem::take(&mut place.absent);
     request.limits = place.limits;
     request.console = place.console.take();
-    if let Some(tags) = place.protected_tags.take() {
-        request.protected_tags = tags;
-    }
+    place.decide(&mut request);
     request.reason.clone_from(&order.reason);
     if let Some(leasing) = &mut place.services.lease {
         leasing.take_over.clone_from(&order.take_over);

@@ -1,8 +1,8 @@
 //! `wreimage build`: a guest folder becomes a checked component.
 
 use crate::arguments::Build;
+use crate::compiler;
 use crate::exit::{Exit, Failure};
-use crate::surroundings::engine;
 use crate::tell;
 use std::path::{Path, PathBuf};
 use tokio::signal::unix::{SignalKind, signal};
@@ -23,7 +23,7 @@ pub async fn build(arguments: &Build) -> Result<Exit, Failure> {
             path.display()
         ))
     };
-    let engine = engine()?;
+    let engine = compiler::engine(compiler::limits(None))?;
     let (name, version, looked_at) = if wreimage_engine::is_plug(&built.bytes) {
         let plug = Plugged::load(&engine, &built.bytes)
             .await

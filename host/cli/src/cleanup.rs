@@ -3,6 +3,7 @@
 use crate::arguments::Going;
 use crate::batch::Batch;
 use crate::begin::{lock, look_after};
+use crate::compiler;
 use crate::drive::{self, Job, What};
 use crate::exit::{Exit, Failure};
 use crate::hosts::Hosts;
@@ -43,7 +44,7 @@ async fn cleanup_batch(state: &Path, going: &Going, batch: &Batch) -> Result<Exi
     let own = ground.recorded_site();
     let what = format!("batch {}", batch.id);
     own_site::check(&session, &what, &batch.recorded_site(&own), &own).await?;
-    let mut exit = None;
+    let mut exits = Vec::new();
     for (run, entries) in look::runs_of(state, &batch.id)? {
         if wreimage_engine::endable(&entries).is_err() {
             continue;
@@ -59,10 +60,16 @@ async fn cleanup_batch(state: &Path, going: &Going, batch: &Batch) -> Result<Exi
                 failure.exit()
             })
         };
-        exit = Some(exit.map_or(ended, |exit: Exit| exit.worse(ended)));
+        exits.push(ended);
     }
     session.face.finish();
-    exit.ok_or_else(|| Failure::refused(format!("all runs of the batch {} have ended", batch.id)))
+    if exits.is_empty() {
+        return Err(Failure::refused(format!(
+            "all runs of the batch {} have ended",
+            batch.id
+        )));
+    }
+    Ok(Exit::of_batch(&exits))
 }
 
 /// Ends one run, in the place and the session of its batch if it is one of several.
@@ -101,14 +108,15 @@ async fn one(
             (&own, session)
         }
     };
-    let loaded = surroundings::load_pinned(state, pinned(&entries, &header)).await;
+    let site = going.place.site.as_deref();
+    let loaded = surroundings::load_pinned(state, pinned(&entries, &header), site).await;
     let (engine, guest) = match loaded {
         Ok((engine, guest, _)) => (engine, Some(guest)),
         Err(failure) => {
             tell::line(&format!(
                 "note: the guest says no closing words: {failure}. What it has set is taken back all the same"
             ));
-            (surroundings::engine()?, None)
+            (compiler::engine(compiler::limits(site))?, None)
         }
     };
     let named = guest

@@ -6,12 +6,13 @@ use crate::files;
 use crate::surroundings;
 use crate::tell;
 use std::path::{Path, PathBuf};
-use wreimage_engine::{Guest, Plug};
+use wreimage_engine::{CompileLimits, Guest, Plug};
 use wreimage_kit::write_whole;
 
 /// Writes the file.
 pub async fn compose(arguments: &Compose) -> Result<Exit, Failure> {
-    let (_, guest, bytes) = surroundings::load_guest(&arguments.guest, &arguments.plug).await?;
+    let (_, guest, bytes) =
+        surroundings::load_guest(&arguments.guest, &arguments.plug, None).await?;
     let path = match &arguments.out {
         Some(path) => path.clone(),
         None => default_path(&arguments.guest, &arguments.plug),
@@ -30,12 +31,19 @@ pub async fn compose(arguments: &Compose) -> Result<Exit, Failure> {
 }
 
 /// A guest with these components plugged in.
-pub fn composed(guest: &Path, plugs: &[String]) -> Result<Vec<u8>, Failure> {
-    let bytes = files::read(guest)?;
+pub fn composed(
+    guest: &Path,
+    plugs: &[String],
+    limits: &CompileLimits,
+) -> Result<Vec<u8>, Failure> {
+    let bytes = files::read_component(guest, limits)?;
     let mut components = Vec::new();
     for name in plugs {
         let path = files::plug(name)?;
-        components.push((path.display().to_string(), files::read(&path)?));
+        components.push((
+            path.display().to_string(),
+            files::read_component(&path, limits)?,
+        ));
     }
     let plugs: Vec<Plug<'_>> = components
         .iter()

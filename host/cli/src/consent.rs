@@ -21,16 +21,26 @@ fn may_use(capabilities: &[(String, Vec<String>)], page: &mut Page) {
 
 /// What is about to happen, as the operator reads it.
 fn summary(request: &ConsentRequest) -> Page {
+    let when = match request.changes.as_slice() {
+        [] => "for the first time",
+        _ => "further",
+    };
     let mut page = Page::default();
     page.gap();
     page.line(format!(
-        "{} is about to change {} (site {}) for the first time, by {}.",
+        "{} is about to change {} (site {}) {when}, by {}.",
         one_line(&request.guest),
         request.host,
         request.site,
         request.first,
     ));
     page.line(format!("  guest     sha256 {}", request.digest));
+    for change in &request.changes {
+        page.line(format!(
+            "  CHANGED   since consent was given: {}",
+            one_line(change)
+        ));
+    }
     may_use(&request.capabilities, &mut page);
     for plug in &request.plugs {
         page.line(format!(
@@ -52,7 +62,9 @@ fn summary(request: &ConsentRequest) -> Page {
 impl Terminal {
     /// Consent that was typed here for all hosts of this process covers one of which nothing is to be weighed.
     fn is_agreed(&self, request: &ConsentRequest) -> bool {
-        request.warnings.is_empty() && self.session.agreed.load(Ordering::SeqCst)
+        request.warnings.is_empty()
+            && request.changes.is_empty()
+            && self.session.agreed.load(Ordering::SeqCst)
     }
 
     /// What is typed here. Anything but the name refuses.
@@ -62,7 +74,7 @@ impl Terminal {
         question: &Question,
     ) -> Result<Given, Fault> {
         let session = &self.session;
-        let all = session.is_many() && request.warnings.is_empty();
+        let all = session.is_many() && request.warnings.is_empty() && request.changes.is_empty();
         let wanted = if all {
             session.hosts.to_string()
         } else {
@@ -115,12 +127,29 @@ impl Consent for Terminal {
         if self.is_agreed(request) {
             return Some(Ok(()));
         }
-        // A question that stands already waits for its answer; one that nobody would see is not asked.
-        (!somebody() && !stands).then(|| {
+        // A question that stands already waits for its answer, and so does one about a change since consent was given; another
+        // one that nobody would see is not asked.
+        (!somebody() && !stands && request.changes.is_empty()).then(|| {
             Err(format!(
                 "nobody confirmed: this is not a terminal. Give consent in advance with `--yes {}`",
                 session.hosts.in_a_shell()
             ))
+        })
+    }
+
+    fn turn(&self) -> BoxFuture<'_, Result<bool, Fault>> {
+        Box::pin(async move {
+            // Consent may be asked for again when something has changed meanwhile; the turn stays.
+            let had = self.has_turn.swap(true, Ordering::SeqCst);
+            if had || !self.session.turns.are_taken() {
+                return Ok(false);
+            }
+            // The lab goes on while a run waits for the others of its batch.
+            let _idle = self.seat.as_ref().map(|seat| seat.idle());
+            match self.session.turns.wait(&self.host).await {
+                None | Some(true) => Ok(true),
+                Some(false) => Err(Fault::cancelled("the batch begins with no further host")),
+            }
         })
     }
 

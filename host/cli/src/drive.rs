@@ -72,9 +72,15 @@ pub async fn drive(session: &Arc<Session>, job: Job<'_>) -> Result<Driven, Failu
     let run = request.run.clone();
     let from = Source::new(&run, &request.host);
     let touched = Arc::new(AtomicBool::new(!matches!(what, What::Begin(_))));
+    let half_way = is_half_way(&what);
+    if half_way {
+        session.turns.skip(&request.host);
+    }
     let mut services = place.services;
     let terminal = Arc::new(Terminal {
         session: session.clone(),
+        host: request.host.clone(),
+        has_turn: AtomicBool::new(half_way),
         actor: actor(),
         journal: journal.clone(),
         resumable,
@@ -160,6 +166,16 @@ pub async fn drive(session: &Arc<Session>, job: Job<'_>) -> Result<Driven, Failu
         report: report.map_err(failure)?,
         recorded,
     })
+}
+
+/// Whether a run has had its turn in an earlier process.
+fn is_half_way(what: &What<'_>) -> bool {
+    match what {
+        What::Begin(_) => false,
+        What::Resume(_, entries, _) | What::End(_, entries) => entries
+            .iter()
+            .any(|entry| matches!(entry.record, Record::Intent(_) | Record::Consented { .. })),
+    }
 }
 
 /// Renews what expires at the site; what goes wrong with that stands in the record.

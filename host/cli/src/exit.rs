@@ -20,6 +20,8 @@ pub enum Exit {
     Cancelled,
     /// Refused before anything was touched.
     Refused,
+    /// Of several hosts, some were refused or not begun, and the others are done.
+    Partly,
     /// Waits for somebody; it can be resumed.
     Paused,
     /// The call was wrong.
@@ -38,6 +40,7 @@ impl Exit {
             Exit::Left => 21,
             Exit::Cancelled => 30,
             Exit::Refused => 40,
+            Exit::Partly => 41,
             Exit::Paused => 50,
             Exit::Usage => 64,
             Exit::Internal => 70,
@@ -52,22 +55,26 @@ impl Exit {
         }
     }
 
-    /// Of several runs, the one that somebody has to hear of first.
-    pub fn worse(self, other: Exit) -> Exit {
-        let weight = |exit: Exit| match exit {
-            Exit::Success => 0,
-            Exit::Warnings => 1,
-            Exit::Cancelled => 2,
-            Exit::Refused | Exit::Usage | Exit::NotPassed => 3,
-            Exit::TakenBack => 4,
-            Exit::Paused => 5,
-            Exit::Left => 6,
-            Exit::Internal => 7,
-        };
-        if weight(other) > weight(self) {
-            other
-        } else {
-            self
+    /// Of the runs of a batch, by the precedence that `--help` documents.
+    pub fn of_batch(runs: &[Exit]) -> Exit {
+        let any = |exits: &[Exit]| runs.iter().any(|run| exits.contains(run));
+        let first = [
+            Exit::Internal,
+            Exit::Left,
+            Exit::Paused,
+            Exit::TakenBack,
+            Exit::Cancelled,
+        ];
+        if let Some(exit) = first.into_iter().find(|exit| any(&[*exit])) {
+            return exit;
+        }
+        let refused = [Exit::Refused, Exit::Usage, Exit::Partly, Exit::NotPassed];
+        match (any(&refused), any(&[Exit::Success, Exit::Warnings])) {
+            (true, true) => Exit::Partly,
+            (true, false) if any(&[Exit::Refused]) => Exit::Refused,
+            (true, false) => Exit::Usage,
+            (false, _) if any(&[Exit::Warnings]) => Exit::Warnings,
+            (false, _) => Exit::Success,
         }
     }
 
@@ -80,6 +87,7 @@ impl Exit {
             21 => Exit::Left,
             30 => Exit::Cancelled,
             40 => Exit::Refused,
+            41 => Exit::Partly,
             50 => Exit::Paused,
             64 => Exit::Usage,
             _ => Exit::Internal,
@@ -102,9 +110,12 @@ Exit codes:
   21  failed, and something is left: the report says what
   30  cancelled
   40  refused before anything was touched
+  41  of several hosts, some were refused or not begun before anything was touched on them; the others are done
   50  paused: it waits for an answer, or can be resumed
   64  the call, the guest's options, its source, the site file or the world file are wrong
-  70  wreimage itself failed";
+  70  wreimage itself failed
+
+Of several hosts, the first of these that one of them has: 70, 21, 50, 20, 30; then 41, 40, 64, 10, 0.";
 
 /// The table for `test --help`.
 pub const TEST_HELP: &str = "\
@@ -196,4 +207,29 @@ pub fn clap(error: &clap::Error) -> Result<Exit, Failure> {
     } else {
         Exit::Success
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Exit;
+
+    #[test]
+    fn the_worst_of_a_batch_is_told_in_the_documented_order() {
+        let order = [70, 21, 50, 20, 30];
+        for (index, code) in order.iter().enumerate() {
+            let mut runs: Vec<Exit> = [0, 40].map(Exit::of_code).to_vec();
+            runs.extend(order.iter().skip(index).map(|code| Exit::of_code(*code)));
+            assert_eq!(Exit::of_batch(&runs), Exit::of_code(*code));
+        }
+        let of = |codes: &[u8]| {
+            let runs: Vec<Exit> = codes.iter().map(|code| Exit::of_code(*code)).collect();
+            Exit::of_batch(&runs).code()
+        };
+        assert_eq!(of(&[0, 0, 0, 0, 40, 40]), 41);
+        assert_eq!(of(&[10, 64]), 41);
+        assert_eq!(of(&[40, 64]), 40);
+        assert_eq!(of(&[64, 64]), 64);
+        assert_eq!(of(&[0, 10]), 10);
+        assert_eq!(of(&[0, 0]), 0);
+    }
 }

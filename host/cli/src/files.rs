@@ -4,6 +4,7 @@ use crate::exit::Failure;
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use wreimage_engine::{CompileLimits, GuestError};
 use wreimage_journal::Folder;
 
 /// An environment variable that is set and not empty.
@@ -97,10 +98,21 @@ fn component(name: &str, what: &str) -> Result<PathBuf, Failure> {
         })
 }
 
-/// A file that somebody has named.
-pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(path)
-        .map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display())))
+/// A component that somebody has named. One that is larger than a component may be is not read to its end.
+pub fn read_component(path: &Path, limits: &CompileLimits) -> Result<Vec<u8>, Failure> {
+    let unreadable = |error| Failure::usage(format!("{} cannot be read: {error}", path.display()));
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let size = file.metadata().map_err(unreadable)?.len();
+    let mut bytes = Vec::new();
+    file.take(limits.component.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    if bytes.len() as u64 > limits.component {
+        let limit = limits.component;
+        let error = GuestError::TooLarge { size, limit };
+        return Err(Failure::refused(format!("{}: {error}", path.display())));
+    }
+    Ok(bytes)
 }
 
 /// The folder of the guests that runs have kept, in the state folder.

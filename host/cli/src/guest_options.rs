@@ -6,6 +6,7 @@ use crate::tell::one_line;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory};
 use std::ffi::OsString;
+use std::path::PathBuf;
 use wreimage_engine::{Description, OptionKind, OptionSpec};
 
 /// What a `run` names before its options are known.
@@ -15,6 +16,8 @@ pub struct Given {
     pub guest: String,
     /// What is to be plugged into it.
     pub plugs: Vec<String>,
+    /// The site file, whose bounds hold for it.
+    pub site: Option<PathBuf>,
 }
 
 /// The guest that a `run` names, the first word that is neither an option of the host nor its value, and what is to be plugged
@@ -23,6 +26,7 @@ pub fn guest_of_run(arguments: &[OsString]) -> Option<Given> {
     let cli = Cli::command();
     let mut guest = None;
     let mut plugs = Vec::new();
+    let mut site = None;
     let run = cli.find_subcommand("run")?;
     let mut words = arguments.iter().skip(1);
     if words.next()?.to_str()? != "run" {
@@ -39,6 +43,10 @@ pub fn guest_of_run(arguments: &[OsString]) -> Option<Given> {
         }
         match word.strip_prefix("--") {
             Some("plug") => plugs.push(words.next()?.to_str()?.to_owned()),
+            Some("site") => site = words.next().map(PathBuf::from),
+            Some(name) if name.starts_with("site=") => {
+                site = name.strip_prefix("site=").map(PathBuf::from);
+            }
             Some(name) if name.starts_with("plug=") => {
                 plugs.extend(name.strip_prefix("plug=").map(str::to_owned));
             }
@@ -61,6 +69,7 @@ pub fn guest_of_run(arguments: &[OsString]) -> Option<Given> {
     Some(Given {
         guest: guest?,
         plugs,
+        site,
     })
 }
 

@@ -9,7 +9,7 @@ use wreimage_engine::{Guest, Import, OptionKind, OptionSpec};
 
 /// Prints it.
 pub async fn inspect(arguments: &Inspect) -> Result<Exit, Failure> {
-    let (_, guest, _) = load_guest(&arguments.guest, &arguments.plug).await?;
+    let (_, guest, _) = load_guest(&arguments.guest, &arguments.plug, None).await?;
     match arguments.output {
         Output::Text => tell::page(&text(&guest))?,
         Output::Json => tell::pretty_json(&as_json(&guest))?,

@@ -11,6 +11,7 @@ mod begin;
 mod build;
 mod choices;
 mod cleanup;
+mod compiler;
 mod compose;
 mod consent;
 mod detach;
@@ -44,6 +45,7 @@ mod site_check;
 mod surroundings;
 mod tell;
 mod test;
+mod turns;
 
 use arguments::{Command, LabCommand, LockCommand, SiteCommand};
 use clap::{CommandFactory, FromArgMatches};
@@ -54,6 +56,7 @@ use std::process::ExitCode;
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    compiler::compile_if_asked(&arguments);
     let exit = match start(arguments) {
         Ok(exit) => exit,
         Err(failure) => failure.tell(),
@@ -135,7 +138,8 @@ async fn dispatch(arguments: Vec<OsString>) -> Result<Exit, Failure> {
 async fn complete(completions: &arguments::Completions) -> Result<Exit, Failure> {
     let mut command = arguments::Cli::command();
     if let Some(name) = &completions.guest {
-        let (_, guest, _) = surroundings::load_guest(name, &[]).await?;
+        let (_, guest, _) =
+            surroundings::load_guest(name, &[], completions.place.site.as_deref()).await?;
         let description = guest.description();
         command = choices::Choices::of(&completions.place)
             .in_completion(guest_options::with_guest(description)?, description);

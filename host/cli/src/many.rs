@@ -10,12 +10,15 @@ use crate::face::{self, words};
 use crate::resume;
 use crate::session::Session;
 use crate::tell::{self, Page};
+use crate::turns::Turn;
 use serde_json::json;
-use std::collections::VecDeque;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinSet;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::oneshot;
+use tokio::task::{Id, JoinError, JoinSet};
 use wreimage_journal::Mode;
 
 /// How often a pause between two beginnings looks whether it is still meant.
@@ -57,8 +60,16 @@ pub async fn run(
     ended
 }
 
-/// How the work on one host ended.
-type Done = (Task, Option<Result<Driven, Failure>>);
+/// A task, and how its run ended.
+type Worked = (Task, Result<Driven, Failure>);
+
+/// How the work on one host ended. `None`: it did not begin, or ended before its turn to change something.
+struct Done {
+    task: Task,
+    driven: Option<Result<Driven, Failure>>,
+    /// Its run was ended while it waited for its turn.
+    is_kept_back: bool,
+}
 
 /// Works on hosts, so many at a time, until all are done or too many are not well; then sums up.
 pub async fn work(
@@ -67,60 +78,208 @@ pub async fn work(
     batch: &Arc<Batch>,
     tasks: VecDeque<Task>,
 ) -> Result<Exit, Failure> {
-    let mut waiting = tasks;
-    let mut working: JoinSet<(Task, Result<Driven, Failure>)> = JoinSet::new();
-    let mut hosts = std::collections::HashMap::new();
-    let (mut done, mut unwell): (Vec<Done>, u16) = (Vec::new(), 0);
-    let mut began = 0;
+    allow_many_files();
     let watch = tokio::spawn(cancel_from_elsewhere(
         session.clone(),
         batch.clone(),
         tools.ground.state()?,
     ));
-    loop {
-        let may_begin = unwell < batch.max_failures && !session.is_ending();
-        if may_begin
-            && working.len() < usize::from(batch.parallel)
-            && let Some(task) = waiting.pop_front()
-        {
-            if began > 0 && !rest(session, batch.batch_sleep).await {
-                waiting.push_front(task);
+    let work = Work {
+        session,
+        tools,
+        batch,
+        turns: session.turns.begin(),
+        takes_turns: takes_turns(tools, batch),
+        waiting: tasks,
+        working: JoinSet::new(),
+        tasks: HashMap::new(),
+        ready: Vec::new(),
+        going: HashSet::new(),
+        kept_back: HashSet::new(),
+        done: Vec::new(),
+        unwell: 0,
+        began: 0,
+    };
+    let done = work.finish().await;
+    watch.abort();
+    conclude(session, batch, done)
+}
+
+/// Each run that waits for its turn has its journal and its lock open: as many files as the system allows may be.
+fn allow_many_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let current = maximum;
+    // Where it is refused, a run that finds no file left says so.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current, maximum });
+}
+
+/// Whether the runs change something: then the first change of any waits until all are validated.
+fn takes_turns(tools: &Tools, batch: &Batch) -> bool {
+    let mut plugs = tools.guest.plugs().iter();
+    let mutates = tools.guest.description().mutates || plugs.any(|plug| plug.description.mutates);
+    mutates && !batch.order.dry_run
+}
+
+/// The work on the hosts of a batch.
+struct Work<'a> {
+    session: &'a Arc<Session>,
+    tools: &'a Arc<Tools>,
+    batch: &'a Arc<Batch>,
+    turns: UnboundedReceiver<Turn>,
+    takes_turns: bool,
+    /// Not begun yet.
+    waiting: VecDeque<Task>,
+    working: JoinSet<Worked>,
+    tasks: HashMap<Id, Task>,
+    /// Validated, with consent, and waiting for their turn.
+    ready: Vec<(Arc<str>, oneshot::Sender<bool>)>,
+    /// Their turn has come.
+    going: HashSet<Arc<str>>,
+    /// Their turn does not come.
+    kept_back: HashSet<Arc<str>>,
+    done: Vec<Done>,
+    unwell: u16,
+    /// So many have begun: with their first change where runs take turns, with the run where they do not.
+    began: usize,
+}
+
+impl Work<'_> {
+    async fn finish(mut self) -> Vec<Done> {
+        loop {
+            let may_begin = self.unwell < self.batch.max_failures && !self.session.is_ending();
+            if may_begin && self.begin_one().await {
                 continue;
             }
-            began += 1;
-            let (session, tools, batch) = (session.clone(), tools.clone(), batch.clone());
-            let of = task.clone();
-            let handle = working.spawn(async move {
-                let driven = one(&session, &tools, &batch, &task).await;
-                (task, driven)
-            });
-            hosts.insert(handle.id(), of);
-            continue;
+            if !may_begin {
+                for (host, turn) in self.ready.drain(..) {
+                    let _gone = turn.send(false);
+                    self.kept_back.insert(host);
+                }
+            } else if self.let_one_go().await {
+                continue;
+            }
+            tokio::select! {
+                Some(turn) = self.turns.recv() => self.take_turn(turn),
+                ended = self.working.join_next_with_id() => match ended {
+                    Some(ended) => self.take_end(ended),
+                    None => break,
+                },
+            }
         }
-        let Some(ended) = working.join_next_with_id().await else {
-            break;
+        let not_begun = self.waiting.drain(..).map(|task| Done {
+            task,
+            driven: None,
+            is_kept_back: false,
+        });
+        self.done.extend(not_begun);
+        self.done
+    }
+
+    /// Runs that are being validated, or are at work without turns.
+    fn at_work(&self) -> usize {
+        let beyond = self.ready.len() + self.going.len() + self.kept_back.len();
+        self.working.len().saturating_sub(beyond)
+    }
+
+    fn has_room(&self, occupied: usize) -> bool {
+        occupied < usize::from(self.batch.parallel)
+    }
+
+    /// Begins a run, if there is one to begin with and room for it.
+    async fn begin_one(&mut self) -> bool {
+        if !self.has_room(self.at_work()) {
+            return false;
+        }
+        let Some(task) = self.waiting.pop_front() else {
+            return false;
         };
+        if !self.takes_turns && !self.rest().await {
+            self.waiting.push_front(task);
+            return true;
+        }
+        let (session, tools, batch) =
+            (self.session.clone(), self.tools.clone(), self.batch.clone());
+        let of = task.clone();
+        let handle = self.working.spawn(async move {
+            let driven = one(&session, &tools, &batch, &task).await;
+            (task, driven)
+        });
+        self.tasks.insert(handle.id(), of);
+        true
+    }
+
+    /// When all are validated: the first of those that are ready, in the order of the hosts, may change something.
+    async fn let_one_go(&mut self) -> bool {
+        let all_validated = self.waiting.is_empty() && self.at_work() == 0;
+        if !all_validated || self.ready.is_empty() || !self.has_room(self.going.len()) {
+            return false;
+        }
+        if !self.rest().await {
+            return true;
+        }
+        let order = self.session.hosts.names();
+        let place = |host: &str| order.iter().position(|name| name == host);
+        let first = (0..self.ready.len())
+            .min_by_key(|index| self.ready.get(*index).and_then(|(host, _)| place(host)));
+        let (host, turn) = self.ready.swap_remove(first.unwrap_or_default());
+        self.going.insert(host);
+        let _gone = turn.send(true);
+        true
+    }
+
+    /// Pauses between two beginnings; false when the operator wants it all to end.
+    async fn rest(&mut self) -> bool {
+        let rested = self.began == 0 || rest(self.session, self.batch.batch_sleep).await;
+        self.began += usize::from(rested);
+        rested
+    }
+
+    fn take_turn(&mut self, turn: Turn) {
+        match turn {
+            Turn::Ready { host, may_begin } => self.ready.push((host, may_begin)),
+            Turn::HalfWay { host } => {
+                self.going.insert(host);
+            }
+        }
+    }
+
+    fn take_end(&mut self, ended: Result<(Id, Worked), JoinError>) {
         let (task, driven) = match ended {
             Ok((_, ended)) => ended,
             // A defect in the program ends one run; the others go on.
             Err(error) => {
-                let Some(task) = hosts.get(&error.id()) else {
-                    continue;
+                let Some(task) = self.tasks.get(&error.id()) else {
+                    return;
                 };
                 let why = format!("the run was lost in this process: {error}");
                 (task.clone(), Err(Failure::internal(why)))
             }
         };
+        // What it has said before its end is here already, and may not have been read.
+        while let Ok(turn) = self.turns.try_recv() {
+            self.take_turn(turn);
+        }
+        let host = task.host();
+        self.ready.retain(|(ready, _)| &**ready != host);
+        self.going.remove(host);
+        let is_kept_back = self.kept_back.remove(host);
         let is_well = driven
             .as_ref()
             .is_ok_and(|driven| driven.report.ending.exit_code == 0);
-        unwell += u16::from(!is_well);
-        session.face.line(&headline(&task, &driven));
-        done.push((task, Some(driven)));
+        self.unwell = self.unwell.saturating_add(u16::from(!is_well));
+        let line = if is_kept_back {
+            format!("{host}: not begun: nothing was changed")
+        } else {
+            headline(&task, &driven)
+        };
+        self.session.face.line(&line);
+        self.done.push(Done {
+            task,
+            driven: Some(driven),
+            is_kept_back,
+        });
     }
-    watch.abort();
-    done.extend(waiting.into_iter().map(|task| (task, None)));
-    conclude(session, batch, done)
 }
 
 /// Cancels all of it when somebody says so from another terminal.
@@ -180,16 +339,31 @@ fn headline(task: &Task, driven: &Result<Driven, Failure>) -> String {
 fn conclude(session: &Session, batch: &Batch, mut done: Vec<Done>) -> Result<Exit, Failure> {
     session.face.finish();
     let order = session.hosts.names();
-    done.sort_by_key(|(task, _)| order.iter().position(|host| host == task.host()));
+    done.sort_by_key(|done| order.iter().position(|host| host == done.task.host()));
     let mut text = Page::default();
-    let mut exit = Exit::Success;
+    let mut exits = Vec::new();
     let mut lines = Vec::new();
-    for (task, driven) in &done {
+    for Done {
+        task,
+        driven,
+        is_kept_back,
+    } in &done
+    {
         let (outcome, run, took, said) = match driven {
+            Some(Ok(driven)) if *is_kept_back => {
+                exits.push(not_begun(session));
+                let run = Some(driven.report.run.as_str());
+                (
+                    "not begun",
+                    run,
+                    driven.report.took_ms,
+                    NOT_BEGUN.to_owned(),
+                )
+            }
             Some(Ok(driven)) => {
                 let report = &driven.report;
                 let ending = &report.ending;
-                exit = exit.worse(Exit::of_run(
+                exits.push(Exit::of_run(
                     ending.exit_code,
                     &ending.outcome,
                     session.strict,
@@ -205,19 +379,19 @@ fn conclude(session: &Session, batch: &Batch, mut done: Vec<Done>) -> Result<Exi
                 )
             }
             Some(Err(failure)) => {
-                exit = exit.worse(failure.exit());
+                exits.push(failure.exit());
                 ("not run", None, 0, failure.to_string())
             }
             None => {
-                exit = exit.worse(Exit::Cancelled);
-                let why = "too many runs were not well, or it was cancelled or stopped".to_owned();
-                ("not begun", None, 0, why)
+                exits.push(not_begun(session));
+                ("not begun", None, 0, NOT_BEGUN.to_owned())
             }
         };
         lines.push(json!({
             "host": task.host(), "outcome": outcome, "run": run, "took_ms": took, "summary": said,
         }));
     }
+    let exit = Exit::of_batch(&exits);
     if session.output == Output::Json {
         let all = json!({ "event": "summary", "batch": batch.id, "hosts": lines });
         tell::json(&all)?;
@@ -243,8 +417,8 @@ fn conclude(session: &Session, batch: &Batch, mut done: Vec<Done>) -> Result<Exi
         }
     }
     tell::page(&text)?;
-    let open = done.iter().any(|(_, driven)| match driven {
-        Some(Ok(driven)) => driven.report.ending.outcome == "paused",
+    let open = done.iter().any(|done| match &done.driven {
+        Some(Ok(driven)) => done.is_kept_back || driven.report.ending.outcome == "paused",
         _ => true,
     });
     if exit != Exit::Success {
@@ -257,6 +431,19 @@ fn conclude(session: &Session, batch: &Batch, mut done: Vec<Done>) -> Result<Exi
         ));
     }
     Ok(exit)
+}
+
+/// Why a host was not begun.
+const NOT_BEGUN: &str =
+    "nothing was changed: too many runs are not well, or the batch was cancelled or stopped";
+
+/// How a host that was not begun counts.
+fn not_begun(session: &Session) -> Exit {
+    if session.is_ending() {
+        Exit::Cancelled
+    } else {
+        Exit::Refused
+    }
 }
 
 fn begin_can_go_on(batch: &Batch) -> bool {

@@ -5,6 +5,7 @@ use crate::session::{Keyboard, Session};
 use crate::tell::{Page, Prompt, one_line};
 use std::io::IsTerminal;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use wreimage_capability::{BoxFuture, Clock, Fault};
 use wreimage_engine::{Given, LATER, Operator};
@@ -31,6 +32,10 @@ pub struct Questions {
 /// Asks on stderr and reads stdin, when both are terminals.
 pub struct Terminal {
     pub session: Arc<Session>,
+    /// The host of the run.
+    pub host: String,
+    /// Of several runs, this one has had its turn to change something, or needs none.
+    pub has_turn: AtomicBool,
     /// Who is there.
     pub actor: String,
     /// Where answers from other terminals come in.

@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use std::path::Path;
 use std::sync::Arc;
 use wreimage_engine::{ResumeError, RunRequest};
-use wreimage_journal::{Entry, Header, Locks, Mode, RunDatabase};
+use wreimage_journal::{Entry, Header, Locks, Mode, Record, RunDatabase};
 use wreimage_lab::Pace;
 
 /// Goes on with a run, or with all of a batch.
@@ -65,9 +65,12 @@ pub async fn resume(arguments: &Resume) -> Result<Exit, Failure> {
     let pace = pace(going.speed, going.output)?;
     let ground = open_as(&going.place, &header.mode, pace, "run").await?;
     let known = pinned(&entries, &header);
+    let site = going.place.site.as_deref();
     let (engine, guest, bytes) = match &arguments.guest {
-        Some(name) => surroundings::load_guest_file(&files::guest(name)?, Some(known)).await?,
-        None => surroundings::load_pinned(&state, known).await?,
+        Some(name) => {
+            surroundings::load_guest_file(&files::guest(name)?, Some(known), site).await?
+        }
+        None => surroundings::load_pinned(&state, known, site).await?,
     };
     let session = session(going, &ground, Hosts::one(&header.host))?;
     let tools = Tools {
@@ -193,6 +196,8 @@ async fn resume_batch(state: &Path, arguments: &Resume, mut batch: Batch) -> Res
     for (run, entries) in look::runs_of(state, &batch.id)? {
         if let Ok(header) = wreimage_engine::endable(&entries) {
             begun.insert(header.host.clone(), Some(run));
+        } else if ended_untouched(&entries) {
+            // It was cancelled before it changed anything, as those are that wait for their turn when a batch is stopped.
         } else if let Some(header) = look::header_of(&entries) {
             // One that has ended is not begun again; one that ended before anything was touched neither: somebody has to
             // look at it first.
@@ -221,7 +226,9 @@ async fn resume_batch(state: &Path, arguments: &Resume, mut batch: Batch) -> Res
         "batch",
     )
     .await?;
-    let (engine, guest, bytes) = surroundings::load_pinned(state, &batch.guest_digest).await?;
+    let site = going.place.site.as_deref();
+    let (engine, guest, bytes) =
+        surroundings::load_pinned(state, &batch.guest_digest, site).await?;
     let session = session(going, &ground, hosts.clone())?;
     let own = ground.recorded_site();
     let what = format!("batch {}", batch.id);
@@ -238,6 +245,14 @@ async fn resume_batch(state: &Path, arguments: &Resume, mut batch: Batch) -> Res
     }
     batch.forget_cancel(state)?;
     many::work(&session, &tools, &Arc::new(batch), tasks.into()).await
+}
+
+/// Whether a run was cancelled before it changed anything.
+fn ended_untouched(entries: &[Entry]) -> bool {
+    matches!(
+        entries.last().map(|entry| &entry.record),
+        Some(Record::Finished(ending)) if ending.outcome == "cancelled" && !ending.touched
+    )
 }
 
 pub fn session(going: &Going, ground: &Ground, hosts: Hosts) -> Result<Arc<Session>, Failure> {
@@ -348,8 +363,6 @@ pub fn request(header: &Header, place: &mut Surroundings) -> RunRequest {
     request.grants = place.grants.clone();
     request.limits = place.limits;
     request.console = place.console.take();
-    if let Some(tags) = place.protected_tags.take() {
-        request.protected_tags = tags;
-    }
+    place.decide(&mut request);
     request
 }

@@ -24,7 +24,8 @@ const TERMINAL_SPEED: f64 = 270.0;
 
 /// Runs a guest for one host or several.
 pub async fn run(named: &Given, words: Vec<OsString>) -> Result<Exit, Failure> {
-    let (engine, guest, bytes) = load_guest(&named.guest, &named.plugs).await?;
+    let (engine, guest, bytes) =
+        load_guest(&named.guest, &named.plugs, named.site.as_deref()).await?;
     let mut command = guest_options::with_guest(guest.description())?;
     if choices::is_help(&words) {
         command = Choices::of_words(&words).in_help(command, guest.description());

@@ -4,6 +4,7 @@ use crate::arguments::Output;
 use crate::face::{self, Face};
 use crate::hosts::Hosts;
 use crate::tell::{self, Prompt};
+use crate::turns::Turns;
 use std::io::{BufRead, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -31,6 +32,8 @@ pub struct Session {
     /// Another site file than the recorded one was confirmed.
     pub changed_site: AtomicBool,
     pub keyboard: Keyboard,
+    /// The turns of the runs of a batch.
+    pub turns: Turns,
     runs: Mutex<Vec<Running>>,
     cancelled: AtomicBool,
     /// Why all of it is to stop where it stands.
@@ -67,6 +70,7 @@ impl Session {
             agreed: AtomicBool::new(false),
             changed_site: AtomicBool::new(false),
             keyboard: Keyboard::default(),
+            turns: Turns::default(),
             runs: Mutex::default(),
             cancelled: AtomicBool::new(false),
             stopping: OnceLock::new(),

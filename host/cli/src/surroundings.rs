@@ -1,6 +1,7 @@
 //! Where a run works: the lab, a real site, or a mixture.
 
 use crate::arguments::Place;
+use crate::compiler;
 use crate::compose;
 use crate::exit::Failure;
 use crate::files;
@@ -11,21 +12,26 @@ use std::sync::Arc;
 use wreimage_capability::lease::Lease;
 use wreimage_capability::{Call, Function, Polled, Providers, Server, SystemClock, netbox};
 use wreimage_engine::{
-    Absent, Engine, Grants, Guest, Limits, Observer, Services, TwinMaker, WaitPolicy,
+    Absent, Engine, Grants, Guest, Limits, Observer, RunRequest, Services, TwinMaker, WaitPolicy,
 };
 use wreimage_journal::{Header, Mode};
 use wreimage_lab::{Lab, Pace, Participant, World};
 use wreimage_scenario::{LabTwin, lab_leasing};
-use wreimage_site::{Choice, Keeper, Notifier, Retention, Site};
+use wreimage_site::{Choice, IdentityPolicy, Keeper, Notifier, Retention, Site};
 
-/// Loads a guest by path or name with these components plugged in, with the compilation cache.
-pub async fn load_guest(name: &str, plugs: &[String]) -> Result<(Engine, Guest, Vec<u8>), Failure> {
+/// Loads a guest by path or name with these components plugged in, with the compilation cache, within the bounds of the site.
+pub async fn load_guest(
+    name: &str,
+    plugs: &[String],
+    site: Option<&Path>,
+) -> Result<(Engine, Guest, Vec<u8>), Failure> {
     let path = files::guest(name)?;
     if plugs.is_empty() {
-        return load_guest_file(&path, None).await;
+        return load_guest_file(&path, None, site).await;
     }
-    let bytes = compose::composed(&path, plugs)?;
-    let engine = engine()?;
+    let limits = compiler::limits(site);
+    let bytes = compose::composed(&path, plugs, &limits)?;
+    let engine = compiler::engine(limits)?;
     let guest = Guest::load(&engine, &bytes).await.map_err(|error| {
         Failure::refused(format!(
             "{} with {} plugged in: {error}",
@@ -40,9 +46,11 @@ pub async fn load_guest(name: &str, plugs: &[String]) -> Result<(Engine, Guest, 
 pub async fn load_guest_file(
     path: &Path,
     known: Option<&str>,
+    site: Option<&Path>,
 ) -> Result<(Engine, Guest, Vec<u8>), Failure> {
-    let bytes = files::read(path)?;
-    let engine = engine()?;
+    let limits = compiler::limits(site);
+    let bytes = files::read_component(path, &limits)?;
+    let engine = compiler::engine(limits)?;
     let guest = Guest::load_known(&engine, &bytes, known)
         .await
         .map_err(|error| Failure::refused(format!("{}: {error}", path.display())))?;
@@ -50,10 +58,14 @@ pub async fn load_guest_file(
 }
 
 /// Loads the guest with this SHA-256 that a run or a batch has kept in the state folder. Others can write there: it must be that.
-pub async fn load_pinned(state: &Path, digest: &str) -> Result<(Engine, Guest, Vec<u8>), Failure> {
+pub async fn load_pinned(
+    state: &Path,
+    digest: &str,
+    site: Option<&Path>,
+) -> Result<(Engine, Guest, Vec<u8>), Failure> {
     let path = files::pinned_guest(state, digest);
     let bytes = files::read_pinned(state, digest)?;
-    let engine = engine()?;
+    let engine = compiler::engine(compiler::limits(site))?;
     let guest = Guest::load_known(&engine, &bytes, Some(digest))
         .await
         .map_err(|error| Failure::refused(format!("{}: {error}", path.display())))?;
@@ -64,14 +76,6 @@ pub async fn load_pinned(state: &Path, digest: &str) -> Result<(Engine, Guest, V
         )));
     }
     Ok((engine, guest, bytes))
-}
-
-/// The engine, with the compilation cache.
-pub fn engine() -> Result<Engine, Failure> {
-    let cache = files::cache();
-    Engine::new(cache.as_deref()).map_err(|error| {
-        Failure::internal(format!("the WebAssembly engine cannot start: {error:#}"))
-    })
 }
 
 /// Reads a site file; what its commands list is kept for `--help` and completion.
@@ -102,8 +106,8 @@ pub struct Surroundings {
     pub grants: Grants,
     /// What the site does not have.
     pub absent: Absent,
-    /// Tags that forbid any change.
-    pub protected_tags: Option<Vec<String>>,
+    /// What the site decides of identities and protection; a lab decides nothing.
+    pub decided: Option<Decided>,
     /// What a guest may use.
     pub limits: Limits,
     /// The command that opens the host's console.
@@ -116,6 +120,38 @@ pub struct Surroundings {
     pub seat: Option<Arc<Participant>>,
     /// The rest.
     pub services: Services,
+}
+
+/// What a site decides of identities and protection.
+pub struct Decided {
+    protected_tags: Vec<String>,
+    unrelated_guids: Vec<String>,
+    identity_optional: bool,
+    shown: Vec<(String, String)>,
+}
+
+impl Decided {
+    fn by(site: &Site) -> Self {
+        let policy = site.policy();
+        Decided {
+            protected_tags: policy.protected_tags.clone(),
+            unrelated_guids: policy.unrelated_guids.clone(),
+            identity_optional: policy.identity == IdentityPolicy::Optional,
+            shown: site.shown().to_vec(),
+        }
+    }
+}
+
+impl Surroundings {
+    /// Lets the site decide of this run.
+    pub fn decide(&mut self, request: &mut RunRequest) {
+        if let Some(decided) = self.decided.take() {
+            request.protected_tags = decided.protected_tags;
+            request.unrelated_guids = decided.unrelated_guids;
+            request.identity_optional = decided.identity_optional;
+            request.site_tables = decided.shown;
+        }
+    }
 }
 
 /// So many runs in the lab, and rehearsals there, are kept.
@@ -412,13 +448,27 @@ fn in_lab(lab: &Lab, binding: &Binding, shares: bool) -> Surroundings {
         site,
         policy: None,
         absent: Absent::new(),
-        protected_tags: None,
+        decided: None,
         limits: Limits::default(),
         console: None,
         notifier: None,
         keeper: None,
         seat,
         services,
+    }
+}
+
+/// What a guest may use on a site.
+fn limits(site: &wreimage_site::Limits) -> Limits {
+    let bytes = |size: wreimage_site::Size| usize::try_from(size.0).unwrap_or(usize::MAX);
+    Limits {
+        memory: bytes(site.guest_memory),
+        fuel: site.fuel,
+        text: bytes(site.text),
+        list: usize::try_from(site.list).unwrap_or(usize::MAX),
+        call: bytes(site.call),
+        records: site.records,
+        journal: site.journal.0,
     }
 }
 
@@ -470,10 +520,7 @@ async fn on_site(
         .plugs
         .iter()
         .fold(of_guest, |all, plug| all.and_to_plug(granted(plug)));
-    let limits = Limits {
-        memory: usize::try_from(site.limits().guest_memory.0).unwrap_or(usize::MAX),
-        fuel: site.limits().fuel,
-    };
+    let limits = limits(site.limits());
     let mut services = Services::new(providers);
     services.clock = Arc::new(SystemClock);
     services.twin = Some(twin_maker(site.name(), binding, &absent));
@@ -490,7 +537,7 @@ async fn on_site(
         policy: Some(site.digest().to_owned()),
         grants,
         absent,
-        protected_tags: Some(site.protected_tags().to_vec()),
+        decided: Some(Decided::by(site)),
         limits,
         console: site.console_command(host),
         notifier: site.notifier(),

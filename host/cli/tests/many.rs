@@ -56,7 +56,7 @@ fn each_host_has_its_own_run_and_a_failure_disturbs_no_other() {
         "host[1001-1003,1010]",
         &["--output", "json", "--max-failures", "9"],
     );
-    assert_eq!(done.code, 40, "{}", done.said());
+    assert_eq!(done.code, 41, "{}", done.said());
     let ended = outcomes(&done);
     let wanted = [
         ("host1001", "success"),
@@ -77,9 +77,91 @@ fn each_host_has_its_own_run_and_a_failure_disturbs_no_other() {
         };
         assert!(header.batch.is_some());
     }
-    let text = reimage(&user, "host1001,host1002", &[]);
-    let text = text.ends_with(40, &["2 hosts, 1 done", "REFUSED", "--new"]);
+    let text = reimage(&user, "host1001,host1002", &["--max-failures", "2"]);
+    let text = text.ends_with(41, &["2 hosts, 1 done", "REFUSED", "--new"]);
     assert!(text.out.contains("host1001     success"), "{}", text.out);
+}
+
+/// Where the first change of each host stands among the events, and where the last host was validated.
+fn first_changes(done: &Done) -> Vec<(String, usize)> {
+    let events = done.events();
+    let mut first: Vec<(String, usize)> = Vec::new();
+    for (at, event) in events.iter().enumerate() {
+        let host = event["on"].as_str().unwrap_or_default();
+        if event["event"] == "intent" && first.iter().all(|(known, _)| known != host) {
+            first.push((host.to_owned(), at));
+        }
+    }
+    first
+}
+
+#[test]
+fn nothing_is_changed_before_all_hosts_are_validated() {
+    for parallel in ["1", "10"] {
+        let user = User::new();
+        let more = [
+            "--output",
+            "json",
+            "--max-failures",
+            "9",
+            "--parallel",
+            parallel,
+        ];
+        let done = reimage(&user, "host[1001-1003]", &more);
+        assert_eq!(done.code, 41, "{}", done.said());
+        let events = done.events();
+        let began = |host: &str| {
+            let first = |event: &Value| event["on"] == host && event["event"] == "header";
+            events.iter().position(first).unwrap()
+        };
+        let refused = events
+            .iter()
+            .position(|event| event["event"] == "finished" && event["on"] == "host1002")
+            .unwrap();
+        let changed = first_changes(&done);
+        let hosts: Vec<&str> = changed.iter().map(|(host, _)| host.as_str()).collect();
+        assert_eq!(hosts, ["host1001", "host1003"]);
+        for (host, at) in &changed {
+            assert!(*at > began("host1003") && *at > refused, "{host}");
+        }
+    }
+}
+
+#[test]
+fn a_host_that_is_refused_keeps_the_others_from_being_changed() {
+    let user = User::new();
+    // By default, one that is not well is too many.
+    let done = reimage(&user, "host[1001-1003]", &["--output", "json"]);
+    assert_eq!(done.code, 40, "{}", done.said());
+    let wanted = [
+        ("host1001", "not begun"),
+        ("host1002", "refused"),
+        ("host1003", "not begun"),
+    ];
+    assert_eq!(outcomes(&done), pairs(&wanted));
+    assert!(first_changes(&done).is_empty(), "{}", done.said());
+}
+
+#[test]
+fn hosts_that_were_kept_back_are_begun_when_the_batch_is_resumed() {
+    let user = User::new();
+    let (folder, _) = world(&user);
+    let done = reimage(
+        &user,
+        "host[1001-1003]",
+        &["--world", &folder, "--output", "json"],
+    );
+    assert_eq!(done.code, 40, "{}", done.said());
+    let locks = user.wreimage(&["lock", "ls", "--lab"]);
+    assert!(locks.out.is_empty(), "{}", locks.out);
+    let all = "host[1001-1003]";
+    let batch = batch_of(&done);
+    let resumed = user.wreimage(&[
+        "resume", &batch, "--lab", "--speed", "0", "--yes", all, "--output", "json",
+    ]);
+    assert_eq!(resumed.code, 0, "{}", resumed.said());
+    let wanted = [("host1001", "success"), ("host1003", "warnings")];
+    assert_eq!(outcomes(&resumed), pairs(&wanted));
 }
 
 #[test]
@@ -131,6 +213,8 @@ fn too_many_failures_end_the_beginning_and_the_batch_can_be_gone_on_with() {
     ];
     assert_eq!(outcomes(&done), pairs(&wanted));
     let batch = batch_of(&done);
+    let shown = user.wreimage(&["show", &batch, "--lab"]);
+    assert!(shown.out.contains("not begun"), "{}", shown.out);
     let other = user.wreimage(&[
         "resume", &batch, "--lab", "--speed", "0", "--yes", "host1001",
     ]);

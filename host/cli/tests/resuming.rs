@@ -125,7 +125,8 @@ fn another_guest_goes_on_only_if_it_does_what_was_done() {
     let mut bytes = std::fs::read(guests().join("reimage.wasm")).unwrap();
     bytes.extend([0x00, 0x03, 0x01, b'x', 0x00]);
     let other = user.file("other.wasm", &bytes);
-    resume(&user, &run, &["--guest", &other]).ends_with(0, &["SUCCESS"]);
+    let consents = ["--guest", &other, "--yes", "host1001"];
+    resume(&user, &run, &consents).ends_with(0, &["SUCCESS"]);
     let logs = user.wreimage(&["logs", &run, "--lab", "--output", "json"]);
     let changed = logs
         .events()
@@ -245,7 +246,7 @@ fn another_guest_stays_the_runs_guest() {
     child
         .env("HOME", user.home.path())
         .env("USER", "tester")
-        .args(["resume", &run, "--guest", &other])
+        .args(["resume", &run, "--guest", &other, "--yes", "host1001"])
         .args(["--speed", "400", "--output", "json"])
         .stdin(std::process::Stdio::null())
         .stdout(std::process::Stdio::piped());
@@ -254,7 +255,8 @@ fn another_guest_stays_the_runs_guest() {
     until(&mut out, |event| event["event"] == "step-ended");
     signal(&child, Signal::SIGKILL);
     child.wait().unwrap();
-    resume(&user, &run, &[]).ends_with(0, &["SUCCESS"]);
+    // Whether it has used its consent before it was killed is a matter of time.
+    resume(&user, &run, &["--yes", "host1001"]).ends_with(0, &["SUCCESS"]);
     let shown = user.wreimage(&["logs", &run, "--lab", "--output", "json"]);
     let changes = shown.events();
     let changes = changes.iter().filter(|it| it["event"] == "guest-changed");

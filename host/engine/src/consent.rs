@@ -1,5 +1,6 @@
 //! Leave to make the first change.
 
+use crate::difference::{COMPONENT, Change, GUEST};
 use crate::gate::Course;
 use crate::identity::Known;
 use crate::operator::{Given, LATER};
@@ -7,6 +8,9 @@ use crate::stop::Stop;
 use serde::Serialize;
 use wreimage_capability::{BoxFuture, Fault, Function};
 use wreimage_journal::{Answered, Question, Record};
+
+/// Code of the fault of a question that nobody can be asked.
+const NOBODY: &str = "operator.nobody";
 
 /// The answer to a question for consent that refuses it; the other one is the host's name.
 const NO: &str = "no";
@@ -33,9 +37,34 @@ pub struct ConsentRequest {
     pub warnings: Vec<String>,
     /// The mutation that waits.
     pub first: String,
+    /// All that consent is bound to, by name: what differs later is asked anew.
+    pub shown: Vec<(String, String)>,
+    /// Consent was given before, and this differs since, in a sentence each. Empty when it is asked for the first time.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<String>,
+}
+
+/// How consent was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// At once: nothing can have changed since the check.
+    InAdvance,
+    /// By a person, who took time for it.
+    Person,
 }
 
 impl ConsentRequest {
+    /// The same request, after consent that was given before.
+    pub(crate) fn since(mut self, changes: &[Change]) -> Self {
+        self.changes = changes.iter().map(Change::shown).collect();
+        self
+    }
+
+    /// Whether that question shows all of this.
+    fn is_asked_by(&self, question: &Question) -> bool {
+        self.question(question.call) == *question
+    }
+
     /// The question as it stands in the journal, where other processes find it.
     fn question(&self, call: u64) -> Question {
         let choice = |key: &str, label: &str| (key.to_owned(), label.to_owned());
@@ -51,16 +80,24 @@ impl ConsentRequest {
             .plugs
             .iter()
             .map(|plug| format!(", with {} (sha256 {})", plug.component, plug.digest));
+        let again = match self.changes.as_slice() {
+            [] => String::new(),
+            changes => format!("since consent was given, {}. ", changes.join("; ")),
+        };
         Question {
             call,
             question: format!(
-                "may {} of site {} be changed? {} (sha256 {}){} is about to, for the first time, by {}; all data on it may be \
-                 lost{}",
+                "{again}may {} of site {} be changed? {} (sha256 {}){} is about to, {}, by {}; all data on it may be lost{}",
                 self.host,
                 self.site,
                 self.guest,
                 self.digest,
                 plugs.collect::<String>(),
+                if again.is_empty() {
+                    "for the first time"
+                } else {
+                    "further"
+                },
                 self.first,
                 known.chain(warnings).collect::<String>()
             ),
@@ -71,6 +108,12 @@ impl ConsentRequest {
             consent: true,
         }
     }
+}
+
+/// A fact that supports others and is not one that can change by itself: what was equal, and where the BMC was reached, whose
+/// identity counts.
+fn is_evidence(name: &str) -> bool {
+    matches!(name, "compared" | "BMC address")
 }
 
 /// A component that is plugged into the guest.
@@ -87,7 +130,8 @@ pub struct ConsentComponent {
 /// Gives or refuses consent.
 pub trait Consent: Send + Sync {
     /// What was decided in advance; `Err` says why it is refused. `None`: somebody has to be asked. `stands` says that an
-    /// earlier process has asked, and that its question still waits for an answer.
+    /// earlier process has asked, and that its question still waits for an answer. What was decided in advance counts once in
+    /// a process: when something [changes](ConsentRequest::changes) later, a person is asked.
     fn in_advance(&self, request: &ConsentRequest, stands: bool) -> Option<Result<(), String>>;
 
     /// Asks. The question stands in the journal meanwhile, and can be answered from elsewhere by the key of one of its
@@ -102,11 +146,17 @@ pub trait Consent: Send + Sync {
     ) -> BoxFuture<'a, Result<Given, Fault>> {
         Box::pin(async move {
             Err(Fault::denied(
-                "operator.nobody",
+                NOBODY,
                 "wreimage",
                 format!("nobody can be asked: {}", question.question),
             ))
         })
+    }
+
+    /// Ends when a run that has consent may make its first change: one of several waits until all have been validated. The
+    /// value says whether it waited; a fault says that it does not begin.
+    fn turn(&self) -> BoxFuture<'_, Result<bool, Fault>> {
+        Box::pin(async { Ok(false) })
     }
 }
 
@@ -134,9 +184,25 @@ pub(crate) struct Standing {
 }
 
 impl Course {
-    /// Shows what is about to happen and asks for leave.
-    pub(crate) async fn ask_consent(&self, function: &Function, known: &Known) -> Result<(), Stop> {
-        let request = ConsentRequest {
+    /// What consent is asked for, and bound to.
+    pub(crate) fn consent_request(&self, function: &Function, known: &Known) -> ConsentRequest {
+        let components = self.plugs.iter().map(|plug| {
+            let name = format!("{COMPONENT}{}", plug.name);
+            (name, plug.digest.clone())
+        });
+        let options = self
+            .options
+            .iter()
+            .map(|(name, value)| (format!("option {name}"), value.clone()));
+        let facts = known.facts.iter().filter(|(name, _)| !is_evidence(name));
+        let shown = [(GUEST.to_owned(), self.digest.clone())]
+            .into_iter()
+            .chain(components)
+            .chain(options)
+            .chain(self.site_tables.iter().cloned())
+            .chain(facts.cloned())
+            .collect();
+        ConsentRequest {
             host: self.host.clone(),
             site: self.site.clone(),
             guest: self.guest.clone(),
@@ -159,32 +225,67 @@ impl Course {
                 .cloned()
                 .collect(),
             first: function.to_string(),
+            shown,
+            changes: Vec::new(),
+        }
+    }
+
+    /// Shows what is about to happen and asks for leave.
+    pub(crate) async fn ask_consent(&self, request: ConsentRequest) -> Result<Asked, Stop> {
+        let (decided, asked) = self.decide(&request).await?;
+        decided.map_err(|why| {
+            Stop::Refused(if self.state().touched {
+                format!("{why}. {} was not changed further", self.host)
+            } else {
+                format!("{why}. Nothing was touched on {}", self.host)
+            })
+        })?;
+        let asked = if self.await_turn().await? {
+            Asked::Person
+        } else {
+            asked
         };
-        self.decide(&request)
-            .await?
-            .map_err(|why| Stop::Refused(format!("{why}. Nothing was touched on {}", self.host)))?;
         self.recorder.record_durably(Record::Consented {
             first: request.first,
             known: request.known,
+            shown: request.shown.clone(),
         })?;
-        Ok(())
+        self.state().shown = request.shown;
+        Ok(asked)
+    }
+
+    /// Waits for the turn of this run; whether it had to.
+    async fn await_turn(&self) -> Result<bool, Stop> {
+        tokio::select! {
+            turn = self.consent.turn() => turn.map_err(|_| Stop::Cancelled),
+            () = self.cancel.cancelled() => Err(Stop::Cancelled),
+        }
     }
 
     /// Whether it was agreed; `Err` says why not.
-    async fn decide(&self, request: &ConsentRequest) -> Result<Result<(), String>, Stop> {
+    async fn decide(&self, request: &ConsentRequest) -> Result<(Result<(), String>, Asked), Stop> {
         let standing = self.state().consent.take();
-        if let Some(Standing {
-            answer: Some(answer),
-            ..
-        }) = &standing
-        {
-            return Ok(self.agreed(answer));
-        }
-        if let Some(decided) = self.consent.in_advance(request, standing.is_some()) {
+        let standing = match standing {
+            Some(Standing {
+                answer: Some(answer),
+                question,
+            }) => {
+                let agreed = self.agreed(&answer);
+                // Consent counts for what its question showed; a refusal counts in any case.
+                if agreed.is_err() || request.is_asked_by(&question) {
+                    return Ok((agreed, Asked::InAdvance));
+                }
+                None
+            }
+            Some(standing) => request.is_asked_by(&standing.question).then_some(standing),
+            None => None,
+        };
+        let is_first = !std::mem::replace(&mut self.state().consented_here, true);
+        if is_first && let Some(decided) = self.consent.in_advance(request, standing.is_some()) {
             if let (Some(standing), Ok(())) = (&standing, &decided) {
                 self.record_consent(&standing.question, &self.host, "consent in advance")?;
             }
-            return Ok(decided);
+            return Ok((decided, Asked::InAdvance));
         }
         let question = match standing {
             Some(standing) => standing.question,
@@ -197,15 +298,19 @@ impl Course {
         };
         let given = tokio::select! {
             given = self.consent.ask(request, &question) => given,
-            () = self.cancel.cancelled() => return Err(Stop::Cancelled),
+            () = self.cancel.cancelled(), if !self.state().closing => return Err(Stop::Cancelled),
         };
         match given {
             Ok(given) => {
                 self.record_consent(&question, &given.choice, &given.by)?;
-                Ok(self.agreed(&given.choice))
+                Ok((self.agreed(&given.choice), Asked::Person))
             }
             Err(fault) if fault.code == LATER => Err(Stop::Paused(fault.message)),
-            Err(fault) => Ok(Err(fault.message)),
+            // What was agreed to is no longer so: that nobody is there is no refusal.
+            Err(fault) if fault.code == NOBODY && !request.changes.is_empty() && self.resumable => {
+                Err(Stop::Paused(fault.message))
+            }
+            Err(fault) => Ok((Err(fault.message), Asked::Person)),
         }
     }
 
@@ -247,6 +352,8 @@ mod tests {
             known: vec![("serial".to_owned(), "LAB1".to_owned())],
             warnings: vec!["it is pooled".to_owned()],
             first: "ipmi.set-power".to_owned(),
+            shown: Vec::new(),
+            changes: Vec::new(),
         };
         assert_eq!(
             request.question(1).question,

@@ -5,6 +5,7 @@ use crate::grants::Absent;
 use crate::guest::{Guest, Plugged};
 use crate::imports::Import;
 use crate::lease::Holder;
+use crate::options::target_release;
 use crate::recorder::Recorder;
 use crate::redact::{Redacted, Redaction};
 use crate::request::RunRequest;
@@ -21,18 +22,17 @@ pub(crate) fn course(
     request: RunRequest,
     services: Services,
 ) -> Course {
+    let options = request.options.pairs();
     let redaction = Redaction(services.redactor);
     let state = State {
         rehearses: request.dry_run,
         providers: redacted(services.providers, &redaction),
         ..State::default()
     };
-    let recorder = Arc::new(Recorder::new(
-        services.log,
-        services.listener,
-        services.clock,
-        redaction,
-    ));
+    let recorder = Arc::new(
+        Recorder::new(services.log, services.listener, services.clock, redaction)
+            .within(request.limits),
+    );
     let holder = Holder::new(services.lease, recorder.clone(), &request.run);
     if let Some(why) = services.cut {
         holder.lose(why);
@@ -45,7 +45,8 @@ pub(crate) fn course(
         site: request.site,
         actor: request.actor,
         controller: request.controller,
-        options: request.options.pairs(),
+        target_release: guest.and_then(|it| target_release(it.description(), &options)),
+        options,
         guest: guest.map_or_else(
             || format!("{} {}", header.guest, header.guest_version),
             |guest| {
@@ -73,6 +74,9 @@ pub(crate) fn course(
         grants: request.grants,
         absent: request.absent,
         protected_tags: request.protected_tags,
+        unrelated_guids: request.unrelated_guids,
+        identity_optional: request.identity_optional,
+        site_tables: request.site_tables,
         console: request.console,
         waits: services.waits,
         fence: services.fence,

@@ -32,9 +32,9 @@ pub(crate) fn link_silently(
     engine: &Engine,
     component: &Component,
 ) -> wasmtime::Result<InstancePre<Silent>> {
-    let mut linker: Linker<Silent> = Linker::new(&engine.wasm);
-    wasi::link(&mut linker, &engine.wasm, component)?;
-    for (import, item) in component.component_type().imports(&engine.wasm) {
+    let mut linker: Linker<Silent> = Linker::new(engine.wasm());
+    wasi::link(&mut linker, engine.wasm(), component)?;
+    for (import, item) in component.component_type().imports(engine.wasm()) {
         let ComponentItem::ComponentInstance(instance) = item.ty else {
             continue;
         };
@@ -42,7 +42,7 @@ pub(crate) fn link_silently(
             continue;
         }
         let mut into = linker.instance(import)?;
-        for (name, item) in instance.exports(&engine.wasm) {
+        for (name, item) in instance.exports(engine.wasm()) {
             if matches!(item.ty, ComponentItem::ComponentFunc(_)) {
                 let what = format!("{import}#{name}");
                 into.func_new(name, move |_, _, _, _| {
@@ -119,7 +119,7 @@ fn silent_store(engine: &Engine, limits: Limits) -> wasmtime::Result<Store<Silen
         bounds: limits.bounds(),
         wasi: Wasi::new(Box::new(Nowhere), "describe"),
     };
-    let mut store = Store::new(&engine.wasm, silent);
+    let mut store = Store::new(engine.wasm(), silent);
     store.limiter(|silent| &mut silent.bounds);
     limits.fill(&mut store)?;
     Ok(store)

@@ -46,6 +46,14 @@ pub(crate) struct Course {
     pub(crate) grants: Grants,
     pub(crate) absent: Absent,
     pub(crate) protected_tags: Vec<String>,
+    /// Vendors and models whose BMCs have a GUID that is not the machine's UUID.
+    pub(crate) unrelated_guids: Vec<String>,
+    /// A machine of which nothing can be compared is let through with a caution.
+    pub(crate) identity_optional: bool,
+    /// The operating system that the guest installs, by the option that names it.
+    pub(crate) target_release: Option<String>,
+    /// Digests of what the site decides: its grants, its policy, its tables of providers.
+    pub(crate) site_tables: Vec<(String, String)>,
     pub(crate) console: Option<String>,
     pub(crate) waits: Option<WaitPolicy>,
     pub(crate) fence: Option<Fence>,
@@ -79,6 +87,7 @@ impl Gate for GuestGate {
     ) -> BoxFuture<'a, wasmtime::Result<Result<Value, Fault>>> {
         Box::pin(async move {
             self.0.state().caller = caller;
+            self.0.admit(function, &arguments).await?;
             match self.0.call(function, arguments, Origin::Guest).await {
                 Ok(answer) => Ok(answer),
                 Err(stop) => Err(wasmtime::Error::new(stop)),
@@ -112,6 +121,7 @@ impl Course {
             recorder: self.recorder.clone(),
             call,
             not_previewed: Mutex::new(None),
+            pinned: Mutex::new(None),
         })
     }
 
@@ -123,7 +133,7 @@ impl Course {
         origin: Origin,
     ) -> Result<Result<Value, Fault>, Stop> {
         if function.effect == Effect::Note {
-            return Ok(self.note(function, &arguments)?);
+            return self.note(function, &arguments);
         }
         let open = match self.recall(function, &arguments, origin)? {
             Recalled::Answered(outcome) => return self.answered(function, origin, *outcome).await,
@@ -185,6 +195,10 @@ impl Course {
                 }
             }
         };
+        if let Some(boot) = sink.take_pinned() {
+            self.recorder.record(Record::BootPinned(boot.clone()))?;
+            self.state().pinned = Some(Arc::new(boot));
+        }
         let took = self.recorder.clock().now().duration_since(began);
         let outcome = Outcome {
             call: number,
@@ -263,7 +277,7 @@ impl Course {
         origin: Origin,
     ) -> Result<(), Stop> {
         if function.effect.mutates() && origin == Origin::Guest {
-            self.first_mutation(function).await?;
+            self.check_before(function, arguments).await?;
             self.ensure_lease().await?;
             // A machine that is changed from inside must be the right one.
             self.identify_installer(function, arguments, None).await?;
@@ -313,6 +327,8 @@ impl Course {
                 _ => fault,
             }));
         };
+        self.first_snapshot(function).await?;
+        self.give_checked(call);
         call.made = self.state().undo.made(function);
         match function.effect {
             Effect::Once => {
@@ -333,6 +349,7 @@ impl Course {
                 if let Some(fault) = refused {
                     return Ok(Err(fault));
                 }
+                self.give_checked(call);
                 self.announce(function, arguments, origin, call, None)?;
                 if let Some(fault) = self.confirm_lease(function, origin, call).await? {
                     return Ok(Err(if was_begun {

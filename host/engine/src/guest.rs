@@ -6,6 +6,7 @@ use crate::guest_error::GuestError;
 use crate::imports::{self, Import};
 use crate::wrap::as_component;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::ops::Range;
 use wasmtime::component::{Component, InstancePre};
 use wreimage_capability::bindings::ReimagerPre;
@@ -52,8 +53,11 @@ impl Plugged {
     /// # Errors
     /// When it cannot be plugged into any guest of this host.
     pub async fn load(engine: &Engine, bytes: &[u8]) -> Result<Self, GuestError> {
+        engine.check_size(bytes)?;
         let component_bytes = as_component(bytes)?;
-        let component = compile(engine, &component_bytes)?;
+        let component = engine
+            .compile(&component_bytes, &sha256(&component_bytes))
+            .await?;
         let silent = describe::link_silently(engine, &component)
             .map_err(|error| GuestError::Types(format!("{error:#}")))?;
         let description = describe::plug(engine, &silent, DESCRIBE)
@@ -124,21 +128,20 @@ impl Guest {
         bytes: &[u8],
         known: Option<&str>,
     ) -> Result<Self, GuestError> {
+        engine.check_size(bytes)?;
         let component_bytes = as_component(bytes)?;
         let parts = Composition::read(&component_bytes)?;
-        // A guest that brings its interpreter is large: the sum over it is made meanwhile.
-        let (digest, component) = std::thread::scope(|scope| {
-            let digest = scope.spawn(|| sha256(bytes));
-            let component = compile(engine, &component_bytes);
-            (digest.join(), component)
-        });
-        let digest = digest.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let digest = sha256(bytes);
         if let Some(parts) = &parts
             && known != Some(digest.as_str())
         {
             parts.verify(&component_bytes)?;
         }
-        let component = component?;
+        let own = match &component_bytes {
+            Cow::Borrowed(_) => digest.clone(),
+            Cow::Owned(wrapped) => sha256(wrapped),
+        };
+        let component = engine.compile(&component_bytes, &own).await?;
         exports_guest(engine, &component)?;
         let silent = describe::link_silently(engine, &component)
             .map_err(|error| GuestError::Types(format!("{error:#}")))?;
@@ -300,15 +303,10 @@ fn places(parts: Option<&Composition<'_>>) -> Vec<(Range<usize>, Caller)> {
         .collect()
 }
 
-fn compile(engine: &Engine, component: &[u8]) -> Result<Component, GuestError> {
-    Component::from_binary(&engine.wasm, component)
-        .map_err(|error| GuestError::Broken(format!("{error:#}")))
-}
-
 fn exports_guest(engine: &Engine, component: &Component) -> Result<(), GuestError> {
     let names: Vec<String> = component
         .component_type()
-        .exports(&engine.wasm)
+        .exports(engine.wasm())
         .map(|(name, _)| name.to_owned())
         .collect();
     if names.iter().any(|name| name == EXPORT) {

@@ -32,6 +32,31 @@ pub enum GuestError {
     /// Broken.
     #[error("this component cannot be compiled: {0}")]
     Broken(String),
+    /// Larger than a component may be.
+    #[error(
+        "this component has {size} bytes, and `limits.component` allows {limit}: raise it in the site file, or ask its author \
+         why it is so large"
+    )]
+    TooLarge {
+        /// Bytes of the file.
+        size: u64,
+        /// Bytes that it may have.
+        limit: u64,
+    },
+    /// Its compilation exceeds a bound.
+    #[error(
+        "this component cannot be compiled within the bounds of this host: {what}. Raise `{key}` in the site file, or ask its \
+         author why it needs so much"
+    )]
+    Compilation {
+        /// Which bound it exceeds.
+        what: String,
+        /// The key of the site file that sets it.
+        key: &'static str,
+    },
+    /// The compiler failed, not the component.
+    #[error("{0}")]
+    Compiler(String),
     /// A program instead of a guest.
     #[error(
         "this component is a program and no guest: it exports `{has}`, as one built with the adapter for commands does. Build \

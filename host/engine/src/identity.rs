@@ -1,6 +1,7 @@
 //! Is it the right machine? The BMC and the installer are compared with the inventory before anything is changed or
 //! believed.
 
+use crate::comparison::{Compared, Part, in_inventory, parts};
 use crate::gate::Course;
 use crate::stop::Stop;
 use serde::de::DeserializeOwned;
@@ -8,11 +9,10 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use wreimage_capability::conftool::{self, PoolObject};
-use wreimage_capability::ipmi::{self, DeviceInfo};
-use wreimage_capability::netbox::{self, Device, DeviceStatus};
+use wreimage_capability::netbox::{Device, DeviceStatus};
 use wreimage_capability::remote::{self, Dmi};
-use wreimage_capability::{BoxFuture, Fault, FaultKind, Function};
-use wreimage_journal::{Origin, Record};
+use wreimage_capability::{BoxFuture, Fault, Function};
+use wreimage_journal::{Checked, Origin, Record, Reported};
 
 /// What is known of the host before the first change.
 #[derive(Default)]
@@ -51,63 +51,8 @@ impl Course {
         })
     }
 
-    /// Compares the BMC with the inventory and looks for what forbids a change.
-    pub(crate) async fn identify(self: &Arc<Self>) -> Result<Known, Stop> {
-        let mut known = Known::default();
-        let Some(device) = self.inventory_device().await? else {
-            known
-                .warnings
-                .push("no inventory is at hand: nothing says which machine this is".to_owned());
-            return Ok(known);
-        };
-        if let Some(tag) = device
-            .tags
-            .iter()
-            .find(|tag| self.protected_tags.contains(tag))
-        {
-            return Err(Stop::Refused(format!(
-                "{} is protected: the inventory tags it `{tag}`. Nothing was touched. Remove the tag there if it is really \
-                 meant to be changed; no option overrides it",
-                device.name
-            )));
-        }
-        known.describe(&device);
-        self.warn_of_pooled(&mut known).await?;
-        let has_bmc = self.state().providers.has("ipmi") && !self.absent.contains("ipmi");
-        if !has_bmc {
-            known.warnings.push(
-                "the machine could not be compared with the inventory: no BMC can be asked"
-                    .to_owned(),
-            );
-            return Ok(known);
-        }
-        match self
-            .own_call::<DeviceInfo>(&ipmi::functions::get_device_info, json!({}))
-            .await?
-        {
-            Ok(info) => {
-                let told = [
-                    ("serial number", &device.serial, &info.serial),
-                    ("UUID", &device.machine_uuid, &info.guid),
-                ];
-                self.compare(&device, "its BMC", told, &mut known)?;
-            }
-            Err(fault) if fault.kind == FaultKind::Unsupported => known.warnings.push(format!(
-                "the machine could not be compared with the inventory: {}",
-                fault.message
-            )),
-            Err(fault) => {
-                return Err(Stop::Refused(format!(
-                    "the BMC of {} could not be asked which machine it belongs to: {}. Nothing was touched",
-                    device.name, fault.message
-                )));
-            }
-        }
-        Ok(known)
-    }
-
     /// A host that serves users and is not going to be depooled.
-    async fn warn_of_pooled(self: &Arc<Self>, known: &mut Known) -> Result<(), Stop> {
+    pub(crate) async fn warn_of_pooled(self: &Arc<Self>, known: &mut Known) -> Result<(), Stop> {
         let given = |toggle: &str| {
             self.options
                 .iter()
@@ -115,7 +60,7 @@ impl Course {
         };
         // What is called new is not depooled.
         let depools = given(DEPOOLING) && !given(NEW);
-        if depools || !self.state().providers.has("conftool") || self.absent.contains("conftool") {
+        if depools || !self.serves("conftool") {
             return Ok(());
         }
         let objects = self
@@ -144,61 +89,6 @@ impl Course {
         Ok(())
     }
 
-    async fn inventory_device(self: &Arc<Self>) -> Result<Option<Device>, Stop> {
-        if let Some(device) = self.state().device.clone() {
-            return Ok(Some(device));
-        }
-        if !self.state().providers.has("netbox") || self.absent.contains("netbox") {
-            return Ok(None);
-        }
-        match self
-            .own_call::<Device>(&netbox::functions::get_device, json!({}))
-            .await?
-        {
-            Ok(device) => Ok(Some(device)),
-            Err(fault) => Err(Stop::Refused(format!(
-                "the inventory cannot say which machine {} is: {}. Nothing was touched",
-                self.host, fault.message
-            ))),
-        }
-    }
-
-    /// Both sides of each value that both tell must be equal.
-    fn compare(
-        &self,
-        device: &Device,
-        who: &str,
-        values: [(&str, &Option<String>, &Option<String>); 2],
-        known: &mut Known,
-    ) -> Result<(), Stop> {
-        let mut compared = false;
-        for (what, expected, told) in values {
-            let (Some(expected), Some(told)) = (meaningful(expected), meaningful(told)) else {
-                continue;
-            };
-            if !same(expected, told) {
-                return Err(Stop::WrongMachine(format!(
-                    "wrong machine: the inventory gives {} the {what} `{expected}`, {who} says `{told}`. Find out which of \
-                     them is wrong (cabling, DNS of the management name, a typo in the inventory) before anything is done \
-                     to either machine",
-                    device.name
-                )));
-            }
-            compared = true;
-            known.facts.push((
-                "compared".to_owned(),
-                format!("the {what} of the inventory and of {who} are the same"),
-            ));
-        }
-        if !compared {
-            known.warnings.push(format!(
-                "the machine could not be compared with the inventory: {who} and the inventory share neither serial number \
-                 nor UUID"
-            ));
-        }
-        Ok(())
-    }
-
     /// Before an answer at the installer's identity is believed, or anything is changed there, the machine behind it is
     /// compared with the inventory, once for each boot.
     pub(crate) async fn identify_installer(
@@ -216,7 +106,11 @@ impl Course {
         if !concerns || self.state().identified_boot {
             return Ok(());
         }
-        let Some(device) = self.state().device.clone() else {
+        let (snapshot, checked) = {
+            let state = self.state();
+            (state.snapshot.clone(), state.checked.clone())
+        };
+        let Some(snapshot) = snapshot else {
             return Ok(());
         };
         let mut last = String::new();
@@ -233,16 +127,12 @@ impl Course {
                 .await?
             {
                 Ok(dmi) => {
-                    let told = [
-                        ("serial number", &device.serial, &dmi.serial),
-                        ("UUID", &device.machine_uuid, &dmi.machine_uuid),
-                    ];
-                    let mut known = Known::default();
-                    self.compare(&device, "the machine that answers", told, &mut known)?;
+                    let told = Reported {
+                        serial: dmi.serial,
+                        uuid: dmi.machine_uuid,
+                    };
+                    self.compare_installer(&snapshot.device, checked.as_deref(), &told)?;
                     self.state().identified_boot = true;
-                    for warning in known.warnings {
-                        self.warn(warning)?;
-                    }
                     return Ok(());
                 }
                 Err(fault) => last = fault.message,
@@ -250,19 +140,54 @@ impl Course {
         }
         Err(Stop::WrongMachine(format!(
             "what answers for {} at the installer's identity did not say which machine it is: {last}. It is not believed",
-            device.name
+            snapshot.device.name
         )))
+    }
+
+    /// Compares what answers at the installer's identity with the inventory, and with what BMC and old system reported at the
+    /// last check.
+    fn compare_installer(
+        &self,
+        device: &Device,
+        checked: Option<&Checked>,
+        told: &Reported,
+    ) -> Result<(), Stop> {
+        let mut compared = Compared::new(&self.unrelated_guids);
+        let inventory = in_inventory(device);
+        let mut others = vec![Part::new("the inventory", &inventory)];
+        if let Some(checked) = checked {
+            others.extend(parts(checked));
+            compared.is_guid_unrelated = checked.guid_unrelated;
+        }
+        compared
+            .with(&device.name, &Part::new("the machine that answers", told), &others)
+            .map_err(|why| {
+                Stop::WrongMachine(format!(
+                    "wrong machine: {why}. Find out which of them is wrong (cabling, DNS of the management name, a typo in the \
+                     inventory) before anything is done to either machine"
+                ))
+            })?;
+        if !compared.is_confirmed() {
+            self.warn(
+                "the machine could not be compared with the inventory: the machine that answers and the inventory share \
+                 neither serial number nor UUID"
+                    .to_owned(),
+            )?;
+        }
+        Ok(())
     }
 
     /// Writes down what speaks against it.
     pub(crate) fn tell(&self, known: Known) -> Result<(), Stop> {
-        for text in known.cautions {
+        // The same text again, at a later check, says nothing new.
+        let is_new = |text: &str| self.state().told.insert(text.to_owned());
+        for text in known.cautions.into_iter().filter(|it| is_new(it)) {
             self.tell_note(Record::Log {
                 severity: "warn".to_owned(),
                 text,
             })?;
         }
-        for warning in known.warnings {
+        for warning in known.warnings.into_iter().filter(|it| is_new(it)) {
             self.warn(warning)?;
         }
         Ok(())
@@ -270,7 +195,7 @@ impl Course {
 }
 
 impl Known {
-    fn describe(&mut self, device: &Device) {
+    pub(crate) fn describe(&mut self, device: &Device) {
         let mut tell =
             |name: &str, value: &str| self.facts.push((name.to_owned(), value.to_owned()));
         tell("name", &device.fqdn);
@@ -289,7 +214,8 @@ impl Known {
     }
 }
 
-fn status(of: &DeviceStatus) -> &str {
+/// The status as a word.
+pub(crate) fn status(of: &DeviceStatus) -> &str {
     match of {
         DeviceStatus::Planned => "planned",
         DeviceStatus::Staged => "staged",
@@ -298,76 +224,5 @@ fn status(of: &DeviceStatus) -> &str {
         DeviceStatus::Offline => "offline",
         DeviceStatus::Decommissioning => "decommissioning",
         DeviceStatus::Other(word) => word,
-    }
-}
-
-/// A value that can be compared: vendors leave placeholders.
-fn meaningful(value: &Option<String>) -> Option<&str> {
-    let value = value.as_deref()?.trim();
-    let placeholder = value.is_empty()
-        || [
-            "not specified",
-            "to be filled by o.e.m.",
-            "none",
-            "default string",
-            "system serial number",
-        ]
-        .contains(&value.to_lowercase().as_str())
-        || value.chars().all(|c| c == '0' || c == '-');
-    (!placeholder).then_some(value)
-}
-
-/// Equal but for case; a UUID also when its first three fields have the other byte order, as SMBIOS and BMCs differ in
-/// that.
-fn same(one: &str, other: &str) -> bool {
-    if one.eq_ignore_ascii_case(other) {
-        return true;
-    }
-    match (uuid_bytes(one), uuid_bytes(other)) {
-        (Some(one), Some(other)) => one == other || swapped(one) == other,
-        _ => false,
-    }
-}
-
-fn uuid_bytes(text: &str) -> Option<[u8; 16]> {
-    let digits: String = text.chars().filter(|c| *c != '-').collect();
-    if digits.len() != 32 {
-        return None;
-    }
-    let mut bytes = [0; 16];
-    for (index, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(digits.get(index * 2..index * 2 + 2)?, 16).ok()?;
-    }
-    Some(bytes)
-}
-
-fn swapped(bytes: [u8; 16]) -> [u8; 16] {
-    let [a, b, c, d, e, f, g, h, rest @ ..] = bytes;
-    let [i, j, k, l, m, n, o, p] = rest;
-    [d, c, b, a, f, e, h, g, i, j, k, l, m, n, o, p]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{meaningful, same};
-
-    #[test]
-    fn serials_and_uuids_are_the_same_whatever_their_spelling() {
-        assert!(same("ABC1234", "abc1234"));
-        assert!(!same("ABC1234", "ABC1235"));
-        let uuid = "4c4c4544-0042-4310-8031-c1c04f323334";
-        assert!(same(uuid, "4C4C4544-0042-4310-8031-C1C04F323334"));
-        assert!(same(uuid, "44454c4c-4200-1043-8031-c1c04f323334"));
-        assert!(!same(uuid, "44454c4c-4200-1043-8031-c1c04f323335"));
-    }
-
-    #[test]
-    fn placeholders_are_not_compared() {
-        let of = |text: &str| meaningful(&Some(text.to_owned())).is_some();
-        assert!(of("ABC1234"));
-        assert!(!of("To Be Filled By O.E.M."));
-        assert!(!of("00000000-0000-0000-0000-000000000000"));
-        assert!(!of(" "));
-        assert!(meaningful(&None).is_none());
     }
 }

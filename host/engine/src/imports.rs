@@ -139,7 +139,7 @@ pub(crate) fn read(
     plugs: &[String],
 ) -> Result<Wanted, ImportError> {
     let mut wanted = Wanted::default();
-    for (linked, import) in component.component_type().imports(&engine.wasm) {
+    for (linked, import) in component.component_type().imports(engine.wasm()) {
         let (caller, name) = match wreimage_composition::plugged(linked) {
             Some((number, name)) if number <= plugs.len() => (Caller::Plug(number), name),
             _ => (Caller::Guest, linked.to_owned()),
@@ -156,7 +156,7 @@ pub(crate) fn read(
         let name = name.as_str();
         let functions = match import.ty {
             ComponentItem::ComponentInstance(instance) => instance
-                .exports(&engine.wasm)
+                .exports(engine.wasm())
                 .filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentFunc(_)))
                 .map(|(name, _)| name.to_owned())
                 .collect::<Vec<_>>(),

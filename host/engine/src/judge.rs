@@ -153,7 +153,7 @@ fn judge(state: &State, ended: &Ended, left: &[String]) -> (&'static str, u8) {
         Ended::Faulted(_) if state.cancelled => ("cancelled", 30),
         Ended::Faulted(fault) if has_wrong_option(fault) && !state.touched => ("refused", USAGE),
         Ended::Faulted(_) | Ended::Trapped(_) => failed,
-        Ended::Stopped(Stop::Refused(_)) => ("refused", 40),
+        Ended::Stopped(Stop::Refused(_)) if !state.touched => ("refused", 40),
         Ended::Stopped(_) => failed,
         Ended::Cancelled => ("cancelled", 30),
     }

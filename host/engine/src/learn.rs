@@ -8,7 +8,10 @@ use crate::twin::Seen;
 use crate::undo::untouched;
 use crate::wasi::Times;
 use jiff::Timestamp;
-use wreimage_capability::{Function, to_millis};
+use serde_json::Value;
+use std::sync::Arc;
+use wreimage_capability::remote::{Boot, Identity};
+use wreimage_capability::{Function, HostSnapshot, PinnedBoot, to_millis};
 use wreimage_journal::{GuestEnd, Intent, Level, Origin, Outcome, Record, UndoClosed};
 
 impl State {
@@ -44,10 +47,13 @@ impl State {
                     asked.answer = Some(answer.answer.clone());
                 }
             }
-            Record::Consented { .. } => {
+            Record::Consented { shown, .. } => {
                 self.allowed = !self.consent_is_void;
                 self.consent = None;
+                self.shown.clone_from(shown);
             }
+            Record::Checked(checked) => self.learn_check((**checked).clone()),
+            Record::BootPinned(boot) => self.pinned = Some(Arc::new(boot.clone())),
             Record::Signal { signal } if signal == "cancel" => self.cancelled = true,
             Record::UndoOpened { call, thing, .. } if !self.undo.is_known(*call) => {
                 self.doubts.push(format!(
@@ -76,6 +82,7 @@ impl State {
     pub(crate) fn learn_intent(&mut self, function: &'static Function, intent: &Intent) -> bool {
         self.touched |= !self.in_twin;
         self.facts.foresee(function);
+        self.foresee_wipe(function, intent.call, &intent.arguments);
         if matches!(
             (function.capability, function.name),
             ("ipmi", "set-power") | ("remote", "reboot")
@@ -110,10 +117,18 @@ impl State {
             self.undo.look(function, value);
             match (function.capability, function.name) {
                 ("netbox", "get-device") => {
-                    self.device = serde_json::from_value(value.clone()).ok();
+                    // From the first check on, what was checked is what is used.
+                    if self.checked.is_none()
+                        && let Ok(device) = serde_json::from_value(value.clone())
+                    {
+                        self.snapshot = Some(Arc::new(HostSnapshot::of(device)));
+                    }
                 }
                 // Another boot: what was compared before may have been another machine.
-                ("remote", "wait-for-boot") => self.identified_boot = false,
+                ("remote", "wait-for-boot") => {
+                    self.identified_boot = false;
+                    self.pin(value);
+                }
                 _ => {}
             }
             if self.rehearses && !self.in_twin && !function.effect.mutates() {
@@ -128,6 +143,8 @@ impl State {
             && (untouched(&fault.kind) || fault.code == DID_NOT)
         {
             self.undo.not_restarted(outcome.call);
+            // The machine was not restarted after all.
+            self.wipe = self.wipe.filter(|call| *call != outcome.call);
             self.network_boot = self.network_boot.filter(|call| *call != outcome.call);
         }
         if function.effect.mutates() {
@@ -148,6 +165,20 @@ impl State {
             });
         }
         self.undo.settle(function, outcome)
+    }
+
+    /// Another boot answers at the installer identity: its host key is the one from here on.
+    fn pin(&mut self, boot: &Value) {
+        let Ok(boot) = serde_json::from_value::<Boot>(boot.clone()) else {
+            return;
+        };
+        let key = boot.extra.into_iter().find(|(name, _)| name == "host-key");
+        if let (Identity::Installer, Some((_, host_key))) = (boot.identity, key) {
+            self.pinned = Some(Arc::new(PinnedBoot {
+                boot_id: boot.boot_id,
+                host_key,
+            }));
+        }
     }
 
     /// Something was told.
@@ -204,7 +235,7 @@ impl State {
         match end {
             GuestEnd::Cancelled => self.cancelled = true,
             GuestEnd::Stopped(kind, text) => match kind.as_str() {
-                "wrong-machine" => self.allowed = false,
+                "wrong-machine" | "another-machine" => self.allowed = false,
                 "in-doubt" => self.doubts.push(text.clone()),
                 _ => {}
             },

@@ -16,10 +16,15 @@
 //! ```
 
 mod cancel;
+mod check;
+mod check_reads;
 mod closing;
+mod comparison;
+mod compile;
 mod consent;
 mod course;
 mod describe;
+mod difference;
 mod engine;
 mod gate;
 #[cfg(test)]
@@ -33,6 +38,7 @@ mod judge;
 mod learn;
 mod lease;
 mod limits;
+mod measure;
 mod notes;
 mod once;
 mod operator;
@@ -47,6 +53,7 @@ mod request;
 mod resume;
 mod run;
 mod services;
+mod snapshot;
 mod state;
 mod stop;
 mod trap;
@@ -58,6 +65,7 @@ mod wasi;
 mod wrap;
 
 pub use cancel::Cancel;
+pub use compile::{CompileLimits, Compiler, compile_for_parent};
 pub use consent::{Consent, ConsentComponent, ConsentRequest, GivenConsent};
 pub use engine::Engine;
 pub use gate::{call_deadline, overdue};

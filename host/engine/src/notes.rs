@@ -88,12 +88,13 @@ fn signed(text: String, component: Option<String>) -> String {
 }
 
 impl Course {
-    /// Takes a note. Notes are taken even after a cancel.
+    /// Records a note. After a cancel a note is still recorded, for it tells of what has happened, and the guest is answered
+    /// that the run was cancelled.
     pub(crate) fn note(
         &self,
         function: &'static Function,
         arguments: &Value,
-    ) -> Result<Result<Value, Fault>, LogError> {
+    ) -> Result<Result<Value, Fault>, Stop> {
         let now = self.recorder.clock().now();
         let records = match self.read_note(function, arguments, now) {
             Ok(records) => records,
@@ -102,9 +103,28 @@ impl Course {
             Err(fault) => return Ok(Err(fault)),
         };
         for record in records {
-            self.tell_note(record)?;
+            self.tell_guest_note(record)?;
+        }
+        let state = self.state();
+        if state.cancelled && !state.closing {
+            return Ok(Err(Fault::cancelled("the run was cancelled")));
         }
         Ok(Ok(Value::Null))
+    }
+
+    /// Records a note of the guest. The record of a cancel stands before every note that is answered `cancelled`, so that a
+    /// resumed run answers each note as it was answered.
+    fn tell_guest_note(&self, record: Record) -> Result<(), Stop> {
+        if self.recall_note(&record) {
+            return Ok(());
+        }
+        if self.state().trial {
+            return Err(Stop::Edge);
+        }
+        if self.cancel.is_cancelled() && !self.state().closing {
+            self.note_cancel()?;
+        }
+        Ok(self.keep_note(record)?)
     }
 
     /// Records a note and learns it; one that a resumed run makes again is in the record already.
@@ -112,6 +132,10 @@ impl Course {
         if self.recall_note(&record) {
             return Ok(());
         }
+        self.keep_note(record)
+    }
+
+    fn keep_note(&self, record: Record) -> Result<(), LogError> {
         self.recorder.record(record.clone())?;
         if let Record::StepBegan { phase, .. } = &record {
             self.holder.phase(phase);

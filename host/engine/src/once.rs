@@ -87,6 +87,7 @@ impl Course {
                         self.state().undo.not_restarted(call.sequence);
                         self.mend_open().await?;
                     }
+                    self.give_checked(call);
                     let witness = self.witness(provider, function, arguments, call).await;
                     // Announced once more: should this process go away as well, the next one must not take the answer that
                     // it was repeated on for one that is still to be acted on.
@@ -244,6 +245,8 @@ impl Course {
         match given {
             Ok(given) => {
                 self.record_answer(question, &given)?;
+                // While the question stood, anything may have changed.
+                self.state().needs_check();
                 Ok(Ok(given.choice))
             }
             Err(fault) if fault.code == LATER => Err(Stop::Paused(format!(

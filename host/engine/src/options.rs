@@ -50,6 +50,20 @@ pub enum OptionError {
     },
 }
 
+/// The release that is to be installed: the value of the option that the guest marks with the `role` `target-release`.
+pub(crate) fn target_release(
+    description: &Description,
+    options: &[(String, String)],
+) -> Option<String> {
+    let marked = |spec: &&OptionSpec| {
+        let mut extra = spec.extra.iter();
+        extra.any(|(name, value)| name == "role" && value == "target-release")
+    };
+    let spec = description.options.iter().find(marked)?;
+    let (_, value) = options.iter().find(|(name, _)| *name == spec.name)?;
+    Some(value.clone())
+}
+
 impl OptionValues {
     /// As they stand in a journal: they were checked when the run was started.
     pub fn recorded(pairs: Vec<(String, String)>) -> Self {

@@ -3,10 +3,12 @@
 use crate::engine::Engine;
 use crate::gate::{Course, GuestGate};
 use crate::guest::Guest;
-use crate::limits::{Bounds, Limits};
+use crate::limits::{Bounds, Exceeded, Limits};
+use crate::measure;
 use crate::stop::Stop;
 use crate::trap::explain;
 use crate::wasi::{self, HasWasi, Outside, Times, Wasi};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -106,6 +108,7 @@ impl ByTheGate {
     async fn call(&self, function: &'static Function, arguments: Value) -> wasmtime::Result<()> {
         // All components share one WASI: which of them this was is not known. The next call by a capability says so again.
         self.0.state().caller = Caller::Guest;
+        self.0.admit(function, &arguments).await?;
         // A fault is that the run was cancelled. WASI has no word for that; the next call has.
         match self.0.call(function, arguments, Origin::Guest).await {
             Ok(_) => Ok(()),
@@ -151,7 +154,7 @@ pub(crate) fn link(
     limits: Limits,
     part: Part,
 ) -> wasmtime::Result<(Store<Cell>, ReimagerPre<Cell>)> {
-    let mut linker: Linker<Cell> = Linker::new(&engine.wasm);
+    let mut linker: Linker<Cell> = Linker::new(engine.wasm());
     wreimage_capability::link_types(&mut linker, |cell| &mut cell.border)?;
     for import in guest.all_imports() {
         let (caller, capability) = (import.caller, import.capability);
@@ -162,7 +165,7 @@ pub(crate) fn link(
             })?;
         }
     }
-    wasi::link(&mut linker, &engine.wasm, &guest.component)?;
+    wasi::link(&mut linker, engine.wasm(), &guest.component)?;
     let cell = Cell {
         border: Border::new(Box::new(GuestGate(course.clone()))),
         wasi: Wasi::new(
@@ -172,7 +175,7 @@ pub(crate) fn link(
         bounds: limits.bounds(),
         refuelled_at: 0,
     };
-    let mut store = Store::new(&engine.wasm, cell);
+    let mut store = Store::new(engine.wasm(), cell);
     store.limiter(|cell| &mut cell.bounds);
     limits.fill(&mut store)?;
     store.call_hook(move |mut context, hook| {
@@ -211,6 +214,12 @@ pub(crate) fn died(
         Some(message) => format!("{trap}; its last words: {message}"),
         None => trap,
     }
+}
+
+/// Whether what a guest returns is within the bounds of the site.
+fn within(limits: &Limits, what: &str, value: &impl Serialize) -> Result<(), Exceeded> {
+    let value = serde_json::to_value(value).unwrap_or_default();
+    measure::check(limits, &value, &|| what.to_owned())
 }
 
 pub(crate) async fn run_guest(
@@ -256,11 +265,18 @@ pub(crate) async fn run_guest(
         Ok(_) if let Err(Ok(stop)) = flushed.map_err(wasmtime::Error::downcast::<Stop>) => {
             Ended::Stopped(stop)
         }
-        Ok(Ok(outcome)) => Ended::Returned(outcome),
+        Ok(Ok(outcome)) => match within(&limits, "its outcome", &outcome) {
+            Ok(()) => Ended::Returned(outcome),
+            Err(exceeded) => Ended::Trapped(explain(guest, &exceeded.into(), limits)),
+        },
         Ok(Err(fault)) if fault.kind == FaultKind::Cancelled && cancel.is_cancelled() => {
             Ended::Cancelled
         }
-        Ok(Err(fault)) => Ended::Faulted(fault),
+        Ok(Err(fault)) => match within(&limits, "its fault", &fault) {
+            Ok(()) => Ended::Faulted(fault),
+            Err(exceeded) => Ended::Trapped(explain(guest, &exceeded.into(), limits)),
+        },
+        Err(error) if cancel.is_cancelled() && error.is::<Exceeded>() => Ended::Cancelled,
         Err(error) => match error.downcast::<Stop>() {
             Ok(Stop::Cancelled) => Ended::Cancelled,
             Ok(stop) => Ended::Stopped(stop),

@@ -1,8 +1,7 @@
-//! Whether a call may be made, and what stands before the first change.
+//! Whether a call may be made, and how a rehearsal leaves the real world.
 
 use crate::gate::Course;
 use crate::stop::Stop;
-use std::sync::Arc;
 use wreimage_capability::{Fault, Function, phabricator};
 use wreimage_journal::{Origin, Record};
 
@@ -57,28 +56,8 @@ impl Course {
         None
     }
 
-    /// From here on things change: the machine must be the right one, unprotected, and consent given; a rehearsal goes
-    /// into its twin.
-    pub(crate) async fn first_mutation(
-        self: &Arc<Self>,
-        function: &'static Function,
-    ) -> Result<(), Stop> {
-        if self.state().allowed {
-            return Ok(());
-        }
-        let mut known = self.identify().await?;
-        self.observe_lease(&mut known).await?;
-        if self.dry_run {
-            self.enter_twin(function)?;
-        } else {
-            self.ask_consent(function, &known).await?;
-        }
-        self.tell(known)?;
-        self.state().allowed = true;
-        Ok(())
-    }
-
-    fn enter_twin(&self, function: &'static Function) -> Result<(), Stop> {
+    /// A rehearsal goes into its twin.
+    pub(crate) fn enter_twin(&self, function: &'static Function) -> Result<(), Stop> {
         let maker = self
             .twin
             .as_ref()

@@ -1,5 +1,6 @@
 //! Numbers records, stamps them with the run's time, writes them down and tells the listener.
 
+use crate::limits::{Exceeded, Limits};
 use crate::redact::Redaction;
 use crate::services::Listener;
 use jiff::Timestamp;
@@ -7,8 +8,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use wreimage_capability::lease::JournalMark;
-use wreimage_capability::{Clock, Sink};
-use wreimage_journal::{Entry, Log, LogError, Record};
+use wreimage_capability::{Clock, PinnedBoot, Sink};
+use wreimage_journal::{Entry, Log, LogError, Record, size};
 
 /// The one way to the record of a run.
 pub(crate) struct Recorder {
@@ -22,6 +23,9 @@ pub(crate) struct Recorder {
     /// Held while a record is numbered and written, so that the file has the order of the numbers.
     number: Mutex<u64>,
     calls: AtomicU64,
+    /// Bytes of all records.
+    bytes: AtomicU64,
+    limits: Limits,
     redaction: Redaction,
 }
 
@@ -40,8 +44,19 @@ impl Recorder {
             unrecorded: AtomicBool::new(false),
             number: Mutex::new(0),
             calls: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            limits: Limits::default(),
             redaction,
         }
+    }
+
+    /// The same within these limits.
+    pub(crate) fn within(self, limits: Limits) -> Self {
+        Recorder { limits, ..self }
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {
@@ -55,10 +70,21 @@ impl Recorder {
         *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = clock;
     }
 
-    /// Goes on after these records and calls.
+    /// So many bytes are recorded already.
+    pub(crate) fn has_bytes(&self, bytes: u64) {
+        self.bytes.store(bytes, Ordering::SeqCst);
+    }
+
+    /// Continues after so many records, and after this call.
     pub(crate) fn continue_after(&self, records: u64, last_call: Option<u64>) {
         *self.number.lock().unwrap_or_else(PoisonError::into_inner) = records;
         self.calls.store(last_call.unwrap_or(0), Ordering::SeqCst);
+    }
+
+    /// Whether the record has room for what a guest does next within these limits.
+    pub(crate) fn check_room(&self, limits: &Limits) -> Result<(), Exceeded> {
+        let records = *self.number.lock().unwrap_or_else(PoisonError::into_inner);
+        limits.check_record(records, self.bytes.load(Ordering::SeqCst))
     }
 
     /// The number of the next call.
@@ -132,6 +158,7 @@ impl Recorder {
         }
         drop(broken);
         *number = entry.number;
+        self.bytes.fetch_add(size(&entry.record), Ordering::SeqCst);
         if let Some(listener) = &self.listener {
             listener(&entry);
         }
@@ -144,14 +171,29 @@ pub(crate) struct CallSink {
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) call: u64,
     pub(crate) not_previewed: Mutex<Option<String>>,
+    pub(crate) pinned: Mutex<Option<PinnedBoot>>,
+}
+
+impl CallSink {
+    /// The first boot that the call saw at the installer identity.
+    pub(crate) fn take_pinned(&self) -> Option<PinnedBoot> {
+        let mut pinned = self.pinned.lock().unwrap_or_else(PoisonError::into_inner);
+        pinned.take()
+    }
 }
 
 impl Sink for CallSink {
     fn progress(&self, text: &str) {
+        // The guest is ended at its next call; until then the record does not grow by what is only a hint.
+        if self.recorder.check_room(&self.recorder.limits).is_err() {
+            return;
+        }
+        let text = self.recorder.redaction.text(text);
+        let text = cut(&text, self.recorder.limits.text);
         // A hint that cannot be kept is no reason to stop; the next record that matters will fail as well.
         let _ = self.recorder.record(Record::Progress {
             call: self.call,
-            text: self.recorder.redaction.text(text).into_owned(),
+            text: text.to_owned(),
         });
     }
 
@@ -167,4 +209,13 @@ impl Sink for CallSink {
             .unwrap_or_else(PoisonError::into_inner) =
             Some(self.recorder.redaction.text(why).into_owned());
     }
+
+    fn pin(&self, boot: PinnedBoot) {
+        *self.pinned.lock().unwrap_or_else(PoisonError::into_inner) = Some(boot);
+    }
+}
+
+/// The beginning of a text, so many bytes at most.
+fn cut(text: &str, most: usize) -> &str {
+    text.get(..text.floor_char_boundary(most)).unwrap_or(text)
 }

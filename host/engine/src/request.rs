@@ -30,6 +30,12 @@ pub struct RunRequest {
     pub absent: Absent,
     /// Tags in the inventory that forbid any change.
     pub protected_tags: Vec<String>,
+    /// Vendors and models whose BMCs have a GUID that is not the machine's UUID: the serial number decides there.
+    pub unrelated_guids: Vec<String>,
+    /// Whether a machine of which no serial number or UUID can be compared is let through, with a caution at consent.
+    pub identity_optional: bool,
+    /// Digests of what the site decides, by name: its grants, its policy, its tables of providers. Consent is bound to them.
+    pub site_tables: Vec<(String, String)>,
     /// The command that opens the host's console, for a boot that does not come.
     pub console: Option<String>,
     /// What the guest may use.
@@ -63,6 +69,9 @@ impl RunRequest {
             grants: Grants::all("the embedding program"),
             absent: Absent::new(),
             protected_tags: vec!["protected".to_owned()],
+            unrelated_guids: Vec::new(),
+            identity_optional: false,
+            site_tables: Vec::new(),
             console: None,
             limits: Limits::default(),
             reason: None,

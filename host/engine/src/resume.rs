@@ -195,7 +195,9 @@ impl Course {
     /// Makes it once more, under the key of the call that made it.
     async fn make_again(self: &Arc<Self>, entry: &Open) -> Result<(), Stop> {
         let function: &'static Function = entry.function;
+        self.check_before(function, &entry.arguments).await?;
         let mut call = Call::new(self.run.clone(), entry.call, self.sink(entry.call));
+        self.give_checked(&mut call);
         let began = self.recorder.clock().now();
         let Some(provider) = self.state().providers.get(function.capability) else {
             return Ok(());

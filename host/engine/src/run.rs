@@ -15,7 +15,7 @@ use crate::stop::Stop;
 use crate::trial::try_along;
 use jiff::Timestamp;
 use std::sync::Arc;
-use wreimage_journal::{Ending, Entry, Header, LogError, Record};
+use wreimage_journal::{Ending, Entry, Header, LogError, Record, size};
 
 /// Exit code of a run that waits for somebody.
 const PAUSED: u8 = 50;
@@ -162,6 +162,8 @@ impl<'a> Drive<'a> {
             entries.len() as u64,
             entries.iter().filter_map(|it| call_of(&it.record)).max(),
         );
+        let bytes = entries.iter().map(|entry| size(&entry.record)).sum();
+        course.recorder.has_bytes(bytes);
         let undriven_ms =
             crate::resume::undriven(&entries, going.heard, course.recorder.clock().now());
         course.state().undriven_ms = crate::resume::undriven_before(&entries) + undriven_ms;

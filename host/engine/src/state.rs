@@ -6,8 +6,10 @@ use crate::report::Mutation;
 use crate::twin::Seen;
 use crate::undo::UndoList;
 use crate::wasi::Times;
-use wreimage_capability::netbox::Device;
-use wreimage_capability::{Caller, Facts, Providers};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use wreimage_capability::{Caller, Facts, HostSnapshot, PinnedBoot, Providers};
+use wreimage_journal::Checked;
 
 /// What is plugged into the guest of a run, as far as the gate has to know it.
 #[derive(Debug, Clone)]
@@ -43,7 +45,28 @@ pub(crate) struct State {
     pub(crate) consent: Option<Standing>,
     pub(crate) touched: bool,
     pub(crate) facts: Facts,
-    pub(crate) device: Option<Device>,
+    /// The inventory's record and the BMC's addresses, as of the last check; before the first, as the inventory was read.
+    pub(crate) snapshot: Option<Arc<HostSnapshot>>,
+    /// Before the first check the inventory was read, or could not be.
+    pub(crate) snapshot_asked: bool,
+    /// The last check of this run, in whatever process.
+    pub(crate) checked: Option<Arc<Checked>>,
+    /// This process has checked the host, and nothing has come between that calls for another check.
+    pub(crate) is_fresh: bool,
+    /// What consent was given to, by name.
+    pub(crate) shown: Vec<(String, String)>,
+    /// This process has asked for consent: what was decided in advance has been used.
+    pub(crate) consented_here: bool,
+    /// Cautions and warnings that were reported.
+    pub(crate) told: BTreeSet<String>,
+    /// Statuses in the inventory that this run has set, or has tried to.
+    pub(crate) statuses_set: Vec<String>,
+    /// The call by which the machine was first told to restart into the installer.
+    pub(crate) wipe: Option<u64>,
+    /// The BMC belongs to another machine than the one that was changed: nothing of it is undone there.
+    pub(crate) another_machine: bool,
+    /// The boot at the installer identity that the run has accepted.
+    pub(crate) pinned: Option<Arc<PinnedBoot>>,
     /// Whether the machine at the installer identity has been compared with the inventory since its last boot.
     pub(crate) identified_boot: bool,
     /// In the record, the machine at the installer identity has just told which one it is.

@@ -5,12 +5,15 @@ use wreimage_journal::LogError;
 /// The guest is not given a choice about these.
 #[derive(Debug, thiserror::Error)]
 pub enum Stop {
-    /// The first mutation was not allowed: nothing has been touched.
+    /// A change was not allowed. When it was the first, nothing has been touched.
     #[error("{0}")]
     Refused(String),
     /// The machine is not the one of the inventory.
     #[error("{0}")]
     WrongMachine(String),
+    /// The machine that was changed is not there any more, or is described as another one.
+    #[error("{0}")]
+    AnotherMachine(String),
     /// What happened can no longer be recorded.
     #[error(transparent)]
     Record(#[from] LogError),
@@ -48,6 +51,7 @@ impl Stop {
         match self {
             Stop::Refused(_) => "refused",
             Stop::WrongMachine(_) => "wrong-machine",
+            Stop::AnotherMachine(_) => "another-machine",
             Stop::Record(_) => "record",
             Stop::InDoubt(_) => "in-doubt",
             Stop::Cancelled => "cancelled",
@@ -63,6 +67,7 @@ impl Stop {
         match word {
             "refused" => Stop::Refused(text),
             "wrong-machine" => Stop::WrongMachine(text),
+            "another-machine" => Stop::AnotherMachine(text),
             "cancelled" => Stop::Cancelled,
             "twin" => Stop::Twin(text),
             _ => Stop::InDoubt(text),

@@ -1,7 +1,7 @@
 //! A trap of a guest in words.
 
 use crate::guest::Guest;
-use crate::limits::{Limits, TooMuchMemory};
+use crate::limits::{Exceeded, Limits, TooMuchMemory};
 use wasmtime::Trap;
 
 /// A trap in words, with the component's own frames and what to do.
@@ -29,11 +29,34 @@ pub(crate) fn tell(
             frames(error)
         ),
         Some(trap) => format!("it trapped: {trap}{}", frames(error)),
-        None => match error.downcast_ref::<TooMuchMemory>() {
-            Some(much) => format!("{much}{}{for_memory}", frames(error)),
-            None => format!("{:#}", error.root_cause()),
-        },
+        None => {
+            if let Some(much) = error.downcast_ref::<TooMuchMemory>() {
+                return format!("{much}{}{for_memory}", frames(error));
+            }
+            if let Some(exceeded) = error.downcast_ref::<Exceeded>() {
+                let key = exceeded.key();
+                return format!("{exceeded}{}{}", frames(error), advice(key));
+            }
+            let cause = error.root_cause().to_string();
+            if cause.contains(TOO_MUCH_DATA) {
+                return format!(
+                    "it passed more than {} bytes to the host in one call, and `limits.call` allows no more{}{}",
+                    limits.call,
+                    frames(error),
+                    advice("limits.call")
+                );
+            }
+            cause
+        }
     }
+}
+
+/// What wasmtime says of a call with more data than the store allows; its type is not public. A fixture shows that it still
+/// says so.
+const TOO_MUCH_DATA: &str = "fuel allocated for hostcalls has been exhausted";
+
+fn advice(key: &str) -> String {
+    format!("; raise `{key}` in the site file, or ask its author why it needs so much")
 }
 
 fn frames(error: &wasmtime::Error) -> String {

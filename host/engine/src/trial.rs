@@ -1,6 +1,5 @@
 //! Whether another guest can go on with a run: it must make every call of the journal.
 
-use crate::cancel::Cancel;
 use crate::course::course;
 use crate::engine::Engine;
 use crate::guest::Guest;
@@ -24,18 +23,26 @@ pub(crate) async fn try_along(
     services.log = Arc::new(MemoryLog::new());
     services.listener = None;
     services.observer = None;
-    services.cancel = Cancel::new();
+    // What it records of a cancel is not the run's; the trial itself ends at once.
+    let cancel = std::mem::take(&mut services.cancel);
     let limits = request.limits;
     let trial = Arc::new(course(header, Some(guest), request.clone(), services));
     trial.state().trial = true;
     trial.has_past(entries.to_vec());
-    match run_guest(engine, guest, &trial, limits).await {
+    let cancelled = || RunError::OtherGuest("it was cancelled".to_owned());
+    let ended = tokio::select! {
+        biased;
+        _why = cancel.stopped() => return Err(cancelled()),
+        () = cancel.cancelled() => return Err(cancelled()),
+        ended = run_guest(engine, guest, &trial, limits) => ended,
+    };
+    match ended {
         Ended::Stopped(Stop::Edge) => Ok(()),
         Ended::Returned(_) | Ended::Faulted(_) => trial
             .recall_end("it returns")
             .map_err(|stop| RunError::OtherGuest(stop.to_string())),
         Ended::Stopped(stop) => Err(RunError::OtherGuest(stop.to_string())),
         Ended::Trapped(trap) => Err(RunError::OtherGuest(format!("it dies: {trap}"))),
-        Ended::Cancelled => Err(RunError::OtherGuest("it was cancelled".to_owned())),
+        Ended::Cancelled => Err(cancelled()),
     }
 }

@@ -14,6 +14,9 @@ use wreimage_journal::{Origin, Outcome, Record, UndoClosed, UndoState};
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_secs(10);
 
+/// Why something is left on a machine that is not the one on which it was set.
+const ANOTHER_MACHINE: &str = "the machine that answers there is not the one that this run has changed; nothing more is done to it";
+
 #[derive(Clone)]
 pub(crate) struct Open {
     pub(crate) call: u64,
@@ -97,6 +100,16 @@ impl UndoList {
     /// Whether an entry of this call is open.
     pub(crate) fn is_known(&self, call: u64) -> bool {
         self.open.iter().any(|open| open.call == call)
+    }
+
+    /// Whether something of this run is in place that makes the machine boot an installer.
+    pub(crate) fn makes_install(&self) -> bool {
+        self.open.iter().any(|open| {
+            matches!(
+                (open.function.capability, open.function.name),
+                ("dhcp", "publish") | ("ipmi", "set-boot-device")
+            )
+        })
     }
 
     /// Whether the machine would boot from the network: an entry of the boot server stands.
@@ -316,7 +329,12 @@ impl Course {
             };
             let validity = match self.not_provably_own(inverse) {
                 Some(reason) => Validity::Leave(reason),
-                None => self.validity(function),
+                None => match self.validity(function) {
+                    Validity::Now if !self.may_undo(inverse).await? => {
+                        Validity::Leave(ANOTHER_MACHINE)
+                    }
+                    validity => validity,
+                },
             };
             match validity {
                 Validity::Now => {

@@ -95,7 +95,9 @@ impl Course {
                     self.set_timer(function, arguments, origin, call, later)?;
                     due = Some(from_millis(later));
                 }
-                self.state().at_edge = true;
+                let mut state = self.state();
+                state.at_edge = true;
+                state.needs_check();
             }
         }
     }

@@ -10,6 +10,7 @@ mod log;
 mod mark_file;
 mod reading;
 mod record;
+mod size;
 mod state_dir;
 
 pub use answers::{leave_answer, leave_cancel};
@@ -20,7 +21,9 @@ pub use lock::{Held, Holder, LEASE, LockError, Locks, Pulse, RENEWAL, began as p
 pub use log::{Log, LogError, MemoryLog, digest};
 pub use reading::{header, read, runs};
 pub use record::{
-    Answered, Ending, Entry, FORMAT, GuestEnd, Header, Intent, LeaseRequested, Level, Mode,
-    OnFailure, Origin, Outcome, Plugged, Question, Reality, Record, Timer, UndoClosed, UndoState,
+    Answered, Checked, Ending, Entry, FORMAT, GuestEnd, Header, Intent, LeaseRequested, Level,
+    Mode, OnFailure, Origin, Outcome, Plugged, Question, Reality, Record, Reported, Timer,
+    UndoClosed, UndoState,
 };
+pub use size::size;
 pub use state_dir::{refuse_volatile, state_directory};

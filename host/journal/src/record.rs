@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wreimage_capability::lease::{ClaimedHost, Token};
-use wreimage_capability::{Effect, Fault};
+use wreimage_capability::{Effect, Fault, HostSnapshot, PinnedBoot};
 
 /// A record with its place and its time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -105,7 +105,14 @@ pub enum Record {
         first: String,
         /// What was known of the host, by name.
         known: Vec<(String, String)>,
+        /// All that was shown and that consent is bound to, by name. What differs later is asked anew.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        shown: Vec<(String, String)>,
     },
+    /// The host was checked: what the inventory, its BMC and its old system reported.
+    Checked(Box<Checked>),
+    /// From here on the run accepts this boot and its host key at the installer identity, and no other.
+    BootPinned(PinnedBoot),
     /// The lease on the host is about to be requested, under a new token.
     LeaseRequested(Box<LeaseRequested>),
     /// The install server confirmed that this run has the lease.
@@ -259,6 +266,39 @@ pub struct Plugged {
     pub version: String,
     /// SHA-256 of its file.
     pub digest: String,
+}
+
+/// What one check of the host has found.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Checked {
+    /// The inventory's record, which all later calls use; `None` where there is no inventory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<HostSnapshot>,
+    /// Who the BMC reports the machine to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bmc: Option<Reported>,
+    /// The site says that the GUID of such a BMC is not the machine's UUID.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub guid_unrelated: bool,
+    /// Who the old system reports the machine to be, where it answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<Reported>,
+    /// The operating system that was there, where it answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_os: Option<String>,
+}
+
+/// Who a machine is, as one of its parts reports it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reported {
+    /// Serial number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
+    /// UUID of the machine; of a BMC, its GUID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uuid: Option<String>,
 }
 
 /// What a run works on.

@@ -5,10 +5,11 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;
 use wreimage_capability::lease::{ClaimedHost, Token};
-use wreimage_capability::{Effect, Fault};
+use wreimage_capability::netbox::{Device, DeviceKind, DeviceStatus, Firmware, SwitchPort};
+use wreimage_capability::{Effect, Fault, HostSnapshot, PinnedBoot};
 use wreimage_journal::{
-    Answered, Ending, Entry, GuestEnd, Header, Intent, LeaseRequested, Level, Mode, OnFailure,
-    Origin, Outcome, Question, Reality, Record, Timer, UndoClosed, UndoState,
+    Answered, Checked, Ending, Entry, GuestEnd, Header, Intent, LeaseRequested, Level, Mode,
+    OnFailure, Origin, Outcome, Question, Reality, Record, Reported, Timer, UndoClosed, UndoState,
 };
 
 /// One of each kind, and of each form that a kind has.
@@ -73,6 +74,7 @@ fn all() -> Vec<Record> {
         Record::Consented {
             first: word("icinga.set-downtime"),
             known: vec![(word("serial"), word("LAB1001"))],
+            shown: Vec::new(),
         },
         Record::StepBegan {
             phase: word("install"),
@@ -201,7 +203,59 @@ fn all() -> Vec<Record> {
         Record::LeaseReleased {
             token: Token(word("0123456789abcdef0123456789abcdef")),
         },
+        Record::Consented {
+            first: word("icinga.set-downtime"),
+            known: vec![(word("serial"), word("LAB1001"))],
+            shown: vec![(word("guest"), word("d1"))],
+        },
+        Record::Checked(Box::new(Checked {
+            snapshot: Some(HostSnapshot {
+                device: device(),
+                switch_port: Some(SwitchPort {
+                    switch_name: word("asw1"),
+                    port: word("ge-0/0/1"),
+                    vlan: word("private1"),
+                    extra: Vec::new(),
+                }),
+                bmc_addresses: vec!["10.65.0.1".parse().unwrap()],
+            }),
+            bmc: Some(Reported {
+                serial: Some(word("LAB1001")),
+                uuid: Some(word("00000000-0000-4000-8000-000000001001")),
+            }),
+            guid_unrelated: true,
+            system: Some(Reported {
+                serial: Some(word("LAB1001")),
+                uuid: None,
+            }),
+            old_os: Some(word("Debian GNU/Linux 11 (bullseye)")),
+        })),
+        Record::Checked(Box::default()),
+        Record::BootPinned(PinnedBoot {
+            boot_id: word("b1"),
+            host_key: word("SHA256:k1"),
+        }),
     ]
+}
+
+fn device() -> Device {
+    let word = str::to_owned;
+    Device {
+        name: word("host1001"),
+        fqdn: word("host1001.lab1.test"),
+        management_fqdn: Some(word("host1001.mgmt.lab1.test")),
+        site: word("lab1"),
+        status: DeviceStatus::Active,
+        kind: DeviceKind::Physical,
+        firmware: Firmware::Uefi,
+        vendor: Some(word("Lab")),
+        serial: Some(word("LAB1001")),
+        machine_uuid: Some(word("00000000-0000-4000-8000-000000001001")),
+        primary_ip: Some(word("10.64.0.1")),
+        mac: Some(word("aa:00:00:00:10:01")),
+        tags: vec![word("db")],
+        extra: Vec::new(),
+    }
 }
 
 /// A kind that is added is added above as well: this does not compile without it.
@@ -220,6 +274,8 @@ fn kind(record: &Record) -> &'static str {
         Record::Question(_) => "question",
         Record::Answer(_) => "answer",
         Record::Consented { .. } => "consented",
+        Record::Checked(_) => "checked",
+        Record::BootPinned(_) => "boot-pinned",
         Record::UndoOpened { .. } => "undo-opened",
         Record::UndoClosed(_) => "undo-closed",
         Record::Signal { .. } => "signal",
@@ -237,7 +293,7 @@ fn kind(record: &Record) -> &'static str {
 }
 
 /// How many kinds there are.
-const KINDS: usize = 26;
+const KINDS: usize = 28;
 
 #[test]
 fn every_record_has_the_form_that_it_had() {

@@ -92,6 +92,8 @@ fn record(record: &Record) -> Option<String> {
         ),
         Record::Outcome(_)
         | Record::Intent(_)
+        | Record::Checked(_)
+        | Record::BootPinned(_)
         | Record::Progress { .. }
         | Record::Timer(_)
         | Record::GuestEnded(_)

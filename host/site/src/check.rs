@@ -8,9 +8,10 @@ use crate::site::{Choice, Site};
 use crate::ssh::SshFailure;
 use crate::target::Target;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 use wreimage_capability::ipmi::Provider as _;
 use wreimage_capability::remote::Identity;
-use wreimage_capability::{Call, Fault};
+use wreimage_capability::{Call, Fault, HostSnapshot};
 
 /// One thing that was tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,23 +131,36 @@ fn choices(site: &Site) -> String {
 
 async fn check_host(site: &Site, target: &Target) -> Vec<CheckLine> {
     let mut lines = Vec::new();
-    if let Some(inventory) = &target.inventory {
-        let entry = inventory.entry(&target.host);
+    let mut call = Call::alone();
+    // There is no run that has read the inventory.
+    if let Some(inventory) = open::inventory(site, target) {
+        let device = inventory.device();
         lines.push(CheckLine::fault(
             format!("inventory entry of {}", target.host),
-            entry.map(|_| target.fqdn.clone()),
+            device.clone().map(|device| device.fqdn),
         ));
+        let Ok(device) = device else { return lines };
+        call.snapshot = Some(Arc::new(HostSnapshot {
+            switch_port: inventory.switch_port().ok(),
+            ..HostSnapshot::of(device)
+        }));
     }
+    let host = match target.names(&call) {
+        Ok(names) => names,
+        Err(fault) => {
+            lines.push(CheckLine::of("host", Err(fault.message)));
+            return lines;
+        }
+    };
     let names = site.names();
     if site.is_live("dns") {
-        lines.push(resolve(&names, &target.fqdn).await);
-        if let Some(management) = &target.management {
+        lines.push(resolve(&names, &host.fqdn).await);
+        if let Some(management) = &host.management {
             lines.push(resolve(&names, management).await);
         }
     }
     if let Some(ipmi) = open::ipmitool(site, target, None) {
-        let what = format!("BMC {}", target.management.as_deref().unwrap_or("(none)"));
-        let call = Call::alone();
+        let what = format!("BMC {}", host.management.as_deref().unwrap_or("(none)"));
         let power = ipmi.get_power_state(&call).await;
         let power = power.map(|state| format!("power {}", power_word(&state)));
         let answered = power.is_ok();
@@ -160,21 +174,19 @@ async fn check_host(site: &Site, target: &Target) -> Vec<CheckLine> {
             ));
         }
     }
-    if let Some(machine) = open::machine(site, target) {
+    if let Some(ways) = open::ways(site, target).map(Arc::new)
+        && let Ok(machine) = ways.of(&call)
+    {
         for (at, word, there) in [
             (
                 Identity::Production,
                 "production",
-                machine.production.is_some(),
+                ways.production.is_some(),
             ),
-            (
-                Identity::Installer,
-                "installer",
-                machine.installer.is_some(),
-            ),
+            (Identity::Installer, "installer", ways.installer.is_some()),
         ] {
             if there {
-                let what = format!("SSH to {} as {word}", target.fqdn);
+                let what = format!("SSH to {} as {word}", host.fqdn);
                 let seen = machine.boot_id_at(at).await;
                 lines.push(judge_login(what, at, seen));
             }

@@ -2,9 +2,10 @@
 
 use crate::SiteError;
 use crate::grants::Grant;
+use crate::limits::Limits;
 use crate::secret::SecretRef;
 use crate::tables::{DhcpTable, DnsTable, IpmiTable, LabTable, NetboxTable, RemoteTable};
-use crate::units::{Period, Size};
+use crate::units::Period;
 use crate::waits::WaitTable;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -60,37 +61,36 @@ fn management() -> String {
     "{host}.mgmt.{domain}".to_owned()
 }
 
-/// What a guest may consume.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct Limits {
-    /// Memory of the guest.
-    pub guest_memory: Size,
-    /// Units of fuel between two calls of the host.
-    pub fuel: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits {
-            guest_memory: Size(256 << 20),
-            fuel: 10_000_000_000,
-        }
-    }
-}
-
 /// What is refused here.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Policy {
     /// A host that has one of these tags in the inventory is never touched.
     pub protected_tags: Vec<String>,
+    /// Whether a machine of which no serial number or UUID can be compared is refused.
+    pub identity: IdentityPolicy,
+    /// Vendors and models, as the inventory or the BMC names them, whose BMCs have a GUID that is not the machine's UUID: the
+    /// serial number decides there.
+    pub unrelated_guids: Vec<String>,
+}
+
+/// `identity` of `[policy]`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IdentityPolicy {
+    /// It is refused.
+    #[default]
+    Required,
+    /// It is let through, with a caution at consent.
+    Optional,
 }
 
 impl Default for Policy {
     fn default() -> Self {
         Policy {
             protected_tags: vec!["protected".to_owned()],
+            identity: IdentityPolicy::Required,
+            unrelated_guids: Vec::new(),
         }
     }
 }

@@ -3,9 +3,9 @@
 use crate::SiteError;
 use crate::dhcp::DhcpIncludes;
 use crate::dns::Dns;
-use crate::ipmi::{Bmc, Ipmitool};
+use crate::ipmi::{Ipmitool, Settings};
 use crate::netbox::FileInventory;
-use crate::remote::{BootIds, Machine, Remote};
+use crate::remote::{BootIds, BySsh, Remote, Ways};
 use crate::site::Site;
 use crate::ssh::{Login, Patience};
 use crate::target::Target;
@@ -14,24 +14,18 @@ use wreimage_capability::{Providers, dhcp, dns, ipmi, netbox, remote};
 
 pub(crate) fn open(site: &Site, target: &Target) -> Result<Providers, SiteError> {
     let mut providers = Providers::new();
-    if site.is_live("netbox")
-        && let Some(inventory) = site.inventory()
-    {
-        providers.add(netbox::serve(FileInventory::new(
-            inventory,
-            target,
-            site.name(),
-        )));
+    if let Some(inventory) = inventory(site, target) {
+        providers.add(netbox::serve(inventory));
     }
     if site.is_live("dns") {
         providers.add(dns::serve(Dns::new(target, site.names())));
     }
-    let machine = machine(site, target).map(Arc::new);
-    if let (Some(machine), Some(table)) = (&machine, &site.file.remote) {
-        let remote = Remote::new(machine.clone(), &table.reboot, &table.allow);
+    let ways = ways(site, target).map(Arc::new);
+    if let (Some(ways), Some(table)) = (&ways, &site.file.remote) {
+        let remote = Remote::new(ways.clone(), &table.reboot, &table.allow);
         providers.add(remote::serve(remote));
     }
-    if let Some(ipmi) = ipmitool(site, target, machine) {
+    if let Some(ipmi) = ipmitool(site, target, ways) {
         providers.add(ipmi::serve(ipmi));
     }
     if let Some(dhcp) = dhcpincludes(site, target) {
@@ -40,15 +34,21 @@ pub(crate) fn open(site: &Site, target: &Target) -> Result<Providers, SiteError>
     Ok(providers)
 }
 
-/// The host by SSH, when the site's `remote` is live.
-pub(crate) fn machine(site: &Site, target: &Target) -> Option<Machine> {
+/// The inventory, when the site's `netbox` is live.
+pub(crate) fn inventory(site: &Site, target: &Target) -> Option<FileInventory> {
+    let inventory = site.inventory().filter(|_| site.is_live("netbox"))?;
+    Some(FileInventory::new(inventory, target, site.name()))
+}
+
+/// The ways into the host by SSH, when the site's `remote` is live.
+pub(crate) fn ways(site: &Site, target: &Target) -> Option<Ways> {
     let table = site
         .file
         .remote
         .as_ref()
         .filter(|_| site.is_live("remote"))?;
     let login = |key, passphrase| Login::new(&table.user, site.resolve(key), passphrase);
-    Some(Machine {
+    Some(Ways {
         target: target.clone(),
         names: site.names(),
         port: table.port,
@@ -65,19 +65,14 @@ pub(crate) fn machine(site: &Site, target: &Target) -> Option<Machine> {
             let login = login(&it.key, site.secrets.production.clone());
             (login, site.resolve(&it.known_hosts))
         }),
-        trusted: Default::default(),
+        seen: Default::default(),
     })
 }
 
 /// The BMC by `ipmitool`, when the site's `ipmi` is live.
-pub(crate) fn ipmitool(
-    site: &Site,
-    target: &Target,
-    machine: Option<Arc<Machine>>,
-) -> Option<Ipmitool> {
+pub(crate) fn ipmitool(site: &Site, target: &Target, ways: Option<Arc<Ways>>) -> Option<Ipmitool> {
     let table = site.file.ipmi.as_ref().filter(|_| site.is_live("ipmi"))?;
-    let bmc = target.management().map(|name| Bmc {
-        name: name.to_owned(),
+    let settings = Settings {
         names: site.names(),
         port: table.port,
         user: table.user.clone(),
@@ -87,9 +82,9 @@ pub(crate) fn ipmitool(
         tries: table.tries,
         program: table.program.clone(),
         memory: Default::default(),
-    });
-    let boots = machine.map(|machine| machine as Arc<dyn BootIds>);
-    Some(Ipmitool::new(bmc, target, boots))
+    };
+    let boots = ways.map(|ways| Arc::new(BySsh(ways)) as Arc<dyn BootIds>);
+    Some(Ipmitool::new(settings, target, boots))
 }
 
 /// The DHCP automation, when the site's `dhcp` is live.

@@ -4,10 +4,11 @@ use crate::cache::Cache;
 use crate::check::{self, CheckLine};
 use crate::dns::Names;
 use crate::error::SiteError;
-use crate::file::{Limits, Retention, SiteFile};
+use crate::file::{Policy, Retention, SiteFile};
 use crate::grants::Grant;
 use crate::inventory::Inventory;
 use crate::keeper::Keeper;
+use crate::limits::Limits;
 use crate::notify::Notifier;
 use crate::redact::Redactor;
 use crate::secret::{Prompter, Secret, SecretRef};
@@ -22,7 +23,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use wreimage_capability::dhcp::Release;
-use wreimage_capability::{ALL, Providers};
+use wreimage_capability::{ALL, HostSnapshot, Providers};
 
 /// Who serves a capability at a site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,7 @@ pub struct Site {
     pub(crate) file: Arc<SiteFile>,
     path: PathBuf,
     digest: String,
+    shown: Vec<(String, String)>,
     folder: PathBuf,
     waits: Waits,
     cache: Cache,
@@ -132,6 +134,7 @@ impl Site {
             waits: Waits::new(&file.waits),
             cache: Cache::default(),
             digest: crate::digest::sha256(text.as_bytes()),
+            shown: crate::shown::digests(&text),
             file: Arc::new(file),
             path: path.to_owned(),
             folder,
@@ -319,11 +322,24 @@ impl Site {
         &self.file.policy.protected_tags
     }
 
+    /// What is refused here.
+    pub fn policy(&self) -> &Policy {
+        &self.file.policy
+    }
+
+    /// Digests of what an operator is shown to run under, by name: grants, policy, providers. Consent is bound to them, and
+    /// not to the rest of the site file.
+    pub fn shown(&self) -> &[(String, String)] {
+        &self.shown
+    }
+
     /// The command that opens the console of that host, when the site file has one.
     pub fn console_command(&self, host: &str) -> Option<String> {
         let target = self.target(host).ok()?;
         let template = self.file.console.as_ref()?;
-        Some(target.fill(template))
+        let device = crate::open::inventory(self, &target).and_then(|it| it.device().ok());
+        let names = device.and_then(|device| target.names_in(&HostSnapshot::of(device)).ok());
+        Some(names.as_ref().unwrap_or(target.derived()).fill(template))
     }
 
     /// Tells somebody of runs, when the site file says whom.
@@ -362,6 +378,6 @@ impl Site {
     }
 
     pub(crate) fn target(&self, host: &str) -> Result<Target, SiteError> {
-        Target::new(&self.file, host, self.inventory())
+        Target::new(&self.file, host, self.is_live("netbox"))
     }
 }

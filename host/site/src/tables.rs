@@ -32,7 +32,7 @@ pub enum NetboxProvider {
 pub struct NetboxTable {
     /// Who serves it.
     pub provider: Spanned<NetboxProvider>,
-    /// The inventory file; relative to the site file. The other live providers read it too.
+    /// The inventory file; relative to the site file.
     pub inventory: Option<PathBuf>,
 }
 

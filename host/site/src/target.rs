@@ -1,48 +1,46 @@
-//! The one host that a run is bound to.
+//! The one host that a run is bound to, and its names.
 
 use crate::SiteError;
 use crate::file::SiteFile;
-use crate::inventory::Inventory;
-use wreimage_capability::Fault;
+use std::net::IpAddr;
+use wreimage_capability::{Call, Fault, HostSnapshot};
 
-/// The host of a run and its names.
+/// The host of a run. Its names come from the inventory's record that goes with each call; at a site without an inventory
+/// they follow from the site file.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
+    pub(crate) host: String,
+    /// As the site file derives them.
+    derived: Names,
+    /// Whether the site has an inventory of its real systems: then nothing is derived.
+    has_inventory: bool,
+}
+
+/// The names of a host, and where it is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Names {
     pub(crate) host: String,
     pub(crate) fqdn: String,
     /// `None` when the inventory says that it has no management interface.
     pub(crate) management: Option<String>,
-    pub(crate) primary_ip: Option<String>,
-    pub(crate) inventory: Option<Inventory>,
+    pub(crate) primary_ip: Option<IpAddr>,
+    /// The addresses of the BMC that was checked; empty before.
+    pub(crate) bmc_addresses: Vec<IpAddr>,
 }
 
 impl Target {
-    pub(crate) fn new(
-        file: &SiteFile,
-        host: &str,
-        inventory: Option<Inventory>,
-    ) -> Result<Self, SiteError> {
+    pub(crate) fn new(file: &SiteFile, host: &str, has_inventory: bool) -> Result<Self, SiteError> {
         if !is_label(host) {
             return Err(SiteError::HostName(host.to_owned()));
         }
-        let entry = match &inventory {
-            Some(inventory) => inventory.read()?.hosts.remove(host),
-            None => None,
+        let derived = Names {
+            host: host.to_owned(),
+            fqdn: format!("{host}.{}", file.domain.get_ref()),
+            management: Some(derive(&file.management, file, host)),
+            primary_ip: None,
+            bmc_addresses: Vec::new(),
         };
-        let derive = |template: &str| {
-            template
-                .replace("{host}", host)
-                .replace("{domain}", file.domain.get_ref())
-        };
-        let fqdn = entry
-            .as_ref()
-            .and_then(|entry| entry.fqdn.clone())
-            .unwrap_or_else(|| format!("{host}.{}", file.domain.get_ref()));
-        let management = match &entry {
-            Some(entry) => entry.management_fqdn(|| derive(&file.management)),
-            None => Some(derive(&file.management)),
-        };
-        for name in [Some(&fqdn), management.as_ref()].into_iter().flatten() {
+        for name in derived.all() {
             if !is_name(name) {
                 return Err(SiteError::BadName {
                     host: host.to_owned(),
@@ -52,11 +50,75 @@ impl Target {
         }
         Ok(Target {
             host: host.to_owned(),
-            fqdn,
-            management,
-            primary_ip: entry.and_then(|entry| entry.primary_ip),
-            inventory,
+            derived,
+            has_inventory,
         })
+    }
+
+    /// What the site file derives from the host's name, for an inventory entry that does not name it.
+    pub(crate) fn derived(&self) -> &Names {
+        &self.derived
+    }
+
+    /// The host's names, as they were checked.
+    ///
+    /// # Errors
+    /// When the inventory was not read, or has a name that is none.
+    pub(crate) fn names(&self, call: &Call) -> Result<Names, Fault> {
+        let Some(snapshot) = &call.snapshot else {
+            if self.has_inventory {
+                return Err(Fault::unreachable(
+                    "site.no-inventory-record",
+                    "inventory",
+                    format!(
+                        "the inventory did not report the names and addresses of {}, so nothing was asked",
+                        self.host
+                    ),
+                ));
+            }
+            return Ok(self.derived.clone());
+        };
+        self.names_in(snapshot)
+    }
+
+    /// The host's names as a snapshot has them. Where the inventory is not that of the real systems, they are derived.
+    pub(crate) fn names_in(&self, snapshot: &HostSnapshot) -> Result<Names, Fault> {
+        if !self.has_inventory {
+            return Ok(Names {
+                bmc_addresses: snapshot.bmc_addresses.clone(),
+                ..self.derived.clone()
+            });
+        }
+        let device = &snapshot.device;
+        let names = Names {
+            host: self.host.clone(),
+            fqdn: device.fqdn.clone(),
+            management: device.management_fqdn.clone(),
+            primary_ip: device.primary_ip.as_ref().and_then(|ip| ip.parse().ok()),
+            bmc_addresses: snapshot.bmc_addresses.clone(),
+        };
+        let wrong = names.all().find(|name| !is_name(name)).map(str::to_owned);
+        match wrong {
+            None => Ok(names),
+            Some(wrong) => Err(Fault::rejected(
+                "site.bad-name",
+                "inventory",
+                format!(
+                    "the inventory gives {} the name `{}`, which is no host name; correct it there",
+                    self.host,
+                    wrong.escape_debug()
+                ),
+            )),
+        }
+    }
+}
+
+impl Names {
+    fn all(&self) -> impl Iterator<Item = &str> {
+        [Some(&self.fqdn), self.management.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
     }
 
     /// The name of the management interface.
@@ -86,6 +148,12 @@ impl Target {
                 self.management.as_deref().unwrap_or("(no management)"),
             )
     }
+}
+
+fn derive(template: &str, file: &SiteFile, host: &str) -> String {
+    template
+        .replace("{host}", host)
+        .replace("{domain}", file.domain.get_ref())
 }
 
 /// Whether it is one label of a host name.

@@ -3,7 +3,9 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
-use wreimage_capability::{Call, Dispatch, Fault, Function, Polled, Providers, Reconciled, Sink};
+use wreimage_capability::{
+    Call, Dispatch, Fault, Function, HostSnapshot, Polled, Providers, Reconciled, Sink,
+};
 
 /// Remembers what a call leaves besides its outcome.
 #[derive(Default)]
@@ -33,6 +35,30 @@ pub fn find(providers: &Providers, function: &str) -> (Arc<dyn Dispatch>, &'stat
     (providers.get(function.capability).unwrap(), function)
 }
 
+/// The call as a run makes it: with what the inventory says of the host, read now as at a check.
+pub async fn checked(call: &Call, providers: &Providers) -> Call {
+    let mut call = call.clone();
+    if call.snapshot.is_none() && providers.has("netbox") {
+        let read = async |function: &str| {
+            let (provider, function) = find(providers, function);
+            let none = Value::Object(Default::default());
+            match provider.perform(&Call::alone(), function, &none).await {
+                Ok(Polled::Ready(value)) => Some(value),
+                _ => None,
+            }
+        };
+        if let Some(device) = read("netbox.get-device").await {
+            let device = serde_json::from_value(device).unwrap();
+            let port = read("netbox.get-switch-port").await;
+            call.snapshot = Some(Arc::new(HostSnapshot {
+                switch_port: port.map(|port| serde_json::from_value(port).unwrap()),
+                ..HostSnapshot::of(device)
+            }));
+        }
+    }
+    call
+}
+
 /// Calls a function with a call of its own making.
 pub async fn with<T: DeserializeOwned>(
     call: &Call,
@@ -40,6 +66,7 @@ pub async fn with<T: DeserializeOwned>(
     function: &str,
     arguments: Value,
 ) -> Result<Polled<T>, Fault> {
+    let call = &checked(call, providers).await;
     let (provider, function) = find(providers, function);
     Ok(match provider.perform(call, function, &arguments).await? {
         Polled::Ready(value) => Polled::Ready(serde_json::from_value(value).unwrap()),
@@ -62,8 +89,9 @@ pub async fn ask<T: DeserializeOwned>(
 /// The witness of a call.
 pub async fn witness(providers: &Providers, function: &str, arguments: &Value) -> Value {
     let (provider, function) = find(providers, function);
+    let call = checked(&Call::alone(), providers).await;
     provider
-        .witness(&Call::alone(), function, arguments)
+        .witness(&call, function, arguments)
         .await
         .unwrap_or_else(|fault| panic!("{fault:?}"))
 }
@@ -88,7 +116,12 @@ pub async fn reconcile_of(
 ) -> Reconciled {
     let (provider, function) = find(providers, function);
     provider
-        .reconcile(call, function, arguments, witness)
+        .reconcile(
+            &checked(call, providers).await,
+            function,
+            arguments,
+            witness,
+        )
         .await
         .unwrap_or_else(|fault| panic!("{fault:?}"))
 }

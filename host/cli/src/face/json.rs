@@ -46,6 +46,14 @@ impl Face for Json {
         }
     }
 
+    fn left_out(&self, records: u64) {
+        let line = format!(
+            "{}\n",
+            serde_json::json!({ "event": "left-out", "records": records })
+        );
+        let _ = std::io::stdout().lock().write_all(line.as_bytes());
+    }
+
     fn line(&self, text: &str) {
         crate::tell::line(text);
     }

@@ -41,6 +41,12 @@ pub trait Face: Send + Sync {
     fn entry(&self, from: &Source, entry: &Entry);
     /// A line for the person, besides the records.
     fn line(&self, text: &str);
+    /// So many records are not shown: the reader of the output was too slow.
+    fn left_out(&self, records: u64) {
+        self.line(&format!(
+            "{records} records are not shown: the reader of this output is too slow; `wreimage logs RUN` prints them all"
+        ));
+    }
     /// Leaves the bottom of the screen to a prompt. Nothing is locked meanwhile: records and signals go on.
     fn pause(&self);
     /// The prompt has been answered.

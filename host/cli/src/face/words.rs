@@ -124,6 +124,8 @@ pub fn lines(entry: &Entry) -> Vec<String> {
         | Record::Outcome(_)
         | Record::Progress { .. }
         | Record::Consented { .. }
+        | Record::Checked(_)
+        | Record::BootPinned(_)
         | Record::UndoOpened { .. }
         | Record::Timer(_)
         | Record::GuestEnded(_)

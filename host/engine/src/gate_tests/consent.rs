@@ -32,6 +32,7 @@ fn waiting(consent: impl Consent + 'static, past: Vec<Entry>) -> Setup {
     let setup = Setup::with(|course| {
         course.consent = Arc::new(consent);
         course.state.get_mut().unwrap().allowed = false;
+        course.state.get_mut().unwrap().is_fresh = false;
         course.absent = ["ipmi".to_owned(), "netbox".to_owned()].into();
     });
     if !past.is_empty() {

@@ -1,8 +1,9 @@
 //! Which machine it is.
 
 use super::*;
+use wreimage_capability::HostSnapshot;
 
-fn device(tags: &[&str], serial: &str) -> Value {
+pub(super) fn device(tags: &[&str], serial: &str) -> Value {
     json!({
         "name": "host1001", "fqdn": "host1001.lab1.test", "management_fqdn": null, "site": "lab1", "status": "Active",
         "kind": "Physical", "firmware": "Bios", "vendor": null, "serial": serial, "machine_uuid": null,
@@ -10,17 +11,23 @@ fn device(tags: &[&str], serial: &str) -> Value {
     })
 }
 
-fn info(serial: &str) -> Value {
+fn snapshot(serial: &str) -> Arc<HostSnapshot> {
+    let device = serde_json::from_value(device(&[], serial)).unwrap();
+    Arc::new(HostSnapshot::of(device))
+}
+
+pub(super) fn info(serial: &str) -> Value {
     json!({"manufacturer": null, "product": null, "serial": serial, "guid": null, "firmware": null, "extra": []})
 }
 
 fn with_inventory(device: Value) -> Setup {
     Setup::with(|course| {
         let inventory = Arc::new(Script::default());
-        inventory.answer(Ok(device));
+        inventory.reads("get-device", Ok(device));
         let state = course.state.get_mut().unwrap();
         state.providers.add(("netbox", inventory));
         state.allowed = false;
+        state.is_fresh = false;
     })
 }
 
@@ -42,7 +49,7 @@ async fn a_protected_host_is_refused() {
 #[tokio::test]
 async fn a_bmc_of_another_machine_stops_the_run_and_both_are_named() {
     let setup = with_inventory(device(&[], "S1"));
-    setup.ipmi.answer(Ok(info("S2")));
+    setup.ipmi.reads("get-device-info", Ok(info("S2")));
     let stop = setup
         .course
         .call(PUBLISH, json!({}), Origin::Guest)
@@ -64,7 +71,7 @@ async fn an_installer_on_another_machine_is_not_believed() {
     let setup = Setup::with(|course| {
         let state = course.state.get_mut().unwrap();
         state.providers.add(("remote", remote));
-        state.device = serde_json::from_value(device(&[], "S1")).ok();
+        state.snapshot = Some(snapshot("S1"));
     });
     let stop = setup
         .course
@@ -78,27 +85,13 @@ async fn an_installer_on_another_machine_is_not_believed() {
 }
 
 #[tokio::test]
-async fn the_inventory_is_asked_once() {
-    let setup = with_inventory(device(&[], "S1"));
-    setup.ipmi.answer(Ok(info("s1")));
-    setup.call(PUBLISH, json!({})).await.unwrap();
-    setup.call(SET_POWER, json!({})).await.unwrap();
-    let asked = setup
-        .log
-        .entries()
-        .into_iter()
-        .filter(|e| matches!(&e.record, Record::Outcome(o) if o.function == netbox::functions::get_device.to_string()));
-    assert_eq!(asked.count(), 1);
-}
-
-#[tokio::test]
 async fn a_machine_is_compared_before_it_is_changed_from_inside() {
     let remote = Arc::new(Script::default());
     remote.answer(Ok(json!({"serial": "S2", "machine_uuid": null})));
     let setup = Setup::with(|course| {
         let state = course.state.get_mut().unwrap();
         state.providers.add(("remote", remote.clone()));
-        state.device = serde_json::from_value(device(&[], "S1")).ok();
+        state.snapshot = Some(snapshot("S1"));
     });
     let reboot = &remote::functions::reboot;
     let stop = setup

@@ -210,13 +210,16 @@ impl Course {
     /// What identifies the machine, from what the inventory said at the check.
     fn claimed_host(&self) -> ClaimedHost {
         let state = self.state();
-        let device = state.device.as_ref();
+        let snapshot = state.snapshot.as_deref();
+        let device = snapshot.map(|it| &it.device);
         ClaimedHost {
             fqdn: device.map_or_else(|| self.host.clone(), |it| it.fqdn.clone()),
             serial: device.and_then(|it| it.serial.clone()),
             uuid: device.and_then(|it| it.machine_uuid.clone()),
             mac: device.and_then(|it| it.mac.clone()),
-            bmc: None,
+            bmc: snapshot
+                .and_then(|it| it.bmc_addresses.first())
+                .map(ToString::to_string),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Time and waiting for it.
 
-use super::Wasi;
 use super::types::{Datetime, Pollable};
+use super::{Wasi, step_aside};
 use wasmtime::component::Resource;
 use wasmtime::{Result, bail};
 
@@ -61,6 +61,7 @@ impl Wasi {
 
     /// Sleeps until one of them is ready, and returns the indexes of those that are.
     pub(super) async fn poll(&mut self, all: &[Resource<Pollable>]) -> Result<Vec<u32>> {
+        step_aside().await;
         let dues: Vec<u64> = all.iter().map(|pollable| self.due(pollable)).collect();
         let Some(first) = dues.iter().copied().min() else {
             bail!("it polls an empty list");

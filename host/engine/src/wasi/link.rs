@@ -2,7 +2,7 @@
 
 use super::clocks::RESOLUTION_NS;
 use super::types::{Input, IoError, Network, Never, Output, Pollable};
-use super::{Exited, HasWasi, Stream, io};
+use super::{Exited, HasWasi, Stream, io, step_aside};
 use wasmtime::component::types::{ComponentItem, Type};
 use wasmtime::component::{Component, Linker, LinkerInstance, Resource, ResourceType, Val};
 use wasmtime::{Result, bail};
@@ -102,10 +102,14 @@ fn function<T: HasWasi>(into: &mut LinkerInstance<'_, T>, path: &str, name: &str
             })?
         }
         ("wasi:random/random", "get-random-bytes")
-        | ("wasi:random/insecure", "get-insecure-random-bytes") => into
-            .func_wrap(name, |mut store, (length,): (u64,)| {
-                Ok((store.data_mut().wasi().random_bytes(length)?,))
-            })?,
+        | ("wasi:random/insecure", "get-insecure-random-bytes") => {
+            into.func_wrap_async(name, |mut store, (length,): (u64,)| {
+                Box::new(async move {
+                    step_aside().await;
+                    Ok((store.data_mut().wasi().random_bytes(length)?,))
+                })
+            })?
+        }
         ("wasi:random/random", "get-random-u64")
         | ("wasi:random/insecure", "get-insecure-random-u64") => into
             .func_wrap(name, |mut store, (): ()| {

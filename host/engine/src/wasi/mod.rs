@@ -109,6 +109,7 @@ impl Wasi {
     }
 
     async fn write(&mut self, stream: Stream, bytes: &[u8]) -> Result<()> {
+        step_aside().await;
         for line in self.lines(stream).take(bytes) {
             if !line.trim().is_empty() {
                 self.outside.tell(stream.severity(), line).await?;
@@ -123,6 +124,11 @@ impl Wasi {
             Stream::Err => &mut self.err,
         }
     }
+}
+
+/// Other runs, timers and signals get their turn after what a guest can make the host do for little fuel.
+async fn step_aside() {
+    tokio::task::yield_now().await;
 }
 
 /// Where a guest can write.

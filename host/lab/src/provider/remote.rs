@@ -6,13 +6,14 @@ use crate::boot::Turn;
 use crate::machine::{Machine, Restart, RestartCause, Stage};
 use crate::release;
 use crate::seat::Seat;
+use crate::time::Millis;
 use crate::world::World;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wreimage_capability::remote::{
     Answering, Before, Boot, Command, CommandResult, Dmi, Identity, OsRelease, Provider, functions,
 };
-use wreimage_capability::{Call, Fault, Function, Patience, Polled, Reconciled, word};
+use wreimage_capability::{Call, Fault, Function, Patience, PinnedBoot, Polled, Reconciled, word};
 
 pub(crate) struct Remote(pub(crate) Seat);
 
@@ -26,13 +27,48 @@ struct Witness {
 impl Remote {
     fn session<T>(
         &self,
+        call: &Call,
         at: Identity,
         see: impl FnOnce(&Session<'_>) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        self.0.look(|machine, world| {
-            let session = enter(machine, at, world.now).map_err(|why| why.fault(machine, at))?;
-            see(&session)
-        })
+        self.0
+            .look(|machine, world| see(&enter_accepted(call, machine, at, world.now)?))
+    }
+}
+
+/// Enters the machine. At the installer identity a run accepts the host key of the boot that it has waited for, and no other.
+fn enter_accepted<'a>(
+    call: &Call,
+    machine: &'a Machine,
+    at: Identity,
+    now: Millis,
+) -> Result<Session<'a>, Fault> {
+    let session = enter(machine, at, now).map_err(|why| why.fault(machine, at))?;
+    if at == Identity::Production {
+        return Ok(session);
+    }
+    let boot = session.boot;
+    match &call.pinned {
+        Some(pinned) if pinned.host_key != boot.host_key => Err(Fault::denied(
+            "remote.host-key",
+            machine.fqdn(),
+            format!(
+                "{} shows the host key {}, and this run has accepted {} in the boot {}; either the machine has restarted by \
+                 itself or another one answers: find out before you continue",
+                machine.fqdn(),
+                boot.host_key,
+                pinned.host_key,
+                pinned.boot_id
+            ),
+        )),
+        Some(_) => Ok(session),
+        None => {
+            call.pin(PinnedBoot {
+                boot_id: boot.id.clone(),
+                host_key: boot.host_key.clone(),
+            });
+            Ok(session)
+        }
     }
 }
 
@@ -77,20 +113,20 @@ fn look_for_boot(machine: &Machine, world: &World, since: &Before, at: Answering
 }
 
 impl Provider for Remote {
-    async fn get_uptime(&self, _call: &Call, at: Identity) -> Result<u64, Fault> {
-        self.session(at, |session| Ok(session.uptime()))
+    async fn get_uptime(&self, call: &Call, at: Identity) -> Result<u64, Fault> {
+        self.session(call, at, |session| Ok(session.uptime()))
     }
 
-    async fn get_boot_id(&self, _call: &Call, at: Identity) -> Result<String, Fault> {
-        self.session(at, |session| Ok(session.boot.id.clone()))
+    async fn get_boot_id(&self, call: &Call, at: Identity) -> Result<String, Fault> {
+        self.session(call, at, |session| Ok(session.boot.id.clone()))
     }
 
-    async fn get_kernel_command_line(&self, _call: &Call, at: Identity) -> Result<String, Fault> {
-        self.session(at, |session| Ok(session.boot.command_line.clone()))
+    async fn get_kernel_command_line(&self, call: &Call, at: Identity) -> Result<String, Fault> {
+        self.session(call, at, |session| Ok(session.boot.command_line.clone()))
     }
 
-    async fn get_os_release(&self, _call: &Call, at: Identity) -> Result<OsRelease, Fault> {
-        self.session(at, |session| {
+    async fn get_os_release(&self, call: &Call, at: Identity) -> Result<OsRelease, Fault> {
+        self.session(call, at, |session| {
             let machine = session.machine;
             match &machine.disk {
                 Some(system) if !session.installer => Ok(release::os_release(&system.release)),
@@ -107,7 +143,7 @@ impl Provider for Remote {
     }
 
     async fn get_dmi(&self, call: &Call, at: Identity) -> Result<Dmi, Fault> {
-        let dmi = self.session(at, |session| {
+        let dmi = self.session(call, at, |session| {
             let hardware = &session.machine.hardware;
             Ok(Dmi {
                 serial: hardware.serial.clone(),
@@ -122,8 +158,8 @@ impl Provider for Remote {
         Ok(dmi)
     }
 
-    async fn get_host_name(&self, _call: &Call, at: Identity) -> Result<String, Fault> {
-        self.session(at, |session| Ok(session.machine.name.clone()))
+    async fn get_host_name(&self, call: &Call, at: Identity) -> Result<String, Fault> {
+        self.session(call, at, |session| Ok(session.machine.name.clone()))
     }
 
     async fn wait_for_boot(
@@ -137,14 +173,12 @@ impl Provider for Remote {
             .look(|machine, world| Ok(look_for_boot(machine, world, &since, at)))
     }
 
-    async fn reboot(&self, _call: &Call, at: Identity) -> Result<(), Fault> {
+    async fn reboot(&self, call: &Call, at: Identity) -> Result<(), Fault> {
         self.0.change(|world, host| {
             let now = world.now;
             world
                 .act(host, |machine, turn| {
-                    if let Err(why) = enter(machine, at, now) {
-                        return Err(why.fault(machine, at));
-                    }
+                    enter_accepted(call, machine, at, now)?;
                     machine.reboot(turn, "asked to over SSH");
                     Ok(())
                 })
@@ -162,7 +196,7 @@ impl Provider for Remote {
             let (now, rehearsal) = (world.now, world.rehearsal);
             world
                 .act(host, |machine, turn| {
-                    let session = enter(machine, at, now).map_err(|why| why.fault(machine, at))?;
+                    let session = enter_accepted(call, machine, at, now)?;
                     run_in(&session, call, &command.argv, rehearsal).inspect(|ran| {
                         if let Ran::Now { result, change, .. } = ran {
                             keep(machine, turn, call, &command.argv, result, change.as_ref());
@@ -189,7 +223,7 @@ impl Provider for Remote {
 
     async fn witness(
         &self,
-        _call: &Call,
+        call: &Call,
         function: &'static Function,
         arguments: &Value,
     ) -> Result<Value, Fault> {
@@ -200,7 +234,7 @@ impl Provider for Remote {
                 format!("{function} does not say at which identity"),
             ));
         };
-        self.session(at, |session| {
+        self.session(call, at, |session| {
             serde_json::to_value(Witness {
                 boot_id: session.boot.id.clone(),
                 restarted: session.machine.restarted,

@@ -121,17 +121,16 @@ impl Provider for DhcpIncludes {
 
     async fn publish(&self, call: &Call, entry: Entry) -> Result<Published, Fault> {
         let system = self.automation.system();
-        let inventory = self.target.inventory.as_ref().ok_or_else(|| {
+        // What was checked: the inventory may have changed since.
+        let checked = call.snapshot.as_ref().ok_or_else(|| {
             Fault::not_found(
                 "dhcp.no-inventory",
                 system.clone(),
-                "the site file names no inventory (`netbox.inventory`), and the DHCP entry needs the host's address and \
-                 what the server matches",
+                "no inventory has reported the host's address and what the DHCP server matches, and the DHCP entry needs them; \
+                 check `[netbox]` in the site file",
             )
         })?;
-        // Read anew: the address may have changed since the run began.
-        let host = inventory.entry(&self.target.host)?;
-        let snippet = snippet(&self.target.host, &entry, &host, &self.boot, &system)?;
+        let snippet = snippet(&self.target.host, &entry, checked, &self.boot, &system)?;
         let text = snippet.text();
         let digest = sha256(text.as_bytes());
         let held = self.automation.lock(call).await?;

@@ -2,17 +2,16 @@
 //! is read by the DHCP server of a whole data centre.
 
 use super::render::{Filename, Match, Snippet, pxe_client_id};
-use crate::inventory::InventoryHost;
 use crate::tables::BootTable;
 use std::net::Ipv4Addr;
-use wreimage_capability::Fault;
 use wreimage_capability::dhcp::{BootMethod, Entry, MatchKind};
+use wreimage_capability::{Fault, HostSnapshot};
 
 /// Makes the snippet of a host. `system` names the install server in faults.
 pub(super) fn snippet(
     host: &str,
     entry: &Entry,
-    inventory: &InventoryHost,
+    inventory: &HostSnapshot,
     boot: &BootTable,
     system: &str,
 ) -> Result<Snippet, Fault> {
@@ -37,7 +36,7 @@ pub(super) fn snippet(
 struct Maker<'a> {
     host: &'a str,
     entry: &'a Entry,
-    inventory: &'a InventoryHost,
+    inventory: &'a HostSnapshot,
     system: &'a str,
 }
 
@@ -101,12 +100,13 @@ impl Maker<'_> {
                     .as_ref()
                     .ok_or_else(|| self.missing("switch port"))?;
                 // The first logical unit of the interface is the one that carries the untagged VLAN.
-                let circuit = format!("{}:{}.0:{}", port.switch, port.port, port.vlan);
+                let circuit = format!("{}:{}.0:{}", port.switch_name, port.port, port.vlan);
                 self.quotable("circuit-id", circuit).map(Match::CircuitId)
             }
             MatchKind::Mac => {
                 let mac = self
                     .inventory
+                    .device
                     .mac
                     .as_deref()
                     .ok_or_else(|| self.missing("MAC address"))?;
@@ -125,6 +125,7 @@ impl Maker<'_> {
             MatchKind::Uuid => {
                 let uuid = self
                     .inventory
+                    .device
                     .machine_uuid
                     .as_deref()
                     .ok_or_else(|| self.missing("machine UUID"))?;
@@ -150,6 +151,7 @@ impl Maker<'_> {
     fn address(&self) -> Result<Ipv4Addr, Fault> {
         let text = self
             .inventory
+            .device
             .primary_ip
             .as_deref()
             .ok_or_else(|| self.missing("primary address"))?;
@@ -227,7 +229,7 @@ impl Maker<'_> {
 mod tests {
     use super::*;
     use crate::digest::sha256;
-    use crate::inventory::InventoryPort;
+    use wreimage_capability::netbox::{Device, DeviceKind, DeviceStatus, Firmware, SwitchPort};
 
     const BOOT: &str = r#"
         [pxelinux-http]
@@ -242,18 +244,37 @@ mod tests {
         filename = "http://208.80.154.30/efiboot/snponly.efi"
     "#;
 
-    fn host() -> InventoryHost {
-        InventoryHost {
-            primary_ip: Some("10.0.0.1".to_owned()),
-            mac: Some("aa:00:00:12:34:56".to_owned()),
-            machine_uuid: Some("4c4c4544-0031-3210-8033-b4c04f354333".to_owned()),
-            switch_port: Some(InventoryPort {
-                switch: "asw2-a-eqiad".to_owned(),
-                port: "ge-6/0/1".to_owned(),
-                vlan: "private1-a-eqiad".to_owned(),
-            }),
-            ..InventoryHost::default()
-        }
+    fn bare() -> HostSnapshot {
+        HostSnapshot::of(Device {
+            name: "somehost1001".to_owned(),
+            fqdn: "somehost1001.eqiad.test".to_owned(),
+            management_fqdn: None,
+            site: "eqiad".to_owned(),
+            status: DeviceStatus::Active,
+            kind: DeviceKind::Physical,
+            firmware: Firmware::Bios,
+            vendor: None,
+            serial: None,
+            machine_uuid: None,
+            primary_ip: None,
+            mac: None,
+            tags: Vec::new(),
+            extra: Vec::new(),
+        })
+    }
+
+    fn host() -> HostSnapshot {
+        let mut host = bare();
+        host.device.primary_ip = Some("10.0.0.1".to_owned());
+        host.device.mac = Some("aa:00:00:12:34:56".to_owned());
+        host.device.machine_uuid = Some("4c4c4544-0031-3210-8033-b4c04f354333".to_owned());
+        host.switch_port = Some(SwitchPort {
+            switch_name: "asw2-a-eqiad".to_owned(),
+            port: "ge-6/0/1".to_owned(),
+            vlan: "private1-a-eqiad".to_owned(),
+            extra: Vec::new(),
+        });
+        host
     }
 
     fn entry(match_by: MatchKind, distribution: &str, boot: BootMethod) -> Entry {
@@ -365,7 +386,7 @@ mod tests {
             fault.message
         );
         let boot: BootTable = toml::from_str(BOOT).unwrap();
-        let fault = snippet("h", &asked, &InventoryHost::default(), &boot, "s").unwrap_err();
+        let fault = snippet("h", &asked, &bare(), &boot, "s").unwrap_err();
         assert!(fault.message.contains("MAC address"), "{}", fault.message);
     }
 }

@@ -123,10 +123,11 @@ impl Dns {
 }
 
 impl Provider for Dns {
-    async fn resolve(&self, _call: &Call, name: HostName) -> Result<Vec<String>, Fault> {
+    async fn resolve(&self, call: &Call, name: HostName) -> Result<Vec<String>, Fault> {
+        let names = self.target.names(call)?;
         let name = match name {
-            HostName::Host => &self.target.fqdn,
-            HostName::Management => self.target.management()?,
+            HostName::Host => &names.fqdn,
+            HostName::Management => names.management()?,
         };
         let addresses = self.names.resolve(name).await?;
         Ok(addresses.iter().map(IpAddr::to_string).collect())

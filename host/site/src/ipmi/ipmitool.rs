@@ -3,7 +3,7 @@
 
 use super::answers::{boot_flags, power_state, raw_bytes};
 use super::identity;
-use super::session::{Bmc, Refused, Repeat};
+use super::session::{Bmc, Refused, Repeat, Settings};
 use crate::remote::BootIds;
 use crate::target::Target;
 use serde_json::Value;
@@ -12,6 +12,7 @@ use std::sync::Arc;
 use wreimage_capability::ipmi::{
     BootDevice, BootFlags, BootMode, DeviceInfo, PowerAction, PowerState, Provider,
 };
+use wreimage_capability::netbox::Device;
 use wreimage_capability::{Call, Fault, Function, Reconciled};
 
 const CHASSIS_STATUS: [&str; 3] = ["raw", "0x00", "0x01"];
@@ -27,37 +28,43 @@ const KEEP_OVER_SELF_TEST: [&str; 5] = ["raw", "0x00", "0x08", "0x03", "0x08"];
 
 /// Speaks to one BMC.
 pub(crate) struct Ipmitool {
-    bmc: Result<Bmc, Fault>,
-    pub(super) target: Target,
+    settings: Arc<Settings>,
+    target: Target,
     /// Tells a boot of the machine from another, when the machine can be entered.
     pub(super) boots: Option<Arc<dyn BootIds>>,
 }
 
 impl Ipmitool {
-    /// A machine without a management interface answers `unsupported` to everything.
     pub(crate) fn new(
-        bmc: Result<Bmc, Fault>,
+        settings: Settings,
         target: &Target,
         boots: Option<Arc<dyn BootIds>>,
     ) -> Self {
         Ipmitool {
-            bmc,
+            settings: Arc::new(settings),
             target: target.clone(),
             boots,
         }
     }
 
-    pub(super) fn bmc(&self) -> Result<&Bmc, Fault> {
-        self.bmc.as_ref().map_err(Clone::clone)
+    /// The BMC that was checked. A machine without a management interface answers `unsupported` to everything.
+    pub(super) fn bmc(&self, call: &Call) -> Result<Bmc, Fault> {
+        Bmc::new(self.settings.clone(), &self.target.names(call)?)
     }
 
-    pub(super) async fn power(&self) -> Result<PowerState, Fault> {
-        let answer = self.bmc()?.ask(&CHASSIS_STATUS).await?;
+    /// The name of the host, for messages.
+    pub(super) fn fqdn(&self, call: &Call) -> String {
+        let names = self.target.names(call);
+        names.map_or_else(|_| self.target.host.clone(), |names| names.fqdn)
+    }
+
+    pub(super) async fn power(&self, call: &Call) -> Result<PowerState, Fault> {
+        let answer = self.bmc(call)?.ask(&CHASSIS_STATUS).await?;
         Ok(power_state(&raw_bytes(&answer)))
     }
 
-    async fn flags(&self) -> Result<BootFlags, Fault> {
-        let bmc = self.bmc()?;
+    async fn flags(&self, call: &Call) -> Result<BootFlags, Fault> {
+        let bmc = self.bmc(call)?;
         let answer = bmc.ask(&GET_BOOT_FLAGS).await?;
         boot_flags(&raw_bytes(&answer)).ok_or_else(|| {
             Fault::rejected(
@@ -73,8 +80,8 @@ impl Ipmitool {
     }
 
     /// Does a write whose success is judged by reading back; only transport and password faults count here.
-    async fn write(&self, arguments: &[&str]) -> Result<(), Fault> {
-        match self.bmc()?.request(arguments, Repeat::Packet).await {
+    async fn write(&self, call: &Call, arguments: &[&str]) -> Result<(), Fault> {
+        match self.bmc(call)?.request(arguments, Repeat::Packet).await {
             Err(Refused::Fault(fault)) => Err(fault),
             _ => Ok(()),
         }
@@ -96,15 +103,15 @@ impl Ipmitool {
                     word(device)
                 ));
             }
-            self.write(write).await?;
-            let flags = self.flags().await?;
+            self.write(call, write).await?;
+            let flags = self.flags(call).await?;
             let once = !flags.persistent || flags.device == BootDevice::None;
             if flags.device == *device && once {
                 return Ok(flags);
             }
             seen = Some(flags);
         }
-        let bmc = self.bmc()?;
+        let bmc = self.bmc(call)?;
         Err(Fault::rejected(
             "ipmi.boot-device-not-set",
             bmc.system(),
@@ -117,43 +124,38 @@ impl Ipmitool {
             ),
         ))
     }
-
-    pub(super) async fn optional(&self, arguments: &[&str]) -> Result<Option<String>, Fault> {
-        match self.bmc()?.request(arguments, Repeat::Harmless).await {
-            Ok(answer) => Ok(Some(answer)),
-            Err(Refused::Fault(fault)) => Err(fault),
-            Err(_) => Ok(None),
-        }
-    }
 }
 
 impl Provider for Ipmitool {
-    async fn get_power_state(&self, _call: &Call) -> Result<PowerState, Fault> {
-        self.power().await
+    async fn get_power_state(&self, call: &Call) -> Result<PowerState, Fault> {
+        self.power(call).await
     }
 
-    async fn get_boot_flags(&self, _call: &Call) -> Result<BootFlags, Fault> {
-        self.flags().await
+    async fn get_boot_flags(&self, call: &Call) -> Result<BootFlags, Fault> {
+        self.flags(call).await
     }
 
-    async fn get_device_info(&self, _call: &Call) -> Result<DeviceInfo, Fault> {
-        let bmc = self.bmc()?;
+    async fn get_device_info(&self, call: &Call) -> Result<DeviceInfo, Fault> {
+        // One resolution for all requests: what is compared here is what later calls reach.
+        let bmc = self.bmc(call)?.resolved().await?;
         let controller = identity::fields(&bmc.ask(&["mc", "info"]).await?);
-        let fru = self
+        let fru = bmc
             .optional(&["fru", "print", "0"])
             .await?
             .unwrap_or_default();
         let fru = identity::fields(&fru);
-        let sent = self.optional(&SYSTEM_GUID).await?.unwrap_or_default();
-        let entry = self
-            .target
-            .inventory
-            .as_ref()
-            .and_then(|inventory| inventory.entry(&self.target.host).ok())
-            .unwrap_or_default();
-        let guid = identity::guid(&raw_bytes(&sent), entry.machine_uuid.as_deref());
+        let sent = bmc.optional(&SYSTEM_GUID).await?.unwrap_or_default();
+        let device = call.snapshot.as_ref().map(|snapshot| &snapshot.device);
+        let expected = |value: fn(&Device) -> &Option<String>| {
+            device.and_then(|device| value(device).as_deref())
+        };
+        let guid = identity::guid(&raw_bytes(&sent), expected(|device| &device.machine_uuid));
         let one_of = |keys: &[&str]| keys.iter().find_map(|key| fru.get(*key).cloned());
-        let mut extra = Vec::new();
+        let mut extra: Vec<(String, String)> = bmc
+            .addresses
+            .iter()
+            .map(|address| ("address".to_owned(), address.to_string()))
+            .collect();
         for key in ["Product Serial", "Chassis Serial", "Board Serial"] {
             if let Some(serial) = fru.get(key) {
                 extra.push((key.to_ascii_lowercase().replace(' ', "-"), serial.clone()));
@@ -167,7 +169,7 @@ impl Provider for Ipmitool {
                 .or_else(|| controller.get("Manufacturer Name").cloned()),
             product: one_of(&["Product Name", "Board Product"])
                 .or_else(|| controller.get("Product Name").cloned()),
-            serial: identity::serial(&fru, entry.serial.as_deref()),
+            serial: identity::serial(&fru, expected(|device| &device.serial)),
             guid: guid.map(|guid| guid.text),
             firmware: controller.get("Firmware Revision").cloned(),
             extra,
@@ -184,7 +186,7 @@ impl Provider for Ipmitool {
         device: BootDevice,
         mode: BootMode,
     ) -> Result<BootFlags, Fault> {
-        let bmc = self.bmc()?;
+        let bmc = self.bmc(call)?;
         let name = match &device {
             BootDevice::None => return self.clear_boot_device(call).await,
             BootDevice::Pxe => "pxe",
@@ -225,12 +227,12 @@ impl Provider for Ipmitool {
     async fn clear_boot_device(&self, call: &Call) -> Result<BootFlags, Fault> {
         let made = call.made.clone();
         if let Some(made) = made.and_then(|it| serde_json::from_value::<BootFlags>(it).ok()) {
-            let there = self.flags().await?;
+            let there = self.flags(call).await?;
             if there.device == BootDevice::None {
                 return Ok(there);
             }
             if there.device != made.device {
-                let bmc = self.bmc()?;
+                let bmc = self.bmc(call)?;
                 return Err(Fault::conflict(
                     "ipmi.not-ours",
                     bmc.system(),
@@ -250,16 +252,16 @@ impl Provider for Ipmitool {
 
     async fn witness(
         &self,
-        _call: &Call,
+        call: &Call,
         _function: &'static Function,
         _arguments: &Value,
     ) -> Result<Value, Fault> {
-        self.witness_power().await
+        self.witness_power(call).await
     }
 
     async fn reconcile(
         &self,
-        _call: &Call,
+        call: &Call,
         _function: &'static Function,
         arguments: &Value,
         witness: &Value,
@@ -267,7 +269,7 @@ impl Provider for Ipmitool {
         let action = arguments
             .get("action")
             .and_then(|action| serde_json::from_value(action.clone()).ok());
-        self.reconcile_power(action.unwrap_or(PowerAction::Cycle), witness)
+        self.reconcile_power(call, action.unwrap_or(PowerAction::Cycle), witness)
             .await
     }
 }

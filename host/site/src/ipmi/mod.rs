@@ -9,4 +9,4 @@ mod session;
 
 pub(crate) use ipmitool::{Ipmitool, summary};
 pub(crate) use power::power_word;
-pub(crate) use session::Bmc;
+pub(crate) use session::Settings;

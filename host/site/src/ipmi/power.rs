@@ -21,8 +21,8 @@ const CAUSE_POWER_CONTROL: u8 = 1;
 
 impl Ipmitool {
     pub(super) async fn switch_power(&self, call: &Call, action: PowerAction) -> Result<(), Fault> {
-        let bmc = self.bmc()?;
-        let state = self.power().await?;
+        let bmc = self.bmc(call)?;
+        let state = self.power(call).await?;
         let (code, wanted) = match (action, &state) {
             (PowerAction::On, PowerState::On) | (PowerAction::Off, PowerState::Off) => {
                 call.progress("the power is in that state already");
@@ -34,7 +34,7 @@ impl Ipmitool {
                     bmc.system(),
                     format!(
                         "{} is off and cannot be cycled; power it on instead",
-                        self.target.fqdn
+                        self.fqdn(call)
                     ),
                 ));
             }
@@ -65,13 +65,13 @@ impl Ipmitool {
                     format!(
                         "{} did not say whether it switched the power of {}",
                         bmc.system(),
-                        self.target.fqdn
+                        self.fqdn(call)
                     ),
                 ));
             }
             Err(refused) => return Err(bmc.fault(refused)),
         }
-        match self.settle(&wanted).await {
+        match self.settle(call, &wanted).await {
             Ok(()) if action == PowerAction::Cycle => self.left_boot(call).await,
             Ok(()) => Ok(()),
             // It is between off and on: BMCs stay there for up to 255 s (28.9). That it comes up is said by its boot.
@@ -86,7 +86,7 @@ impl Ipmitool {
                     "{} took the command, and {} s later the power of {} is {}; look at the machine",
                     bmc.system(),
                     SETTLE.as_secs(),
-                    self.target.fqdn,
+                    self.fqdn(call),
                     power_word(&seen)
                 ),
             )),
@@ -106,12 +106,12 @@ impl Ipmitool {
     async fn left_boot(&self, call: &Call) -> Result<(), Fault> {
         let before = call.witness.as_ref().and_then(boot_id_of);
         let end = Instant::now() + SETTLE;
-        while let (Some(before), Some(now)) = (before, self.boot_id().await) {
+        while let (Some(before), Some(now)) = (before, self.boot_id(call).await) {
             if now != before {
                 break;
             }
             if Instant::now() >= end {
-                let system = self.bmc()?.system();
+                let system = self.bmc(call)?.system();
                 return Err(Fault::rejected(
                     "ipmi.power-not-changed",
                     system.clone(),
@@ -119,7 +119,7 @@ impl Ipmitool {
                         "{system} took the command to cycle {name}, and {} s later {name} still runs as before (boot id \
                          {before}); look at the machine",
                         SETTLE.as_secs(),
-                        name = self.target.fqdn
+                        name = self.fqdn(call)
                     ),
                 ));
             }
@@ -128,9 +128,12 @@ impl Ipmitool {
         Ok(())
     }
 
-    pub(super) async fn witness_power(&self) -> Result<Value, Fault> {
-        let (power, cause, boot_id) =
-            tokio::join!(self.power(), self.restart_cause(), self.boot_id());
+    pub(super) async fn witness_power(&self, call: &Call) -> Result<Value, Fault> {
+        let (power, cause, boot_id) = tokio::join!(
+            self.power(call),
+            self.restart_cause(call),
+            self.boot_id(call)
+        );
         Ok(json!({
             "power": power_word(&power?),
             "restart-cause": cause,
@@ -140,6 +143,7 @@ impl Ipmitool {
 
     pub(super) async fn reconcile_power(
         &self,
+        call: &Call,
         action: PowerAction,
         witness: &Value,
     ) -> Result<Reconciled, Fault> {
@@ -150,7 +154,7 @@ impl Ipmitool {
         let start = Instant::now();
         let end = start + SETTLE;
         loop {
-            let now = match self.power().await {
+            let now = match self.power(call).await {
                 Ok(now) => now,
                 Err(fault) if start.elapsed() >= UNREADABLE => return Err(fault),
                 Err(_) => {
@@ -163,7 +167,9 @@ impl Ipmitool {
                 | (PowerAction::On, "off", PowerState::On)
                 | (PowerAction::Cycle, "on", PowerState::Off) => return Ok(Reconciled::happened()),
                 (PowerAction::Cycle, ..) => {
-                    if let Some(verdict) = self.judge_cycle(witness, Instant::now() >= end).await {
+                    if let Some(verdict) =
+                        self.judge_cycle(call, witness, Instant::now() >= end).await
+                    {
                         return Ok(verdict);
                     }
                 }
@@ -186,9 +192,9 @@ impl Ipmitool {
     }
 
     /// Whether a machine that is on was cycled: by its boot id, else by the restart cause. `None`: look again.
-    async fn judge_cycle(&self, witness: &Value, last: bool) -> Option<Reconciled> {
+    async fn judge_cycle(&self, call: &Call, witness: &Value, last: bool) -> Option<Reconciled> {
         let before = boot_id_of(witness);
-        let now = self.boot_id().await;
+        let now = self.boot_id(call).await;
         match (before, now.as_deref()) {
             (Some(before), Some(now)) if before != now => return Some(Reconciled::happened()),
             // A cycle takes the machine down at once: one that still answers with its old boot id was not cycled.
@@ -196,7 +202,7 @@ impl Ipmitool {
             _ => {}
         }
         let cause_before = witness.get("restart-cause").and_then(Value::as_u64);
-        let cause = self.restart_cause().await;
+        let cause = self.restart_cause(call).await;
         if cause == Some(CAUSE_POWER_CONTROL)
             && cause_before.is_some_and(|it| it != u64::from(CAUSE_POWER_CONTROL))
         {
@@ -206,21 +212,25 @@ impl Ipmitool {
             Reconciled::Unknown(match before {
                 Some(before) => format!(
                     "{} answered with boot id {before} before and does not answer now; the BMC says that it is on",
-                    self.target.fqdn
+                    self.fqdn(call)
                 ),
                 None => format!(
                     "the BMC says that {} is on, as before, and nothing tells one boot from another",
-                    self.target.fqdn
+                    self.fqdn(call)
                 ),
             })
         })
     }
 
     /// Waits until the machine has the power state; what was seen last otherwise.
-    async fn settle(&self, wanted: &PowerState) -> Result<(), Result<PowerState, Fault>> {
+    async fn settle(
+        &self,
+        call: &Call,
+        wanted: &PowerState,
+    ) -> Result<(), Result<PowerState, Fault>> {
         let end = Instant::now() + SETTLE;
         loop {
-            let seen = self.power().await;
+            let seen = self.power(call).await;
             if seen.as_ref() == Ok(wanted) {
                 return Ok(());
             }
@@ -231,14 +241,14 @@ impl Ipmitool {
         }
     }
 
-    async fn restart_cause(&self) -> Option<u8> {
-        let answer = self.optional(&RESTART_CAUSE).await.ok().flatten()?;
+    async fn restart_cause(&self, call: &Call) -> Option<u8> {
+        let answer = self.bmc(call).ok()?.optional(&RESTART_CAUSE).await.ok()??;
         restart_cause(&raw_bytes(&answer))
     }
 
-    async fn boot_id(&self) -> Option<String> {
+    async fn boot_id(&self, call: &Call) -> Option<String> {
         match &self.boots {
-            Some(boots) => boots.boot_id().await,
+            Some(boots) => boots.boot_id(call).await,
             None => None,
         }
     }

@@ -5,9 +5,11 @@ use crate::child::{Child, ChildFailure};
 use crate::dns::Names;
 use crate::secret::Secret;
 use crate::tables::Suite;
+use crate::target;
 use secrecy::ExposeSecret;
-use std::sync::Mutex;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use wreimage_capability::{Fault, FaultKind};
 
@@ -45,9 +47,8 @@ pub(crate) enum Refused {
     Lost(String),
 }
 
-/// How a BMC is reached.
-pub(crate) struct Bmc {
-    pub(crate) name: String,
+/// How the BMCs of a site are reached.
+pub(crate) struct Settings {
     pub(crate) names: Names,
     pub(crate) port: u16,
     pub(crate) user: String,
@@ -59,6 +60,14 @@ pub(crate) struct Bmc {
     pub(crate) memory: Memory,
 }
 
+/// The BMC of the run's host during one call.
+pub(crate) struct Bmc {
+    settings: Arc<Settings>,
+    pub(crate) name: String,
+    /// Where it was reached when it was checked; empty before, and its name is resolved.
+    pub(crate) addresses: Vec<IpAddr>,
+}
+
 /// What is remembered of a BMC for the run.
 #[derive(Default)]
 pub(crate) struct Memory {
@@ -67,6 +76,50 @@ pub(crate) struct Memory {
 }
 
 impl Bmc {
+    pub(crate) fn new(settings: Arc<Settings>, names: &target::Names) -> Result<Self, Fault> {
+        Ok(Bmc {
+            settings,
+            name: names.management()?.to_owned(),
+            addresses: names.bmc_addresses.clone(),
+        })
+    }
+
+    /// The same BMC, at the addresses that its name has now.
+    pub(crate) async fn resolved(self) -> Result<Self, Fault> {
+        let addresses = self.addresses().await?;
+        Ok(Bmc { addresses, ..self })
+    }
+
+    /// A request that not every BMC can answer.
+    pub(crate) async fn optional(&self, arguments: &[&str]) -> Result<Option<String>, Fault> {
+        match self.request(arguments, Repeat::Harmless).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(Refused::Fault(fault)) => Err(fault),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Where it is reached, in the order of the resolver.
+    async fn addresses(&self) -> Result<Vec<IpAddr>, Fault> {
+        if !self.addresses.is_empty() {
+            return Ok(self.addresses.clone());
+        }
+        let resolved = self.settings.names.resolve(&self.name).await;
+        resolved.map_err(|mut fault| {
+            fault.system = self.system();
+            fault.message = format!(
+                "the BMC cannot be found, so nothing was sent to it: {}",
+                fault.message
+            );
+            // To whoever asks the BMC, a name without an address is a BMC that cannot be reached; and a resolver that
+            // does not answer in time leaves no doubt about what the BMC did.
+            if fault.kind == FaultKind::NotFound || fault.leaves_doubt() {
+                fault.kind = FaultKind::Unreachable;
+            }
+            fault
+        })
+    }
+
     /// Names it in faults.
     pub(crate) fn system(&self) -> String {
         format!("BMC {}", self.name)
@@ -79,7 +132,7 @@ impl Bmc {
         repeat: Repeat,
     ) -> Result<String, Refused> {
         let mut left = match repeat {
-            Repeat::Harmless => self.tries.max(1),
+            Repeat::Harmless => self.settings.tries.max(1),
             Repeat::Packet | Repeat::Never => 1,
         };
         loop {
@@ -126,7 +179,7 @@ impl Bmc {
     }
 
     async fn try_suites(&self, arguments: &[&str], repeat: Repeat) -> Result<String, Refused> {
-        if self.memory.refusals.load(Ordering::Relaxed) >= REFUSALS {
+        if self.settings.memory.refusals.load(Ordering::Relaxed) >= REFUSALS {
             return Err(Refused::Fault(
                 self.wrong_password("it was refused before and is not tried again"),
             ));
@@ -134,7 +187,7 @@ impl Bmc {
         let known = *self.suite();
         let candidates = match known {
             Some(suite) => vec![suite],
-            None => self.suites.clone(),
+            None => self.settings.suites.clone(),
         };
         let mut last = Failure::NoSuite("no cipher suite is allowed".to_owned());
         for suite in candidates {
@@ -156,7 +209,8 @@ impl Bmc {
     }
 
     fn suite(&self) -> std::sync::MutexGuard<'_, Option<Suite>> {
-        self.memory
+        self.settings
+            .memory
             .suite
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -166,11 +220,15 @@ impl Bmc {
         let system = self.system();
         Refused::Fault(match failure {
             Failure::WrongPassword(text) => {
-                self.memory.refusals.fetch_add(1, Ordering::Relaxed);
+                self.settings
+                    .memory
+                    .refusals
+                    .fetch_add(1, Ordering::Relaxed);
                 self.wrong_password(&text)
             }
             Failure::NoSuite(text) => {
                 let tried: Vec<String> = self
+                    .settings
                     .suites
                     .iter()
                     .map(|suite| suite.number().to_string())
@@ -197,7 +255,7 @@ impl Bmc {
                 format!(
                     "{system} does not answer on UDP port {} ({text}); check its power, its cable and the route to the \
                      management network",
-                    self.port
+                    self.settings.port
                 ),
             ),
             Failure::Completion(code, text) => return Refused::Completion(code, text),
@@ -207,16 +265,20 @@ impl Bmc {
 
     fn wrong_password(&self, text: &str) -> Fault {
         let system = self.system();
-        let secret = self.password.as_ref().map_or_else(String::new, |secret| {
-            format!(", which comes from {}", secret.reference())
-        });
+        let secret = self
+            .settings
+            .password
+            .as_ref()
+            .map_or_else(String::new, |secret| {
+                format!(", which comes from {}", secret.reference())
+            });
         Fault::denied(
             "ipmi.wrong-password",
             system.clone(),
             format!(
                 "{system} refuses user `{}` with this password{secret} ({text}); nothing was done on it. Correct the \
                  password before you try again: BMCs lock accounts",
-                self.user
+                self.settings.user
             ),
         )
     }
@@ -227,24 +289,12 @@ impl Bmc {
         arguments: &[&str],
         repeat: Repeat,
     ) -> Result<Result<String, Failure>, Refused> {
-        let addresses = self.names.resolve(&self.name).await.map_err(|mut fault| {
-            fault.system = self.system();
-            fault.message = format!(
-                "the BMC cannot be found, so nothing was sent to it: {}",
-                fault.message
-            );
-            // To whoever asks the BMC, a name without an address is a BMC that cannot be reached; and a resolver that
-            // does not answer in time leaves no doubt about what the BMC did.
-            if fault.kind == FaultKind::NotFound || fault.leaves_doubt() {
-                fault.kind = FaultKind::Unreachable;
-            }
-            Refused::Fault(fault)
-        })?;
+        let addresses = self.addresses().await.map_err(Refused::Fault)?;
         let address = addresses
             .first()
             .map(ToString::to_string)
             .unwrap_or_default();
-        let password = match &self.password {
+        let password = match &self.settings.password {
             Some(secret) => secret.read().await.map_err(|error| {
                 Refused::Fault(Fault::denied(
                     "site.secret",
@@ -260,14 +310,14 @@ impl Bmc {
                 )));
             }
         };
-        let (port, suite) = (self.port.to_string(), suite.number().to_string());
+        let (port, suite) = (self.settings.port.to_string(), suite.number().to_string());
         let (interval, packets) = if repeat == Repeat::Never {
             SENT_ONCE
         } else {
             RETRANSMIT
         };
         let mut argv = vec![
-            self.program.as_str(),
+            self.settings.program.as_str(),
             "-v",
             "-I",
             "lanplus",
@@ -276,7 +326,7 @@ impl Bmc {
             "-p",
             &port,
             "-U",
-            &self.user,
+            &self.settings.user,
             "-E",
             "-C",
             &suite,
@@ -293,7 +343,7 @@ impl Bmc {
             .limit(LARGEST_ANSWER)
             .environment("IPMITOOL_PASSWORD", password.expose_secret());
         tracing::debug!(bmc = %self.name, suite, ?arguments, "ipmitool");
-        match child.run(self.timeout).await {
+        match child.run(self.settings.timeout).await {
             Ok(ended) => {
                 let stdout = String::from_utf8_lossy(&ended.stdout).into_owned();
                 let stderr = String::from_utf8_lossy(&ended.stderr).into_owned();
@@ -314,7 +364,7 @@ impl Bmc {
             ChildFailure::Killed(..) | ChildFailure::Lost(..) => {
                 return Ok(Err(Failure::Lost(text)));
             }
-            ChildFailure::NotStarted(program, _) if program == self.program => {
+            ChildFailure::NotStarted(program, _) if program == self.settings.program => {
                 "; install ipmitool on this machine, or correct `ipmi.program`"
             }
             ChildFailure::NotStarted(..) => "",
@@ -342,8 +392,7 @@ mod tests {
     use std::io::{Error, ErrorKind};
 
     fn bmc() -> Bmc {
-        Bmc {
-            name: "bmc".to_owned(),
+        let settings = Settings {
             names: Names::Hosts("hosts".into()),
             port: 623,
             user: "root".to_owned(),
@@ -353,6 +402,11 @@ mod tests {
             tries: 1,
             program: "ipmitool".to_owned(),
             memory: Memory::default(),
+        };
+        Bmc {
+            settings: Arc::new(settings),
+            name: "bmc".to_owned(),
+            addresses: Vec::new(),
         }
     }
 

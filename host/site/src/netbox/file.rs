@@ -33,35 +33,8 @@ impl FileInventory {
 }
 
 impl FileInventory {
-    /// A file is written by people.
-    fn only_read(&self, what: &str) -> Fault {
-        Fault::unsupported(
-            "netbox.only-read",
-            self.system(),
-            format!(
-                "{} is a file and is only read: {what} for {} by hand",
-                self.inventory.path.display(),
-                self.target.host
-            ),
-        )
-    }
-}
-
-impl Provider for FileInventory {
-    async fn set_status(&self, _call: &Call, _status: DeviceStatus) -> Result<(), Fault> {
-        Err(self.only_read("change the status"))
-    }
-
-    async fn run_script(
-        &self,
-        _call: &Call,
-        name: String,
-        _timeout: ScriptTimeout,
-    ) -> Result<ScriptResult, Fault> {
-        Err(self.only_read(&format!("do what the script {name} would do")))
-    }
-
-    async fn get_device(&self, _call: &Call) -> Result<Device, Fault> {
+    /// The device of the host.
+    pub(crate) fn device(&self) -> Result<Device, Fault> {
         let entry = self.entry()?;
         let kind = match entry.kind.as_deref() {
             None | Some("physical") => DeviceKind::Physical,
@@ -93,10 +66,12 @@ impl Provider for FileInventory {
             Some("uefi") => Firmware::Uefi,
             Some(other) => Firmware::Other(other.to_owned()),
         };
+        let derived = self.target.derived();
         Ok(Device {
             name: self.target.host.clone(),
-            fqdn: entry.fqdn.unwrap_or_else(|| self.target.fqdn.clone()),
-            management_fqdn: self.target.management.clone(),
+            management_fqdn: entry
+                .management_fqdn(|| derived.management.clone().unwrap_or_default()),
+            fqdn: entry.fqdn.unwrap_or_else(|| derived.fqdn.clone()),
             site: entry.site.unwrap_or_else(|| self.site.clone()),
             status,
             kind,
@@ -111,7 +86,8 @@ impl Provider for FileInventory {
         })
     }
 
-    async fn get_switch_port(&self, _call: &Call) -> Result<SwitchPort, Fault> {
+    /// The switch port of its primary interface.
+    pub(crate) fn switch_port(&self) -> Result<SwitchPort, Fault> {
         let entry = self.entry()?;
         if entry.is_virtual() {
             return Err(Fault::unsupported(
@@ -140,5 +116,41 @@ impl Provider for FileInventory {
             vlan: port.vlan,
             extra: Vec::new(),
         })
+    }
+
+    /// A file is written by people.
+    fn only_read(&self, what: &str) -> Fault {
+        Fault::unsupported(
+            "netbox.only-read",
+            self.system(),
+            format!(
+                "{} is a file and is only read: {what} for {} by hand",
+                self.inventory.path.display(),
+                self.target.host
+            ),
+        )
+    }
+}
+
+impl Provider for FileInventory {
+    async fn set_status(&self, _call: &Call, _status: DeviceStatus) -> Result<(), Fault> {
+        Err(self.only_read("change the status"))
+    }
+
+    async fn run_script(
+        &self,
+        _call: &Call,
+        name: String,
+        _timeout: ScriptTimeout,
+    ) -> Result<ScriptResult, Fault> {
+        Err(self.only_read(&format!("do what the script {name} would do")))
+    }
+
+    async fn get_device(&self, _call: &Call) -> Result<Device, Fault> {
+        self.device()
+    }
+
+    async fn get_switch_port(&self, _call: &Call) -> Result<SwitchPort, Fault> {
+        self.switch_port()
     }
 }

@@ -1,24 +1,30 @@
 //! Telling one boot of the machine from another.
 
-use super::machine::Machine;
-use wreimage_capability::BoxFuture;
+use super::machine::Ways;
+use std::sync::Arc;
 use wreimage_capability::remote::Identity;
+use wreimage_capability::{BoxFuture, Call};
 
 /// Tells which boot the machine is in, when it answers.
 pub(crate) trait BootIds: Send + Sync {
-    /// The boot id at whichever identity answers; `None` when none does.
-    fn boot_id(&self) -> BoxFuture<'_, Option<String>>;
+    /// The boot id at whichever identity answers; `None` when none does. It is a sign of a restart and nothing more: the
+    /// host key is not judged.
+    fn boot_id<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Option<String>>;
 }
 
-impl BootIds for Machine {
-    fn boot_id(&self) -> BoxFuture<'_, Option<String>> {
+/// Looks for the boot id over SSH.
+pub(crate) struct BySsh(pub(crate) Arc<Ways>);
+
+impl BootIds for BySsh {
+    fn boot_id<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Option<String>> {
         Box::pin(async {
+            let machine = self.0.of(call).ok()?;
             // A site may have only one of them.
             let ways: Vec<Identity> = [Identity::Production, Identity::Installer]
                 .into_iter()
-                .filter(|at| self.has(*at))
+                .filter(|at| machine.has(*at))
                 .collect();
-            self.boot(&ways).await.ok().map(|seen| seen.boot_id)
+            machine.boot(&ways).await.ok().map(|seen| seen.boot_id)
         })
     }
 }

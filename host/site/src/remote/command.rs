@@ -7,7 +7,7 @@ use crate::pattern;
 use crate::ssh::{Ended, ExecFailure, quote};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 use wreimage_capability::remote::{Command, CommandResult, Identity};
@@ -18,7 +18,6 @@ const LOST_UNIT: Duration = Duration::from_secs(70);
 
 /// The commands of one run on its machine.
 pub(super) struct Commands {
-    machine: Arc<Machine>,
     /// Patterns of what is allowed.
     allow: Vec<Vec<String>>,
     /// Keys of the long commands that this process has begun or gone back to.
@@ -26,31 +25,25 @@ pub(super) struct Commands {
 }
 
 impl Commands {
-    pub(super) fn new(machine: Arc<Machine>, allow: &[Vec<String>]) -> Self {
-        let allow = allow
-            .iter()
-            .map(|words| words.iter().map(|word| machine.target.fill(word)).collect())
-            .collect();
+    pub(super) fn new(allow: &[Vec<String>]) -> Self {
         Commands {
-            machine,
-            allow,
+            allow: allow.to_vec(),
             followed: Mutex::default(),
         }
     }
 
-    fn allowed(&self, argv: &[String]) -> Result<(), Fault> {
+    fn allowed(&self, machine: &Machine, argv: &[String]) -> Result<(), Fault> {
         let readable = !argv.is_empty() && argv.iter().all(|word| !word.contains('\0'));
-        if readable
-            && self
-                .allow
-                .iter()
-                .any(|it| pattern::command_matches(it, argv))
-        {
+        let is_allowed = |pattern: &Vec<String>| {
+            let pattern: Vec<String> = pattern.iter().map(|it| machine.names.fill(it)).collect();
+            pattern::command_matches(&pattern, argv)
+        };
+        if readable && self.allow.iter().any(is_allowed) {
             return Ok(());
         }
         Err(Fault::denied(
             "remote.not-allowed",
-            self.machine.system(),
+            machine.system(),
             format!(
                 "the command `{}` is not in `remote.allow` of the site file; add a pattern for it if guests may run it",
                 quote(argv)
@@ -60,41 +53,43 @@ impl Commands {
 
     pub(super) async fn run(
         &self,
+        machine: &Machine,
         call: &Call,
         at: Identity,
         command: Command,
     ) -> Result<CommandResult, Fault> {
-        self.allowed(&command.argv)?;
+        self.allowed(machine, &command.argv)?;
         let timeout = Duration::from_millis(command.timeout_ms);
         let what = format!("`{}`", quote(&command.argv));
         let connection = if timeout > LONG {
-            let unit = Unit::new(&self.machine, at, call);
+            let unit = Unit::new(machine, at, call);
             self.follow(call);
             match unit.start(call, &command.argv, timeout).await? {
                 Started::Unit(connection) => return unit.follow(call, connection, timeout).await,
                 Started::Plain(connection) => {
                     call.progress(format!(
                         "{} runs no systemd for this user: a connection that breaks leaves {what} in doubt",
-                        self.machine.target.fqdn
+                        machine.names.fqdn
                     ));
                     connection
                 }
             }
         } else {
-            let connect = self.machine.connect(at).await;
+            let connect = machine.connect(at).await;
             connect.map_err(|fault| lost::not_sent(&what, fault))?
         };
         call.progress(format!("running {what}"));
         let ended = connection.exec(&quote(&command.argv), timeout).await;
         let fingerprint = connection.fingerprint.clone();
         connection.close().await;
-        let ended = ended.map_err(|failure| self.lost(&what, failure))?;
+        let ended = ended.map_err(|failure| lost_command(machine, &what, failure))?;
         Ok(result_of(call, ended, fingerprint))
     }
 
     /// What became of the unit of a command. `None` for a short one, where there are no units, and when the machine is not in that boot.
     pub(super) async fn find(
         &self,
+        machine: &Machine,
         call: &Call,
         at: Identity,
         arguments: &Value,
@@ -104,16 +99,11 @@ impl Commands {
             return Ok(None);
         }
         // What ran in another boot has left nothing that tells.
-        if !self
-            .machine
-            .boot_id_at(at)
-            .await
-            .is_ok_and(|now| now == before)
-        {
+        if !machine.boot_id_at(at).await.is_ok_and(|now| now == before) {
             return Ok(None);
         }
         let is_followed = self.is_followed(call);
-        let unit = Unit::new(&self.machine, at, call);
+        let unit = Unit::new(machine, at, call);
         let mut kept = None;
         let patience = if is_followed {
             LOST_UNIT
@@ -147,7 +137,7 @@ impl Commands {
             )),
             Err(fault) => Reconciled::Unknown(format!(
                 "{} cannot be asked about {}: {}",
-                self.machine.target.fqdn,
+                machine.names.fqdn,
                 unit.name(),
                 fault.message
             )),
@@ -164,30 +154,30 @@ impl Commands {
         let followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
         followed.contains(&call.key())
     }
+}
 
-    /// What a failed command leaves: nothing when it was not sent, doubt when it was.
-    pub(super) fn lost(&self, what: &str, failure: ExecFailure) -> Fault {
-        let (system, name) = (self.machine.system(), &self.machine.target.fqdn);
-        match failure {
-            ExecFailure::NotSent(text) => Fault::unreachable(
-                "remote.unreachable",
-                system,
-                format!("{name} broke the connection before {what} was sent: {text}"),
+/// What a failed command leaves: nothing when it was not sent, doubt when it was.
+pub(super) fn lost_command(machine: &Machine, what: &str, failure: ExecFailure) -> Fault {
+    let (system, name) = (machine.system(), &machine.names.fqdn);
+    match failure {
+        ExecFailure::NotSent(text) => Fault::unreachable(
+            "remote.unreachable",
+            system,
+            format!("{name} broke the connection before {what} was sent: {text}"),
+        ),
+        ExecFailure::Lost(text) => Fault::in_doubt(
+            "remote.in-doubt",
+            system,
+            format!("{name} broke the connection after {what} was sent: {text}"),
+        ),
+        ExecFailure::Timeout(after) => Fault::timeout(
+            "remote.command-timeout",
+            system,
+            format!(
+                "{what} did not end on {name} within {} s; it may still be running there",
+                after.as_secs_f32()
             ),
-            ExecFailure::Lost(text) => Fault::in_doubt(
-                "remote.in-doubt",
-                system,
-                format!("{name} broke the connection after {what} was sent: {text}"),
-            ),
-            ExecFailure::Timeout(after) => Fault::timeout(
-                "remote.command-timeout",
-                system,
-                format!(
-                    "{what} did not end on {name} within {} s; it may still be running there",
-                    after.as_secs_f32()
-                ),
-            ),
-        }
+        ),
     }
 }
 

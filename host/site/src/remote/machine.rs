@@ -4,17 +4,17 @@ use super::answers;
 use crate::dns::Names;
 use crate::redact;
 use crate::ssh::{Connection, Door, Ended, ExecFailure, HostKeys, Login, Patience, WayIn};
-use crate::target::Target;
+use crate::target::{self, Target};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use wreimage_capability::Fault;
 use wreimage_capability::remote::{Exit, Identity};
+use wreimage_capability::{Call, Fault, PinnedBoot};
 
-/// The run's host and the ways in.
-pub(crate) struct Machine {
+/// The ways into the run's host.
+pub(crate) struct Ways {
     pub(crate) target: Target,
     pub(crate) names: Names,
     pub(crate) port: u16,
@@ -23,8 +23,29 @@ pub(crate) struct Machine {
     pub(crate) installer: Option<Login>,
     /// With the file of known host keys.
     pub(crate) production: Option<(Login, PathBuf)>,
-    /// Host key fingerprints that were seen at the installer identity, by boot id. For this run only.
-    pub(crate) trusted: Mutex<BTreeMap<String, String>>,
+    /// Host key fingerprints that were seen at the installer identity, by boot id. For this process only.
+    pub(crate) seen: Mutex<BTreeMap<String, String>>,
+}
+
+/// The run's host during one call: its names as they were checked, and the host key that the run has accepted.
+pub(crate) struct Machine {
+    ways: Arc<Ways>,
+    pub(crate) names: target::Names,
+    call: Call,
+}
+
+impl Ways {
+    /// The host as this call may reach it.
+    ///
+    /// # Errors
+    /// When the inventory did not report its names.
+    pub(crate) fn of(self: &Arc<Self>, call: &Call) -> Result<Machine, Fault> {
+        Ok(Machine {
+            ways: self.clone(),
+            names: self.target.names(call)?,
+            call: call.clone(),
+        })
+    }
 }
 
 /// What one look at a boot has seen.
@@ -48,36 +69,35 @@ pub(crate) fn word(at: Identity) -> &'static str {
 impl Machine {
     /// Names it in faults.
     pub(crate) fn system(&self) -> String {
-        format!("host {}", self.target.fqdn)
+        format!("host {}", self.names.fqdn)
     }
 
     async fn addresses(&self) -> Result<Vec<IpAddr>, Fault> {
-        let fault = match self.names.resolve(&self.target.fqdn).await {
+        let fault = match self.ways.names.resolve(&self.names.fqdn).await {
             Ok(addresses) => return Ok(addresses),
             Err(fault) => fault,
         };
-        match self
-            .target
-            .primary_ip
-            .as_ref()
-            .and_then(|ip| ip.parse().ok())
-        {
+        match self.names.primary_ip {
             Some(ip) => Ok(vec![ip]),
             None => Err(Fault::unreachable(
                 "remote.no-address",
                 self.system(),
-                format!("{} has no address: {}", self.target.fqdn, fault.message),
+                format!("{} has no address: {}", self.names.fqdn, fault.message),
             )),
         }
     }
 
-    fn way_in(&self, at: Identity) -> Result<WayIn<'_>, Fault> {
+    /// The way in at this identity. A new host key is accepted at the installer's only where a boot is looked for.
+    fn way_in(&self, at: Identity, looks_for_boot: bool) -> Result<WayIn<'_>, Fault> {
         let way = match at {
-            Identity::Installer => self.installer.as_ref().map(|login| WayIn {
+            Identity::Installer => self.ways.installer.as_ref().map(|login| WayIn {
                 login,
-                host_keys: HostKeys::Any,
+                host_keys: match &self.call.pinned {
+                    Some(boot) if !looks_for_boot => HostKeys::Pinned(boot.clone()),
+                    _ => HostKeys::Any,
+                },
             }),
-            Identity::Production => self.production.as_ref().map(|(login, known)| WayIn {
+            Identity::Production => self.ways.production.as_ref().map(|(login, known)| WayIn {
                 login,
                 host_keys: HostKeys::Known(known.clone()),
             }),
@@ -89,7 +109,7 @@ impl Machine {
                 self.system(),
                 format!(
                     "the site file has no [remote.{word}]; add it to enter {} so",
-                    self.target.fqdn
+                    self.names.fqdn
                 ),
             )
         })
@@ -97,7 +117,7 @@ impl Machine {
 
     /// Whether the site has this identity.
     pub(crate) fn has(&self, at: Identity) -> bool {
-        self.way_in(at).is_ok()
+        self.way_in(at, false).is_ok()
     }
 
     /// The boot that the machine is in, over one connection, at the first of these identities that is let in.
@@ -116,7 +136,7 @@ impl Machine {
             let (boot_id, uptime_ms, kernel_command_line) =
                 answers::boot(&text).ok_or_else(|| self.garbage("boot", &text))?;
             if at == Identity::Installer {
-                self.trust(&boot_id, &host_key)?;
+                self.compare_key(&boot_id, &host_key)?;
             }
             Ok(SeenBoot {
                 at,
@@ -137,7 +157,7 @@ impl Machine {
     ) -> Result<(Identity, Connection), Vec<(Identity, Fault)>> {
         let mut ways = Vec::new();
         for at in identities {
-            ways.push(self.way_in(*at).map_err(|fault| vec![(*at, fault)])?);
+            ways.push(self.way_in(*at, true).map_err(|fault| vec![(*at, fault)])?);
         }
         let addresses = self.addresses().await.map_err(|fault| {
             let each = identities.iter().map(|at| (*at, fault.clone()));
@@ -157,34 +177,74 @@ impl Machine {
 
     fn door<'a>(&'a self, addresses: &'a [IpAddr]) -> Door<'a> {
         Door {
-            name: &self.target.fqdn,
+            name: &self.names.fqdn,
             addresses,
-            port: self.port,
-            patience: self.patience,
+            port: self.ways.port,
+            patience: self.ways.patience,
         }
     }
 
-    /// Connects and logs in. At the installer identity the host key is compared with the one that this boot showed first.
+    /// Connects and logs in. At the installer identity it must be the boot that the run has accepted.
     pub(crate) async fn connect(&self, at: Identity) -> Result<Connection, Fault> {
-        let way = self.way_in(at)?;
-        let addresses = self.addresses().await?;
-        let connection = Connection::open(&self.door(&addresses), way)
-            .await
-            .map_err(|failure| failure.fault(&self.system()))?;
+        let connection = self.log_in(at).await?;
         if at == Identity::Installer {
-            let text = self.ask(&connection, answers::BOOT_ID).await?;
-            let boot_id = answers::boot_id(&text).ok_or_else(|| self.garbage("boot id", &text))?;
-            self.trust(&boot_id, &connection.fingerprint)?;
+            let boot_id = self.boot_id_of(&connection).await?;
+            match &self.call.pinned {
+                Some(boot) if boot.boot_id != boot_id => {
+                    return Err(Fault::rejected(
+                        "remote.another-boot",
+                        self.system(),
+                        format!(
+                            "{} is in the boot {boot_id}, and this run has accepted the boot {}: it has restarted by itself",
+                            self.names.fqdn, boot.boot_id
+                        ),
+                    ));
+                }
+                Some(_) => {}
+                None => self.accept_first(boot_id, &connection.fingerprint)?,
+            }
         }
         Ok(connection)
     }
 
-    /// First use: the key is trusted for this boot. Afterwards another one is a fault.
-    fn trust(&self, boot_id: &str, fingerprint: &str) -> Result<(), Fault> {
-        let mut trusted = self.trusted.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = trusted
-            .entry(boot_id.to_owned())
-            .or_insert_with(|| fingerprint.to_owned());
+    async fn log_in(&self, at: Identity) -> Result<Connection, Fault> {
+        let way = self.way_in(at, false)?;
+        let addresses = self.addresses().await?;
+        Connection::open(&self.door(&addresses), way)
+            .await
+            .map_err(|failure| failure.fault(&self.system()))
+    }
+
+    async fn boot_id_of(&self, connection: &Connection) -> Result<String, Fault> {
+        let text = self.ask(connection, answers::BOOT_ID).await?;
+        answers::boot_id(&text).ok_or_else(|| self.garbage("boot id", &text))
+    }
+
+    /// The first boot that answers at the installer identity before the run has waited for one.
+    fn accept_first(&self, boot_id: String, host_key: &str) -> Result<(), Fault> {
+        self.compare_key(&boot_id, host_key)?;
+        self.call.pin(PinnedBoot {
+            boot_id,
+            host_key: host_key.to_owned(),
+        });
+        Ok(())
+    }
+
+    /// One boot shows one host key.
+    fn compare_key(&self, boot_id: &str, fingerprint: &str) -> Result<(), Fault> {
+        let pinned = self.call.pinned.as_ref();
+        let pinned = pinned.filter(|boot| boot.boot_id == boot_id);
+        let mut seen = self
+            .ways
+            .seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let first = match pinned {
+            Some(boot) => &boot.host_key,
+            None => seen
+                .entry(boot_id.to_owned())
+                .or_insert_with(|| fingerprint.to_owned()),
+        };
         if first == fingerprint {
             return Ok(());
         }
@@ -194,7 +254,7 @@ impl Machine {
             format!(
                 "{} showed the host key {first} first and {fingerprint} now, in the same boot {boot_id}; somebody may \
                  stand between: find out before you go on",
-                self.target.fqdn
+                self.names.fqdn
             ),
         ))
     }
@@ -215,9 +275,9 @@ impl Machine {
         command: &str,
     ) -> Result<Ended, Fault> {
         let marked = format!("echo; echo {}; {command}", answers::MARK);
-        let name = &self.target.fqdn;
+        let name = &self.names.fqdn;
         connection
-            .exec(&marked, self.read_timeout)
+            .exec(&marked, self.ways.read_timeout)
             .await
             .map_err(|failure| match failure {
                 ExecFailure::NotSent(text) | ExecFailure::Lost(text) => Fault::unreachable(
@@ -251,7 +311,7 @@ impl Machine {
             self.system(),
             format!(
                 "{} answered `{what}` with something else: `{shown}`; it may be going down or coming up",
-                self.target.fqdn
+                self.names.fqdn
             ),
         )
         .retryable()
@@ -265,8 +325,29 @@ impl Machine {
         answer
     }
 
+    /// The boot id. At the installer identity the host key must be the accepted one, and the boot may be another.
     pub(crate) async fn boot_id_at(&self, at: Identity) -> Result<String, Fault> {
-        let text = self.read(at, answers::BOOT_ID).await?;
-        answers::boot_id(&text).ok_or_else(|| self.garbage("boot id", &text))
+        let connection = self.log_in(at).await?;
+        let answer = self.boot_id_of(&connection).await;
+        let host_key = connection.fingerprint.clone();
+        connection.close().await;
+        let boot_id = answer?;
+        if at == Identity::Installer && self.call.pinned.is_none() {
+            self.accept_first(boot_id.clone(), &host_key)?;
+        }
+        Ok(boot_id)
+    }
+
+    /// The boot id as a sign of whether the machine has restarted, whatever host key it shows: nothing else that it reports
+    /// is believed.
+    pub(crate) async fn any_boot_id_at(&self, at: Identity) -> Result<String, Fault> {
+        let seen = self.boot(&[at]).await;
+        seen.map(|seen| seen.boot_id).map_err(|faults| {
+            let first = faults.into_iter().next();
+            first.map_or_else(
+                || Fault::unreachable("remote.unreachable", self.system(), "nothing answers"),
+                |(_, fault)| fault,
+            )
+        })
     }
 }

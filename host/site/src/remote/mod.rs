@@ -9,6 +9,6 @@ mod russh;
 pub(crate) mod unit;
 mod unit_scripts;
 
-pub(crate) use boots::BootIds;
-pub(crate) use machine::Machine;
+pub(crate) use boots::{BootIds, BySsh};
+pub(crate) use machine::Ways;
 pub(crate) use russh::Remote;

@@ -2,9 +2,9 @@
 //! leaves nothing behind that could be mistaken for an answer.
 
 use super::answers;
-use super::command::Commands;
+use super::command::{Commands, lost_command};
 use super::lost::{self, LOST_REBOOT};
-use super::machine::{Machine, word};
+use super::machine::{Machine, Ways, word};
 use crate::ssh::quote;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -25,38 +25,41 @@ const OWN_FAULTS: [&str; 3] = ["remote.key-file", "remote.no-identity", "site.se
 
 /// Speaks to one host.
 pub(crate) struct Remote {
-    machine: Arc<Machine>,
+    ways: Arc<Ways>,
     reboot: Vec<String>,
     commands: Commands,
 }
 
 impl Remote {
     /// `allow` are the patterns of the commands that a guest may run.
-    pub(crate) fn new(machine: Arc<Machine>, reboot: &[String], allow: &[Vec<String>]) -> Self {
+    pub(crate) fn new(ways: Arc<Ways>, reboot: &[String], allow: &[Vec<String>]) -> Self {
         Remote {
-            commands: Commands::new(machine.clone(), allow),
-            machine,
+            commands: Commands::new(allow),
+            ways,
             reboot: reboot.to_vec(),
         }
     }
 
     async fn parsed<T>(
         &self,
+        call: &Call,
         at: Identity,
         command: &str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Result<T, Fault> {
-        let text = self.machine.read(at, command).await?;
-        parse(&text).ok_or_else(|| self.machine.garbage(command, &text))
+        let machine = self.ways.of(call)?;
+        let text = machine.read(at, command).await?;
+        parse(&text).ok_or_else(|| machine.garbage(command, &text))
     }
 
     /// One look at these identities, over one connection.
     async fn look(
         &self,
+        machine: &Machine,
         identities: &[Identity],
         since: &Before,
     ) -> Result<Result<Boot, String>, Fault> {
-        let seen = match self.machine.boot(identities).await {
+        let seen = match machine.boot(identities).await {
             Ok(seen) => seen,
             Err(faults) => return pending(faults),
         };
@@ -84,16 +87,17 @@ impl Remote {
     /// A look that a login which hangs does not hold up.
     async fn look_past_hangs(
         &self,
+        machine: &Machine,
         identities: &[Identity],
         since: &Before,
     ) -> Result<Result<Boot, String>, Fault> {
-        let first = self.look(identities, since);
+        let first = self.look(machine, identities, since);
         tokio::pin!(first);
         tokio::select! {
             seen = &mut first => seen,
             seen = async {
                 sleep(HANGS).await;
-                self.look(identities, since).await
+                self.look(machine, identities, since).await
             } => seen,
         }
     }
@@ -118,48 +122,52 @@ fn identity(arguments: &Value) -> Option<Identity> {
 }
 
 impl Provider for Remote {
-    async fn get_uptime(&self, _call: &Call, at: Identity) -> Result<u64, Fault> {
-        self.parsed(at, answers::UPTIME, answers::uptime).await
+    async fn get_uptime(&self, call: &Call, at: Identity) -> Result<u64, Fault> {
+        self.parsed(call, at, answers::UPTIME, answers::uptime)
+            .await
     }
 
-    async fn get_boot_id(&self, _call: &Call, at: Identity) -> Result<String, Fault> {
-        self.machine.boot_id_at(at).await
+    async fn get_boot_id(&self, call: &Call, at: Identity) -> Result<String, Fault> {
+        self.ways.of(call)?.boot_id_at(at).await
     }
 
-    async fn get_kernel_command_line(&self, _call: &Call, at: Identity) -> Result<String, Fault> {
-        self.parsed(at, answers::COMMAND_LINE, answers::line).await
+    async fn get_kernel_command_line(&self, call: &Call, at: Identity) -> Result<String, Fault> {
+        self.parsed(call, at, answers::COMMAND_LINE, answers::line)
+            .await
     }
 
-    async fn get_os_release(&self, _call: &Call, at: Identity) -> Result<OsRelease, Fault> {
-        let connection = self.machine.connect(at).await?;
-        let ended = self.machine.perform(&connection, answers::OS_RELEASE).await;
+    async fn get_os_release(&self, call: &Call, at: Identity) -> Result<OsRelease, Fault> {
+        let machine = self.ways.of(call)?;
+        let connection = machine.connect(at).await?;
+        let ended = machine.perform(&connection, answers::OS_RELEASE).await;
         connection.close().await;
         let ended = ended?;
         if ended.exit == Exit::Status(answers::NO_FILE) {
             return Err(Fault::not_found(
                 "remote.no-os-release",
-                self.machine.system(),
+                machine.system(),
                 format!(
                     "{} has no /etc/os-release, as an installer",
-                    self.machine.target.fqdn
+                    machine.names.fqdn
                 ),
             ));
         }
-        let text = self.machine.judge("os-release", &ended)?;
-        answers::os_release(&text).ok_or_else(|| self.machine.garbage("os-release", &text))
+        let text = machine.judge("os-release", &ended)?;
+        answers::os_release(&text).ok_or_else(|| machine.garbage("os-release", &text))
     }
 
-    async fn get_dmi(&self, _call: &Call, at: Identity) -> Result<Dmi, Fault> {
-        self.parsed(at, answers::DMI, answers::dmi).await
+    async fn get_dmi(&self, call: &Call, at: Identity) -> Result<Dmi, Fault> {
+        self.parsed(call, at, answers::DMI, answers::dmi).await
     }
 
-    async fn get_host_name(&self, _call: &Call, at: Identity) -> Result<String, Fault> {
-        self.parsed(at, answers::HOST_NAME, answers::line).await
+    async fn get_host_name(&self, call: &Call, at: Identity) -> Result<String, Fault> {
+        self.parsed(call, at, answers::HOST_NAME, answers::line)
+            .await
     }
 
     async fn wait_for_boot(
         &self,
-        _call: &Call,
+        call: &Call,
         since: Before,
         at: Answering,
         _patience: Patience,
@@ -170,15 +178,18 @@ impl Provider for Remote {
             Answering::Production => &[Identity::Production],
             Answering::Either => &[Identity::Production, Identity::Installer],
         };
-        Ok(match self.look_past_hangs(identities, &since).await? {
-            Ok(boot) => Polled::Ready(boot),
-            Err(why) => Polled::pending(why),
-        })
+        let machine = self.ways.of(call)?;
+        Ok(
+            match self.look_past_hangs(&machine, identities, &since).await? {
+                Ok(boot) => Polled::Ready(boot),
+                Err(why) => Polled::pending(why),
+            },
+        )
     }
 
-    async fn reboot(&self, _call: &Call, at: Identity) -> Result<(), Fault> {
-        let connection = self
-            .machine
+    async fn reboot(&self, call: &Call, at: Identity) -> Result<(), Fault> {
+        let machine = self.ways.of(call)?;
+        let connection = machine
             .connect(at)
             .await
             .map_err(|fault| lost::not_sent("the reboot", fault))?;
@@ -189,19 +200,19 @@ impl Provider for Remote {
             quote(&[program]),
             quote(&self.reboot)
         );
-        let ended = connection.exec(&command, self.machine.read_timeout).await;
+        let ended = connection.exec(&command, self.ways.read_timeout).await;
         connection.close().await;
         match ended
-            .map_err(|failure| self.commands.lost("the reboot", failure))?
+            .map_err(|failure| lost_command(&machine, "the reboot", failure))?
             .exit
         {
             Exit::Status(0) => Ok(()),
             exit => Err(Fault::rejected(
                 "remote.reboot-refused",
-                self.machine.system(),
+                machine.system(),
                 format!(
                     "{} cannot be told to reboot: `{program}` ended with {}; correct `remote.reboot` in the site file",
-                    self.machine.target.fqdn,
+                    machine.names.fqdn,
                     wreimage_capability::word(&exit)
                 ),
             )),
@@ -214,17 +225,18 @@ impl Provider for Remote {
         at: Identity,
         command: Command,
     ) -> Result<CommandResult, Fault> {
-        self.commands.run(call, at, command).await
+        let machine = self.ways.of(call)?;
+        self.commands.run(&machine, call, at, command).await
     }
 
     async fn witness(
         &self,
-        _call: &Call,
+        call: &Call,
         _function: &'static Function,
         arguments: &Value,
     ) -> Result<Value, Fault> {
         let at = identity(arguments).unwrap_or(Identity::Production);
-        Ok(json!({ "boot-id": self.machine.boot_id_at(at).await? }))
+        Ok(json!({ "boot-id": self.ways.of(call)?.boot_id_at(at).await? }))
     }
 
     async fn reconcile(
@@ -238,25 +250,28 @@ impl Provider for Remote {
         let Some(before) = witness.get("boot-id").and_then(Value::as_str) else {
             return Ok(Reconciled::Unknown("no boot id was read before".to_owned()));
         };
+        let machine = self.ways.of(call)?;
         if function.name == "reboot" {
-            let look = || self.machine.boot_id_at(at);
-            return Ok(lost::reboot(&self.machine.target.fqdn, before, &LOST_REBOOT, look).await);
+            let look = || machine.any_boot_id_at(at);
+            return Ok(lost::reboot(&machine.names.fqdn, before, &LOST_REBOOT, look).await);
         }
-        let name = &self.machine.target.fqdn;
-        if let Some(verdict) = self.commands.find(call, at, arguments, before).await? {
+        let name = &machine.names.fqdn;
+        if let Some(verdict) = self
+            .commands
+            .find(&machine, call, at, arguments, before)
+            .await?
+        {
             return Ok(verdict);
         }
-        Ok(Reconciled::Unknown(
-            match self.machine.boot_id_at(at).await {
-                Ok(now) if now == before => format!(
-                    "{name} has not rebooted since; whether the command ran, or is still running, only somebody who looks \
+        Ok(Reconciled::Unknown(match machine.boot_id_at(at).await {
+            Ok(now) if now == before => format!(
+                "{name} has not rebooted since; whether the command ran, or is still running, only somebody who looks \
                  there can tell"
-                ),
-                Ok(_) => format!(
-                    "{name} has rebooted since; whether the command ran before is not known"
-                ),
-                Err(fault) => format!("{name} cannot be asked: {}", fault.message),
-            },
-        ))
+            ),
+            Ok(_) => {
+                format!("{name} has rebooted since; whether the command ran before is not known")
+            }
+            Err(fault) => format!("{name} cannot be asked: {}", fault.message),
+        }))
     }
 }

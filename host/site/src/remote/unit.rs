@@ -164,7 +164,7 @@ impl<'a> Unit<'a> {
                     self.machine.system(),
                     format!(
                         "{} cannot run {what} as a transient unit, and it was not run: {why}",
-                        self.machine.target.fqdn
+                        self.machine.names.fqdn
                     ),
                 ));
             }
@@ -217,7 +217,7 @@ impl<'a> Unit<'a> {
                     if !was_told {
                         call.progress(format!(
                             "{} cannot be asked about {}, which goes on without: {}",
-                            self.machine.target.fqdn,
+                            self.machine.names.fqdn,
                             self.name(),
                             fault.message
                         ));
@@ -245,7 +245,7 @@ impl<'a> Unit<'a> {
             let _ = self.exec(connection, STOP, &[], LOOK).await;
             seen = self.watch(call, &mut kept, Instant::now() + LOOK).await;
         }
-        let (name, host) = (self.name(), &self.machine.target.fqdn);
+        let (name, host) = (self.name(), &self.machine.names.fqdn);
         let doubt = |why: String| Fault::in_doubt("remote.in-doubt", self.machine.system(), why);
         match seen {
             Ok(Seen::Ended(how)) => self.collect(call, &mut kept, &how).await,

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpStream;
-use wreimage_capability::Fault;
+use wreimage_capability::{Fault, PinnedBoot};
 
 /// A connection that says nothing for this long is asked whether it lives; after two silent questions it is dead.
 const KEEPALIVE: Duration = Duration::from_secs(5);
@@ -24,6 +24,8 @@ const KEEPALIVE: Duration = Duration::from_secs(5);
 pub(crate) enum HostKeys {
     /// Those that this file has for the host.
     Known(PathBuf),
+    /// The one of the boot that the run has accepted.
+    Pinned(Arc<PinnedBoot>),
     /// Any; the caller judges by the fingerprint.
     Any,
 }
@@ -96,13 +98,16 @@ type Seen = Arc<Mutex<Option<(PublicKey, Vec<Option<String>>)>>>;
 enum Policy {
     Known(PathBuf, HostKeysOf),
     Unreadable(String),
+    Pinned(Arc<PinnedBoot>),
     Any,
 }
 
 impl Policy {
     fn new(host_keys: &HostKeys, door: &Door<'_>) -> Self {
-        let HostKeys::Known(path) = host_keys else {
-            return Policy::Any;
+        let path = match host_keys {
+            HostKeys::Known(path) => path,
+            HostKeys::Pinned(boot) => return Policy::Pinned(boot.clone()),
+            HostKeys::Any => return Policy::Any,
         };
         // Not the addresses: one that another machine had before would vouch for that machine.
         match HostKeysOf::read(path, door.name, door.port) {
@@ -116,12 +121,20 @@ impl Policy {
 
     /// Why this host key is not to be trusted.
     fn distrusts(&self, name: &str, key: &PublicKey) -> Option<String> {
+        let shown = fingerprint(key);
         let (file, keys) = match self {
             Policy::Known(path, keys) => (path.display(), keys),
             Policy::Unreadable(why) => return Some(why.clone()),
+            Policy::Pinned(boot) if boot.host_key == shown => return None,
+            Policy::Pinned(boot) => {
+                return Some(format!(
+                    "{name} shows the host key {shown}, and this run has accepted {} in the boot {}; either the machine has \
+                     restarted by itself or another one answers: find out before you continue",
+                    boot.host_key, boot.boot_id
+                ));
+            }
             Policy::Any => return None,
         };
-        let shown = fingerprint(key);
         match keys.verdict(key) {
             Verdict::Known => None,
             Verdict::Unknown => Some(format!(
