@@ -23,7 +23,10 @@ fn world(user: &User) -> String {
     let builtin = user.wreimage(&["lab", "show"]).out;
     let media = "media = [\"installer\"]";
     assert!(builtin.contains(media));
-    let more = builtin.replace(media, "media = [\"installer\", \"reuse-srv\"]");
+    let more = builtin.replace(
+        media,
+        "media = [\"installer\", \"reuse-srv\", \"installer2\"]",
+    );
     user.file("world.toml", format!("{more}{DATABASE}"))
 }
 

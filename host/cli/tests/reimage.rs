@@ -232,28 +232,30 @@ fn no_pxe_installs_nothing() {
 }
 
 #[test]
-fn a_release_without_boot_files_falls_through_to_the_disk_and_everything_is_taken_back() {
-    let done = User::new().wreimage(&[
-        "run", "reimage", "--lab", "--host", "host1001", "--os", "sarge", "--yes", "host1001",
-        "--output", "json",
-    ]);
-    assert_eq!(done.code, 21, "{}", done.said());
-    let events = done.events();
-    let last = events.last().unwrap();
-    assert_eq!(last["outcome"], "failed");
-    let withdrawn = events.iter().any(|event| {
-        event["event"] == "undo-closed"
-            && event["inverse"] == "dhcp.withdraw"
-            && event["state"] == "done"
-    });
-    assert!(withdrawn, "{}", done.said());
-}
-
-#[test]
-fn an_unreachable_boot_medium_is_named() {
-    User::new()
-        .reimage("host1001", &["--pxe-media", "installer-of-mars"])
-        .ends_with(21, &["the boot path bullseye-installer-of-mars"]);
+fn a_release_or_media_that_the_install_server_lacks_is_refused_before_anything_is_touched() {
+    let user = User::new();
+    for (more, named) in [
+        (&["--os", "sarge"][..], "sarge"),
+        (
+            &["--os", "bullseye", "--pxe-media", "installer-of-mars"],
+            "installer-of-mars",
+        ),
+    ] {
+        let run = [
+            "run", "reimage", "--lab", "--host", "host1001", "--yes", "host1001", "--output",
+            "json",
+        ];
+        let done = user
+            .wreimage(&[&run[..], more].concat())
+            .ends_with(40, &[named]);
+        let events = done.events();
+        assert_eq!(events.last().unwrap()["outcome"], "refused");
+        assert!(
+            !events.iter().any(|event| event["event"] == "intent"),
+            "{}",
+            done.said()
+        );
+    }
 }
 
 #[test]

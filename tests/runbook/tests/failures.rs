@@ -456,7 +456,7 @@ fn an_import_that_fails_or_hangs_is_a_failure_after_which_the_rest_is_done() {
             .whose("netbox", &format!("script = \"{how}\""))
             .with("task", "T12345")
             .run();
-        done.ends("failed", 20)
+        done.ends("failed", 21)
             .has(
                 "Run the ImportPuppetDB",
                 Level::Failure,
