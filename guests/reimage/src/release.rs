@@ -82,7 +82,8 @@ pub fn verify_present(asked: &Asked, step: &mut Step) -> Result<System, Fault> {
             advice = if is_key_unknown {
                 "A system answers there, and this machine does not know its host key. If it is the system that an earlier run \
                  has installed, run Puppet on this machine, so that it learns the key, then run again with --no-pxe: nothing \
-                 needs to be installed anew."
+                 needs to be installed anew. Or compare the key at its console (`ssh-keygen -lf`), and give its fingerprint with \
+                 --host-key."
             } else {
                 "Look at its console. Reimage without --no-pxe if no system is installed there."
             },

@@ -53,6 +53,9 @@ pub struct Call {
     /// The claim on the host that the run holds, for a call that changes something; `None` where no lease orders the
     /// controllers, and when what is undone is known by its run.
     pub claim: Option<HeldClaim>,
+    /// Fingerprint of a host key that the run accepts at the production identity besides the known ones: the host's
+    /// certificate has reported it.
+    pub host_key: Option<Arc<str>>,
     /// The effect of the call must begin within this time from now, as the claim is not valid for longer.
     pub valid_for: Option<Duration>,
     sink: Arc<dyn Sink>,
@@ -69,6 +72,7 @@ impl Call {
             snapshot: None,
             pinned: None,
             claim: None,
+            host_key: None,
             valid_for: None,
             sink,
         }

@@ -6,6 +6,7 @@ pub use crate::bindings::wreimage::puppet_ca::puppet_ca::Certificate;
 crate::table::effects! {
     /// Speaks to the certificate authority for the run's host.
     puppet_ca "wreimage:puppet-ca/puppet-ca@0.1.0" served by Provider in crate::bindings::wreimage::puppet_ca::puppet_ca;
+    read get_signed_at() -> Option<u64>;
     read get_certificate() -> Certificate;
     wait wait_for_request(patience: Patience) -> String;
     write sign(fingerprint: String) -> ();

@@ -105,6 +105,10 @@ pub struct Run {
     /// lease on the install server keeps other runs away all the same
     #[arg(long, help_heading = HOST_OPTIONS)]
     pub no_locks: bool,
+    /// Accept this host key of the host though it is not known here, in the form `SHA256:…`: compare it with what
+    /// `ssh-keygen -lf` prints at the host's console. For one host
+    #[arg(long, value_name = "FINGERPRINT", value_parser = fingerprint, help_heading = HOST_OPTIONS)]
+    pub host_key: Option<String>,
     /// Take the host over from this run, which waits or whose controller died: its claim must be stale. May be given several
     /// times, for several hosts
     #[arg(long, value_name = "RUN", help_heading = HOST_OPTIONS)]
@@ -123,6 +127,18 @@ pub struct Run {
     /// Why it is started; kept in the journal
     #[arg(long, value_name = "TEXT", help_heading = HOST_OPTIONS)]
     pub reason: Option<String>,
+}
+
+/// A fingerprint as OpenSSH prints it.
+fn fingerprint(text: &str) -> Result<String, String> {
+    let digest = text.strip_prefix("SHA256:").unwrap_or_default();
+    let is_digest = (1..=64).contains(&digest.len())
+        && digest
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'));
+    is_digest.then(|| text.to_owned()).ok_or_else(|| {
+        "a fingerprint is `SHA256:` and what `ssh-keygen -lf` prints behind it".to_owned()
+    })
 }
 
 /// `wreimage completions`.

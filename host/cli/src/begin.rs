@@ -29,6 +29,9 @@ pub struct Order {
     pub options: Vec<(String, String)>,
     pub dry_run: bool,
     pub no_locks: bool,
+    /// The host key that the operator has given; for one host.
+    #[serde(default)]
+    pub host_key: Option<String>,
     /// The runs over whose stale claims these may begin.
     #[serde(default)]
     pub take_over: Vec<String>,
@@ -128,6 +131,7 @@ pub async fn begin(
     request.actor = drive::actor();
     request.controller = drive::controller();
     request.dry_run = order.dry_run;
+    request.host_key.clone_from(&order.host_key);
     request.grants = place.grants.clone();
     request.absent = std::mem::take(&mut place.absent);
     request.limits = place.limits;

@@ -250,6 +250,7 @@ mod tests {
                 options: Vec::new(),
                 dry_run: false,
                 no_locks: false,
+                host_key: None,
                 take_over: Vec::new(),
                 reason: None,
                 on_failure: OnFailure::Undo,

@@ -51,6 +51,11 @@ pub async fn run(named: &Given, words: Vec<OsString>) -> Result<Exit, Failure> {
         ));
     }
     let hosts = hosts(arguments.host.as_deref())?;
+    if arguments.host_key.is_some() && hosts.names().len() > 1 {
+        return Err(Failure::usage(
+            "--host-key is the key of one host; name one host, or leave it out",
+        ));
+    }
     let yes = arguments.yes.as_deref().map(consented).transpose()?;
     let pace = pace(arguments.speed, arguments.output)?;
     if arguments.detach {
@@ -104,6 +109,7 @@ fn order(arguments: &Run, given: Vec<(&str, String)>) -> Order {
             .collect(),
         dry_run: arguments.dry_run,
         no_locks: arguments.no_locks,
+        host_key: arguments.host_key.clone(),
         take_over: arguments.take_over.clone(),
         reason: arguments.reason.clone(),
         on_failure: begin::on_failure(arguments.on_failure),

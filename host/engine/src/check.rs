@@ -198,6 +198,11 @@ impl Course {
             .or_else(|| earlier.and_then(|it| it.system.clone()));
         let old_os = now.old_os.clone().unwrap_or(unknown);
         known.facts.push((difference::OLD_OS.to_owned(), old_os));
+        if let Some(key) = &self.state().host_key {
+            known
+                .facts
+                .push(("host key, not known before".to_owned(), key.to_string()));
+        }
         if let Some(target) = &self.target_release {
             known.facts.push(("new OS".to_owned(), target.clone()));
         }

@@ -77,6 +77,7 @@ pub(crate) fn course(
         unrelated_guids: request.unrelated_guids,
         identity_optional: request.identity_optional,
         site_tables: request.site_tables,
+        given_host_key: request.host_key,
         console: request.console,
         waits: services.waits,
         fence: services.fence,

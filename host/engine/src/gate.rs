@@ -54,6 +54,8 @@ pub(crate) struct Course {
     pub(crate) target_release: Option<String>,
     /// Digests of what the site decides: its grants, its policy, its tables of providers.
     pub(crate) site_tables: Vec<(String, String)>,
+    /// Fingerprint of the host key that the operator has given.
+    pub(crate) given_host_key: Option<String>,
     pub(crate) console: Option<String>,
     pub(crate) waits: Option<WaitPolicy>,
     pub(crate) fence: Option<Fence>,
@@ -374,9 +376,20 @@ impl Course {
                 self.wait(provider.as_ref(), function, arguments, origin, call, timer)
                     .await
             }
-            Effect::Read | Effect::Ask | Effect::Note => Ok(self
-                .perform(provider.as_ref(), function, arguments, call)
-                .await),
+            Effect::Read | Effect::Ask | Effect::Note => {
+                let provider = provider.as_ref();
+                let read = self.perform(provider, function, arguments, call).await;
+                match read {
+                    Err(fault)
+                        if self
+                            .accept_reported_key(function, arguments, &fault, call)
+                            .await? =>
+                    {
+                        Ok(self.perform(provider, function, arguments, call).await)
+                    }
+                    read => Ok(read),
+                }
+            }
         }
     }
 

@@ -54,6 +54,9 @@ impl State {
             }
             Record::Checked(checked) => self.learn_check((**checked).clone()),
             Record::BootPinned(boot) => self.pinned = Some(Arc::new(boot.clone())),
+            Record::HostKeyAccepted { fingerprint, .. } => {
+                self.host_key = Some(Arc::from(fingerprint.as_str()));
+            }
             Record::Signal { signal } if signal == "cancel" => self.cancelled = true,
             Record::UndoOpened { call, thing, .. } if !self.undo.is_known(*call) => {
                 self.doubts.push(format!(

@@ -32,6 +32,7 @@ mod gate_tests;
 mod grants;
 mod guest;
 mod guest_error;
+mod host_key;
 mod identity;
 mod imports;
 mod judge;

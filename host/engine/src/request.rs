@@ -36,6 +36,8 @@ pub struct RunRequest {
     pub identity_optional: bool,
     /// Digests of what the site decides, by name: its grants, its policy, its tables of providers. Consent is bound to them.
     pub site_tables: Vec<(String, String)>,
+    /// Fingerprint (`SHA256:…`) of a host key that the operator has compared, and that is accepted though it is not known.
+    pub host_key: Option<String>,
     /// The command that opens the host's console, for a boot that does not come.
     pub console: Option<String>,
     /// What the guest may use.
@@ -72,6 +74,7 @@ impl RunRequest {
             unrelated_guids: Vec::new(),
             identity_optional: false,
             site_tables: Vec::new(),
+            host_key: None,
             console: None,
             limits: Limits::default(),
             reason: None,

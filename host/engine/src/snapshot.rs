@@ -101,5 +101,6 @@ impl Course {
         let state = self.state();
         call.snapshot.clone_from(&state.snapshot);
         call.pinned.clone_from(&state.pinned);
+        call.host_key.clone_from(&state.host_key);
     }
 }

@@ -69,6 +69,8 @@ pub(crate) struct State {
     pub(crate) pinned: Option<Arc<PinnedBoot>>,
     /// Whether the machine at the installer identity has been compared with the inventory since its last boot.
     pub(crate) identified_boot: bool,
+    /// The host key that is accepted at the production identity besides the known ones.
+    pub(crate) host_key: Option<Arc<str>>,
     /// In the record, the machine at the installer identity has just told which one it is.
     pub(crate) told_identity: bool,
     pub(crate) undo: UndoList,

@@ -134,6 +134,14 @@ pub enum Record {
         /// Why.
         why: String,
     },
+    /// From here on the run accepts this host key at the production identity besides the known ones.
+    HostKeyAccepted {
+        /// SHA-256 fingerprint.
+        fingerprint: String,
+        /// The host's certificate has reported it; without one, the operator has given it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reported: Option<ReportedKey>,
+    },
     /// From here on, this must be taken back at the end.
     UndoOpened {
         /// Number of the call that made it.
@@ -299,6 +307,16 @@ pub struct Reported {
     /// UUID of the machine; of a BMC, its GUID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uuid: Option<String>,
+}
+
+/// When the agent with the host's certificate has reported a host key. Times are milliseconds since the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportedKey {
+    /// When the certificate was signed.
+    pub signed_ms: u64,
+    /// When the key was reported.
+    pub reported_ms: u64,
 }
 
 /// What a run works on.

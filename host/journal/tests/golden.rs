@@ -9,7 +9,8 @@ use wreimage_capability::netbox::{Device, DeviceKind, DeviceStatus, Firmware, Sw
 use wreimage_capability::{Effect, Fault, HostSnapshot, PinnedBoot};
 use wreimage_journal::{
     Answered, Checked, Ending, Entry, GuestEnd, Header, Intent, LeaseRequested, Level, Mode,
-    OnFailure, Origin, Outcome, Question, Reality, Record, Reported, Timer, UndoClosed, UndoState,
+    OnFailure, Origin, Outcome, Question, Reality, Record, Reported, ReportedKey, Timer,
+    UndoClosed, UndoState,
 };
 
 /// One of each kind, and of each form that a kind has.
@@ -235,6 +236,17 @@ fn all() -> Vec<Record> {
             boot_id: word("b1"),
             host_key: word("SHA256:k1"),
         }),
+        Record::HostKeyAccepted {
+            fingerprint: word("SHA256:k2"),
+            reported: Some(ReportedKey {
+                signed_ms: 1_767_600_000_000,
+                reported_ms: 1_767_600_090_000,
+            }),
+        },
+        Record::HostKeyAccepted {
+            fingerprint: word("SHA256:k3"),
+            reported: None,
+        },
     ]
 }
 
@@ -276,6 +288,7 @@ fn kind(record: &Record) -> &'static str {
         Record::Consented { .. } => "consented",
         Record::Checked(_) => "checked",
         Record::BootPinned(_) => "boot-pinned",
+        Record::HostKeyAccepted { .. } => "host-key-accepted",
         Record::UndoOpened { .. } => "undo-opened",
         Record::UndoClosed(_) => "undo-closed",
         Record::Signal { .. } => "signal",
@@ -293,7 +306,7 @@ fn kind(record: &Record) -> &'static str {
 }
 
 /// How many kinds there are.
-const KINDS: usize = 28;
+const KINDS: usize = 29;
 
 #[test]
 fn every_record_has_the_form_that_it_had() {

@@ -94,6 +94,7 @@ pub(crate) struct PuppetFile {
     certificate: Option<CertificateFile>,
     disabled: Option<String>,
     first_run_fails: Times,
+    first_run_applies_half: bool,
     cannot_be_disabled: bool,
     forged_request: bool,
 }
@@ -265,6 +266,7 @@ pub(crate) fn machine(
     }
     let agent = OddAgent {
         first_run_fails: tables.puppet.first_run_fails.count(),
+        applies_half: tables.puppet.first_run_applies_half,
         cannot_be_disabled: tables.puppet.cannot_be_disabled,
     };
     if agent != OddAgent::default() {

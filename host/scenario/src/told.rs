@@ -94,6 +94,7 @@ fn record(record: &Record) -> Option<String> {
         | Record::Intent(_)
         | Record::Checked(_)
         | Record::BootPinned(_)
+        | Record::HostKeyAccepted { .. }
         | Record::Progress { .. }
         | Record::Timer(_)
         | Record::GuestEnded(_)

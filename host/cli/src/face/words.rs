@@ -126,6 +126,7 @@ pub fn lines(entry: &Entry) -> Vec<String> {
         | Record::Consented { .. }
         | Record::Checked(_)
         | Record::BootPinned(_)
+        | Record::HostKeyAccepted { .. }
         | Record::UndoOpened { .. }
         | Record::Timer(_)
         | Record::GuestEnded(_)

@@ -5,6 +5,7 @@ mod cancel;
 mod checks;
 mod consent;
 mod doubt;
+mod host_key;
 mod identity;
 mod lease;
 mod replay;
@@ -204,6 +205,7 @@ impl Setup {
             identity_optional: true,
             target_release: None,
             site_tables: vec![],
+            given_host_key: None,
             console: Some("console host1001".to_owned()),
             waits: None,
             fence: None,

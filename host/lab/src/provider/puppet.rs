@@ -36,7 +36,7 @@ fn agent_in<'a>(session: &Session<'a>) -> Result<&'a Agent, Fault> {
 }
 
 /// The agent, by the identity that the system lets in.
-fn agent<'a>(machine: &'a Machine, world: &World) -> Result<&'a Agent, Fault> {
+fn agent<'a>(call: &Call, machine: &'a Machine, world: &World) -> Result<&'a Agent, Fault> {
     let fresh = machine
         .disk
         .as_ref()
@@ -46,13 +46,14 @@ fn agent<'a>(machine: &'a Machine, world: &World) -> Result<&'a Agent, Fault> {
     } else {
         Identity::Production
     };
-    let session = enter(machine, at, world.now).map_err(|why| why.fault(machine, at))?;
+    let session = enter(machine, at, world.now, call.host_key.as_deref())
+        .map_err(|why| why.fault(machine, at))?;
     agent_in(&session)
 }
 
-fn agent_of<'a>(world: &'a World, host: &str) -> Result<&'a Agent, Fault> {
+fn agent_of<'a>(call: &Call, world: &'a World, host: &str) -> Result<&'a Agent, Fault> {
     match world.machine(host) {
-        Some(machine) => agent(machine, world),
+        Some(machine) => agent(call, machine, world),
         None => Err(Fault::unreachable(
             "remote.unreachable",
             host,
@@ -72,7 +73,7 @@ impl Puppet {
         let run: AgentRun = self
             .0
             .job(call, function, kind, timeout.timeout_ms, |world, host| {
-                agent_of(world, host)?;
+                agent_of(call, world, host)?;
                 let first = kind == Kind::First;
                 Ok(Some(match kind {
                     Kind::Noop => world.times.agent_run,
@@ -115,7 +116,8 @@ fn kept(call: &Call, mut run: AgentRun) -> AgentRun {
 impl Provider for Puppet {
     async fn get_state(&self, call: &Call, at: Identity) -> Result<AgentState, Fault> {
         let state = self.0.look(|machine, world| {
-            let session = enter(machine, at, world.now).map_err(|why| why.fault(machine, at))?;
+            let session = enter(machine, at, world.now, call.host_key.as_deref())
+                .map_err(|why| why.fault(machine, at))?;
             let agent = agent_in(&session)?;
             Ok(AgentState {
                 enabled: agent.disabled.is_none(),
@@ -132,13 +134,13 @@ impl Provider for Puppet {
 
     async fn wait_for_success(
         &self,
-        _call: &Call,
+        call: &Call,
         at: Identity,
         since_ms: u64,
         _patience: Patience,
     ) -> Result<Polled<u64>, Fault> {
         self.0.look(|machine, world| {
-            let session = match enter(machine, at, world.now) {
+            let session = match enter(machine, at, world.now, call.host_key.as_deref()) {
                 Ok(session) => session,
                 Err(why) => return Ok(Polled::pending(why.seen(machine))),
             };
@@ -156,7 +158,7 @@ impl Provider for Puppet {
 
     async fn disable(&self, call: &Call, reason: String) -> Result<(), Fault> {
         self.0.change(|world, host| {
-            agent_of(world, host)?;
+            agent_of(call, world, host)?;
             let odd = world.services.puppet.odd.get(host);
             if odd.is_some_and(|odd| odd.cannot_be_disabled) {
                 return Err(Fault::timeout(
@@ -184,7 +186,7 @@ impl Provider for Puppet {
 
     async fn enable(&self, call: &Call) -> Result<(), Fault> {
         self.0.change(|world, host| {
-            match &agent_of(world, host)?.disabled {
+            match &agent_of(call, world, host)?.disabled {
                 None => return Ok(()),
                 Some(disabled) if disabled.by.as_deref() == Some(call.run.as_str()) => {}
                 Some(disabled) => {
@@ -214,7 +216,7 @@ impl Provider for Puppet {
                 Kind::Request,
                 REQUEST_TIMEOUT,
                 |world, host| {
-                    agent_of(world, host)?;
+                    agent_of(call, world, host)?;
                     Ok(Some(world.times.certificate_request))
                 },
             )
@@ -265,7 +267,7 @@ impl Provider for Puppet {
 
     async fn witness(
         &self,
-        _call: &Call,
+        call: &Call,
         function: &'static Function,
         _arguments: &Value,
     ) -> Result<Value, Fault> {
@@ -277,7 +279,7 @@ impl Provider for Puppet {
             if std::ptr::eq(function, &functions::run_on_monitoring) {
                 return Ok(json!({ "reports": puppet.monitoring_reports }));
             }
-            let agent = agent(machine, world)?;
+            let agent = agent(call, machine, world)?;
             Ok(json!({
                 "boot_id": machine.boot_id(),
                 "fingerprint": agent.fingerprint,

@@ -21,6 +21,12 @@ impl Provider for PuppetCa {
         Ok(certificate)
     }
 
+    async fn get_signed_at(&self, _call: &Call) -> Result<Option<u64>, Fault> {
+        self.0.service(SERVICE, |world, host| {
+            Ok(world.signed_at(&world.certificate_name(host)))
+        })
+    }
+
     async fn wait_for_request(
         &self,
         _call: &Call,

@@ -1,8 +1,8 @@
 //! What Puppet knows of the host.
 
 use crate::seat::Seat;
-use crate::service::puppetdb::EXPORTED;
-use wreimage_capability::puppetdb::Provider;
+use crate::service::puppetdb::{EXPORTED, Node};
+use wreimage_capability::puppetdb::{HostKey, Provider};
 use wreimage_capability::{Call, Fault, Patience, Polled};
 
 pub(crate) struct PuppetDb(pub(crate) Seat);
@@ -32,6 +32,13 @@ impl Provider for PuppetDb {
             "what PuppetDB knows of the host",
         );
         Ok(fact)
+    }
+
+    async fn get_host_keys(&self, _call: &Call) -> Result<Vec<HostKey>, Fault> {
+        self.0.service(SERVICE, |world, host| {
+            let node = world.services.puppetdb.nodes.get(host);
+            Ok(node.map_or_else(Vec::new, Node::host_keys))
+        })
     }
 
     async fn wait_for_resource(

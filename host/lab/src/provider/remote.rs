@@ -43,7 +43,8 @@ fn enter_accepted<'a>(
     at: Identity,
     now: Millis,
 ) -> Result<Session<'a>, Fault> {
-    let session = enter(machine, at, now).map_err(|why| why.fault(machine, at))?;
+    let session =
+        enter(machine, at, now, call.host_key.as_deref()).map_err(|why| why.fault(machine, at))?;
     if at == Identity::Production {
         return Ok(session);
     }
@@ -78,7 +79,13 @@ fn identity(arguments: &Value) -> Option<Identity> {
 }
 
 /// One look for a boot that is newer than `since`.
-fn look_for_boot(machine: &Machine, world: &World, since: &Before, at: Answering) -> Polled<Boot> {
+fn look_for_boot(
+    call: &Call,
+    machine: &Machine,
+    world: &World,
+    since: &Before,
+    at: Answering,
+) -> Polled<Boot> {
     let identities: &[Identity] = match at {
         Answering::Installer => &[Identity::Installer],
         Answering::Production => &[Identity::Production],
@@ -86,7 +93,7 @@ fn look_for_boot(machine: &Machine, world: &World, since: &Before, at: Answering
     };
     let mut seen = None;
     for &identity in identities {
-        match enter(machine, identity, world.now) {
+        match enter(machine, identity, world.now, call.host_key.as_deref()) {
             Ok(session) => {
                 let uptime = session.uptime();
                 let (newer, old) = match &since.boot_id {
@@ -164,13 +171,13 @@ impl Provider for Remote {
 
     async fn wait_for_boot(
         &self,
-        _call: &Call,
+        call: &Call,
         since: Before,
         at: Answering,
         _patience: Patience,
     ) -> Result<Polled<Boot>, Fault> {
         self.0
-            .look(|machine, world| Ok(look_for_boot(machine, world, &since, at)))
+            .look(|machine, world| Ok(look_for_boot(call, machine, world, &since, at)))
     }
 
     async fn reboot(&self, call: &Call, at: Identity) -> Result<(), Fault> {
@@ -359,7 +366,7 @@ fn judge_command(
     at: Identity,
     before: &Witness,
 ) -> Reconciled {
-    let session = match enter(machine, at, world.now) {
+    let session = match enter(machine, at, world.now, call.host_key.as_deref()) {
         Ok(session) => session,
         Err(why) => return Reconciled::Unknown(why.seen(machine)),
     };

@@ -56,12 +56,13 @@ impl Session<'_> {
     }
 }
 
-/// Tries to enter the machine.
-pub(crate) fn enter(
-    machine: &Machine,
+/// Tries to enter the machine. At the production identity `accepted` is a host key that is taken for a known one.
+pub(crate) fn enter<'a>(
+    machine: &'a Machine,
     identity: Identity,
     now: Millis,
-) -> Result<Session<'_>, NoSession> {
+    accepted: Option<&str>,
+) -> Result<Session<'a>, NoSession> {
     if machine.addresses.host.is_empty() {
         return Err(NoSession::NoName);
     }
@@ -95,7 +96,7 @@ pub(crate) fn enter(
         return Err(NoSession::Silent);
     };
     // SSH checks the host's key before it shows its own.
-    if identity == Identity::Production {
+    if identity == Identity::Production && accepted != Some(boot.host_key.as_str()) {
         match &machine.known_host_key {
             None => return Err(NoSession::HostKeyUnknown),
             Some(known) if *known != boot.host_key => return Err(NoSession::HostKeyChanged),
@@ -146,6 +147,7 @@ impl NoSession {
         let host = machine.fqdn();
         let at = word(identity);
         let stage = &machine.stage;
+        let offered = machine.boot.as_ref().map_or("", |boot| &boot.host_key);
         match self {
             NoSession::Silent => Fault::unreachable(
                 "remote.unreachable",
@@ -174,14 +176,16 @@ impl NoSession {
                 format!(
                     "the site knows no host key of {host}, so the {at} identity does not enter it"
                 ),
-            ),
+            )
+            .with("offered", offered),
             NoSession::HostKeyChanged => Fault::denied(
                 "remote.host-key",
                 host,
                 format!(
                     "the host key of {host} is not the known one: it was reinstalled, or it is another machine"
                 ),
-            ),
+            )
+            .with("offered", offered),
             NoSession::NoName => Fault::unreachable(
                 "remote.unreachable",
                 host,

@@ -42,6 +42,8 @@ pub(crate) enum Agents {
 pub(crate) struct Odd {
     /// So many more first runs fail; `u32::MAX` is for ever.
     pub(crate) first_run_fails: u32,
+    /// A first run that fails has put the site's keys into their place by then.
+    pub(crate) applies_half: bool,
     /// An agent that runs without end keeps it from being disabled.
     pub(crate) cannot_be_disabled: bool,
 }
@@ -214,7 +216,12 @@ impl World {
             && let Some(odd) = self.services.puppet.odd.get_mut(host)
             && count_down(&mut odd.first_run_fails)
         {
+            let half = odd.applies_half;
             self.tell(host, "its first Puppet run fails");
+            if half {
+                self.install_keys(host);
+                self.catalogue(host);
+            }
             return ran(
                 1,
                 "Error: /Stage[main]/Raid/Exec[raid-check]: Could not evaluate: timed out\nNotice: Applied catalog in 412.88 \
@@ -234,19 +241,24 @@ impl World {
             }
         });
         if fresh {
-            if let Some(machine) = self.machines.get_mut(host).map(Arc::make_mut)
-                && let Some(disk) = &mut machine.disk
-            {
-                disk.accepts = Accepts::Production;
-            }
-            self.tell(
-                host,
-                "its first Puppet run has installed the production keys",
-            );
+            self.install_keys(host);
             self.expect_debmonitor(host);
         }
         self.catalogue(host);
         ran(0, "Notice: Applied catalog in 37.51 seconds\n")
+    }
+
+    /// From here on the host lets in the site's key, and the installer's no more.
+    fn install_keys(&mut self, host: &str) {
+        if let Some(machine) = self.machines.get_mut(host).map(Arc::make_mut)
+            && let Some(disk) = &mut machine.disk
+        {
+            disk.accepts = Accepts::Production;
+        }
+        self.tell(
+            host,
+            "its first Puppet run has installed the production keys",
+        );
     }
 
     /// The controller's agent has run: it knows the host keys that PuppetDB has.

@@ -2,6 +2,7 @@
 
 use crate::boot::noise;
 use crate::machine::Machine;
+use crate::time::Millis;
 use crate::world::World;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,9 @@ pub(crate) struct PuppetCa {
     pub(crate) held: BTreeMap<String, Held>,
     /// Hosts in whose name another request arrives than the one that their agent made.
     pub(crate) forged: BTreeSet<String>,
+    /// When the valid certificates were signed, by full name.
+    #[serde(default)]
+    pub(crate) signed: BTreeMap<String, Millis>,
     /// It signs every request at once, and replaces what it held.
     pub(crate) autosign: bool,
 }
@@ -110,7 +114,9 @@ impl World {
         self.services
             .puppet_ca
             .held
-            .insert(name, Held::Signed(wanted.to_owned()));
+            .insert(name.clone(), Held::Signed(wanted.to_owned()));
+        let now = self.now;
+        self.services.puppet_ca.signed.insert(name, now);
         self.tell(host, "its certificate is signed");
         self.agent_changes(host, |agent, now| {
             if agent.fingerprint.as_deref() == Some(wanted) {
@@ -137,6 +143,13 @@ impl World {
         {
             self.tell(host, fault.message);
         }
+    }
+
+    /// When the certificate of that name that is valid now was signed.
+    pub(crate) fn signed_at(&self, name: &str) -> Option<Millis> {
+        let authority = &self.services.puppet_ca;
+        let is_valid = matches!(authority.held.get(name), Some(Held::Signed(_)));
+        is_valid.then(|| authority.signed.get(name).copied().unwrap_or(0))
     }
 
     /// Removes whatever is held of the host; whether there was something.

@@ -2,11 +2,13 @@
 
 use crate::event::Event;
 use crate::machine::Machine;
+use crate::time::Millis;
 use crate::world::World;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use wreimage_capability::puppetdb::HostKey;
 
 /// How the exported resource of a host behaves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,9 +45,30 @@ pub(crate) struct Node {
     pending: bool,
     /// The SSH host key that its first run exported.
     pub(crate) host_key: Option<String>,
+    /// When its facts were stored last.
+    #[serde(default)]
+    reported: Millis,
 }
 
 impl Node {
+    /// The SSH keys among its facts, and when they were reported.
+    pub(crate) fn host_keys(&self) -> Vec<HostKey> {
+        let fingerprint = |key: &Value| {
+            key.pointer("/fingerprints/sha256")?
+                .as_str()
+                .map(str::to_owned)
+        };
+        let keys = self.facts.get(SSH).and_then(Value::as_object);
+        keys.into_iter()
+            .flat_map(|keys| keys.values().filter_map(fingerprint))
+            .map(|fingerprint| HostKey {
+                fingerprint,
+                reported_ms: self.reported,
+                extra: Vec::new(),
+            })
+            .collect()
+    }
+
     /// A host that has been known for long.
     pub(crate) fn settled(machine: &Machine) -> Node {
         Node {
@@ -59,6 +82,9 @@ impl Node {
 
 /// The type of the resource that a host exports for its monitoring.
 pub(crate) const EXPORTED: &str = "Nagios_host";
+
+/// The fact with the keys of the SSH server.
+const SSH: &str = "ssh";
 
 fn facts(machine: &Machine) -> BTreeMap<String, Value> {
     let device = &machine.inventory.device;
@@ -76,6 +102,10 @@ fn facts(machine: &Machine) -> BTreeMap<String, Value> {
         (
             "lldp",
             json!({ "eno1": { "neighbor": port.map(|p| &p.switch_name), "port": port.map(|p| &p.port) } }),
+        ),
+        (
+            SSH,
+            json!({ "ed25519": { "fingerprints": { "sha256": machine.disk.as_ref().map(|disk| &disk.host_key) } } }),
         ),
         ("lsbdistcodename", json!(machine.release())),
         ("serialnumber", json!(machine.hardware.serial)),
@@ -107,6 +137,7 @@ impl World {
             ..Node::default()
         });
         node.facts = Arc::new(facts);
+        node.reported = self.now;
         if key.is_some() {
             node.host_key = key;
         }

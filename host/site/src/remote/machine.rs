@@ -99,7 +99,10 @@ impl Machine {
             }),
             Identity::Production => self.ways.production.as_ref().map(|(login, known)| WayIn {
                 login,
-                host_keys: HostKeys::Known(known.clone()),
+                host_keys: match &self.call.host_key {
+                    Some(reported) => HostKeys::Reported(known.clone(), reported.clone()),
+                    None => HostKeys::Known(known.clone()),
+                },
             }),
         };
         way.ok_or_else(|| {

@@ -24,6 +24,8 @@ const KEEPALIVE: Duration = Duration::from_secs(5);
 pub(crate) enum HostKeys {
     /// Those that this file has for the host.
     Known(PathBuf),
+    /// Those that this file has for the host, and the one with this fingerprint, which the host's certificate has reported.
+    Reported(PathBuf, Arc<str>),
     /// The one of the boot that the run has accepted.
     Pinned(Arc<PinnedBoot>),
     /// Any; the caller judges by the fingerprint.
@@ -37,8 +39,8 @@ pub(crate) enum SshFailure {
     Unreachable(String),
     /// It did not get on in time.
     Timeout(String),
-    /// The host key is not to be trusted.
-    HostKey(String),
+    /// The host key, of which this is the fingerprint, is not to be trusted.
+    HostKey(String, String),
     /// The key is not accepted.
     AuthRefused(String),
     /// The key file cannot be used.
@@ -53,7 +55,9 @@ impl SshFailure {
         match self {
             SshFailure::Unreachable(text) => Fault::unreachable("remote.unreachable", system, text),
             SshFailure::Timeout(text) => Fault::timeout("remote.timeout", system, text),
-            SshFailure::HostKey(text) => Fault::denied("remote.host-key", system, text),
+            SshFailure::HostKey(text, fingerprint) => {
+                Fault::denied("remote.host-key", system, text).with("offered", fingerprint)
+            }
             // A machine on its way up or down refuses keys, so a later try may well succeed.
             SshFailure::AuthRefused(text) => Fault::denied(Self::AUTH_REFUSED, system, text),
             SshFailure::OwnKey(text) => Fault::denied("remote.key-file", system, text),
@@ -96,7 +100,8 @@ pub(super) struct Client {
 type Seen = Arc<Mutex<Option<(PublicKey, Vec<Option<String>>)>>>;
 
 enum Policy {
-    Known(PathBuf, HostKeysOf),
+    /// The file, its keys of the host, and the fingerprint of another one that is trusted.
+    Known(PathBuf, HostKeysOf, Option<Arc<str>>),
     Unreadable(String),
     Pinned(Arc<PinnedBoot>),
     Any,
@@ -105,13 +110,20 @@ enum Policy {
 impl Policy {
     fn new(host_keys: &HostKeys, door: &Door<'_>) -> Self {
         let path = match host_keys {
-            HostKeys::Known(path) => path,
+            HostKeys::Known(path) | HostKeys::Reported(path, _) => path,
             HostKeys::Pinned(boot) => return Policy::Pinned(boot.clone()),
             HostKeys::Any => return Policy::Any,
         };
         // Not the addresses: one that another machine had before would vouch for that machine.
         match HostKeysOf::read(path, door.name, door.port) {
-            Ok(keys) => Policy::Known(path.clone(), keys),
+            Ok(keys) => Policy::Known(
+                path.clone(),
+                keys,
+                match host_keys {
+                    HostKeys::Reported(_, fingerprint) => Some(fingerprint.clone()),
+                    _ => None,
+                },
+            ),
             Err(error) => Policy::Unreadable(format!(
                 "the known host keys in {} cannot be read: {error}",
                 path.display()
@@ -122,8 +134,8 @@ impl Policy {
     /// Why this host key is not to be trusted.
     fn distrusts(&self, name: &str, key: &PublicKey) -> Option<String> {
         let shown = fingerprint(key);
-        let (file, keys) = match self {
-            Policy::Known(path, keys) => (path.display(), keys),
+        let (file, keys, reported) = match self {
+            Policy::Known(path, keys, reported) => (path.display(), keys, reported.as_deref()),
             Policy::Unreadable(why) => return Some(why.clone()),
             Policy::Pinned(boot) if boot.host_key == shown => return None,
             Policy::Pinned(boot) => {
@@ -137,6 +149,7 @@ impl Policy {
         };
         match keys.verdict(key) {
             Verdict::Known => None,
+            Verdict::Unknown | Verdict::Changed(_) if reported == Some(shown.as_str()) => None,
             Verdict::Unknown => Some(format!(
                 "{name} shows the host key {shown}, and {file} has none of this host; add it there if it is the right one"
             )),
@@ -246,10 +259,15 @@ impl Connection {
                 (Ok(handle), Some((key, reasons))) => (handle, key, reasons),
                 (Ok(_), None) => return Err(each(broken(name, &russh::Error::UnknownKey))),
                 (Err(error), seen) => {
-                    let reasons = seen.map_or_else(Vec::new, |(_, reasons)| reasons);
-                    let reason = |at: usize| reasons.get(at).cloned().flatten();
+                    let refused = seen
+                        .as_ref()
+                        .map(|(key, reasons)| (fingerprint(key), reasons));
+                    let reason = |at: usize| {
+                        let (key, reasons) = refused.as_ref()?;
+                        Some((reasons.get(at).cloned().flatten()?, key.clone()))
+                    };
                     let failure = |at| match reason(at) {
-                        Some(why) => SshFailure::HostKey(why),
+                        Some((why, key)) => SshFailure::HostKey(why, key),
                         None => broken(name, &error),
                     };
                     return Err((0..ways.len()).map(failure).collect());
@@ -258,7 +276,7 @@ impl Connection {
             let mut failures = Vec::new();
             for (at, ((way, own), reason)) in ways.iter().zip(keys).zip(reasons).enumerate() {
                 failures.push(match reason {
-                    Some(why) => SshFailure::HostKey(why),
+                    Some(why) => SshFailure::HostKey(why, fingerprint(&key)),
                     None => match log_in(name, &mut handle, way.login, own).await {
                         Ok(()) => return Ok((at, handle, fingerprint(&key))),
                         Err(failure) => failure,
@@ -350,7 +368,7 @@ async fn log_in(
 fn preferred(policies: &[Policy]) -> Preferred {
     let mut preferred = Preferred::default();
     let known = policies.iter().find_map(|policy| match policy {
-        Policy::Known(_, keys) => Some(keys.algorithms()),
+        Policy::Known(_, keys, _) => Some(keys.algorithms()),
         _ => None,
     });
     if let Some(known) = known {
