@@ -23,6 +23,9 @@ const STALE: [&str; 3] = [
     "advisory-not-detected",
 ];
 
+/// The one target of `deny.toml`.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
 /// A workspace with a lock file of its own.
 struct Workspace {
     manifest: &'static str,
@@ -52,6 +55,12 @@ const WORKSPACES: [Workspace; 3] = [
 pub fn run(advisories: Option<&Path>) -> Result<()> {
     let program = CARGO_DENY.install()?;
     let config = repository::root().join("deny.toml");
+    for workspace in &WORKSPACES {
+        // Nothing is fetched that is there; the check itself needs the sources of all dependencies.
+        let mut command = inner::cargo();
+        command.args(["fetch", "--quiet", "--target", TARGET, "--manifest-path"]);
+        inner::run(command.arg(workspace.manifest))?;
+    }
     check(&program, &config, &OFFLINE)?;
     let Some(clone) = advisories else {
         println!(
