@@ -17,6 +17,7 @@ mod languages;
 mod mutants;
 mod pip;
 mod repository;
+mod sweep;
 mod tally;
 mod test;
 mod toolchain;
@@ -52,8 +53,9 @@ enum Task {
         /// One part; all of them when none is named
         part: Option<test::Part>,
     },
-    /// Kill a reimage at every point and resume it; the tests do so at every sixth, others each day
-    Sweep,
+    /// Kill reimages at their records and in their calls, and resume or end them: a seeded sample of the points; the tests try
+    /// fewer, others each day
+    Sweep(sweep::Arguments),
     /// Put the bugs of the past into the guest, one after the other: the scenarios written against each must fail, and the
     /// invariants break
     Mutants {
@@ -101,7 +103,7 @@ fn run(task: Task) -> Result<()> {
         }
         Task::Demo => demo::run(),
         Task::Test { part } => test::run(part),
-        Task::Sweep => test::sweep(),
+        Task::Sweep(arguments) => sweep::run(&arguments),
         Task::Mutants { host, names } => mutants::run(&names, host),
         Task::Deny { advisories } => deny::run(advisories.as_deref()),
         Task::Fuzz(fuzz) => fuzz::run(&fuzz),

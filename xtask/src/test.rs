@@ -183,20 +183,6 @@ fn packages(parts: &[Part]) -> Result<Vec<String>> {
     Ok(all)
 }
 
-/// Every point of the kill sweep.
-///
-/// # Errors
-/// When something cannot be built, or a run that was killed does not end as one that was left alone.
-pub fn sweep() -> Result<()> {
-    guests::build(true)?;
-    let built = Built::tests()?;
-    for mut command in built.commands(&["tests/sweep"], &["--nocapture"]) {
-        command.env("SWEEP", "all");
-        inner::run(&mut command)?;
-    }
-    Ok(())
-}
-
 fn run_part(part: Part, built: &Built) -> Result<Line> {
     let mut line = Line {
         part,

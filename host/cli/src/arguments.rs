@@ -1,8 +1,10 @@
 //! The command line, but for what a guest adds to it.
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
+use wreimage_scenario::Kind;
 
 /// Reimages servers by sandboxed WebAssembly guests: every step recorded, rehearsable, taken back when it fails.
 #[derive(Debug, Parser)]
@@ -523,10 +525,16 @@ pub struct Test {
     /// Play only those whose name, or in a sweep whose case, holds this text
     #[arg(long, value_name = "TEXT")]
     pub filter: Option<String>,
-    /// Play the scenario once for every call that it makes and every fault that the call can have, and check the
+    /// Play the scenario once for every call that it makes and everything that can happen to the call, and check the
     /// invariants. Without SCENARIO, the one that the guest's invariants name
     #[arg(long)]
     pub sweep: bool,
+    /// Of the sweep, play only the cases of this kind; may be given several times. crash: the process dies around a call.
+    /// fault: a call fails, or the operator cancels. partial: half of a call's effect, the clock, the operator at a question.
+    /// power: the controller loses power, and records that were not synced
+    #[arg(long, value_name = "KIND", requires = "sweep",
+        value_parser = PossibleValuesParser::new(Kind::WORDS).try_map(|word| word.parse::<Kind>()))]
+    pub kind: Vec<Kind>,
     /// Of the sweep, play only this case, such as 'ipmi.set-power#1 timeout'; may be given several times
     #[arg(long, value_name = "CASE", requires = "sweep")]
     pub case: Vec<String>,

@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use tell::Teller;
 use tokio::task::JoinError;
 use wreimage_scenario::{
-    Invariants, PlayError, Played, Scenario, ScenarioError, Snapshot, Subject, check, find, play,
+    Invariants, Kind, PlayError, Played, Scenario, ScenarioError, Snapshot, Subject, check, find,
+    play,
 };
 
 /// A scenario, or a case of a sweep, that was played.
@@ -24,6 +25,8 @@ pub struct Tried {
     name: String,
     /// The scenario that was swept.
     of: Option<String>,
+    /// Of a case of a sweep, its kind.
+    kind: Option<Kind>,
     /// How the run ended; empty when it came to no end.
     outcome: String,
     /// What is not as it must be.
@@ -165,6 +168,7 @@ async fn play_all(
         teller.tell(Tried {
             name: scenario.name.clone(),
             of: None,
+            kind: None,
             outcome,
             wrong,
             took,

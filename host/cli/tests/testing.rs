@@ -408,7 +408,27 @@ fn one_case_of_the_sweep() {
             user.wreimage(&arguments).ends_with(code, words);
         }
     };
-    filter("dhcp.get-published#1", 0, &["7 cases: 7 passed"]);
+    filter(
+        "dhcp.get-published#1 crash",
+        0,
+        &[
+            "2 cases (crash 2)",
+            "crash: 2, 2 passed",
+            "2 cases: 2 passed",
+        ],
+    );
+    user.wreimage(&[
+        "test",
+        "reimage",
+        "--sweep",
+        "--kind",
+        "fault",
+        "--filter",
+        "dhcp.get-published#1",
+    ])
+    .ends_with(0, &["5 cases (fault 5)", "5 cases: 5 passed"]);
+    user.wreimage(&["test", "reimage", "--sweep", "--kind", "crsh"])
+        .ends_with(64, &["crash", "power"]);
     filter("dhcp.pubilsh", 64, &["there is no case to play"]);
 }
 

@@ -489,9 +489,8 @@ impl Course {
             witness,
         };
         let record = Record::Intent(intent.clone());
-        // What must be taken back is remembered whatever happens to this machine.
-        let lasts = function.effect == Effect::Once || function.inverse.is_some();
-        if lasts && !self.state().in_twin {
+        // Whatever was read before a change is not read again after it: a loss of power must not make the run forget it.
+        if !self.state().in_twin {
             self.recorder.record_durably(record)?;
         } else {
             self.recorder.record(record)?;

@@ -243,7 +243,11 @@ impl Course {
                     Err(fault) => return Ok(Err(fault)),
                 };
                 let due = match open.timer {
-                    Some(timer) => timer.due_ms,
+                    // A clock that was set back meanwhile must not make the pause longer than it was to be.
+                    Some(timer) => {
+                        let now = to_millis(self.recorder.clock().now());
+                        timer.due_ms.min(now.saturating_add(millis))
+                    }
                     None => {
                         let now = to_millis(self.recorder.clock().now());
                         let due = now.saturating_add(millis);

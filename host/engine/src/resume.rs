@@ -9,7 +9,7 @@ use std::sync::Arc;
 use wreimage_capability::dhcp::{self, Published};
 use wreimage_capability::ipmi::{self, BootFlags};
 use wreimage_capability::puppet::{self, AgentState, Identity};
-use wreimage_capability::{Call, Function, Validity, to_millis};
+use wreimage_capability::{Call, Function, Validity};
 use wreimage_journal::{Entry, Header, Origin, Outcome, Reality, Record};
 
 /// A journal with which nobody can go on.
@@ -101,13 +101,15 @@ pub fn guest_digest(entries: &[Entry]) -> Option<&str> {
 }
 
 /// For how long nobody has driven the run, in milliseconds: since its last record, or since it was heard of after that.
-pub(crate) fn undriven(entries: &[Entry], heard: Option<Timestamp>, now: Timestamp) -> u64 {
+/// Negative when the clock was set back meanwhile: deadlines by it move with it.
+pub(crate) fn undriven(entries: &[Entry], heard: Option<Timestamp>, now: Timestamp) -> i64 {
     let last = entries.last().map(|entry| entry.time).max(heard);
-    to_millis(now).saturating_sub(to_millis(last.unwrap_or(now)))
+    let last = last.unwrap_or(now).as_millisecond();
+    now.as_millisecond().saturating_sub(last)
 }
 
 /// For how long nobody has driven the run between the processes before, since its last wait began.
-pub(crate) fn undriven_before(entries: &[Entry]) -> u64 {
+pub(crate) fn undriven_before(entries: &[Entry]) -> i64 {
     entries
         .iter()
         .rev()

@@ -166,7 +166,8 @@ impl<'a> Drive<'a> {
         course.recorder.has_bytes(bytes);
         let undriven_ms =
             crate::resume::undriven(&entries, going.heard, course.recorder.clock().now());
-        course.state().undriven_ms = crate::resume::undriven_before(&entries) + undriven_ms;
+        course.state().undriven_ms =
+            crate::resume::undriven_before(&entries).saturating_add(undriven_ms);
         course.recorder.record(Record::Resumed {
             actor: going.actor,
             controller: going.controller,

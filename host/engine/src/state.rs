@@ -32,8 +32,8 @@ pub(crate) struct State {
     pub(crate) rehearses: bool,
     /// Reads so far, for a twin. Empty unless the run is a rehearsal.
     pub(crate) seen: Vec<Seen>,
-    /// For how long nobody drove a resumed run, in milliseconds.
-    pub(crate) undriven_ms: u64,
+    /// For how long nobody drove a resumed run, in milliseconds; negative when the clock was set back meanwhile.
+    pub(crate) undriven_ms: i64,
     /// Another guest is tried along the records: nothing may be done.
     pub(crate) trial: bool,
     /// A resumed run has just passed its last record: what it has set may be gone by now.

@@ -2,16 +2,24 @@
 
 use crate::gate::Course;
 use crate::stop::Stop;
+use jiff::Timestamp;
 use serde_json::Value;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use wreimage_capability::{
     Call, Dispatch, Fault, Function, Patience, Polled, from_millis, to_millis,
 };
 use wreimage_journal::{Origin, Record, Timer};
 
-/// Who wakes that much too late has slept with its machine, or its clock was set.
+/// A clock that is off by more than this was set, or the machine has slept meanwhile.
 const MISSED: Duration = Duration::from_secs(30);
+
+/// From one time to another, in milliseconds.
+fn apart(later: Timestamp, earlier: Timestamp) -> i64 {
+    later
+        .as_millisecond()
+        .saturating_sub(earlier.as_millisecond())
+}
 
 impl Course {
     /// Looks until it is so, a deadline passes, or the run is cancelled.
@@ -35,7 +43,7 @@ impl Course {
             });
         let due = match (timer, &patience) {
             // Time in which nobody looked is not held against it.
-            (Some(timer), _) => Some(timer.due_ms.saturating_add(self.state().undriven_ms)),
+            (Some(timer), _) => Some(timer.due_ms.saturating_add_signed(self.state().undriven_ms)),
             (None, None) => None,
             (None, Some(patience)) => {
                 let due = to_millis(clock.now()).saturating_add(patience.deadline_ms);
@@ -46,7 +54,9 @@ impl Course {
         let mut due = due.map(from_millis);
         let mut told = String::new();
         loop {
-            let last_look = due.is_some_and(|due| clock.now() >= due);
+            let looked = clock.now();
+            let elapsed = Instant::now();
+            let last_look = due.is_some_and(|due| looked >= due);
             let (why, again) = match self.look(provider, function, arguments, call).await {
                 Ok(Polled::Ready(outcome)) => return Ok(Ok(outcome)),
                 Ok(Polled::Pending { why, again }) => {
@@ -58,6 +68,13 @@ impl Course {
                 Err(fault) if fault.retryable => (fault.message, None),
                 Err(fault) => return Ok(Err(fault)),
             };
+            // What the clock says now and what it would say, had it not been set.
+            let took = i64::try_from(elapsed.elapsed().as_millis()).unwrap_or(i64::MAX);
+            let drift = apart(clock.now(), looked).saturating_sub(took);
+            if self.clock_was_set(drift) {
+                due = self.move_timer(function, arguments, origin, call, due, drift)?;
+                continue;
+            }
             if last_look {
                 let seconds = patience.as_ref().map_or(0, |p| p.deadline_ms / 1000);
                 return Ok(Err(Fault::timeout(
@@ -87,19 +104,38 @@ impl Course {
                     return Ok(Err(Fault::cancelled(text)));
                 }
             }
-            let missed = to_millis(clock.now()).saturating_sub(to_millis(next));
-            if u128::from(missed) > MISSED.as_millis() && !clock.is_virtual() {
-                // Time in which nobody could look is not held against it, and what answers late is asked once more.
-                if let Some(before) = due {
-                    let later = to_millis(before).saturating_add(missed);
-                    self.set_timer(function, arguments, origin, call, later)?;
-                    due = Some(from_millis(later));
-                }
-                let mut state = self.state();
-                state.at_edge = true;
-                state.needs_check();
+            // Time in which no one could look is not held against it, and what answers late is asked once more.
+            let drift = apart(clock.now(), next.max(looked));
+            if self.clock_was_set(drift) {
+                due = self.move_timer(function, arguments, origin, call, due, drift)?;
             }
         }
+    }
+
+    /// Whether a clock that differs by so many milliseconds from what was expected was set. A virtual one never is.
+    fn clock_was_set(&self, drift: i64) -> bool {
+        u128::from(drift.unsigned_abs()) > MISSED.as_millis() && !self.recorder.clock().is_virtual()
+    }
+
+    /// The deadline of a wait by a clock that was set meanwhile, or on a machine that has slept: what was left is left still.
+    fn move_timer(
+        &self,
+        function: &'static Function,
+        arguments: &Value,
+        origin: Origin,
+        call: &Call,
+        due: Option<Timestamp>,
+        drift: i64,
+    ) -> Result<Option<Timestamp>, Stop> {
+        {
+            let mut state = self.state();
+            state.at_edge = true;
+            state.needs_check();
+        }
+        let Some(due) = due else { return Ok(None) };
+        let moved = to_millis(due).saturating_add_signed(drift);
+        self.set_timer(function, arguments, origin, call, moved)?;
+        Ok(Some(from_millis(moved)))
     }
 
     /// Writes down when a wait or a pause is over: a resumed run waits for the rest.

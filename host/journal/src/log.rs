@@ -72,6 +72,18 @@ impl MemoryLog {
         MemoryLog::default()
     }
 
+    /// One that holds these records, all of them on stable storage.
+    ///
+    /// # Errors
+    /// When one cannot be kept.
+    pub fn of(entries: &[Entry]) -> Result<Self, LogError> {
+        let log = MemoryLog::new();
+        for entry in entries {
+            log.append(entry, true)?;
+        }
+        Ok(log)
+    }
+
     /// All records so far.
     pub fn entries(&self) -> Vec<Entry> {
         self.kept().entries.clone()

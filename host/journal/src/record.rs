@@ -178,9 +178,9 @@ pub enum Record {
         controller: String,
         /// Version of the host program.
         wreimage: String,
-        /// For how long nobody drove it, in milliseconds: waits are extended by that.
+        /// For how long nobody drove it, in milliseconds: waits are extended by that. Negative when the clock was set back.
         #[serde(default)]
-        undriven_ms: u64,
+        undriven_ms: i64,
     },
     /// From here on another guest file goes on, which has made every call of this journal up to here.
     GuestChanged {

@@ -66,6 +66,8 @@ pub struct DhcpEntry {
     pub matches: Option<String>,
     /// Whether the install server takes it out by itself some day.
     pub expires: bool,
+    /// The run that published it, where the lab knows.
+    pub run: Option<String>,
 }
 
 /// The Puppet agent.
@@ -189,6 +191,7 @@ impl World {
                 published: true,
                 matches: Some(served.published.matches.clone()),
                 expires: served.expires < u64::MAX,
+                run: served.run.clone(),
             })
     }
 

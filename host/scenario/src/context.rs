@@ -1,5 +1,7 @@
 //! What conditions can name.
 
+use crate::next_command::printed;
+use crate::since::Since;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use wreimage_engine::Report;
@@ -33,6 +35,8 @@ pub struct RunFacts {
     pub questions: Vec<String>,
     /// Commands that the operator was told.
     pub commands: Vec<String>,
+    /// Commands for this program that the operator was told, in order, or why there is none.
+    pub next: Vec<String>,
     /// Functions of the changes that were made and succeeded, in order, whoever made them.
     pub done: Vec<String>,
     /// How often each function was called, by the guest or to take something back.
@@ -83,12 +87,18 @@ pub struct CallFacts<'a> {
 /// The case of a sweep; empty words outside of one.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct CaseFacts {
-    /// The function that the fault was put into.
+    /// The kind of the case, such as `crash`.
+    pub kind: String,
+    /// The function that the fault was put into; `record` when it was put at a record.
     pub function: String,
-    /// The how-manieth call of it.
+    /// Which call of it, or which record, counted from 1.
     pub nth: u64,
     /// The fault, as in `--case`.
     pub fault: String,
+    /// Of a change in the world, which.
+    pub change: String,
+    /// Of a change in the world, what the process does meanwhile: `dies`, `pauses` or `alive`.
+    pub moment: String,
 }
 
 /// A run and the world at its end.
@@ -115,6 +125,8 @@ pub(crate) struct Context<'a> {
     pub case: &'a CaseFacts,
     /// The same run without any fault, in a sweep.
     pub undisturbed: Option<&'a End>,
+    /// What has been done since the world was changed, in such a case of a sweep.
+    pub since: Option<&'a Since>,
 }
 
 impl RunFacts {
@@ -146,6 +158,7 @@ impl RunFacts {
     }
 
     fn add(&mut self, record: &Record) {
+        self.next.extend(printed(record).map(str::to_owned));
         match record {
             Record::StepBegan { phase, name, .. } => {
                 self.phase.clone_from(phase);

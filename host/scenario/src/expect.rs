@@ -221,6 +221,7 @@ pub fn check(expect: &Expect, played: &Played) -> Vec<String> {
             call: None,
             case: &CaseFacts::default(),
             undisturbed: None,
+            since: None,
         };
         match Expression::parse(text).and_then(|it| it.holds(&context)) {
             Ok(true) => {}

@@ -65,6 +65,8 @@ pub enum Deed {
     CrashAfter,
     /// The operator cancels the run while the call is being made.
     Cancel,
+    /// It has half of its effect, and fails.
+    Half,
     /// Somebody else does something just before.
     Meanwhile(&'static Function, Value),
 }
@@ -117,6 +119,7 @@ impl fmt::Display for Rule {
             Deed::CrashBefore => "crash before".to_owned(),
             Deed::CrashAfter => "crash after".to_owned(),
             Deed::Cancel => "cancel".to_owned(),
+            Deed::Half => "half".to_owned(),
             Deed::Meanwhile(function, _) => format!("meanwhile {function}"),
         };
         match &self.trigger {

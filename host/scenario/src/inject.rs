@@ -1,18 +1,18 @@
 //! Faults between the gate and the providers of the lab.
 
+use crate::change::{ChangeAt, ClockOffset};
 use crate::context::{CallFacts, CaseFacts, Context, End, RunFacts};
 use crate::fault::{Deed, Rule, Trigger};
+use crate::injected::Injected;
 use crate::invariant::Invariants;
+use crate::since::{After, Changed};
+use crate::stage_log::{Death, Journal};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::Notify;
-use wreimage_capability::{
-    Answer, BoxFuture, Call, Dispatch, Fault, FaultKind, Function, Polled, Providers, Reconciled,
-};
+use wreimage_capability::{Call, Fault, FaultKind, Function, Providers};
 use wreimage_engine::{Cancel, call_deadline, overdue};
-use wreimage_journal::MemoryLog;
 use wreimage_lab::{Lab, Situation};
 
 /// A secret that stands in what providers say in a sweep. Whoever finds it in a journal or a report has found a leak.
@@ -23,15 +23,21 @@ pub(crate) struct Stage {
     pub lab: Lab,
     pub host: String,
     pub task: Option<String>,
-    pub log: Arc<MemoryLog>,
+    pub journal: Journal,
     pub rules: Vec<Rule>,
     pub invariants: Invariants,
     pub case: CaseFacts,
     pub undisturbed: Option<Arc<End>>,
+    /// How many of the rules, from the first on, are those of the case of a sweep.
+    pub own_rules: usize,
     pub before: Situation,
     pub began: Timestamp,
-    /// The host dies.
-    pub crash: Notify,
+    /// Whether the process that drives the run has died.
+    pub death: Death,
+    /// What somebody else changes in the world.
+    pub change: Option<ChangeAt>,
+    /// How far the controller's clock is off.
+    pub clock_offset: ClockOffset,
     pub state: Mutex<State>,
 }
 
@@ -52,17 +58,23 @@ pub(crate) struct State {
     pub broken: Vec<String>,
     /// A system was told the secret of another.
     pub leaked: bool,
+    /// The change, once it has happened.
+    pub changed: Option<Changed>,
+    /// How the process ended that saw it.
+    pub after: Option<After>,
+    /// The world before each call, of a run that nothing disturbs.
+    pub situations: BTreeMap<u64, Situation>,
 }
 
 /// A rule that applies to a call.
-struct Happening<'a> {
+pub(crate) struct Happening<'a> {
     /// Its place among the rules.
-    index: usize,
-    deed: &'a Deed,
+    pub index: usize,
+    pub deed: &'a Deed,
     /// Whether it comes about for the first time.
-    first: bool,
+    pub first: bool,
     /// Whether it is the first look or try of this call.
-    first_of_call: bool,
+    pub first_of_call: bool,
 }
 
 /// A call that was made.
@@ -98,13 +110,18 @@ impl Stage {
     pub(crate) fn unfired(&self) -> Vec<String> {
         let state = self.state();
         let judged = match self.undisturbed {
-            Some(_) => 1,
+            Some(_) => self.own_rules,
             None => self.rules.len(),
         };
         let rules = self.rules.iter().take(judged).enumerate();
         rules
             .filter(|(index, _)| !state.fired.contains_key(index))
             .map(|(_, rule)| format!("a fault never came about: {rule}"))
+            .chain(
+                self.journal
+                    .is_unfired()
+                    .then(|| "the record of the case was never written".to_owned()),
+            )
             .collect()
     }
 
@@ -127,7 +144,7 @@ impl Stage {
     }
 
     /// The how-manieth call of its function this is, from 1.
-    fn nth(&self, function: &Function, call: u64) -> u64 {
+    pub(crate) fn nth(&self, function: &Function, call: u64) -> u64 {
         let mut state = self.state();
         let calls = state.seen.entry(function.to_string()).or_default();
         let place = calls.iter().position(|it| *it == call).unwrap_or_else(|| {
@@ -137,6 +154,14 @@ impl Stage {
         place as u64 + 1
     }
 
+    /// Keeps the world as it is before a call, where no case of a sweep is played.
+    pub(crate) fn watch(&self, call: u64) {
+        if self.undisturbed.is_none() && !self.state().situations.contains_key(&call) {
+            let now = self.situation();
+            self.state().situations.insert(call, now);
+        }
+    }
+
     pub(crate) fn situation(&self) -> Situation {
         self.lab
             .look(|world| world.situation(&self.host, self.task.as_deref()))
@@ -144,11 +169,17 @@ impl Stage {
     }
 
     /// Judges the invariants before a call, once a call.
-    fn judge(&self, function: &'static Function, arguments: &Value, nth: u64, call: u64) {
+    pub(crate) fn judge(
+        &self,
+        function: &'static Function,
+        arguments: &Value,
+        nth: u64,
+        call: u64,
+    ) {
         if !self.invariants.looks_at(function) || !self.state().judged.insert(call) {
             return;
         }
-        let run = RunFacts::of(&self.log.entries());
+        let run = RunFacts::of(&self.journal.entries());
         let context = Context {
             world: &self.situation(),
             before: &self.before,
@@ -161,6 +192,7 @@ impl Stage {
             }),
             case: &self.case,
             undisturbed: self.undisturbed.as_deref(),
+            since: None,
         };
         let broken = self.invariants.broken_before(function, &context);
         self.state().broken.extend(broken);
@@ -184,7 +216,7 @@ impl Stage {
             Trigger::From(first) => nth >= *first,
             Trigger::After(span) => self.lab.clock().now().duration_since(self.began) >= *span,
             Trigger::When(when) => {
-                let run = RunFacts::of(&self.log.entries());
+                let run = RunFacts::of(&self.journal.entries());
                 let context = Context {
                     world: &self.situation(),
                     before: &self.before,
@@ -192,6 +224,7 @@ impl Stage {
                     call: None,
                     case: &self.case,
                     undisturbed: self.undisturbed.as_deref(),
+                    since: None,
                 };
                 when.holds(&context).map_err(|error| {
                     self.state().broken.push(error.clone());
@@ -202,7 +235,7 @@ impl Stage {
     }
 
     /// What happens to this call.
-    fn deeds(
+    pub(crate) fn deeds(
         &self,
         function: &'static Function,
         nth: u64,
@@ -227,7 +260,7 @@ impl Stage {
     }
 
     /// Notes that a rule has come about; whether for the first time.
-    fn fire(&self, index: usize) -> bool {
+    pub(crate) fn fire(&self, index: usize) -> bool {
         let mut state = self.state();
         let fired = state.fired.entry(index).or_default();
         *fired += 1;
@@ -235,7 +268,7 @@ impl Stage {
     }
 
     /// The fault of a system that cannot be looked at either.
-    fn out_of_reach(&self, function: &'static Function, nth: u64) -> Option<Fault> {
+    pub(crate) fn out_of_reach(&self, function: &'static Function, nth: u64) -> Option<Fault> {
         self.rules
             .iter()
             .enumerate()
@@ -255,12 +288,12 @@ impl Stage {
     }
 
     /// Whether this is a case of a sweep.
-    fn sweeps(&self) -> bool {
+    pub(crate) fn sweeps(&self) -> bool {
         !self.case.fault.is_empty()
     }
 
     /// In a sweep, systems let a secret slip in whatever they say.
-    fn slip(&self, text: &str) -> String {
+    pub(crate) fn slip(&self, text: &str) -> String {
         if self.sweeps() {
             format!("{text} (the password {SECRET} was used)")
         } else {
@@ -269,7 +302,7 @@ impl Stage {
     }
 
     /// The fault, with what slips in.
-    fn planted(&self, fault: &Fault) -> Fault {
+    pub(crate) fn planted(&self, fault: &Fault) -> Fault {
         let mut fault = fault.clone();
         fault.message = self.slip(&fault.message);
         if self.sweeps() {
@@ -280,7 +313,7 @@ impl Stage {
 
     /// Lets a call take longer. Who takes longer than the gate's deadline is given up, as in life: the lab's time passes
     /// without the gate's own clock, which is a real one.
-    async fn delay(
+    pub(crate) async fn delay(
         &self,
         span: SignedDuration,
         function: &'static Function,
@@ -301,7 +334,7 @@ impl Stage {
     }
 
     /// Somebody else does something in the world.
-    async fn meanwhile(&self, function: &'static Function, arguments: &Value) {
+    pub(crate) async fn meanwhile(&self, function: &'static Function, arguments: &Value) {
         let providers = self.lab.providers_for(&self.host, self.task.as_deref());
         let call = Call::new("somebody-else", 1, Arc::new(wreimage_capability::Silent));
         let done = match providers.get(function.capability) {
@@ -312,175 +345,5 @@ impl Stage {
             let text = format!("meanwhile {function}: {}", fault.message);
             self.state().broken.push(text);
         }
-    }
-}
-
-/// A provider of the lab to whose calls things happen.
-struct Injected {
-    inner: Arc<dyn Dispatch>,
-    stage: Arc<Stage>,
-}
-
-impl Injected {
-    async fn perform(
-        &self,
-        call: &Call,
-        function: &'static Function,
-        arguments: &Value,
-    ) -> Result<Answer, Fault> {
-        let stage = &self.stage;
-        let nth = stage.nth(function, call.sequence);
-        stage.judge(function, arguments, nth, call.sequence);
-        if stage.sweeps() && arguments.to_string().contains(SECRET) {
-            stage.state().leaked = true;
-        }
-        let deeds = stage.deeds(function, nth, call.sequence)?;
-        if stage.sweeps() && !deeds.is_empty() {
-            call.progress(stage.slip("logging in"));
-        }
-        for it in &deeds {
-            match it.deed {
-                Deed::Meanwhile(other, given) if it.first => stage.meanwhile(other, given).await,
-                Deed::Delay(span) if it.first_of_call => {
-                    stage.delay(*span, function, arguments).await?;
-                }
-                Deed::Cancel if it.first => stage.state().cancel.cancel(),
-                Deed::CrashBefore if it.first => self.die().await,
-                _ => {}
-            }
-        }
-        let answer = match self.instead(&deeds) {
-            Some(answer) => answer,
-            None => self.made(&deeds, call, function, arguments).await,
-        };
-        if deeds
-            .iter()
-            .any(|it| matches!(it.deed, Deed::CrashAfter) && it.first)
-        {
-            self.die().await;
-        }
-        answer.map(|answer| match answer {
-            Polled::Pending { why, again } => Polled::Pending {
-                why: stage.slip(&why),
-                again,
-            },
-            ready @ Polled::Ready(_) => ready,
-        })
-    }
-
-    /// What is answered instead of making the call.
-    fn instead(&self, deeds: &[Happening<'_>]) -> Option<Result<Answer, Fault>> {
-        deeds.iter().find_map(|it| match it.deed {
-            Deed::Fail {
-                fault,
-                happens: false,
-            } => Some(Err(self.stage.planted(fault))),
-            Deed::Never => Some(Ok(Polled::pending("nothing yet, as the scenario has it"))),
-            Deed::Lie(answer) => Some(Ok(Polled::Ready(answer.clone()))),
-            _ => None,
-        })
-    }
-
-    /// Makes the call; what becomes of its answer.
-    async fn made(
-        &self,
-        deeds: &[Happening<'_>],
-        call: &Call,
-        function: &'static Function,
-        arguments: &Value,
-    ) -> Result<Answer, Fault> {
-        let mut answer = self.inner.perform(call, function, arguments).await;
-        for it in deeds {
-            match it.deed {
-                Deed::Fail {
-                    fault,
-                    happens: true,
-                } => return Err(self.stage.planted(fault)),
-                Deed::Noise(noise) => {
-                    if let Ok(Polled::Ready(value)) = &mut answer {
-                        let mut noisy = value.clone();
-                        // A word such as a state is no text that a program printed.
-                        if lay(&mut noisy, noise) && (function.understand)(&noisy).is_ok() {
-                            *value = noisy;
-                            self.stage.fire(it.index);
-                        }
-                    }
-                }
-                Deed::Answer(value) => answer = Ok(Polled::Ready(value.clone())),
-                _ => {}
-            }
-        }
-        answer
-    }
-
-    /// The process of the host is gone: nothing comes back.
-    async fn die(&self) {
-        self.stage.crash.notify_one();
-        std::future::pending::<()>().await;
-    }
-}
-
-impl Dispatch for Injected {
-    fn perform<'a>(
-        &'a self,
-        call: &'a Call,
-        function: &'static Function,
-        arguments: &'a Value,
-    ) -> BoxFuture<'a, Result<Answer, Fault>> {
-        Box::pin(Injected::perform(self, call, function, arguments))
-    }
-
-    fn witness<'a>(
-        &'a self,
-        call: &'a Call,
-        function: &'static Function,
-        arguments: &'a Value,
-    ) -> BoxFuture<'a, Result<Value, Fault>> {
-        let nth = self.stage.nth(function, call.sequence);
-        match self.stage.out_of_reach(function, nth) {
-            Some(fault) => Box::pin(async move { Err(fault) }),
-            None => self.inner.witness(call, function, arguments),
-        }
-    }
-
-    fn reconcile<'a>(
-        &'a self,
-        call: &'a Call,
-        function: &'static Function,
-        arguments: &'a Value,
-        witness: &'a Value,
-    ) -> BoxFuture<'a, Result<Reconciled, Fault>> {
-        let nth = self.stage.nth(function, call.sequence);
-        match self.stage.out_of_reach(function, nth) {
-            Some(fault) => Box::pin(async move { Err(fault) }),
-            None => self.inner.reconcile(call, function, arguments, witness),
-        }
-    }
-}
-
-/// Fields that hold what a program printed.
-const PRINTED: [&str; 7] = [
-    "output",
-    "output_tail",
-    "stdout_tail",
-    "stderr_tail",
-    "tail",
-    "text",
-    "body",
-];
-
-/// Lays a text before what was printed; whether anything was.
-fn lay(answer: &mut Value, noise: &str) -> bool {
-    match answer {
-        Value::String(text) => {
-            text.insert_str(0, noise);
-            true
-        }
-        Value::Object(fields) => fields
-            .iter_mut()
-            .filter(|(name, value)| value.is_string() && PRINTED.contains(&name.as_str()))
-            .map(|(_, text)| lay(text, noise))
-            .fold(false, |any, laid| any | laid),
-        _ => false,
     }
 }

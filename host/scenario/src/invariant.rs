@@ -17,6 +17,8 @@ use wreimage_capability::Function;
 pub struct Invariants {
     all: Vec<Invariant>,
     base: Option<Scenario>,
+    /// Whether the commands that a failed run prints are played in a sweep.
+    next_commands: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -43,6 +45,8 @@ enum Moment {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    #[serde(default, rename = "next-commands")]
+    next_commands: bool,
     #[serde(default)]
     invariant: Vec<InvariantFile>,
     sweep: Option<toml::Table>,
@@ -92,7 +96,11 @@ impl Invariants {
             None => None,
             Some(table) => Some(Scenario::base_of_sweep(path, table)?),
         };
-        Ok(Invariants { all, base })
+        Ok(Invariants {
+            all,
+            base,
+            next_commands: file.next_commands,
+        })
     }
 
     /// These, and those of another file. Its scenario to begin a sweep with takes the place of the present one.
@@ -100,6 +108,7 @@ impl Invariants {
     pub fn and(mut self, other: Invariants) -> Self {
         self.all.extend(other.all);
         self.base = other.base.or(self.base);
+        self.next_commands |= other.next_commands;
         self
     }
 
@@ -125,6 +134,11 @@ impl Invariants {
     /// The scenario that the guest's sweep begins with.
     pub fn base(&self) -> Option<&Scenario> {
         self.base.as_ref()
+    }
+
+    /// Whether the commands that a failed run prints are played in a sweep.
+    pub(crate) fn follows_commands(&self) -> bool {
+        self.next_commands
     }
 
     /// Whether any is judged before such a call.

@@ -6,7 +6,10 @@
 //! drops the run where it stands and resumes it from its journal; the data centre lives on.
 
 mod answers;
+mod case;
+mod change;
 mod context;
+mod disturbance;
 mod error;
 mod expect;
 mod expression;
@@ -14,23 +17,31 @@ mod fault;
 mod file;
 mod find;
 mod inject;
+mod injected;
 mod invariant;
+mod kind;
 mod leasing;
+mod next_command;
 mod play;
 mod scenario;
+mod since;
 mod snapshot;
+mod stage_log;
 mod sweep;
 pub mod told;
 mod twin;
 
+pub use case::{Case, CaseFault};
+pub use change::{Change, Moment};
 pub use context::{End, RunFacts, Sent, StepFacts};
 pub use error::{PlayError, ScenarioError};
 pub use expect::{Expect, check};
 pub use find::find;
 pub use invariant::Invariants;
+pub use kind::Kind;
 pub use leasing::lab_leasing;
 pub use play::{Played, Subject, play};
 pub use scenario::Scenario;
 pub use snapshot::Snapshot;
-pub use sweep::{Case, CaseFault, Swept, cases, sweep_case};
+pub use sweep::{Swept, cases, sweep_case};
 pub use twin::LabTwin;

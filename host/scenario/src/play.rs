@@ -1,24 +1,29 @@
 //! Plays a scenario.
 
-use crate::answers::Answers;
+use crate::answers::{Answers, Attendance};
+use crate::change::{ClockOffset, ControllerClock, Moment};
 use crate::context::{CaseFacts, Context, End, RunFacts};
+use crate::disturbance::{Asked, Disturbance};
 use crate::error::{PlayError, ScenarioError};
 use crate::fault::Rule;
 use crate::file::AnswerFile;
 use crate::inject::{Made, SECRET, Stage, State};
 use crate::invariant::Invariants;
 use crate::leasing::lab_leasing;
+use crate::next_command::{follow, name_nothing};
 use crate::scenario::Scenario;
+use crate::since::{After, Since};
+use crate::stage_log::{Death, Journal};
 use crate::twin::LabTwin;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tokio::sync::Notify;
 use wreimage_capability::lease::ControllerId;
 use wreimage_engine::{
     Cancel, Consent, ConsentRequest, Engine, GivenConsent, Going, Guest, OptionValues, Report,
     RunError, RunRequest, Services,
 };
-use wreimage_journal::{Entry, MemoryLog, Mode};
+use wreimage_journal::{Entry, Mode, OnFailure};
 use wreimage_lab::{Lab, Pace, Situation};
 
 /// Longer than any run takes on a virtual clock: what takes longer does not end.
@@ -54,13 +59,8 @@ pub struct Played {
     pub wrong: Vec<String>,
     /// The calls that were made, each once.
     pub(crate) made: Vec<Made>,
-}
-
-/// What a sweep adds to a scenario.
-pub(crate) struct Disturbance {
-    pub rule: Rule,
-    pub case: CaseFacts,
-    pub undisturbed: Arc<End>,
+    /// The world before each of them, when nothing disturbed the run.
+    pub(crate) situations: BTreeMap<u64, Situation>,
 }
 
 /// Nobody agrees.
@@ -117,7 +117,7 @@ pub(crate) async fn played(
         wrong.extend(all.map(|what| format!("in an [[earlier]] run: {what}")));
     }
     // First, so that no other fault of the same call hides it.
-    let mut rules: Vec<Rule> = disturbance.map(|it| it.rule.clone()).into_iter().collect();
+    let mut rules: Vec<Rule> = disturbance.map(|it| it.rules.clone()).unwrap_or_default();
     rules.extend(scenario.rules.iter().cloned());
     let run = OneRun {
         subject,
@@ -132,10 +132,11 @@ pub(crate) async fn played(
     let done = run.whole().await?;
     let stage = &done.stage;
     let world = stage.situation();
-    let entries = stage.log.entries();
+    let entries = stage.journal.entries();
     let mut facts = RunFacts::at_end(&entries, &done.report, SECRET);
     facts.leaks |= stage.state().leaked;
     let end = Arc::new(End { run: facts, world });
+    let since = Since::of(stage);
     wrong.append(&mut stage.state().broken);
     if end.run.outcome != PAUSED {
         wrong.extend(stage.invariants.broken_at_end(&Context {
@@ -145,9 +146,19 @@ pub(crate) async fn played(
             call: None,
             case: &stage.case,
             undisturbed: stage.undisturbed.as_deref(),
+            since: since.as_ref(),
         }));
     }
     wrong.extend(stage.unfired());
+    if let (Some(disturbance), true) = (disturbance, subject.invariants.follows_commands()) {
+        let fault = &disturbance.case.fault;
+        wrong.extend(name_nothing(&lab, &scenario.host, fault, &end.run));
+        // A change by others is not undone: what the run prints then is judged by the invariants.
+        if disturbance.change.is_none() && end.run.exit_code != 0 {
+            wrong.extend(follow(subject, scenario, &lab, &end.run).await?);
+        }
+    }
+    let situations = std::mem::take(&mut stage.state().situations);
     if disturbance.is_none() {
         wrong.extend(done.answers.unused());
     }
@@ -157,6 +168,7 @@ pub(crate) async fn played(
         took: began.elapsed(),
         wrong,
         made: stage.made(),
+        situations,
         entries,
         end,
     })
@@ -169,21 +181,21 @@ impl Scenario {
 }
 
 /// One run in a lab.
-struct OneRun<'a> {
-    subject: &'a Subject,
-    scenario: &'a Scenario,
-    lab: &'a Lab,
-    options: &'a [(String, String)],
-    rules: Vec<Rule>,
-    answers: &'a [AnswerFile],
-    invariants: Invariants,
-    disturbance: Option<&'a Disturbance>,
+pub(crate) struct OneRun<'a> {
+    pub subject: &'a Subject,
+    pub scenario: &'a Scenario,
+    pub lab: &'a Lab,
+    pub options: &'a [(String, String)],
+    pub rules: Vec<Rule>,
+    pub answers: &'a [AnswerFile],
+    pub invariants: Invariants,
+    pub disturbance: Option<&'a Disturbance>,
 }
 
 /// A run that has ended, or waits.
-struct Done {
-    report: Report,
-    stage: Arc<Stage>,
+pub(crate) struct Done {
+    pub report: Report,
+    pub stage: Arc<Stage>,
     answers: Answers,
 }
 
@@ -211,7 +223,10 @@ impl OneRun<'_> {
         request.actor.clone_from(&scenario.actor);
         "controller1001".clone_into(&mut request.controller);
         request.dry_run = scenario.dry_run;
-        request.on_failure = scenario.on_failure;
+        request.on_failure = match self.asked() {
+            Some(_) => OnFailure::Ask,
+            None => scenario.on_failure,
+        };
         request.absent = scenario.absent.clone();
         request.mode = Mode::Lab;
         Ok(request)
@@ -227,16 +242,19 @@ impl OneRun<'_> {
             lab: self.lab.clone(),
             host: scenario.host.clone(),
             task: task.map(str::to_owned),
-            log: Arc::new(MemoryLog::new()),
+            journal: Journal::new(self.disturbance.and_then(|it| it.at)),
             rules: self.rules.clone(),
             invariants: self.invariants.clone(),
             case: self
                 .disturbance
                 .map_or_else(CaseFacts::default, |it| it.case.clone()),
             undisturbed: self.disturbance.map(|it| it.undisturbed.clone()),
+            own_rules: self.disturbance.map_or(0, |it| it.rules.len()),
             before,
             began: self.lab.clock().now(),
-            crash: Notify::new(),
+            death: Death::default(),
+            change: self.disturbance.and_then(|it| it.change),
+            clock_offset: ClockOffset::default(),
             state: Mutex::new(State::default()),
         }))
     }
@@ -245,8 +263,12 @@ impl OneRun<'_> {
     fn services(&self, stage: &Arc<Stage>, answers: &Answers, request: &RunRequest) -> Services {
         let scenario = self.scenario;
         let mut services = Services::new(stage.providers(&scenario.absent));
-        services.clock = self.lab.clock();
-        services.log = stage.log.clone();
+        services.clock = Arc::new(ControllerClock {
+            lab: self.lab.clock(),
+            stage: stage.clone(),
+            is_set: stage.change.is_some_and(|it| it.change.clock().is_some()),
+        });
+        services.log = stage.clone();
         services.operator = Arc::new(answers.clone());
         services.consent = if scenario.consent {
             Arc::new(GivenConsent(scenario.host.clone()))
@@ -274,29 +296,54 @@ impl OneRun<'_> {
     }
 
     /// Runs it, goes on with it after each crash, and in a sweep ends it when it waits for somebody.
-    async fn whole(self) -> Result<Done, PlayError> {
+    pub(crate) async fn whole(self) -> Result<Done, PlayError> {
         let Subject { engine, guest, .. } = self.subject;
         let task = self.options.iter().find(|(name, _)| name == "task");
         let stage = self.stage(task.map(|(_, value)| value.as_str()))?;
         let answers = Answers::new(self.answers, self.scenario.on_failure);
+        let asked = self.asked();
+        let attendance = |asked: Option<Attendance>| match asked {
+            Some(others) => answers.with(others),
+            None => answers.clone(),
+        };
         let request = self.request()?;
-        let services = self.services(&stage, &answers, &request);
+        let services = self.services(&stage, &attendance(asked.map(|it| it.first)), &request);
         let first = wreimage_engine::run(engine, guest, request, services);
         let mut ended = self.until_crash(&stage, first).await?;
+        let mut processes = 1;
         let report = loop {
+            let has_changed = stage.state().changed.is_some();
+            if let (Some(report), true) = (&ended, has_changed) {
+                stage.state().after.get_or_insert_with(|| After::of(report));
+            }
             let (going, cleanup) = match ended {
-                // Nobody goes on with it: it must be possible to end it.
+                // No one continues it: it must be possible to end it. A run that pauses again has been continued already.
                 Some(report) if report.ending.outcome == PAUSED && self.disturbance.is_some() => {
-                    (self.going(), true)
+                    let resumes = self.is_resumed() && processes == 1;
+                    (self.going(), !resumes)
                 }
                 Some(report) => break report,
                 None => (self.going(), false),
             };
-            let entries = stage.log.entries();
-            let header = wreimage_engine::resumable(&entries)
-                .map_err(|error| PlayError::NoEnd(format!("after the crash: {error}")))?;
+            if let Some(at) = &stage.change
+                && at.moment != Moment::Alive
+            {
+                stage.change_now().await;
+            }
+            processes += 1;
+            stage.death.revive();
+            let entries = stage.journal.entries();
+            let Ok(header) = wreimage_engine::resumable(&entries) else {
+                // Nothing was recorded before the process died: the run is started again.
+                let request = self.request()?;
+                let services = self.services(&stage, &attendance(None), &request);
+                let again = wreimage_engine::run(engine, guest, request, services);
+                ended = self.until_crash(&stage, again).await?;
+                continue;
+            };
             let request = RunRequest::resumed(header);
-            let services = self.services(&stage, &answers, &request);
+            let resumed = asked.and_then(|it| it.resumed);
+            let services = self.services(&stage, &attendance(resumed), &request);
             ended = if cleanup {
                 let end = wreimage_engine::cleanup(
                     engine,
@@ -323,6 +370,20 @@ impl OneRun<'_> {
         })
     }
 
+    /// Whether a run that pauses is resumed, not ended.
+    fn is_resumed(&self) -> bool {
+        self.asked().is_some_and(|it| it.resumed.is_some())
+            || self
+                .disturbance
+                .and_then(|it| it.change)
+                .is_some_and(|it| it.moment == Moment::Pauses)
+    }
+
+    /// What the operator does at questions, when that is what is tried.
+    fn asked(&self) -> Option<Asked> {
+        self.disturbance.and_then(|it| it.asked)
+    }
+
     fn going(&self) -> Going {
         Going {
             actor: self.scenario.actor.clone(),
@@ -339,8 +400,11 @@ impl OneRun<'_> {
     ) -> Result<Option<Report>, PlayError> {
         let ended = tokio::select! {
             ended = tokio::time::timeout(DEADLINE, run) => ended,
-            () = stage.crash.notified() => return Ok(None),
+            () = stage.death.died() => return Ok(None),
         };
+        if stage.death.is_dead() {
+            return Ok(None);
+        }
         match ended {
             Ok(Ok(report)) => Ok(Some(report)),
             Ok(Err(error @ RunError::NotGranted(_))) => {
@@ -351,7 +415,7 @@ impl OneRun<'_> {
                 "the run did not end within {} s of real time; its last record: {}",
                 DEADLINE.as_secs(),
                 stage
-                    .log
+                    .journal
                     .entries()
                     .last()
                     .map_or_else(String::new, |last| format!("{:?}", last.record))

@@ -1,112 +1,22 @@
-//! A scenario, once for every call and every fault that the call can have.
+//! A scenario, once for every case of its sweep.
 
+use crate::answers::Attendance;
+use crate::case::{Case, CaseFault, RECORD, is_served_by_engine};
+use crate::change::{Change, ChangeAt, Moment};
 use crate::context::CaseFacts;
-use crate::error::{PlayError, suggestion};
-use crate::fault::{Deed, Rule, Trigger, made};
-use crate::play::{Disturbance, Played, Subject, played};
+use crate::disturbance::{Asked, Disturbance};
+use crate::error::PlayError;
+use crate::fault::{Deed, Rule, Trigger, known, made};
+use crate::kind::Kind;
+use crate::play::{Played, Subject, played};
 use crate::scenario::Scenario;
+use crate::since::RESTARTS;
+use crate::stage_log::{AtRecord, Place, RecordDeed};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 use wreimage_capability::{Effect, FaultKind, Function, function};
-use wreimage_journal::Record;
-
-/// One call with one fault.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Case {
-    /// Such as `ipmi.set-power`.
-    pub function: String,
-    /// The how-manieth call of it, from 1.
-    pub nth: u64,
-    /// What happens to it.
-    pub fault: CaseFault,
-}
-
-/// What can happen to a call in a sweep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CaseFault {
-    /// Its system does not answer this time.
-    Unreachable,
-    /// Its system does not answer from now on.
-    Gone,
-    /// No answer comes in time, and nothing has happened.
-    Timeout,
-    /// No answer comes in time, but it has happened.
-    TimeoutAfter,
-    /// It is refused for good.
-    Rejected,
-    /// It is said to have been done, and was not.
-    Lie,
-    /// The host dies before it, and the run is resumed.
-    CrashBefore,
-    /// The host dies after it, and the run is resumed.
-    CrashAfter,
-    /// The operator cancels meanwhile.
-    Cancel,
-}
-
-/// All, as they are called.
-const FAULTS: [(CaseFault, &str); 9] = [
-    (CaseFault::Unreachable, "unreachable"),
-    (CaseFault::Gone, "gone"),
-    (CaseFault::Timeout, "timeout"),
-    (CaseFault::TimeoutAfter, "timeout-after"),
-    (CaseFault::Rejected, "rejected"),
-    (CaseFault::Lie, "lie"),
-    (CaseFault::CrashBefore, "crash-before"),
-    (CaseFault::CrashAfter, "crash-after"),
-    (CaseFault::Cancel, "cancel"),
-];
-
-impl CaseFault {
-    /// The word for it.
-    pub fn word(self) -> &'static str {
-        FAULTS
-            .iter()
-            .find(|(fault, _)| *fault == self)
-            .map_or("", |(_, word)| word)
-    }
-
-    /// Whether a call of this class can have it.
-    fn fits(self, effect: Effect) -> bool {
-        match self {
-            CaseFault::TimeoutAfter | CaseFault::Lie => effect.mutates(),
-            _ => true,
-        }
-    }
-}
-
-impl fmt::Display for Case {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}#{} {}", self.function, self.nth, self.fault.word())
-    }
-}
-
-impl FromStr for Case {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not a case such as `ipmi.set-power#1 timeout`");
-        let (call, word) = text.split_once(' ').ok_or_else(wrong)?;
-        let (name, nth) = call.split_once('#').ok_or_else(wrong)?;
-        let function = crate::fault::provided(name)?;
-        let nth = nth.parse().ok().filter(|nth| *nth > 0).ok_or_else(wrong)?;
-        let (fault, _) = FAULTS.iter().find(|(_, it)| *it == word).ok_or_else(|| {
-            let words = FAULTS.iter().map(|(_, word)| *word);
-            format!("there is no fault `{word}`; {}", suggestion(word, words))
-        })?;
-        if !fault.fits(function.effect) {
-            return Err(format!("{name} changes nothing: it cannot have {word}"));
-        }
-        Ok(Case {
-            function: name.to_owned(),
-            nth,
-            fault: *fault,
-        })
-    }
-}
+use wreimage_journal::{Origin, Outcome, Record};
 
 /// The run without faults, by which the cases are judged.
 pub struct Swept {
@@ -114,28 +24,186 @@ pub struct Swept {
     pub undisturbed: Played,
     /// What each call answered, by number.
     answers: BTreeMap<u64, Value>,
+    /// Calls of the guest that the host itself answered: function, which of its calls, and number.
+    served: Vec<(&'static Function, u64, u64)>,
 }
 
 impl Swept {
     /// Of a run that was played without faults of a sweep.
     pub fn new(undisturbed: Played) -> Self {
-        let answers = undisturbed
-            .entries
-            .iter()
-            .filter_map(|entry| match &entry.record {
-                Record::Outcome(outcome) => Some((outcome.call, outcome.result.clone().ok()?)),
-                _ => None,
-            })
-            .collect();
+        let mut answers = BTreeMap::new();
+        let mut served = Vec::new();
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        for entry in &undisturbed.entries {
+            let Record::Outcome(outcome) = &entry.record else {
+                continue;
+            };
+            if let Ok(value) = &outcome.result {
+                answers.insert(outcome.call, value.clone());
+            }
+            let function = function(&outcome.function).filter(|it| is_served_by_engine(it));
+            if let (Some(function), Origin::Guest) = (function, outcome.origin) {
+                let count = counts.entry(&outcome.function).or_default();
+                *count += 1;
+                served.push((function, *count, outcome.call));
+            }
+        }
         Swept {
             undisturbed,
             answers,
+            served,
         }
     }
 
-    /// What happens in a case.
-    fn rule(&self, case: &Case) -> Result<Rule, String> {
-        let function: &'static Function = crate::fault::provided(&case.function)?;
+    /// What the sweep does in a case.
+    fn disturbance(&self, case: &Case) -> Result<Disturbance, String> {
+        let mut disturbance = self.quiet(case);
+        if case.function == RECORD {
+            let half = case.fault == CaseFault::PowerLossHalf;
+            disturbance.at = Some(AtRecord {
+                place: Place::Number(case.nth),
+                deed: RecordDeed::LosePower { half },
+            });
+            return Ok(disturbance);
+        }
+        let function: &'static Function = known(&case.function)?;
+        if let CaseFault::Changed(moment, change) = case.fault {
+            self.change(&mut disturbance, function, case, moment, change)?;
+            return Ok(disturbance);
+        }
+        if is_served_by_engine(function) {
+            disturbance.at = Some(self.at_served(function, case)?);
+        } else {
+            disturbance.rules.push(self.rule(function, case)?);
+        }
+        disturbance.asked = asked(case.fault);
+        if let Some(deed) = at_question(case.fault) {
+            let place = Place::Question(None);
+            disturbance.at = Some(AtRecord { place, deed });
+        }
+        Ok(disturbance)
+    }
+
+    /// Nothing is done in the name of this case.
+    fn quiet(&self, case: &Case) -> Disturbance {
+        Disturbance {
+            rules: Vec::new(),
+            at: None,
+            asked: None,
+            change: None,
+            case: CaseFacts {
+                kind: case.kind().word().to_owned(),
+                function: case.function.clone(),
+                nth: case.nth,
+                fault: case.fault.word().into_owned(),
+                change: match case.fault {
+                    CaseFault::Changed(_, change) => change.word().to_owned(),
+                    _ => String::new(),
+                },
+                moment: match case.fault {
+                    CaseFault::Changed(moment, _) => moment.word().to_owned(),
+                    _ => String::new(),
+                },
+            },
+            undisturbed: Arc::clone(&self.undisturbed.end),
+        }
+    }
+
+    /// A change in the world before a call, or during a wait that sees nothing when it is the clock that changes.
+    fn change(
+        &self,
+        disturbance: &mut Disturbance,
+        function: &'static Function,
+        case: &Case,
+        moment: Moment,
+        change: Change,
+    ) -> Result<(), String> {
+        let call = self.number(case).ok_or_else(|| self.no_call(case))?;
+        disturbance.change = Some(ChangeAt {
+            change,
+            moment,
+            call,
+        });
+        let sets_clock = change.clock().is_some();
+        if sets_clock {
+            disturbance.rules.push(Rule {
+                function,
+                trigger: Trigger::Nth(case.nth),
+                times: None,
+                deed: Deed::Never,
+            });
+        }
+        let place = if sets_clock {
+            Place::Timer(call)
+        } else {
+            let first = self.first_record(call).ok_or_else(|| self.no_call(case))?;
+            Place::Number(first.saturating_sub(1))
+        };
+        let deed = match moment {
+            Moment::Dies => RecordDeed::DieAfter,
+            Moment::Pauses => RecordDeed::Pause,
+            Moment::Alive => return Ok(()),
+        };
+        disturbance.at = Some(AtRecord { place, deed });
+        Ok(())
+    }
+
+    /// Number of the call of a provider.
+    fn number(&self, case: &Case) -> Option<u64> {
+        let mut made = self.undisturbed.made.iter();
+        made.find(|it| it.function == case.function && it.nth == case.nth)
+            .map(|it| it.call)
+    }
+
+    /// The first record of a call.
+    fn first_record(&self, call: u64) -> Option<u64> {
+        let is_of = |record: &Record| match record {
+            Record::Intent(it) => it.call == call,
+            Record::Outcome(it) => it.call == call,
+            Record::Timer(it) => it.call == call,
+            Record::Question(it) => it.call == call,
+            Record::Progress { call: of, .. } => *of == call,
+            _ => false,
+        };
+        let mut entries = self.undisturbed.entries.iter();
+        entries
+            .find(|entry| is_of(&entry.record))
+            .map(|entry| entry.number)
+            // With the header alone there is no run to resume yet.
+            .filter(|number| *number > 2)
+    }
+
+    /// The event at a call that the host itself answers.
+    fn at_served(&self, function: &'static Function, case: &Case) -> Result<AtRecord, String> {
+        let same =
+            |it: &&(&'static Function, u64, u64)| std::ptr::eq(it.0, function) && it.1 == case.nth;
+        let (_, _, call) = self
+            .served
+            .iter()
+            .find(same)
+            .ok_or_else(|| self.no_call(case))?;
+        let begun = match function.effect {
+            Effect::Ask => Place::Question(Some(*call)),
+            _ => Place::Timer(*call),
+        };
+        Ok(match case.fault {
+            CaseFault::CrashBefore => AtRecord {
+                place: begun,
+                deed: RecordDeed::DieAfter,
+            },
+            CaseFault::Cancel => AtRecord {
+                place: begun,
+                deed: RecordDeed::Cancel,
+            },
+            _ => AtRecord {
+                place: Place::Outcome(*call),
+                deed: RecordDeed::DieBefore,
+            },
+        })
+    }
+
+    /// The rule by which something happens to the call of a provider.
+    fn rule(&self, function: &'static Function, case: &Case) -> Result<Rule, String> {
         let fail = |kind, happens| Deed::Fail {
             fault: made(function, kind),
             happens,
@@ -145,11 +213,19 @@ impl Swept {
             CaseFault::Timeout if function.effect == Effect::Wait => Deed::Never,
             CaseFault::Timeout => fail(FaultKind::Timeout, false),
             CaseFault::TimeoutAfter => fail(FaultKind::Timeout, true),
-            CaseFault::Rejected => fail(FaultKind::Rejected, false),
             CaseFault::Lie => Deed::Lie(self.answer(case)?),
             CaseFault::CrashBefore => Deed::CrashBefore,
             CaseFault::CrashAfter => Deed::CrashAfter,
             CaseFault::Cancel => Deed::Cancel,
+            CaseFault::Half => Deed::Half,
+            CaseFault::Rejected
+            | CaseFault::AskedCancel
+            | CaseFault::AskedCrash
+            | CaseFault::AskedNobody
+            | CaseFault::AskedLater
+            | CaseFault::PowerLoss
+            | CaseFault::PowerLossHalf
+            | CaseFault::Changed(..) => fail(FaultKind::Rejected, false),
         };
         let trigger = match case.fault {
             CaseFault::Gone => Trigger::Gone(case.nth),
@@ -165,44 +241,174 @@ impl Swept {
 
     /// What the call answered without the fault.
     fn answer(&self, case: &Case) -> Result<Value, String> {
-        let made = self
-            .undisturbed
-            .made
-            .iter()
-            .find(|it| it.function == case.function && it.nth == case.nth);
-        made.and_then(|it| self.answers.get(&it.call))
+        let number = self.number(case);
+        number
+            .and_then(|call| self.answers.get(&call))
             .cloned()
-            .ok_or_else(|| {
-                format!(
-                    "without the fault, there is no call {}#{} that succeeds",
-                    case.function, case.nth
-                )
-            })
+            .ok_or_else(|| self.no_call(case))
     }
-}
 
-/// Every distinct call of the undisturbed run with every fault that it can have.
-pub fn cases(swept: &Swept) -> Vec<Case> {
-    let mut cases = Vec::new();
-    for made in &swept.undisturbed.made {
-        let Some(function) = function(&made.function) else {
-            continue;
-        };
-        for (fault, _) in FAULTS {
-            let succeeded = swept.answers.contains_key(&made.call);
-            if fault.fits(function.effect) && (fault != CaseFault::Lie || succeeded) {
+    fn no_call(&self, case: &Case) -> String {
+        format!(
+            "without the fault, there is no call {}#{} that succeeds",
+            case.function, case.nth
+        )
+    }
+
+    /// Every distinct call of the undisturbed run with what fits it, then every record.
+    fn possible(&self) -> Vec<Case> {
+        let mut cases = Vec::new();
+        let made = self.undisturbed.made.iter();
+        let made = made.filter_map(|made| Some((function(&made.function)?, made.nth, made.call)));
+        for (function, nth, call) in made.chain(self.served.iter().copied()) {
+            for fault in CaseFault::all().filter(|fault| fault.fits(function)) {
+                let succeeded = self.answers.contains_key(&call);
+                // Of what ends without a timer, no beginning is recorded.
+                let begins = !is_served_by_engine(function)
+                    || fault == CaseFault::CrashAfter
+                    || self.begins(call);
+                let fits = match fault {
+                    CaseFault::Lie => succeeded,
+                    CaseFault::Changed(moment, change) => self.changes(moment, change, call),
+                    _ => true,
+                };
+                if begins && fits {
+                    cases.push(Case {
+                        function: function.to_string(),
+                        nth,
+                        fault,
+                    });
+                }
+            }
+        }
+        let records = self.undisturbed.entries.iter().map(|entry| entry.number);
+        // With the last record the run is over.
+        let last = self.undisturbed.entries.last().map(|entry| entry.number);
+        for number in records.filter(|number| Some(*number) != last) {
+            for fault in CaseFault::all().filter(|fault| fault.is_at_record()) {
                 cases.push(Case {
-                    function: made.function.clone(),
-                    nth: made.nth,
+                    function: RECORD.to_owned(),
+                    nth: number,
                     fault,
                 });
             }
         }
+        cases
     }
-    cases
+
+    /// Whether a change makes a difference before this call.
+    fn changes(&self, moment: Moment, change: Change, call: u64) -> bool {
+        let now = self.undisturbed.situations.get(&call);
+        let there_is_time = match moment {
+            // What changes while a check is made, or as a restart is ordered, no check can see.
+            Moment::Alive => self.is_of_guest(call) && !self.restarts(call),
+            Moment::Dies | Moment::Pauses => self.first_record(call).is_some(),
+        };
+        there_is_time && now.is_some_and(|now| change.fits(moment, now))
+    }
+
+    fn outcome(&self, call: u64) -> Option<&Outcome> {
+        let mut entries = self.undisturbed.entries.iter();
+        entries.find_map(|entry| match &entry.record {
+            Record::Outcome(outcome) if outcome.call == call => Some(outcome),
+            _ => None,
+        })
+    }
+
+    fn is_of_guest(&self, call: u64) -> bool {
+        self.outcome(call)
+            .is_some_and(|it| it.origin == Origin::Guest)
+    }
+
+    fn restarts(&self, call: u64) -> bool {
+        self.outcome(call)
+            .is_some_and(|it| RESTARTS.contains(&it.function.as_str()))
+    }
+
+    /// Whether the beginning of this call is a record.
+    fn begins(&self, call: u64) -> bool {
+        let mut entries = self.undisturbed.entries.iter();
+        entries.any(|entry| match &entry.record {
+            Record::Timer(timer) => timer.call == call,
+            Record::Question(question) => question.call == call,
+            _ => false,
+        })
+    }
 }
 
-/// Plays the scenario with the fault of a case.
+/// What the operator does in a case that asks.
+fn asked(fault: CaseFault) -> Option<Asked> {
+    let (first, resumed) = match fault {
+        CaseFault::AskedCancel => (Attendance::Silent, None),
+        CaseFault::AskedCrash => (Attendance::Silent, Some(Attendance::Retries)),
+        CaseFault::AskedNobody => (Attendance::Nobody, None),
+        CaseFault::AskedLater => (Attendance::Later, Some(Attendance::Retries)),
+        _ => return None,
+    };
+    Some(Asked { first, resumed })
+}
+
+/// What happens at the question in a case that asks.
+fn at_question(fault: CaseFault) -> Option<RecordDeed> {
+    match fault {
+        CaseFault::AskedCancel => Some(RecordDeed::Cancel),
+        CaseFault::AskedCrash => Some(RecordDeed::DieAfter),
+        _ => None,
+    }
+}
+
+/// The cases of these kinds, in the order of the kinds and of the run.
+///
+/// # Errors
+/// When a run that finds out what is asked about does not end.
+pub async fn cases(
+    subject: &Subject,
+    scenario: &Scenario,
+    swept: &Swept,
+    kinds: &[Kind],
+) -> Result<Vec<Case>, PlayError> {
+    let mut cases = swept.possible();
+    cases.retain(|case| kinds.contains(&case.kind()));
+    let mut chosen = Vec::with_capacity(cases.len());
+    let mut asks: BTreeMap<(String, u64), bool> = BTreeMap::new();
+    for case in cases {
+        if case.fault.is_asked() {
+            let call = (case.function.clone(), case.nth);
+            let is_asked = match asks.get(&call) {
+                Some(known) => *known,
+                None => {
+                    let is_asked = is_asked_about(subject, scenario, swept, &case).await?;
+                    asks.insert(call, is_asked);
+                    is_asked
+                }
+            };
+            if !is_asked {
+                continue;
+            }
+        }
+        chosen.push(case);
+    }
+    chosen.sort_by_key(Case::kind);
+    Ok(chosen)
+}
+
+/// Whether the operator is asked when this call is refused: what a step tolerates, no one is asked about.
+async fn is_asked_about(
+    subject: &Subject,
+    scenario: &Scenario,
+    swept: &Swept,
+    case: &Case,
+) -> Result<bool, PlayError> {
+    let nobody = Case {
+        fault: CaseFault::AskedNobody,
+        ..case.clone()
+    };
+    let tried = sweep_case(subject, scenario, swept, &nobody).await?;
+    let mut entries = tried.entries.iter();
+    Ok(entries.any(|entry| matches!(&entry.record, Record::Question(it) if !it.consent)))
+}
+
+/// Plays the scenario with what happens in a case.
 ///
 /// # Errors
 /// When it cannot be played, or the run does not end.
@@ -212,15 +418,8 @@ pub async fn sweep_case(
     swept: &Swept,
     case: &Case,
 ) -> Result<Played, PlayError> {
-    let rule = swept.rule(case).map_err(|what| scenario.wrong(what))?;
-    let disturbance = Disturbance {
-        rule,
-        case: CaseFacts {
-            function: case.function.clone(),
-            nth: case.nth,
-            fault: case.fault.word().to_owned(),
-        },
-        undisturbed: Arc::clone(&swept.undisturbed.end),
-    };
+    let disturbance = swept
+        .disturbance(case)
+        .map_err(|what| scenario.wrong(what))?;
     played(subject, scenario, Some(&disturbance)).await
 }

@@ -1,115 +1,15 @@
 //! A reimage that is killed anywhere and resumed ends as one that was left alone.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "sweep/mod.rs"]
+mod sweep;
+
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::{Command, Output};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use sweep::{CASES, RUN, Sample, compare, drive, every, try_all, world};
 use wreimage_capability::{Effect, Server};
 use wreimage_journal::Record;
-
-const RUN: &str = "20260105T080000-sweep-00000001";
-
-/// Option sets that together reach every capability and every step.
-const CASES: [(&str, &[&str]); 6] = [
-    (
-        "host1001",
-        &[
-            "os=bullseye",
-            "task=T12345",
-            "conftool",
-            "httpbb",
-            "mask=nginx",
-        ],
-    ),
-    ("host1002", &["os=bookworm", "new", "no-check-icinga"]),
-    ("host1005", &["os=bullseye", "no-downtime"]),
-    ("host1008", &["os=bullseye", "task=T12345"]),
-    (
-        "host1001",
-        &[
-            "os=bullseye",
-            "force",
-            "pxe-media=rescue",
-            "conftool",
-            "conftool-value=no",
-        ],
-    ),
-    ("host1001", &["os=buster", "no-pxe"]),
-];
-
-/// Where the sampling begins: another day tries others.
-fn offset() -> usize {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let days = now.map_or(0, |now| now.as_secs() / 86_400);
-    usize::try_from(days).unwrap_or(0)
-}
-
-/// How many of the points are tried when it has to be quick: every n-th.
-fn stride() -> usize {
-    match std::env::var("SWEEP") {
-        Ok(all) if all == "all" => 1,
-        _ => 6,
-    }
-}
-
-fn drive(folder: &Path, mode: &str, death: Option<&str>, host: &str, options: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wreimage-sweep"));
-    command.arg(folder).arg(mode).args(death).arg(host);
-    command.args(options).output().unwrap()
-}
-
-/// The world at the end, without its diary and the numbers of calls: a resumed run looks more often.
-fn world(folder: &Path) -> BTreeMap<String, Value> {
-    let text = std::fs::read_to_string(folder.join("world/world.json")).unwrap();
-    let key = format!("{RUN}/");
-    let mut parts = text.split(&key);
-    let mut text = parts.next().unwrap().to_owned();
-    for part in parts {
-        text.push_str(RUN);
-        text.push_str(part.trim_start_matches(|c: char| c.is_ascii_digit()));
-    }
-    let mut world: BTreeMap<String, Value> = serde_json::from_str(&text).unwrap();
-    world.remove("history");
-    for (name, part) in &mut world {
-        forget_repeats(name, part);
-    }
-    world
-}
-
-/// A write may be made twice: that is its class. What counts writes is left out, and the words in which the guest tells of
-/// their answers; what they bring about is compared, and so is everything that a `once` call brings about.
-fn forget_repeats(at: &str, value: &mut Value) {
-    const COUNTS: [&str; 4] = ["publications", "made", "override_generation", "generation"];
-    match value {
-        Value::Object(map) => {
-            for (key, value) in map {
-                let words =
-                    (at == "comments" && key == "text") || (at == "silences" && key == "id");
-                if words || COUNTS.contains(&key.as_str()) {
-                    *value = Value::Null;
-                }
-                forget_repeats(key, value);
-            }
-        }
-        Value::Array(list) => {
-            // An entry that was published twice expires once, and a host that was taken out of Debmonitor twice is fed to it
-            // once; the other events find nothing to do.
-            if at == "pending" {
-                let counts = |event: &Value| {
-                    ["entry-expires", "debmonitor-fed"]
-                        .iter()
-                        .any(|kind| event["event"].get(*kind).is_some())
-                };
-                list.retain(|event| !counts(event));
-            }
-            list.iter_mut().for_each(|value| forget_repeats(at, value));
-        }
-        _ => {}
-    }
-}
 
 /// Where the undisturbed run can be killed: at each record, and in each call; of a wait in the first look, one in the middle,
 /// and the last.
@@ -206,89 +106,20 @@ fn dies_and_comes_back(
     if back.status.code() != Some(code) {
         return Err(format!("ended otherwise: {back:?}"));
     }
-    let now = world(folder.path());
-    let differ: Vec<String> = undisturbed
-        .iter()
-        .filter(|(key, value)| now.get(*key) != Some(value))
-        .map(|(key, value)| first_difference(key, value, &now[key]))
-        .collect();
-    if differ.is_empty() {
-        Ok(())
-    } else {
-        Err(differ.join("; "))
-    }
-}
-
-fn first_difference(at: &str, one: &Value, other: &Value) -> String {
-    match (one, other) {
-        (Value::Object(one), Value::Object(other)) => {
-            let mut keys: Vec<&String> = one.keys().chain(other.keys()).collect();
-            keys.sort();
-            let key = keys
-                .into_iter()
-                .find(|key| one.get(*key) != other.get(*key))
-                .unwrap();
-            let null = Value::Null;
-            let (one, other) = (
-                one.get(key).unwrap_or(&null),
-                other.get(key).unwrap_or(&null),
-            );
-            first_difference(&format!("{at}.{key}"), one, other)
-        }
-        (one, other) => {
-            let (one, other) = (one.to_string(), other.to_string());
-            let same = one
-                .bytes()
-                .zip(other.bytes())
-                .take_while(|(a, b)| a == b)
-                .count();
-            let from = |text: &str| {
-                let text = String::from_utf8_lossy(&text.as_bytes()[same.saturating_sub(60)..]);
-                text.chars().take(250).collect::<String>()
-            };
-            format!("{at}: …{} became …{}", from(&one), from(&other))
-        }
-    }
-}
-
-/// Tries each of these points, two at a time, and says which went wrong.
-fn try_all(points: &[String], try_one: impl Fn(usize, &str) -> Result<(), String> + Sync) {
-    let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::SeqCst);
-                    let Some(death) = points.get(index) else {
-                        return;
-                    };
-                    if let Err(why) = try_one(index, death) {
-                        wrong.lock().unwrap().push(format!("{death}: {why}"));
-                    }
-                }
-            });
-        }
-    });
-    let wrong = wrong.into_inner().unwrap();
-    assert!(
-        wrong.is_empty(),
-        "{} of {} points:\n{}",
-        wrong.len(),
-        points.len(),
-        wrong.join("\n")
-    );
+    compare(undisturbed, &world(folder.path()))
 }
 
 #[test]
 fn a_run_that_is_killed_anywhere_ends_as_one_that_was_left_alone() {
+    let sample = Sample::of_today();
     let mut tried = 0;
-    println!("every {}th point, day {}", stride(), offset());
+    println!("{sample}");
     for (number, (host, options)) in CASES.iter().enumerate() {
         let folder = tempfile::tempdir().unwrap();
         let calm = drive(folder.path(), "run", None, host, options);
         let code = calm.status.code().unwrap();
         let undisturbed = world(folder.path());
-        let some = every(stride(), number + offset(), points(folder.path()));
+        let some = every(&sample, number, points(folder.path()));
         tried += some.len();
         println!("{host} {options:?}: {} points", some.len());
         try_all(&some, |index, death| {
@@ -300,14 +131,6 @@ fn a_run_that_is_killed_anywhere_ends_as_one_that_was_left_alone() {
     }
     println!("{tried} deaths");
     assert!(tried > 300, "only {tried} points");
-}
-
-fn every(stride: usize, offset: usize, points: Vec<String>) -> Vec<String> {
-    let numbered = points.into_iter().enumerate();
-    numbered
-        .filter(|(index, _)| (index + offset).is_multiple_of(stride))
-        .map(|(_, point)| point)
-        .collect()
 }
 
 /// What is wrong with the world after a death there and a cleanup, if anything is.
@@ -346,10 +169,11 @@ fn dies_and_is_ended(death: &str, host: &str, options: &[&str]) -> Result<(), St
 
 #[test]
 fn a_run_that_is_killed_anywhere_can_be_ended() {
+    let sample = Sample::of_today();
     for (number, (host, options)) in CASES.iter().enumerate() {
         let folder = tempfile::tempdir().unwrap();
         drive(folder.path(), "run", None, host, options);
-        let some = every(3 * stride(), number + offset(), points(folder.path()));
+        let some = every(&sample.rarer(3), number, points(folder.path()));
         println!("{host} {options:?}: {} points", some.len());
         try_all(&some, |_, death| dies_and_is_ended(death, host, options));
     }

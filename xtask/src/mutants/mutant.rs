@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 /// Name of a patch of the host begins with it; the others are of the guest.
 const OF_THE_HOST: &str = "host-";
 
+/// Stands before the kind of which any case may break an invariant.
+pub const OF_KIND: &str = "kind ";
+
 /// A bug of the past.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mutant {
@@ -34,8 +37,8 @@ pub struct Broken {
 pub enum By {
     /// A scenario by name.
     Scenario(String),
-    /// A case such as `ipmi.set-power#1 lie` of the sweep of a scenario in `tests/sweeps`, or of the one that the invariants
-    /// name.
+    /// A case such as `ipmi.set-power#1 lie`, or any case of a kind as in `kind power`, of the sweep of a scenario in
+    /// `tests/sweeps`, or of the one that the invariants name.
     Case {
         /// The scenario.
         scenario: Option<String>,
@@ -91,7 +94,7 @@ impl Broken {
                 scenario: Some(scenario.to_owned()),
                 case: case.to_owned(),
             },
-            None if by.contains('#') => By::Case {
+            None if by.contains('#') || by.starts_with(OF_KIND) => By::Case {
                 scenario: None,
                 case: by.to_owned(),
             },
@@ -131,7 +134,8 @@ mod tests {
     #[test]
     fn a_mutant_says_what_must_notice_it() {
         let text = "# The bug.\n# must fail: F01-a F02-b\n# must break: gone by us by ipmi.set-power#1 lie\n\
-                    # must break: gone by all: dhcp.publish#1 gone\n# must break: gone by F01-a\ndiff --git a/x b/x\n";
+                    # must break: gone by all: dhcp.publish#1 gone\n# must break: gone by F01-a\n\
+                    # must break: gone by kind power\ndiff --git a/x b/x\n";
         let mutant = Mutant::read(Path::new("mutants/F01-bug.patch"), text).unwrap();
         assert_eq!(mutant.name, "F01-bug");
         assert!(!mutant.is_of_the_host());
@@ -150,6 +154,7 @@ mod tests {
                 broken("gone by us", case(None, "ipmi.set-power#1 lie")),
                 broken("gone", case(Some("all"), "dhcp.publish#1 gone")),
                 broken("gone", By::Scenario("F01-a".to_owned())),
+                broken("gone", case(None, "kind power")),
             ]
         );
         for wrong in [

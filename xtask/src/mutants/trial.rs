@@ -1,6 +1,6 @@
 //! What notices a mutant: scenarios that fail, and invariants that a case of a sweep breaks.
 
-use super::mutant::{Broken, By, Mutant};
+use super::mutant::{Broken, By, Mutant, OF_KIND};
 use crate::repository;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
@@ -68,7 +68,11 @@ impl Pair {
         let scenario = match &broken.by {
             By::Scenario(name) => Some(scenario(name)),
             By::Case { scenario, case } => {
-                arguments.extend(["--sweep".into(), "--case".into(), case.into()]);
+                arguments.push("--sweep".into());
+                match case.strip_prefix(OF_KIND) {
+                    Some(kind) => arguments.extend(["--kind".into(), kind.into()]),
+                    None => arguments.extend(["--case".into(), case.into()]),
+                }
                 scenario.as_deref().map(swept)
             }
         };

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 use wreimage_scenario::{
-    Case, PlayError, Scenario, Subject, Swept, cases, check, play, sweep_case,
+    Case, Kind, PlayError, Scenario, Subject, Swept, cases, check, play, sweep_case,
 };
 
 /// A scenario to sweep.
@@ -37,6 +37,11 @@ pub async fn sweep(
         .iter()
         .map(|case| case.parse::<Case>().map_err(Failure::usage))
         .collect::<Result<Vec<_>, _>>()?;
+    let kinds = if arguments.kind.is_empty() {
+        Kind::ALL.to_vec()
+    } else {
+        arguments.kind.clone()
+    };
     let mut missing = wanted.clone();
     let mut chosen = 0;
     let mut failed = false;
@@ -45,7 +50,11 @@ pub async fn sweep(
             failed = true;
             continue;
         };
-        let all = cases(&swept);
+        let all = match cases(subject, &base.scenario, &swept, &kinds).await {
+            Ok(all) => all,
+            Err(PlayError::File(error)) => return Err(wrong(error)),
+            Err(PlayError::NoEnd(what)) => return Err(Failure::internal(what)),
+        };
         missing.retain(|case| !all.contains(case));
         let cases: Vec<Case> = all
             .into_iter()
@@ -56,7 +65,8 @@ pub async fn sweep(
             })
             .collect();
         chosen += cases.len();
-        teller.begin_sweep(&base.scenario.name, cases.len(), subject.invariants.len())?;
+        let kinds: Vec<Kind> = cases.iter().map(Case::kind).collect();
+        teller.begin_sweep(&base.scenario.name, &kinds, subject.invariants.len())?;
         play_cases(arguments, subject, base, swept, cases, teller).await?;
     }
     if failed {
@@ -64,7 +74,8 @@ pub async fn sweep(
     }
     if let Some(unknown) = missing.first() {
         return Err(Failure::usage(format!(
-            "there is no case `{unknown}`: without a fault, the run does not make this call, or it does not succeed"
+            "there is no case `{unknown}`: without a fault, the run does not make this call, or it does not succeed, or \
+             --kind leaves it out"
         )));
     }
     if chosen == 0 {
@@ -72,7 +83,7 @@ pub async fn sweep(
             "there is no case to play: --filter is a part of a case such as `ipmi.set-power#1 timeout`",
         ));
     }
-    if wanted.is_empty() && arguments.filter.is_none() {
+    if wanted.is_empty() && arguments.filter.is_none() && arguments.kind.is_empty() {
         teller.never_judged(&subject.invariants.never_judged())?;
     }
     Ok(())
@@ -119,6 +130,7 @@ async fn without_fault(
     teller.tell(Tried {
         name: "without a fault".to_owned(),
         of: Some(scenario.name.clone()),
+        kind: None,
         outcome,
         wrong: std::iter::once(why.to_owned()).chain(bad).collect(),
         took: began.elapsed(),
@@ -155,6 +167,7 @@ async fn play_cases(
         teller.tell(Tried {
             name: case.to_string(),
             of: Some(base.scenario.name.clone()),
+            kind: Some(case.kind()),
             outcome,
             wrong,
             took,

@@ -4,8 +4,9 @@ use super::Tried;
 use crate::arguments::Output;
 use crate::exit::Failure;
 use crate::tell::{self, Page};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use std::time::Duration;
+use wreimage_scenario::Kind;
 
 /// Tells results as they come.
 pub struct Teller {
@@ -33,17 +34,30 @@ impl Teller {
     pub fn begin_sweep(
         &mut self,
         scenario: &str,
-        cases: usize,
+        cases: &[Kind],
         invariants: usize,
     ) -> Result<(), Failure> {
         self.sweeps = true;
+        let all = cases.len();
+        let kinds = counts(cases.iter().copied());
         match self.output {
-            Output::Text => print(&format!(
-                "sweep of {scenario}: {cases} cases, {invariants} invariants"
-            )),
-            Output::Json => tell::json(
-                &json!({ "event": "sweep", "scenario": scenario, "cases": cases, "invariants": invariants }),
-            ),
+            Output::Text => {
+                let kinds: Vec<String> = kinds
+                    .iter()
+                    .map(|(kind, count)| format!("{kind} {count}"))
+                    .collect();
+                print(&format!(
+                    "sweep of {scenario}: {all} cases ({}), {invariants} invariants",
+                    kinds.join(", ")
+                ))
+            }
+            Output::Json => tell::json(&json!({
+                "event": "sweep",
+                "scenario": scenario,
+                "cases": all,
+                "kinds": by_kind(&kinds),
+                "invariants": invariants,
+            })),
         }
     }
 
@@ -57,6 +71,7 @@ impl Teller {
                 "event": if self.sweeps { "case" } else { "scenario" },
                 "scenario": tried.of,
                 "name": tried.name,
+                "kind": tried.kind.map(Kind::word),
                 "passed": passed,
                 "outcome": tried.outcome,
                 "wrong": tried.wrong,
@@ -82,6 +97,7 @@ impl Teller {
         let all = self.results.len();
         let failed = self.results.iter().filter(|it| !it.wrong.is_empty());
         let failed = failed.count();
+        let kinds = counts(self.results.iter().filter_map(|it| it.kind));
         let seconds = took.as_secs_f64().max(0.001);
         #[allow(clippy::cast_precision_loss)] // a count of tests
         let rate = all as f64 / seconds;
@@ -98,17 +114,52 @@ impl Teller {
                 } else {
                     format!(", median {:.1} ms", median(&self.results))
                 };
+                for (kind, count) in &kinds {
+                    let failed = self.failed_of(*kind);
+                    print(&format!(
+                        "{kind}: {count}, {} passed, {failed} failed",
+                        count - failed
+                    ))?;
+                }
                 print(&format!(
                     "{all} {what}: {} passed, {failed} failed; {seconds:.2} s{rate}",
                     all - failed
                 ))?;
             }
-            Output::Json => tell::json(
-                &json!({ "event": "summary", "all": all, "passed": all - failed, "failed": failed, "took_ms": millis(took) }),
-            )?,
+            Output::Json => tell::json(&json!({
+                "event": "summary",
+                "all": all,
+                "passed": all - failed,
+                "failed": failed,
+                "kinds": by_kind(&kinds),
+                "took_ms": millis(took),
+            }))?,
         }
         Ok(failed == 0)
     }
+
+    /// How many cases of a kind did not pass.
+    fn failed_of(&self, kind: Kind) -> usize {
+        let failed = |it: &&Tried| it.kind == Some(kind) && !it.wrong.is_empty();
+        self.results.iter().filter(failed).count()
+    }
+}
+
+/// How many cases there are of each kind, but for kinds of which there are none.
+fn counts(cases: impl Iterator<Item = Kind> + Clone) -> Vec<(Kind, usize)> {
+    Kind::ALL
+        .into_iter()
+        .map(|kind| (kind, cases.clone().filter(|it| *it == kind).count()))
+        .filter(|(_, count)| *count > 0)
+        .collect()
+}
+
+/// The same as JSON.
+fn by_kind(counts: &[(Kind, usize)]) -> Map<String, Value> {
+    let counts = counts.iter();
+    counts
+        .map(|(kind, count)| (kind.word().to_owned(), json!(count)))
+        .collect()
 }
 
 fn text(tried: &Tried) -> Page {

@@ -145,6 +145,17 @@ impl World {
         }
     }
 
+    /// An administrator has revoked the host's certificate.
+    pub fn revoke(&mut self, host: &str) {
+        let name = self.certificate_name(host);
+        if let Some(Held::Signed(fingerprint)) = self.services.puppet_ca.held.get(&name).cloned() {
+            let revoked = Held::Revoked(fingerprint);
+            self.services.puppet_ca.held.insert(name, revoked);
+            self.tell(host, "its certificate is revoked");
+            self.agent_changes(host, |agent, _| agent.certified = false);
+        }
+    }
+
     /// When the certificate of that name that is valid now was signed.
     pub(crate) fn signed_at(&self, name: &str) -> Option<Millis> {
         let authority = &self.services.puppet_ca;

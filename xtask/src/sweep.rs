@@ -1,0 +1,77 @@
+//! The kill sweep: runs whose processes die, one after the other.
+
+use crate::built::Built;
+use crate::{guests, inner};
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What happens to the process of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// It is killed, or cannot write its journal any more.
+    Crash,
+}
+
+impl Kind {
+    /// The test program that plays it.
+    fn program(self) -> &'static str {
+        match self {
+            Kind::Crash => "kill",
+        }
+    }
+
+    /// Of how many points a sample tries one, so that all kinds take less than 20 minutes on two processors.
+    fn stride(self) -> u64 {
+        match self {
+            Kind::Crash => 2,
+        }
+    }
+}
+
+/// Arguments of `cargo xtask sweep`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Only this kind; may be given several times
+    #[arg(long)]
+    kind: Vec<Kind>,
+    /// Another seed chooses other points; by default the number of the day
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Every point instead of a sample
+    #[arg(long)]
+    all: bool,
+}
+
+/// Plays the kinds that are asked for.
+///
+/// # Errors
+/// When something cannot be built, or a run that was killed does not end as one that was left alone.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    guests::build(true)?;
+    let built = Built::tests()?;
+    let day = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() / 86_400;
+    let seed = arguments.seed.unwrap_or(day);
+    for kind in Kind::value_variants() {
+        if !arguments.kind.is_empty() && !arguments.kind.contains(kind) {
+            continue;
+        }
+        let stride = if arguments.all { 1 } else { kind.stride() };
+        let mut played = false;
+        for mut command in built.commands(&["tests/sweep"], &["--nocapture"]) {
+            let program = command.get_program().to_string_lossy().into_owned();
+            let name = program.rsplit('/').next().unwrap_or_default();
+            if !name.starts_with(&format!("{}-", kind.program())) {
+                continue;
+            }
+            played = true;
+            command.env("SWEEP_STRIDE", stride.to_string());
+            command.env("SWEEP_SEED", seed.to_string());
+            inner::run(&mut command)?;
+        }
+        if !played {
+            bail!("there is no test program for the kind {kind:?}");
+        }
+    }
+    Ok(())
+}
