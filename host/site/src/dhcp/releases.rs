@@ -2,6 +2,7 @@
 
 use crate::cache::Cache;
 use crate::install_server::{InstallServer, Ran};
+use crate::redact;
 use crate::tables::{BootTable, ListOn};
 use std::time::Duration;
 use wreimage_capability::Fault;
@@ -97,7 +98,7 @@ fn listed(ran: &Ran) -> Result<Vec<Release>, String> {
             .into_iter()
             .find(|word| !is_name(word))
         {
-            let shown: String = wrong.chars().take(NAME).collect();
+            let shown = redact::head(wrong, NAME);
             return Err(format!(
                 "printed {shown:?}, which is no name of lower-case letters, digits, dots and dashes"
             ));

@@ -4,6 +4,7 @@ use super::answer::{Answer, LIMIT, Waiting};
 use super::far::Far;
 use super::script::Script;
 use crate::child::{Child, ChildFailure};
+use crate::redact;
 use crate::site::Site;
 use crate::ssh::{ExecFailure, Login, Patience};
 use crate::tables::DhcpTable;
@@ -161,7 +162,7 @@ impl InstallServer {
     fn garbled(&self, printed: &Printed, why: &str) -> Fault {
         let system = self.system();
         let stdout = String::from_utf8_lossy(&printed.stdout);
-        let begin: String = stdout.trim().chars().take(QUOTED).collect();
+        let begin = redact::head(stdout.trim(), QUOTED);
         let words = match (begin.is_empty(), printed.stderr.trim()) {
             (true, "") => "nothing was printed".to_owned(),
             (true, stderr) => stderr.to_owned(),
