@@ -5,7 +5,7 @@ use crate::{HostSnapshot, PinnedBoot};
 use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
 /// Takes what a call leaves besides its outcome.
 pub trait Sink: Send + Sync {
@@ -53,11 +53,12 @@ pub struct Call {
     /// The claim on the host that the run holds, for a call that changes something; `None` where no lease orders the
     /// controllers, and when what is undone is known by its run.
     pub claim: Option<HeldClaim>,
+    /// The effect of the call must begin before, as the claim is not valid for longer. A child process that has it is killed
+    /// then by the kernel; a unit on the machine is started before.
+    pub valid_until: Option<Instant>,
     /// Fingerprint of a host key that the run accepts at the production identity besides the known ones: the host's
     /// certificate has reported it.
     pub host_key: Option<Arc<str>>,
-    /// The effect of the call must begin within this time from now, as the claim is not valid for longer.
-    pub valid_for: Option<Duration>,
     sink: Arc<dyn Sink>,
 }
 
@@ -72,8 +73,8 @@ impl Call {
             snapshot: None,
             pinned: None,
             claim: None,
+            valid_until: None,
             host_key: None,
-            valid_for: None,
             sink,
         }
     }

@@ -347,7 +347,7 @@ pub async fn is_of(
     .await
 }
 
-/// When the run was heard of last, by its lease; the time of a lab is another.
+/// When the run was heard of last, by its lock; the time of a lab is another.
 fn heard(state: &Path, run: &str, pace: Pace) -> Option<Timestamp> {
     if pace != Pace::Real {
         return None;

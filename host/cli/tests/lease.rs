@@ -45,7 +45,7 @@ fn a_second_controller_waits_for_the_first_takes_over_and_the_first_changes_noth
     let world = world_of(&alice);
 
     // Its claim is fresh: nothing gets around it, and a rehearsal shows it.
-    let claimed = format!("claimed by the run {run} of tester");
+    let claimed = format!("claimed by the run {run} of");
     for more in [
         &["--new"][..],
         &["--new", "--no-locks"],
@@ -129,7 +129,7 @@ fn leases_are_listed_and_broken_by_name() {
     let run = killed(&alice, "host1001");
     let world = world_of(&alice);
     let listed = bob.wreimage(&["lock", "ls", "--world", &world]);
-    for words in ["lease", &run, "tester", "phase", "fresh"] {
+    for words in ["lease", &run, "uid", "phase", "fresh"] {
         assert!(listed.out.contains(words), "{words}: {}", listed.out);
     }
     let json = bob.wreimage(&["lock", "ls", "--world", &world, "--output", "json"]);
@@ -162,7 +162,7 @@ fn a_run_is_ended_only_where_its_journal_is() {
     let world = world_of(&alice);
     for command in ["cleanup", "resume"] {
         bob.wreimage(&[command, &run, "--world", &world])
-            .ends_with(40, &[&run, "in the state folder of tester", "--take-over"]);
+            .ends_with(40, &[&run, "in the state folder of", "--take-over"]);
     }
     bob.wreimage(&["cleanup", "nothing", "--world", &world])
         .ends_with(64, &["there is no run"]);

@@ -296,10 +296,13 @@ impl Course {
                 question
             }
         };
+        // A run that waits for a person does not renew its claim.
+        self.holder.let_go();
         let given = tokio::select! {
             given = self.consent.ask(request, &question) => given,
             () = self.cancel.cancelled(), if !self.state().closing => return Err(Stop::Cancelled),
         };
+        self.holder.keep_on();
         match given {
             Ok(given) => {
                 self.record_consent(&question, &given.choice, &given.by)?;

@@ -14,7 +14,7 @@ use crate::twin::TwinMaker;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use wreimage_capability::{
     Answer, BoxFuture, Call, Caller, Dispatch, Effect, Fault, FaultKind, Function, Gate, Polled,
 };
@@ -579,8 +579,10 @@ pub fn call_deadline(arguments: &Value) -> Duration {
 /// as a unit on the machine, and needs only to begin while the claim is valid.
 fn deadline_of(call: &Call, arguments: &Value) -> Duration {
     let whole = call_deadline(arguments);
-    match call.valid_for {
-        Some(left) if asked_time(arguments).is_zero() => whole.min(left),
+    match call.valid_until {
+        Some(until) if asked_time(arguments).is_zero() => {
+            whole.min(until.saturating_duration_since(Instant::now()))
+        }
         _ => whole,
     }
 }

@@ -17,7 +17,7 @@ pub use answers::{leave_answer, leave_cancel};
 pub use database::{OpenError, Reopened, RunDatabase};
 pub use driver::{Process, driver, last_driver};
 pub use folder::Folder;
-pub use lock::{Held, Holder, LEASE, LockError, Locks, Pulse, RENEWAL, began as process_began};
+pub use lock::{ALIVE, Held, Holder, LockError, Locks, Pulse, RENEWAL, began as process_began};
 pub use log::{Log, LogError, MemoryLog, digest};
 pub use reading::{header, read, runs};
 pub use record::{

@@ -1,4 +1,5 @@
-//! One run a host: leases in a database that the runs of a site share.
+//! Host locks: one run a host among the runs of one state folder, in a database that they share. What orders controllers is the
+//! lease on the install server.
 //!
 //! A lock is taken before a run looks at anything, and kept until the run has ended for good: one that waits for an answer,
 //! or whose process is gone, still holds its host, because the host is half-way. Each taking gives the lock a higher fencing
@@ -15,10 +16,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How long a lease holds without being renewed.
-pub const LEASE: Duration = Duration::from_secs(60);
+/// How long the holder of a lock counts as alive without renewing it.
+pub const ALIVE: Duration = Duration::from_secs(60);
 
-/// How often a holder renews its lease.
+/// How often a holder renews its lock.
 pub const RENEWAL: Duration = Duration::from_secs(15);
 
 /// The database, in the state folder.
@@ -56,9 +57,9 @@ pub struct Holder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pulse {
-    /// It has renewed its lease in time.
+    /// It has renewed its lock in time.
     Alive,
-    /// Its process is there, and has not renewed its lease in time; or it is on another machine, and nobody can tell.
+    /// Its process is there, and has not renewed its lock in time; or it is on another machine, and nobody can tell.
     Slow,
     /// Its process is gone.
     Dead,
@@ -89,7 +90,7 @@ pub struct Held {
     pub process: u32,
     /// Since when, in milliseconds since 1970.
     pub since_ms: u64,
-    /// When its lease was renewed last.
+    /// When it was renewed last.
     pub renewed_ms: u64,
     /// Raised with every taking.
     pub fence: u64,
@@ -225,7 +226,7 @@ impl Locks {
         Ok(fence)
     }
 
-    /// Renews a lease. False when it is not held with this number any more.
+    /// Renews a lock. False when it is not held with this number any more.
     ///
     /// # Errors
     /// When the database cannot be used.
@@ -341,7 +342,7 @@ fn pulse(controller: &str, process: u32, told: &str, renewed_ms: u64) -> Pulse {
         return Pulse::Dead;
     }
     let silent = now_ms().saturating_sub(renewed_ms);
-    if u128::from(silent) > LEASE.as_millis() {
+    if u128::from(silent) > ALIVE.as_millis() {
         Pulse::Slow
     } else {
         Pulse::Alive

@@ -4,7 +4,7 @@ use crate::redact::{self, without_secrets};
 use std::fmt;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::process::Command;
 
@@ -23,6 +23,13 @@ const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sb
 const SETPRIV: &str = "setpriv";
 /// What it says when there is no such program, with exit status 127.
 const NOT_EXECUTED: &str = "setpriv: failed to execute";
+
+/// Of perl-base, which every Debian has: has the kernel kill the program after so many seconds, whatever becomes of the host.
+const ALARM: [&str; 3] = [
+    "perl",
+    "-e",
+    "alarm shift; exec { $ARGV[0] } @ARGV; print STDERR \"setpriv: failed to execute $ARGV[0]: $!\\n\"; exit 127",
+];
 
 /// A program about to be run.
 pub(crate) struct Child {
@@ -78,6 +85,12 @@ impl fmt::Display for ChildFailure {
 }
 
 impl Ended {
+    /// Whether a signal ended it: what it was about to do may have been done or not.
+    pub(crate) fn was_killed(&self) -> bool {
+        use std::os::unix::process::ExitStatusExt;
+        self.status.signal().is_some()
+    }
+
     pub(crate) fn success(&self) -> bool {
         self.status.success()
     }
@@ -96,10 +109,20 @@ impl Ended {
 impl Child {
     /// A child with an empty environment but for `PATH` and `LC_ALL`; `None` for an empty `argv`.
     pub(crate) fn new<S: AsRef<str>>(argv: &[S]) -> Option<Self> {
+        Child::until(argv, None)
+    }
+
+    /// The same for one that must not act after this time: the kernel kills it then, at the end of a whole second.
+    pub(crate) fn until<S: AsRef<str>>(argv: &[S], until: Option<Instant>) -> Option<Self> {
         let program = argv.first()?.as_ref();
         let mut command = Command::new(SETPRIV);
+        command.args(["--pdeathsig", "KILL", "--"]);
+        if let Some(until) = until {
+            let left = until.saturating_duration_since(Instant::now()).as_secs();
+            // An alarm after no time at all would be none.
+            command.args(ALARM).arg(left.max(1).to_string());
+        }
         command
-            .args(["--pdeathsig", "KILL", "--"])
             .args(argv.iter().map(AsRef::as_ref))
             .env_clear()
             .env("PATH", SYSTEM_PATH)
@@ -282,7 +305,6 @@ pub(crate) fn last_line(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Instant;
 
     fn child(script: &str) -> Child {
         Child::new(&["sh", "-c", script]).unwrap()
@@ -296,6 +318,26 @@ mod tests {
         let text = String::from_utf8(ended.stdout).unwrap();
         assert!(text.contains("GIVEN=1"), "{text}");
         assert!(!text.contains("HOME=") && !text.contains("CARGO"), "{text}");
+    }
+
+    /// Nothing of this process is needed for it: the child would be killed while this process is stopped.
+    #[tokio::test]
+    async fn the_kernel_kills_a_child_that_must_not_act_any_more() {
+        let start = Instant::now();
+        let until = Some(start + Duration::from_secs(1));
+        let child = Child::until(&["sleep", "77"], until).unwrap();
+        let ended = child.run(Duration::from_secs(60)).await.unwrap();
+        assert!(start.elapsed() < Duration::from_secs(30));
+        assert_eq!(ended.exit(), "signal 14");
+        let quick = Child::until(&["echo", "done"], until).unwrap();
+        let ended = quick.run(Duration::from_secs(60)).await.unwrap();
+        assert_eq!(ended.stdout, b"done\n");
+        let missing = Child::until(&["no-such-program-at-all"], until).unwrap();
+        let failure = missing.run(Duration::from_secs(60)).await.err().unwrap();
+        assert!(
+            failure.to_string().contains("is not installed"),
+            "{failure}"
+        );
     }
 
     #[tokio::test]

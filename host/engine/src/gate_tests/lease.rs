@@ -4,7 +4,7 @@ use super::*;
 use crate::identity::Known;
 use crate::lease::{Leasing, Standing};
 use std::sync::Weak;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use wreimage_capability::lease::{
     Acquire, Claim, ClaimState, ClaimedHost, Confirmed, ControllerId, FORMAT, HeldClaim,
     JournalMark, Lease, LeaseError, LeaseResult, Observation, ObservedClaim, Renewal, Renewed,
@@ -187,7 +187,7 @@ struct Leased {
 }
 
 /// The function of a call, and what the call was given.
-type Received = (String, Option<HeldClaim>, Option<Duration>);
+type Received = (String, Option<HeldClaim>, Option<Instant>);
 
 /// A provider that remembers what its calls were given.
 #[derive(Default)]
@@ -215,7 +215,7 @@ impl Dispatch for Calls {
         self.0
             .lock()
             .unwrap()
-            .push((function.to_string(), call.claim.clone(), call.valid_for));
+            .push((function.to_string(), call.claim.clone(), call.valid_until));
         Box::pin(async { Ok(Polled::Ready(json!(true))) })
     }
 
@@ -345,10 +345,12 @@ async fn a_once_call_is_verified_after_its_intent_and_gets_what_is_left() {
         .unwrap();
     let verified = it.server.verified.lock().unwrap()[0].clone();
     assert_eq!(verified.journal.length, intent as u64 + 1);
-    let (_, claim, left) = it.ipmi.0.lock().unwrap()[0].clone();
+    let (_, claim, until) = it.ipmi.0.lock().unwrap()[0].clone();
     assert_eq!(claim.unwrap().token, Token("t0".to_owned()));
     // The margin is subtracted.
-    assert_eq!(left, Some(Duration::from_millis(TTL - 10_000)));
+    let left = until.unwrap().saturating_duration_since(Instant::now());
+    assert!(left <= Duration::from_millis(TTL - 10_000), "{left:?}");
+    assert!(left > Duration::from_millis(TTL - 40_000), "{left:?}");
 }
 
 #[tokio::test]

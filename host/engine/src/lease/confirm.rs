@@ -4,7 +4,7 @@ use super::Standing;
 use crate::gate::Course;
 use crate::stop::Stop;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use wreimage_capability::lease::{HeldClaim, LeaseError, Renewed};
 use wreimage_capability::{Call, Effect, Fault, Function, phabricator};
 use wreimage_journal::{Origin, Record};
@@ -35,7 +35,7 @@ impl Course {
         let why = match self.leave(function, origin).await? {
             Leave::Valid(claim, left) => {
                 call.claim = Some(*claim);
-                call.valid_for = Some(left);
+                call.valid_until = Instant::now().checked_add(left);
                 return Ok(None);
             }
             Leave::Unclaimed => return Ok(None),

@@ -49,7 +49,9 @@ impl Ipmitool {
 
     /// The BMC that was checked. A machine without a management interface answers `unsupported` to everything.
     pub(super) fn bmc(&self, call: &Call) -> Result<Bmc, Fault> {
-        Bmc::new(self.settings.clone(), &self.target.names(call)?)
+        let mut bmc = Bmc::new(self.settings.clone(), &self.target.names(call)?)?;
+        bmc.until = call.valid_until;
+        Ok(bmc)
     }
 
     /// The name of the host, for messages.

@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use wreimage_capability::{Fault, FaultKind};
 
 /// Seconds between two packets, and how many are sent, for `-N` and `-R`: a BMC that does not answer costs 6 s.
@@ -66,6 +66,8 @@ pub(crate) struct Bmc {
     pub(crate) name: String,
     /// Where it was reached when it was checked; empty before, and its name is resolved.
     pub(crate) addresses: Vec<IpAddr>,
+    /// Until when the run may act on it; `None` where no lease says so.
+    pub(crate) until: Option<Instant>,
 }
 
 /// What is remembered of a BMC for the run.
@@ -81,6 +83,7 @@ impl Bmc {
             settings,
             name: names.management()?.to_owned(),
             addresses: names.bmc_addresses.clone(),
+            until: None,
         })
     }
 
@@ -336,7 +339,7 @@ impl Bmc {
             packets,
         ];
         argv.extend_from_slice(arguments);
-        let Some(mut child) = Child::new(&argv) else {
+        let Some(mut child) = Child::until(&argv, self.until) else {
             return Ok(Err(Failure::Unreachable("no program".to_owned())));
         };
         child
@@ -344,6 +347,11 @@ impl Bmc {
             .environment("IPMITOOL_PASSWORD", password.expose_secret());
         tracing::debug!(bmc = %self.name, suite, ?arguments, "ipmitool");
         match child.run(self.settings.timeout).await {
+            Ok(ended) if ended.was_killed() => Ok(Err(Failure::Lost(format!(
+                "`{}` was ended by {}",
+                self.settings.program,
+                ended.exit()
+            )))),
             Ok(ended) => {
                 let stdout = String::from_utf8_lossy(&ended.stdout).into_owned();
                 let stderr = String::from_utf8_lossy(&ended.stderr).into_owned();
@@ -407,6 +415,7 @@ mod tests {
             settings: Arc::new(settings),
             name: "bmc".to_owned(),
             addresses: Vec::new(),
+            until: None,
         }
     }
 
