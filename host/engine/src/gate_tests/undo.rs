@@ -86,7 +86,7 @@ impl wreimage_journal::Log for Flushes {
 }
 
 #[tokio::test]
-async fn what_must_be_taken_back_is_on_disk_before_it_is_made() {
+async fn every_change_is_on_disk_before_it_is_made() {
     let log = Arc::new(Flushes::default());
     let kept = log.clone();
     let setup = Setup::with(|course| {
@@ -97,7 +97,10 @@ async fn what_must_be_taken_back_is_on_disk_before_it_is_made() {
     setup.call(PUBLISH, json!({})).await.unwrap();
     setup.call(WITHDRAW, json!({})).await.unwrap();
     setup.call(SET_POWER, json!({})).await.unwrap();
-    assert_eq!(*log.0.lock().unwrap(), ["dhcp.publish", "ipmi.set-power"]);
+    assert_eq!(
+        *log.0.lock().unwrap(),
+        ["dhcp.publish", "dhcp.withdraw", "ipmi.set-power"]
+    );
 }
 
 #[tokio::test]
