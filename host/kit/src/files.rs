@@ -53,6 +53,7 @@ pub(crate) const SDK_RUST: &[File] = files![
     "src/guest.rs",
     "src/hooks.rs",
     "src/lib.rs",
+    "src/nearest.rs",
     "src/options.rs",
     "src/panic.rs",
     "src/patience.rs",
