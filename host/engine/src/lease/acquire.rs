@@ -67,10 +67,6 @@ impl Course {
             return Err(self.refusal(&error));
         }
         if let Some(it) = foreign {
-            // Consent is bound to the run that is taken over, whatever its age.
-            known
-                .facts
-                .push(("takes over".to_owned(), it.claim.run.clone()));
             known.cautions.push(takes_over(it));
         }
         Ok(())
