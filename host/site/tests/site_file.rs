@@ -411,30 +411,29 @@ async fn secrets_come_from_files_commands_and_people_and_stay_out_of_sight() {
     }
 }
 
-#[test]
-fn names_that_are_none_are_refused() {
+#[tokio::test]
+async fn names_that_are_none_are_refused() {
     let (folder, site) = site(&minimal(
         "[netbox]\nprovider = \"file\"\ninventory = \"inventory.toml\"\n",
     ));
     let site = site.unwrap();
-    std::fs::write(
-        folder.path().join("inventory.toml"),
-        "[hosts.host1001]\nfqdn = \"x; reboot\"\n",
-    )
-    .unwrap();
-    assert!(matches!(
-        site.open("host1001"),
-        Err(SiteError::BadName { .. })
-    ));
-    std::fs::write(
-        folder.path().join("inventory.toml"),
-        "[hosts.host1001]\nfqnd = 1\n",
-    )
-    .unwrap();
-    let error = site.open("host1001").unwrap_err().to_string();
+    let get_device = async |inventory: &str| {
+        std::fs::write(folder.path().join("inventory.toml"), inventory).unwrap();
+        let netbox = site.open("host1001").unwrap().get("netbox").unwrap();
+        let function = &wreimage_capability::netbox::functions::get_device;
+        let arguments = serde_json::json!({});
+        let answer = netbox.perform(&Call::alone(), function, &arguments).await;
+        answer.unwrap_err()
+    };
+    let fault = get_device("[hosts.host1001]\nstatus = \"active\"\nfqdn = \"x; reboot\"\n").await;
+    assert_eq!(fault.code, "site.bad-name");
+    let fault = get_device("[hosts.host1001]\nfqnd = 1\n").await;
     assert!(
-        error.contains("inventory.toml, line 2: unknown key `fqnd`"),
-        "{error}"
+        fault
+            .message
+            .contains("inventory.toml, line 2: unknown key `fqnd`"),
+        "{}",
+        fault.message
     );
 }
 

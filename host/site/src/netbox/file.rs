@@ -5,7 +5,7 @@ use crate::target::Target;
 use wreimage_capability::netbox::{
     Device, DeviceKind, DeviceStatus, Firmware, Provider, ScriptResult, ScriptTimeout, SwitchPort,
 };
-use wreimage_capability::{Call, Fault};
+use wreimage_capability::{Call, Fault, HostSnapshot};
 
 /// Answers from an inventory file, which is read anew for each call.
 pub(crate) struct FileInventory {
@@ -67,7 +67,7 @@ impl FileInventory {
             Some(other) => Firmware::Other(other.to_owned()),
         };
         let derived = self.target.derived();
-        Ok(Device {
+        let device = Device {
             name: self.target.host.clone(),
             management_fqdn: entry
                 .management_fqdn(|| derived.management.clone().unwrap_or_default()),
@@ -83,7 +83,10 @@ impl FileInventory {
             mac: entry.mac.map(|mac| mac.to_ascii_lowercase()),
             tags: entry.tags,
             extra: Vec::new(),
-        })
+        };
+        // A name that is none must not get as far as a check.
+        self.target.names_in(&HostSnapshot::of(device.clone()))?;
+        Ok(device)
     }
 
     /// The switch port of its primary interface.
