@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use wreimage_capability::Call;
 use wreimage_site::{Choice, Period, Site, SiteError, SiteFile};
 
 const EXAMPLE: &str = include_str!("../example-site.toml");
