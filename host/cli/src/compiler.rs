@@ -27,9 +27,9 @@ pub fn compile_if_asked(arguments: &[OsString]) {
 pub fn engine(limits: CompileLimits) -> Result<Engine, Failure> {
     let failed =
         |why: String| Failure::internal(format!("the WebAssembly engine cannot start: {why}"));
-    let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
+    // By the kernel's link and not by its path: an upgrade may replace the file while this program runs.
     let compiler = Compiler::Process {
-        program,
+        program: PathBuf::from("/proc/self/exe"),
         arguments: vec![WORD.into()],
         limits,
     };
