@@ -222,13 +222,19 @@ pub fn conclude(session: &Session, driven: &Driven) -> Result<Exit, Failure> {
     tell_end(session, driven)
 }
 
+/// How a guest's note of the command to run next begins.
+const NEXT: &str = "Next: wreimage ";
+
 /// Tells the end of a run.
 pub fn tell_end(session: &Session, driven: &Driven) -> Result<Exit, Failure> {
     let report = &driven.report;
-    if session.output == crate::arguments::Output::Text {
+    let as_text = session.output == crate::arguments::Output::Text;
+    if as_text {
         tell::page(&face::report(report))?;
     }
-    if let Some(next) = next::after_run(&report.run, &report.ending.outcome) {
+    // The guest knows better what to correct: its command is in the report.
+    let by_guest = as_text && report.notes.iter().any(|(_, it)| it.starts_with(NEXT));
+    if !by_guest && let Some(next) = next::after_run(&report.run, &report.ending.outcome) {
         tell::line(&next);
     }
     tell::line(&format!(
