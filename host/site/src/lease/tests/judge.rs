@@ -8,6 +8,25 @@ use super::schedule::{Checked, Schedule};
 use wreimage_capability::lease::{ClaimState, HeldClaim, Lease, LeaseError, Right, Token};
 
 impl Schedule {
+    /// Which controller acts: for what needs a process, one that has one and is not suspended, if there is any.
+    pub(super) fn choose(&mut self, act: Act) -> usize {
+        let fits = |run: &Option<Run>| {
+            let is_alive = run.as_ref().is_some_and(|run| run.is_alive);
+            let sleeps = run.as_ref().is_some_and(|run| run.is_alive && run.sleeps);
+            match act {
+                Act::Go => !sleeps,
+                Act::Wake => sleeps,
+                _ => is_alive && !sleeps,
+            }
+        };
+        let fitting: Vec<usize> = (0..3).filter(|at| fits(&self.runs[*at])).collect();
+        let chosen = self.dice.index(3.max(fitting.len() as u64));
+        fitting
+            .get(chosen % fitting.len().max(1))
+            .copied()
+            .unwrap_or(chosen)
+    }
+
     /// A verified change of the machine.
     pub(super) fn perform(&mut self, at: usize, claim: &HeldClaim) -> Checked {
         let now = self.rig.now;

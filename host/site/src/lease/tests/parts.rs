@@ -49,7 +49,10 @@ pub(super) enum Act {
     Publish,
     Withdraw,
     Release,
+    /// A controller is suspended for longer than a claim lives.
     Sleep,
+    /// It continues.
+    Wake,
     Crash,
     Copy,
     CatchUp,
@@ -73,16 +76,17 @@ impl Theme {
     pub(super) fn of(seed: u64) -> Self {
         use Act::{
             BackUp, Break, CatchUp, Copy, Crash, Go, Lose, Pass, Publish, Release, Renew, Restart,
-            Restore, Sleep, Withdraw,
+            Restore, Sleep, Wake, Withdraw,
         };
         let mut acts = vec![Go, Go, Go, Go, Pass, Pass];
         acts.extend(match seed % 5 {
             0 => vec![
-                Renew, Publish, Withdraw, Release, Sleep, Crash, Copy, CatchUp, Restart, Break,
+                Renew, Publish, Withdraw, Release, Sleep, Wake, Crash, Copy, CatchUp, Restart,
+                Break,
             ],
-            1 => vec![Sleep, Sleep, Pass, Pass, Go, Go, Restart],
+            1 => vec![Sleep, Wake, Wake, Pass, Go, Go, Restart],
             2 => vec![
-                Publish, Publish, Publish, CatchUp, CatchUp, Pass, Sleep, Withdraw,
+                Publish, Publish, Publish, CatchUp, CatchUp, Sleep, Wake, Withdraw,
             ],
             3 => vec![BackUp, Restore, Lose, Break, Release, Pass, Renew],
             _ => vec![Copy, Copy, Crash, Crash, Pass, Go, Go],

@@ -66,12 +66,12 @@ impl Schedule {
     }
 
     async fn step(&mut self) -> Checked {
-        let at = self.dice.index(3);
-        let is_alive = self.runs[at].as_ref().is_some_and(|run| run.is_alive);
         let act = self.theme.pick(&mut self.dice);
+        let at = self.choose(act);
+        let is_alive = self.runs[at].as_ref().is_some_and(|run| run.is_alive);
         match act {
             Act::Go if !is_alive => self.enter(at).await,
-            Act::Go => self.change(at).await,
+            Act::Go | Act::Wake => self.change(at).await,
             Act::Renew if is_alive => self.renew(at).await,
             Act::Publish if is_alive => self.publish(at).await,
             Act::Withdraw if is_alive => self.withdraw(at).await,
@@ -79,9 +79,9 @@ impl Schedule {
                 self.release(at).await;
                 Ok(())
             }
-            Act::Sleep => {
+            Act::Sleep if is_alive => {
                 self.sleep(at);
-                Ok(())
+                self.pass(TTL + 1000).await
             }
             Act::Crash => {
                 self.crash(at);
@@ -130,7 +130,7 @@ impl Schedule {
             for at in 0..self.runs.len() {
                 if self.runs[at]
                     .as_ref()
-                    .is_some_and(|run| run.holds(self.rig.now))
+                    .is_some_and(|run| !run.sleeps && run.holds(self.rig.now))
                 {
                     self.renew_with(at, Fate::Deliver).await?;
                 }
