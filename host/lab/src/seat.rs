@@ -59,6 +59,32 @@ impl Seat {
         })
     }
 
+    /// Reads from a service on behalf of the host, if the service answers. In a rehearsal, what `function` answers is marked as
+    /// assumed, for the reason `why`, unless the real system was asked before.
+    pub(crate) fn read<T>(
+        &self,
+        call: &Call,
+        service: &str,
+        (function, why): (&str, &str),
+        see: impl FnOnce(&Machine, &World) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let mut state = self.shared.lock();
+        let answers = state.world.answers(service);
+        // A fault that the service was given is used up.
+        state.keep(answers.is_err()).map_err(not_kept)?;
+        answers?;
+        let Some(machine) = state.world.machine(&self.host) else {
+            return Err(unknown(&state.world, &self.host));
+        };
+        let seen = see(machine, &state.world)?;
+        let assumed = state.world.rehearsal && !machine.told.contains(function);
+        drop(state);
+        if assumed {
+            call.not_previewed(why);
+        }
+        Ok(seen)
+    }
+
     /// What a piece of work is known by: a repeated call finds it again.
     fn job_key(&self, call: &Call, function: &Function) -> String {
         format!("{}/{function}/{}", self.host, call.key())

@@ -1,10 +1,8 @@
 //! The inventory.
 
-use crate::machine::Machine;
-use crate::seat::{Seat, unknown};
+use crate::seat::Seat;
 use crate::service::job::Kind;
 use crate::service::netbox::{IMPORT, Script};
-use crate::world::World;
 use serde_json::{Value, json};
 use wreimage_capability::netbox::{
     Device, DeviceKind, DeviceStatus, Provider, ScriptEnd, ScriptResult, ScriptTimeout, SwitchPort,
@@ -14,24 +12,17 @@ use wreimage_capability::{Call, Fault, FaultKind, Function, Reconciled};
 
 pub(crate) struct Netbox(pub(crate) Seat);
 
-/// The host's machine: [`Seat::service`] has made sure of it.
-fn machine_of<'a>(world: &'a World, host: &str) -> Result<&'a Machine, Fault> {
-    world.machine(host).ok_or_else(|| unknown(world, host))
-}
-
 impl Provider for Netbox {
     async fn get_device(&self, call: &Call) -> Result<Device, Fault> {
-        let device = self.0.service("netbox", |world, host| {
-            machine_of(world, host).map(|machine| machine.inventory.device.clone())
-        })?;
-        self.0
-            .mark(call, "netbox.get-device", "the inventory was not read");
-        Ok(device)
+        let unread = ("netbox.get-device", "the inventory was not read");
+        self.0.read(call, "netbox", unread, |machine, _| {
+            Ok(machine.inventory.device.clone())
+        })
     }
 
     async fn get_switch_port(&self, call: &Call) -> Result<SwitchPort, Fault> {
-        let port = self.0.service("netbox", |world, host| {
-            let machine = machine_of(world, host)?;
+        let unread = ("netbox.get-switch-port", "the switch port was not read");
+        self.0.read(call, "netbox", unread, |machine, world| {
             let system = || format!("NetBox {}", world.site());
             if machine.inventory.device.kind == DeviceKind::Virtual {
                 return Err(Fault::unsupported(
@@ -50,13 +41,7 @@ impl Provider for Netbox {
                     ),
                 )
             })
-        })?;
-        self.0.mark(
-            call,
-            "netbox.get-switch-port",
-            "the switch port was not read",
-        );
-        Ok(port)
+        })
     }
 
     async fn set_status(&self, _call: &Call, status: DeviceStatus) -> Result<(), Fault> {
