@@ -69,6 +69,8 @@ pub(super) enum Act {
 pub(super) struct Theme {
     acts: Vec<Act>,
     pub(super) faults: bool,
+    /// What happens first, and to which controller.
+    pub(super) script: Vec<(usize, Act)>,
 }
 
 impl Theme {
@@ -91,7 +93,11 @@ impl Theme {
             3 => vec![BackUp, Restore, Lose, Break, Release, Pass, Renew],
             _ => vec![Copy, Copy, Crash, Crash, Pass, Go, Go],
         });
-        Theme { acts, faults: true }
+        Theme {
+            acts,
+            faults: true,
+            script: Vec::new(),
+        }
     }
 
     /// Only these, and nothing is lost but what a publication sends late.
@@ -99,6 +105,15 @@ impl Theme {
         Theme {
             acts: acts.to_vec(),
             faults: false,
+            script: Vec::new(),
+        }
+    }
+
+    /// This happens, and after it only changes; nothing is lost.
+    pub(super) fn script(script: &[(usize, Act)]) -> Self {
+        Theme {
+            script: script.to_vec(),
+            ..Theme::only(&[Act::Go])
         }
     }
 

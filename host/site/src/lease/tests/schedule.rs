@@ -49,11 +49,14 @@ impl Schedule {
         }
     }
 
-    /// Plays so many steps, and then looks for the way out.
+    /// Plays the theme's script and so many steps, and then looks for the way out.
     ///
     /// # Errors
     /// Which invariant was violated.
     pub(super) async fn play(&mut self, steps: u32) -> Checked {
+        for (at, act) in self.theme.script.clone() {
+            self.act(at, act).await?;
+        }
         for _ in 0..steps {
             self.step().await?;
         }
@@ -68,6 +71,10 @@ impl Schedule {
     async fn step(&mut self) -> Checked {
         let act = self.theme.pick(&mut self.dice);
         let at = self.choose(act);
+        self.act(at, act).await
+    }
+
+    async fn act(&mut self, at: usize, act: Act) -> Checked {
         let is_alive = self.runs[at].as_ref().is_some_and(|run| run.is_alive);
         match act {
             Act::Go if !is_alive => self.enter(at).await,
