@@ -152,17 +152,20 @@ impl Course {
         Ok(())
     }
 
-    /// Whether what was made is still there, as far as the world tells.
+    /// Whether what was made is still there, as far as the world tells. An entry of another run in its place pauses the run.
     async fn holds(self: &Arc<Self>, entry: &Open, made: &Value) -> Result<bool, Stop> {
         let holds = match (entry.function.capability, entry.function.name) {
             ("dhcp", "publish") => {
                 let there = self
                     .own_call::<Option<Published>>(&dhcp::functions::get_published, json!({}))
                     .await?;
-                let made: Option<Published> = serde_json::from_value(made.clone()).ok();
-                there.map(|there| {
-                    made.is_none_or(|made| there.is_some_and(|it| it.digest == made.digest))
-                })
+                match (serde_json::from_value::<Published>(made.clone()), there) {
+                    (Ok(made), Ok(Some(there))) if there.digest != made.digest => {
+                        return Err(self.entry_is_foreign(&there));
+                    }
+                    (Ok(_), there) => there.map(|there| there.is_some()),
+                    (Err(_), there) => there.map(|_| true),
+                }
             }
             // An override that a restart has used up is not missing.
             ("ipmi", "set-boot-device") if entry.restarted.is_none() => {
@@ -192,6 +195,22 @@ impl Course {
                 Ok(true)
             }
         }
+    }
+
+    /// The entry that this run published was replaced: the one that stands in its place is neither replaced nor withdrawn.
+    fn entry_is_foreign(&self, there: &Published) -> Stop {
+        let text = format!(
+            "the DHCP entry {} is not the one that this run published: another run or a person has replaced it. It stays, and \
+             {} was not changed further. Find out whose it is",
+            there.location, self.host
+        );
+        if !self.resumable {
+            return Stop::Refused(text);
+        }
+        Stop::Paused(format!(
+            "{text}. When it is gone, `wreimage resume {run}` publishes this run's again; `wreimage cleanup {run}` ends the run",
+            run = self.run
+        ))
     }
 
     /// Makes it once more, under the key of the call that made it.
