@@ -162,7 +162,7 @@ impl Course {
                     .await
             }
         };
-        let (result, stop) = match tried {
+        let (mut result, stop) = match tried {
             Ok(result) => (result, None),
             // Nothing can be added to a record that cannot be kept.
             Err(stop @ Stop::Record(_)) => return Err(stop),
@@ -197,9 +197,10 @@ impl Course {
                 }
             }
         };
-        if let Some(boot) = sink.take_pinned() {
-            self.recorder.record(Record::BootPinned(boot.clone()))?;
-            self.state().pinned = Some(Arc::new(boot));
+        if let Some(boot) = sink.take_pinned()
+            && let Err(fault) = self.accept_first_boot(boot)?
+        {
+            result = Err(fault);
         }
         let took = self.recorder.clock().now().duration_since(began);
         let outcome = Outcome {
@@ -267,6 +268,7 @@ impl Course {
         let was_begun = open.as_ref().is_some_and(|open| open.intent.is_some());
         if !was_begun {
             self.look_first(function, arguments, origin).await?;
+            self.restore_override(function, arguments, origin).await?;
         }
         self.attempt(function, arguments, origin, call, open).await
     }

@@ -80,7 +80,7 @@ fn installation(state: &State) -> Option<String> {
                 .to_owned(),
         );
     }
-    state.network_boot.map(|_| {
+    state.restarts.is_last_into_installer().then(|| {
         "the machine was restarted into the network: the installer may be running, and the disks may be overwritten"
             .to_owned()
     })

@@ -51,6 +51,7 @@ mod recorder;
 mod redact;
 mod report;
 mod request;
+mod restarts;
 mod resume;
 mod run;
 mod services;

@@ -3,6 +3,7 @@
 use crate::consent::Standing;
 use crate::notes::Notes;
 use crate::report::Mutation;
+use crate::restarts::Restarts;
 use crate::twin::Seen;
 use crate::undo::UndoList;
 use crate::wasi::Times;
@@ -61,12 +62,14 @@ pub(crate) struct State {
     pub(crate) told: BTreeSet<String>,
     /// Statuses in the inventory that this run has set, or has tried to.
     pub(crate) statuses_set: Vec<String>,
-    /// The call by which the machine was first told to restart into the installer.
-    pub(crate) wipe: Option<u64>,
+    /// The restarts of the machine by this run.
+    pub(crate) restarts: Restarts,
     /// The BMC belongs to another machine than the one that was changed: nothing of it is undone there.
     pub(crate) another_machine: bool,
     /// The boot at the installer identity that the run has accepted.
     pub(crate) pinned: Option<Arc<PinnedBoot>>,
+    /// The boot whose host key was accepted at the installer identity without a wait for a boot: consent shows the key.
+    pub(crate) first_boot: Option<Arc<PinnedBoot>>,
     /// Whether the machine at the installer identity has been compared with the inventory since its last boot.
     pub(crate) identified_boot: bool,
     /// The host key that is accepted at the production identity besides the known ones.
@@ -81,8 +84,6 @@ pub(crate) struct State {
     pub(crate) doubts: Vec<String>,
     /// The host itself has warned of something.
     pub(crate) warned: bool,
-    /// The machine was told to restart while an entry of the boot server stood for it.
-    pub(crate) network_boot: Option<u64>,
     /// How many steps there were when the guest's part ended: those behind them are the closing words'.
     pub(crate) steps_of_guest: Option<usize>,
     /// The run was cancelled before the guest came to its end.

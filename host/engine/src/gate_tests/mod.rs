@@ -9,6 +9,7 @@ mod host_key;
 mod identity;
 mod lease;
 mod replay;
+mod restarts;
 mod undo;
 
 use crate::cancel::Cancel;
