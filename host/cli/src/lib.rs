@@ -35,6 +35,7 @@ mod next;
 mod notice;
 mod own_site;
 mod prompt;
+mod recorded_keys;
 mod resume;
 mod retention;
 mod run;

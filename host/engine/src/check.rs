@@ -198,12 +198,7 @@ impl Course {
                 .facts
                 .push(("host key, not known before".to_owned(), key.to_string()));
         }
-        if let Some(boot) = &self.state().first_boot {
-            known.facts.push((
-                "host key at the installer identity, not known before".to_owned(),
-                boot.host_key.clone(),
-            ));
-        }
+        self.describe_unconfirmed(&mut known);
         if let Some(target) = &self.target_release {
             known.facts.push(("new OS".to_owned(), target.clone()));
         }

@@ -282,6 +282,7 @@ impl Course {
         };
         let is_first = !std::mem::replace(&mut self.state().consented_here, true);
         if is_first && let Some(decided) = self.consent.in_advance(request, standing.is_some()) {
+            let decided = decided.and_then(|()| self.confirm_host_key());
             if let (Some(standing), Ok(())) = (&standing, &decided) {
                 self.record_consent(&standing.question, &self.host, "consent in advance")?;
             }

@@ -5,7 +5,7 @@ use crate::grants::Absent;
 use crate::guest::{Guest, Plugged};
 use crate::imports::Import;
 use crate::lease::Holder;
-use crate::options::target_release;
+use crate::options::{keeps_system, target_release};
 use crate::recorder::Recorder;
 use crate::redact::{Redacted, Redaction};
 use crate::request::RunRequest;
@@ -46,6 +46,7 @@ pub(crate) fn course(
         actor: request.actor,
         controller: request.controller,
         target_release: guest.and_then(|it| target_release(it.description(), &options)),
+        keeps_system: guest.is_none_or(|it| keeps_system(it.description(), &options)),
         options,
         guest: guest.map_or_else(
             || format!("{} {}", header.guest, header.guest_version),
@@ -78,6 +79,7 @@ pub(crate) fn course(
         identity_optional: request.identity_optional,
         site_tables: request.site_tables,
         given_host_key: request.host_key,
+        recorded_keys: services.recorded_keys,
         console: request.console,
         waits: services.waits,
         fence: services.fence,
@@ -185,6 +187,7 @@ pub(crate) fn header(guest: &Guest, request: &RunRequest, resumable: bool) -> He
         controller: request.controller.clone(),
         reason: request.reason.clone(),
         lock: request.lock.clone(),
+        host_key: request.host_key.clone(),
         absent: request.absent.iter().cloned().collect(),
         effects: crate::effects_digest(),
         wreimage: env!("CARGO_PKG_VERSION").to_owned(),

@@ -2,6 +2,7 @@
 
 use crate::cancel::Cancel;
 use crate::consent::Consent;
+use crate::first_boot::RecordedKeys;
 use crate::grants::{Absent, Grants};
 use crate::lease::Holder;
 use crate::operator::Operator;
@@ -56,6 +57,10 @@ pub(crate) struct Course {
     pub(crate) site_tables: Vec<(String, String)>,
     /// Fingerprint of the host key that the operator has given.
     pub(crate) given_host_key: Option<String>,
+    /// The host keys that earlier runs here have accepted at the installer identity.
+    pub(crate) recorded_keys: Option<RecordedKeys>,
+    /// The guest may continue with the system that is there, so that its host key matters.
+    pub(crate) keeps_system: bool,
     pub(crate) console: Option<String>,
     pub(crate) waits: Option<WaitPolicy>,
     pub(crate) fence: Option<Fence>,
@@ -153,6 +158,7 @@ impl Course {
         let began = self.recorder.clock().now();
         let sink = self.sink(number);
         let mut call = Call::new(self.run.clone(), number, sink.clone());
+        call.may_pin = !function.effect.mutates();
         // It may have had its effect: whatever comes now, it is not a call that was never made.
         let was_begun = open.as_ref().is_some_and(|open| open.intent.is_some());
         let tried = match self.refuse(function, origin) {
@@ -198,7 +204,7 @@ impl Course {
             }
         };
         if let Some(boot) = sink.take_pinned()
-            && let Err(fault) = self.accept_first_boot(boot)?
+            && let Err(fault) = self.accept_first_boot(boot).await?
         {
             result = Err(fault);
         }

@@ -1,4 +1,4 @@
-//! The host keys of a system that an earlier run has installed and that the site does not know yet.
+//! The host key at the production identity of a system that an earlier run has installed and that the site does not know yet.
 //!
 //! Between the first Puppet run and Puppet on the controller the new system lets in the site's key only, while the known host key
 //! is the old system's. The host's certificate vouches for the new one: the agent that holds it has reported its SSH keys to
@@ -10,14 +10,14 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use wreimage_capability::puppetdb::{self, HostKey};
-use wreimage_capability::{Call, Fault, Function, PinnedBoot, Silent, puppet_ca};
+use wreimage_capability::{Call, Fault, Function, Silent, puppet_ca};
 use wreimage_journal::{Record, ReportedKey};
 
 /// Code of the fault of a host key that is not the known one.
-const REFUSED: &str = "remote.host-key";
+pub(crate) const REFUSED: &str = "remote.host-key";
 
 /// The fingerprint of the key that was refused, among what such a fault has besides its message.
-const OFFERED: &str = "offered";
+pub(crate) const OFFERED: &str = "offered";
 
 impl Course {
     /// Whether the host key that was refused is one that the operator has given or that the host's certificate has reported.
@@ -62,40 +62,8 @@ impl Course {
         Ok(true)
     }
 
-    /// A system answers at the installer identity although this run has waited for no boot: an earlier run has left it. Its
-    /// host key is accepted when the operator has given it, and before consent, which shows it; from here on the run accepts
-    /// no other there but in a wait for a boot.
-    ///
-    /// # Errors
-    /// When the acceptance cannot be recorded. The inner fault says that the key is not accepted.
-    pub(crate) fn accept_first_boot(&self, boot: PinnedBoot) -> Result<Result<(), Fault>, Stop> {
-        let is_accepted = match &self.given_host_key {
-            Some(given) => *given == boot.host_key,
-            None => {
-                let state = self.state();
-                !state.allowed || state.in_twin
-            }
-        };
-        if !is_accepted {
-            return Ok(Err(Fault::denied(
-                REFUSED,
-                format!("host {}", self.host),
-                format!(
-                    "{} shows the host key {} at the installer identity, and this run waits for no boot: the key is not \
-                     accepted. Compare it at the console of the host; start the run with `--host-key` if it is the host's",
-                    self.host, boot.host_key
-                ),
-            )
-            .with(OFFERED, boot.host_key)));
-        }
-        self.recorder
-            .record_durably(Record::BootPinned(boot.clone()))?;
-        self.state().learn_first_boot(boot);
-        Ok(Ok(()))
-    }
-
     /// When the host's certificate, which is still valid, was signed and has reported this key since.
-    async fn reported(&self, offered: &str) -> Option<ReportedKey> {
+    pub(crate) async fn reported(&self, offered: &str) -> Option<ReportedKey> {
         let signed: Option<u64> = self.look_up(&puppet_ca::functions::get_signed_at).await?;
         let signed_ms = signed?;
         let keys: Vec<HostKey> = self.look_up(&puppetdb::functions::get_host_keys).await?;

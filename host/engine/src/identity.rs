@@ -3,6 +3,7 @@
 
 use crate::comparison::{Compared, Part, in_inventory, parts};
 use crate::gate::Course;
+use crate::host_key::REFUSED;
 use crate::stop::Stop;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -106,9 +107,10 @@ impl Course {
         if !concerns || self.state().identified_boot {
             return Ok(());
         }
-        let (snapshot, checked) = {
+        let (snapshot, checked, shown) = {
             let state = self.state();
-            (state.snapshot.clone(), state.checked.clone())
+            let shown = state.unconfirmed.as_ref().and_then(|it| it.machine.clone());
+            (state.snapshot.clone(), state.checked.clone(), shown)
         };
         let Some(snapshot) = snapshot else {
             return Ok(());
@@ -131,9 +133,19 @@ impl Course {
                         serial: dmi.serial,
                         uuid: dmi.machine_uuid,
                     };
-                    self.compare_installer(&snapshot.device, checked.as_deref(), &told)?;
+                    self.compare_installer(
+                        &snapshot.device,
+                        checked.as_deref(),
+                        shown.as_ref(),
+                        &told,
+                    )?;
                     self.state().identified_boot = true;
                     return Ok(());
+                }
+                // Another try shows no other key.
+                Err(fault) if fault.code == REFUSED => {
+                    last = fault.message;
+                    break;
                 }
                 Err(fault) => last = fault.message,
             }
@@ -144,12 +156,13 @@ impl Course {
         )))
     }
 
-    /// Compares what answers at the installer's identity with the inventory, and with what BMC and old system reported at the
-    /// last check.
+    /// Compares what answers at the installer's identity with the inventory, with what BMC and old system reported at the
+    /// last check, and with the machine that consent showed.
     fn compare_installer(
         &self,
         device: &Device,
         checked: Option<&Checked>,
+        shown: Option<&Reported>,
         told: &Reported,
     ) -> Result<(), Stop> {
         let mut compared = Compared::new(&self.unrelated_guids);
@@ -159,6 +172,7 @@ impl Course {
             others.extend(parts(checked));
             compared.is_guid_unrelated = checked.guid_unrelated;
         }
+        others.extend(shown.map(|it| Part::new("the machine that consent showed", it)));
         compared
             .with(&device.name, &Part::new("the machine that answers", told), &others)
             .map_err(|why| {

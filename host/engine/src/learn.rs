@@ -1,6 +1,7 @@
 //! What a run knows follows from its records, whether they have just been made or are read back.
 
 use crate::consent::Standing;
+use crate::first_boot::installer_boot;
 use crate::identity::status;
 use crate::once::DID_NOT;
 use crate::report::{Mutation, PastStep, Reminder};
@@ -10,11 +11,10 @@ use crate::twin::Seen;
 use crate::undo::untouched;
 use crate::wasi::Times;
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use wreimage_capability::netbox::DeviceStatus;
-use wreimage_capability::remote::{Boot, Identity};
-use wreimage_capability::{Function, HostSnapshot, PinnedBoot, to_millis};
+use wreimage_capability::{Function, HostSnapshot, to_millis};
 use wreimage_journal::{GuestEnd, Intent, Level, Origin, Outcome, Record, UndoClosed};
 
 impl State {
@@ -150,7 +150,14 @@ impl State {
                 // Another boot: what was compared before may have been another machine.
                 ("remote", "wait-for-boot") => {
                     self.identified_boot = false;
-                    self.pin(value);
+                    if let Some(boot) = installer_boot(value) {
+                        self.pinned = Some(Arc::new(boot));
+                    }
+                }
+                ("remote", "get-dmi")
+                    if outcome.arguments.get("at") == Some(&json!("Installer")) =>
+                {
+                    self.learn_machine(value);
                 }
                 _ => {}
             }
@@ -185,27 +192,6 @@ impl State {
             });
         }
         self.undo.settle(function, outcome)
-    }
-
-    /// A boot answered at the installer identity before the run waited for one: its host key was accepted.
-    pub(crate) fn learn_first_boot(&mut self, boot: PinnedBoot) {
-        let boot = Arc::new(boot);
-        self.pinned = Some(boot.clone());
-        self.first_boot = Some(boot);
-    }
-
-    /// Another boot answers at the installer identity: its host key is the one from here on.
-    fn pin(&mut self, boot: &Value) {
-        let Ok(boot) = serde_json::from_value::<Boot>(boot.clone()) else {
-            return;
-        };
-        let key = boot.extra.into_iter().find(|(name, _)| name == "host-key");
-        if let (Identity::Installer, Some((_, host_key))) = (boot.identity, key) {
-            self.pinned = Some(Arc::new(PinnedBoot {
-                boot_id: boot.boot_id,
-                host_key,
-            }));
-        }
     }
 
     /// Something was told.

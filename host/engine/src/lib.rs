@@ -26,6 +26,7 @@ mod course;
 mod describe;
 mod difference;
 mod engine;
+mod first_boot;
 mod gate;
 #[cfg(test)]
 mod gate_tests;
@@ -70,6 +71,7 @@ pub use cancel::Cancel;
 pub use compile::{CompileLimits, Compiler, compile_for_parent};
 pub use consent::{Consent, ConsentComponent, ConsentRequest, GivenConsent};
 pub use engine::Engine;
+pub use first_boot::{RecordedKey, RecordedKeys, accepted_key};
 pub use gate::{call_deadline, overdue};
 pub use grants::{Absent, Grants};
 pub use guest::{Guest, Plugged};

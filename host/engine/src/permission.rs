@@ -74,6 +74,8 @@ impl Course {
         let mut state = self.state();
         state.providers = twin.providers;
         state.in_twin = true;
+        // The twin's boots have host keys of their own.
+        state.pinned = None;
         Ok(())
     }
 }

@@ -225,6 +225,7 @@ impl Course {
         let function: &'static Function = entry.function;
         self.check_before(function, &entry.arguments).await?;
         let mut call = Call::new(self.run.clone(), entry.call, self.sink(entry.call));
+        call.may_pin = false;
         self.give_checked(&mut call);
         let began = self.recorder.clock().now();
         let Some(provider) = self.state().providers.get(function.capability) else {

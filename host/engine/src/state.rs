@@ -1,6 +1,7 @@
 //! What the gate knows of a run while it goes on.
 
 use crate::consent::Standing;
+use crate::first_boot::UnconfirmedBoot;
 use crate::notes::Notes;
 use crate::report::Mutation;
 use crate::restarts::Restarts;
@@ -68,8 +69,8 @@ pub(crate) struct State {
     pub(crate) another_machine: bool,
     /// The boot at the installer identity that the run has accepted.
     pub(crate) pinned: Option<Arc<PinnedBoot>>,
-    /// The boot whose host key was accepted at the installer identity without a wait for a boot: consent shows the key.
-    pub(crate) first_boot: Option<Arc<PinnedBoot>>,
+    /// The first boot at the installer identity, when nothing confirms its host key: consent shows it.
+    pub(crate) unconfirmed: Option<UnconfirmedBoot>,
     /// Whether the machine at the installer identity has been compared with the inventory since its last boot.
     pub(crate) identified_boot: bool,
     /// The host key that is accepted at the production identity besides the known ones.

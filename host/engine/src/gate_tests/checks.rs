@@ -8,12 +8,12 @@ use wreimage_capability::operator;
 use wreimage_journal::{Checked, Entry};
 
 /// A host that is described, whose BMC and old system answer, and for which consent was given.
-struct Host {
-    setup: Setup,
+pub(super) struct Host {
+    pub(super) setup: Setup,
     inventory: Arc<Script>,
 }
 
-fn host_with(change: impl FnOnce(&mut Course)) -> Host {
+pub(super) fn host_with(change: impl FnOnce(&mut Course)) -> Host {
     let inventory = Arc::new(Script::default());
     inventory.reads("get-device", Ok(device(&[], "S1")));
     let setup = Setup::with(|course| {
@@ -37,7 +37,7 @@ fn host() -> Host {
 }
 
 impl Host {
-    async fn ok(&self, function: &'static Function) {
+    pub(super) async fn ok(&self, function: &'static Function) {
         let called = self.try_call(function).await;
         assert!(matches!(called, Ok(Ok(_))), "{function}: {called:?}");
     }
@@ -47,7 +47,7 @@ impl Host {
         call.await
     }
 
-    async fn stopped(&self, function: &'static Function) -> Stop {
+    pub(super) async fn stopped(&self, function: &'static Function) -> Stop {
         self.try_call(function).await.unwrap_err()
     }
 
@@ -62,7 +62,7 @@ impl Host {
     }
 
     /// The run as another process goes on with it: the same world, the records of this one.
-    fn resumed(&self, change: impl FnOnce(&mut Course)) -> Host {
+    pub(super) fn resumed(&self, change: impl FnOnce(&mut Course)) -> Host {
         let past: Vec<Entry> = self.setup.log.entries();
         let next = host_with(change);
         let last = past.iter().filter_map(|entry| match &entry.record {
@@ -76,7 +76,7 @@ impl Host {
     }
 
     /// Passes what the process before has done.
-    async fn replay(&self, function: &'static Function) {
+    pub(super) async fn replay(&self, function: &'static Function) {
         self.ok(function).await;
         assert!(self.checks().is_empty());
     }
@@ -305,7 +305,7 @@ async fn a_value_that_was_absent_or_that_the_run_explains_is_no_difference() {
 }
 
 /// Nobody is there, and nothing was agreed on in advance.
-struct NobodyThere;
+pub(super) struct NobodyThere;
 
 impl Consent for NobodyThere {
     fn in_advance(&self, _request: &ConsentRequest, _stands: bool) -> Option<Result<(), String>> {

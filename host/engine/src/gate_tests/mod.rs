@@ -5,6 +5,7 @@ mod cancel;
 mod checks;
 mod consent;
 mod doubt;
+mod first_boot;
 mod host_key;
 mod identity;
 mod lease;
@@ -28,8 +29,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use wreimage_capability::{
-    Answer, BoxFuture, Call, Clock, Dispatch, Fault, FaultKind, Function, Polled, Providers,
-    Reconciled, dhcp, ipmi, netbox, remote,
+    Answer, BoxFuture, Call, Clock, Dispatch, Fault, FaultKind, Function, PinnedBoot, Polled,
+    Providers, Reconciled, dhcp, ipmi, netbox, remote,
 };
 use wreimage_journal::{MemoryLog, OnFailure, Origin, Question, Reality, Record, UndoState};
 
@@ -44,6 +45,8 @@ struct Script {
     made: Mutex<Vec<Option<Value>>>,
     /// The last call, as the provider saw it.
     seen: Mutex<Option<Call>>,
+    /// The boot in which the machine answers at the installer identity.
+    boot: Mutex<Option<PinnedBoot>>,
 }
 
 impl Script {
@@ -61,6 +64,19 @@ impl Script {
     /// From here on, this is what a check reads.
     fn reads(&self, name: &'static str, answer: Result<Value, Fault>) {
         self.checks.lock().unwrap().insert(name, answer);
+    }
+
+    /// The boot at the installer identity must be the one that the run has accepted, or may accept now.
+    fn enter(&self, call: &Call, arguments: &Value) -> Result<(), Fault> {
+        let boot = self.boot.lock().unwrap().clone();
+        match (boot, &call.pinned) {
+            _ if arguments.get("at") != Some(&json!("Installer")) => Ok(()),
+            (Some(boot), None) => call.pin(boot),
+            (Some(boot), Some(accepted)) if boot != **accepted => {
+                Err(Fault::denied("remote.host-key", "host1001", "another boot"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The answer to a read of a check.
@@ -98,6 +114,9 @@ impl Dispatch for Script {
         *self.seen.lock().unwrap() = Some(call.clone());
         self.called.lock().unwrap().push(function.to_string());
         self.made.lock().unwrap().push(call.made.clone());
+        if let Err(fault) = self.enter(call, arguments) {
+            return Box::pin(async move { Err(fault) });
+        }
         let answer = self.answers.lock().unwrap().pop_front();
         Box::pin(async move { answer.unwrap_or(Ok(Polled::Ready(Value::Null))) })
     }
@@ -207,6 +226,8 @@ impl Setup {
             target_release: None,
             site_tables: vec![],
             given_host_key: None,
+            recorded_keys: None,
+            keeps_system: true,
             console: Some("console host1001".to_owned()),
             waits: None,
             fence: None,
