@@ -6,8 +6,8 @@
 
 use crate::comparison::{Compared, compare};
 use crate::consent::Asked;
+use crate::course::Course;
 use crate::difference;
-use crate::gate::Course;
 use crate::identity::Known;
 use crate::restarts::is_restart;
 use crate::state::State;

@@ -2,7 +2,7 @@
 
 use crate::check::Progress;
 use crate::comparison::Compared;
-use crate::gate::Course;
+use crate::course::Course;
 use crate::identity::Known;
 use crate::stop::Stop;
 use serde_json::json;

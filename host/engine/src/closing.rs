@@ -1,7 +1,7 @@
 //! What follows the guest's part: the end of its steps, and the closing words.
 
+use crate::course::Course;
 use crate::engine::Engine;
-use crate::gate::Course;
 use crate::guest::Guest;
 use crate::limits::Limits;
 use crate::part::{CANCEL_GRACE, Ended, Part, died, link};

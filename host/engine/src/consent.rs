@@ -1,7 +1,7 @@
 //! Leave to make the first change.
 
+use crate::course::Course;
 use crate::difference::{COMPONENT, Change, GUEST};
-use crate::gate::Course;
 use crate::identity::Known;
 use crate::operator::{Given, LATER};
 use crate::stop::Stop;

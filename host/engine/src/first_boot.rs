@@ -3,7 +3,7 @@
 //! Its host key is accepted when the operator has given it, when an earlier run of this state folder accepted it in the same
 //! boot, or when the host's certificate has reported it. Otherwise it is accepted before consent only, and consent shows it.
 
-use crate::gate::Course;
+use crate::course::Course;
 use crate::host_key::{OFFERED, REFUSED};
 use crate::identity::Known;
 use crate::state::State;

@@ -4,7 +4,7 @@
 //! is the old system's. The host's certificate vouches for the new one: the agent that holds it has reported its SSH keys to
 //! PuppetDB since the certificate was signed.
 
-use crate::gate::Course;
+use crate::course::Course;
 use crate::stop::Stop;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};

@@ -2,7 +2,7 @@
 //! believed.
 
 use crate::comparison::{Compared, Part, in_inventory, parts};
-use crate::gate::Course;
+use crate::course::Course;
 use crate::host_key::REFUSED;
 use crate::stop::Stop;
 use serde::de::DeserializeOwned;

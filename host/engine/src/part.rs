@@ -1,7 +1,8 @@
 //! The guest's part of a run: an instance that sees only what is granted, and how it ended.
 
+use crate::course::Course;
 use crate::engine::Engine;
-use crate::gate::{Course, GuestGate};
+use crate::gate::GuestGate;
 use crate::guest::Guest;
 use crate::limits::{Bounds, Exceeded, Limits};
 use crate::measure;

@@ -1,6 +1,6 @@
 //! Whether a call may be made, and how a rehearsal leaves the real world.
 
-use crate::gate::Course;
+use crate::course::Course;
 use crate::stop::Stop;
 use wreimage_capability::{Fault, Function, phabricator};
 use wreimage_journal::{Origin, Record};
@@ -54,6 +54,12 @@ impl Course {
             ));
         }
         None
+    }
+
+    /// Nothing is begun after a cancel, however long its preparation took.
+    pub(crate) fn cancelled_before(&self, function: &Function, origin: Origin) -> Option<Fault> {
+        (origin == Origin::Guest && self.cancel.is_cancelled() && !self.state().closing)
+            .then(|| Fault::cancelled(format!("the run was cancelled; {function} was not called")))
     }
 
     /// A rehearsal goes into its twin.

@@ -1,6 +1,6 @@
 //! Going on with a run whose process went away.
 
-use crate::gate::Course;
+use crate::course::Course;
 use crate::restarts::is_restart;
 use crate::stop::Stop;
 use crate::undo::Open;

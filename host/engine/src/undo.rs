@@ -1,6 +1,6 @@
 //! The host's list of what must not outlive the run.
 
-use crate::gate::Course;
+use crate::course::Course;
 use crate::lease::{Standing, undoes_what_names_its_run};
 use crate::stop::Stop;
 use jiff::Timestamp;

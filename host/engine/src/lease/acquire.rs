@@ -1,7 +1,7 @@
 //! The way to the lease: observe before consent, request after it, and request again when another process resumes the run.
 
 use super::{Holder, Leasing, REQUEST, Standing};
-use crate::gate::Course;
+use crate::course::Course;
 use crate::identity::Known;
 use crate::stop::Stop;
 use std::sync::Arc;

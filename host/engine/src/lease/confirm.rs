@@ -1,7 +1,7 @@
 //! Whether this run still has the lease, asked after each intent and before the call.
 
 use super::Standing;
-use crate::gate::Course;
+use crate::course::Course;
 use crate::stop::Stop;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
