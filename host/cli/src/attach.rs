@@ -162,7 +162,7 @@ async fn show(
         }
         if let Some(open) = look::open_question(&entries)
             && output == Output::Text
-            && prompt::somebody()
+            && prompt::is_operator_there()
             && asked.insert(open.number)
         {
             answer(state, run, face, &keyboard, &open).await?;

@@ -33,7 +33,7 @@ pub enum Ground {
 }
 
 impl Ground {
-    /// Said on stderr before anything else.
+    /// What is printed on stderr first.
     pub fn notice(&self) -> Option<String> {
         match self {
             Ground::Lab { notice, .. } => notice.clone(),

@@ -266,7 +266,7 @@ fn confirm(host: &str, yes: Option<&str>) -> Result<(), Failure> {
             Err(not(given))
         };
     }
-    if !prompt::somebody() {
+    if !prompt::is_operator_there() {
         return Err(Failure::refused(format!(
             "nobody confirmed: this is not a terminal, and nothing was broken. Confirm in advance with `--yes {host}`"
         )));

@@ -81,7 +81,7 @@ impl Decided {
     }
 }
 
-/// Without this capability, whoever asks for a certificate gets it.
+/// Without this capability the lab signs every certificate request.
 const PUPPET_CA: &str = "puppet-ca";
 
 /// A twin of a host on a site without any other part of a lab.
