@@ -14,11 +14,23 @@ fn world(user: &User) -> String {
     user.home.path().join("world").display().to_string()
 }
 
-fn machine(user: &User, change: impl FnOnce(&mut Value)) {
+fn change(user: &User, change: impl FnOnce(&mut Value)) {
     let path = user.home.path().join("world/world.json");
     let mut world: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
-    change(&mut world["machines"][HOST]);
+    change(&mut world);
     std::fs::write(&path, world.to_string()).unwrap();
+}
+
+fn machine(user: &User, alter: impl FnOnce(&mut Value)) {
+    change(user, |world| alter(&mut world["machines"][HOST]));
+}
+
+/// The agent has reported nothing by which the host's certificate confirms the key.
+fn forget_report(user: &User) {
+    change(user, |world| {
+        let facts = &mut world["services"]["puppetdb"]["nodes"][HOST]["facts"];
+        assert!(facts.as_object_mut().unwrap().remove("ssh").is_some());
+    });
 }
 
 /// The host key that the new system shows.
@@ -44,8 +56,8 @@ fn half_way(user: &User) -> String {
 /// Continues with the system in the world of another user's run.
 fn continue_as(user: &User, world: &str, more: &[&str]) -> Done {
     let words = [
-        "run", "reimage", "--host", HOST, "--os", "bullseye", "--new", "--no-pxe", "--yes", HOST,
-        "--speed", "0", "--output", "json", "--world", world,
+        "run", "reimage", "--host", HOST, "--os", "bullseye", "--no-pxe", "--yes", HOST, "--speed",
+        "0", "--output", "json", "--world", world,
     ];
     user.wreimage(&[&words, more].concat())
 }
@@ -75,6 +87,10 @@ fn without_such_a_journal_yes_needs_the_key_and_accepts_no_other() {
     resume(&alice, &run, &["--abort"]).ends_with(21, &[]);
     let world = world(&alice);
     let key = shown(&alice);
+    let done = continue_as(&bob, &world, &["--dry-run"]);
+    let reported = &event(&done, "boot-pinned")["known-by"]["certificate"];
+    assert!(reported["reported_ms"].as_u64() > reported["signed_ms"].as_u64());
+    forget_report(&alice);
     let asks = format!("`--host-key {key}`");
     // What a refused run saw confirms nothing for the next one.
     for _ in 0..2 {
@@ -110,7 +126,7 @@ fn a_resumed_run_accepts_only_the_host_key_that_it_has_accepted() {
     for words in [OTHER, &key] {
         assert!(done.said().contains(words), "{words}: {}", done.said());
     }
-    let configured = |host: &mut Value| assert_eq!(host["disk"]["accepts"], "Installer", "{host}");
+    let configured = |host: &mut Value| assert_eq!(host["disk"]["accepts"], "installer", "{host}");
     machine(&user, configured);
 }
 
@@ -123,6 +139,6 @@ fn a_resumed_run_accepts_only_the_boot_that_it_has_accepted() {
     let done = resume(&user, &run, &["--retry"]);
     assert_ne!(done.code, 0, "{}", done.said());
     assert!(done.said().contains(boot), "{}", done.said());
-    let configured = |host: &mut Value| assert_eq!(host["disk"]["accepts"], "Installer", "{host}");
+    let configured = |host: &mut Value| assert_eq!(host["disk"]["accepts"], "installer", "{host}");
     machine(&user, configured);
 }

@@ -78,7 +78,7 @@ impl Course {
             Err(stop) => {
                 let mut fault =
                     Fault::denied(STOPPED, "wreimage", stop.to_string()).with("stop", stop.word());
-                if was_begun {
+                if was_begun || matches!(stop, Stop::InDoubt(_)) {
                     fault.kind = FaultKind::InDoubt;
                 }
                 (Err(fault), Some(stop))
