@@ -81,9 +81,19 @@ fn seen_in_wait(outcome: &Outcome) -> Option<PinnedBoot> {
 }
 
 impl State {
+    /// A wait has seen another boot: at the installer identity its host key is the one from here on.
+    pub(crate) fn learn_awaited_boot(&mut self, boot: &Value) {
+        if boot.get("identity").and_then(Value::as_str) == Some("Installer") {
+            self.pinned = installer_boot(boot).map(Arc::new);
+            self.awaits_key = self.pinned.is_none();
+        }
+    }
+
     /// A boot was accepted that answered at the installer identity before the run waited for one.
     pub(crate) fn learn_first_boot(&mut self, boot: AcceptedBoot) {
-        self.unconfirmed = boot.known_by.is_none().then(|| UnconfirmedBoot {
+        let is_awaited = std::mem::take(&mut self.awaits_key);
+        let is_shown = boot.known_by.is_none() && !is_awaited;
+        self.unconfirmed = is_shown.then(|| UnconfirmedBoot {
             host_key: boot.host_key.clone(),
             machine: None,
         });
@@ -122,7 +132,7 @@ impl Course {
             return Ok(Ok(()));
         }
         let known_by = match self.evidence_for(&boot).await {
-            Ok(None) if self.state().allowed => {
+            Ok(None) if self.is_too_late() => {
                 return Ok(Err(self.refuse_boot(
                     &boot,
                     "consent did not show it, and nothing confirms it".to_owned(),
@@ -140,6 +150,12 @@ impl Course {
             .record_durably(Record::BootPinned(accepted.clone()))?;
         self.state().learn_first_boot(accepted);
         Ok(Ok(()))
+    }
+
+    /// Whether consent was given already and the run has not waited for the boot.
+    fn is_too_late(&self) -> bool {
+        let state = self.state();
+        state.allowed && !state.awaits_key
     }
 
     /// What confirms the host key of a boot; `None` when nothing does.

@@ -1,7 +1,6 @@
 //! What a run knows follows from its records, whether they have just been made or are read back.
 
 use crate::consent::Standing;
-use crate::first_boot::installer_boot;
 use crate::identity::status;
 use crate::once::DID_NOT;
 use crate::report::{Mutation, PastStep, Reminder};
@@ -150,9 +149,7 @@ impl State {
                 // Another boot: what was compared before may have been another machine.
                 ("remote", "wait-for-boot") => {
                     self.identified_boot = false;
-                    if let Some(boot) = installer_boot(value) {
-                        self.pinned = Some(Arc::new(boot));
-                    }
+                    self.learn_awaited_boot(value);
                 }
                 ("remote", "get-dmi")
                     if outcome.arguments.get("at") == Some(&json!("Installer")) =>

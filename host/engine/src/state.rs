@@ -34,7 +34,7 @@ pub(crate) struct State {
     pub(crate) rehearses: bool,
     /// Reads so far, for a twin. Empty unless the run is a rehearsal.
     pub(crate) seen: Vec<Seen>,
-    /// For how long nobody drove a resumed run, in milliseconds; negative when the clock was set back meanwhile.
+    /// For how long no process drove a resumed run, in milliseconds; negative when the clock was set back meanwhile.
     pub(crate) undriven_ms: i64,
     /// Another guest is tried along the records: nothing may be done.
     pub(crate) trial: bool,
@@ -60,7 +60,7 @@ pub(crate) struct State {
     /// This process has asked for consent: what was decided in advance has been used.
     pub(crate) consented_here: bool,
     /// Cautions and warnings that were reported.
-    pub(crate) told: BTreeSet<String>,
+    pub(crate) reported: BTreeSet<String>,
     /// Statuses in the inventory that this run has set, or has tried to.
     pub(crate) statuses_set: Vec<String>,
     /// The restarts of the machine by this run.
@@ -69,6 +69,8 @@ pub(crate) struct State {
     pub(crate) another_machine: bool,
     /// The boot at the installer identity that the run has accepted.
     pub(crate) pinned: Option<Arc<PinnedBoot>>,
+    /// A wait has seen a boot at the installer identity, and its provider reports no host keys: the first one is accepted.
+    pub(crate) awaits_key: bool,
     /// The first boot at the installer identity, when nothing confirms its host key: consent shows it.
     pub(crate) unconfirmed: Option<UnconfirmedBoot>,
     /// Whether the machine at the installer identity has been compared with the inventory since its last boot.

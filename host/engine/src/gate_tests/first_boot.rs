@@ -175,6 +175,23 @@ async fn after_consent_a_first_boot_is_accepted_only_when_its_key_is_confirmed()
 }
 
 #[tokio::test]
+async fn a_boot_that_the_run_has_waited_for_is_accepted_where_waits_report_no_key() {
+    let host = left(|_| {});
+    host.ok(PUBLISH).await;
+    host.setup.remote.answer(Ok(json!({
+        "identity": "Installer", "boot_id": "b1", "kernel_command_line": "", "uptime_ms": 1, "extra": []
+    })));
+    host.setup
+        .remote
+        .answer(Ok(json!({"serial": "S1", "machine_uuid": null})));
+    let waited = host.setup.course.call(WAIT, patience(), Origin::Guest);
+    waited.await.unwrap().unwrap();
+    assert_eq!(known_by(&host), None);
+    *host.setup.remote.boot.lock().unwrap() = Some(boot("SHA256:k2"));
+    assert_eq!(read(&host).await.unwrap_err().code, "remote.host-key");
+}
+
+#[tokio::test]
 async fn nothing_is_changed_in_a_boot_that_was_not_accepted_before() {
     // Without an inventory no read of the host's own comes before the change.
     let host = left(|course| {
