@@ -29,7 +29,7 @@ pub(crate) enum Progress {
     Untouched,
     /// Something was changed, and the machine still has its old system.
     Changed,
-    /// The machine was told to restart into the installer.
+    /// A restart into the installer was ordered.
     Wiping,
 }
 
@@ -330,7 +330,7 @@ impl Course {
         )))
     }
 
-    /// Whether somebody serves the capability here.
+    /// Whether a provider serves the capability here.
     pub(crate) fn serves(&self, capability: &str) -> bool {
         self.state().providers.has(capability) && !self.absent.contains(capability)
     }

@@ -51,14 +51,14 @@ pub(crate) async fn say_closing_words(
     let words: BoxFuture<'_, wasmtime::Result<Result<Result<(), Fault>, String>>> =
         Box::pin(async {
             let (mut store, linked) = link(engine, guest, course, limits, Part::ClosingWords)?;
-            let said = async {
+            let ended = async {
                 let instance = linked.instantiate_async(&mut store).await?;
                 let exports = instance.wreimage_guest_guest();
                 exports.call_rollback(&mut store, &ending).await
             }
             .await;
             store.data_mut().wasi().flush().await?;
-            Ok(said.map_err(|error| died(guest, &error, limits, course, store.data())))
+            Ok(ended.map_err(|error| died(guest, &error, limits, course, store.data())))
         });
     // A cancelled run is closed like any other; only the guest's `run` was told to stop.
     course.cancel.clear();
@@ -68,7 +68,7 @@ pub(crate) async fn say_closing_words(
         course.grace_of_cancel().await;
     };
     let failure = tokio::select! {
-        said = tokio::time::timeout(ROLLBACK_DEADLINE, words) => match said {
+        ended = tokio::time::timeout(ROLLBACK_DEADLINE, words) => match ended {
             Ok(Ok(Ok(Ok(())))) => None,
             Ok(Ok(Ok(Err(fault)))) => Some(fault.message),
             Ok(Ok(Err(death))) => Some(death),

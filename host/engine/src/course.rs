@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wreimage_capability::{Caller, Providers, Server};
 use wreimage_journal::{FORMAT, Header, OnFailure, Origin};
 
-/// One run while it goes on: what the gate needs to answer, and what it has learnt.
+/// One run, as this process drives it: what the gate needs to answer, and what it has learnt.
 pub(crate) struct Course {
     pub(crate) run: String,
     pub(crate) host: String,

@@ -129,7 +129,7 @@ impl Course {
                 .await?
             {
                 Ok(dmi) => {
-                    let told = Reported {
+                    let reported = Reported {
                         serial: dmi.serial,
                         uuid: dmi.machine_uuid,
                     };
@@ -137,7 +137,7 @@ impl Course {
                         &snapshot.device,
                         checked.as_deref(),
                         shown.as_ref(),
-                        &told,
+                        &reported,
                     )?;
                     self.state().identified_boot = true;
                     return Ok(());
@@ -163,7 +163,7 @@ impl Course {
         device: &Device,
         checked: Option<&Checked>,
         shown: Option<&Reported>,
-        told: &Reported,
+        reported: &Reported,
     ) -> Result<(), Stop> {
         let mut compared = Compared::new(&self.unrelated_guids);
         let inventory = in_inventory(device);
@@ -174,7 +174,7 @@ impl Course {
         }
         others.extend(shown.map(|it| Part::new("the machine that consent showed", it)));
         compared
-            .with(&device.name, &Part::new("the machine that answers", told), &others)
+            .with(&device.name, &Part::new("the machine that answers", reported), &others)
             .map_err(|why| {
                 Stop::WrongMachine(format!(
                     "wrong machine: {why}. Find out which of them is wrong (cabling, DNS of the management name, a typo in the \
@@ -194,7 +194,7 @@ impl Course {
     /// Writes down what speaks against it.
     pub(crate) fn tell(&self, known: Known) -> Result<(), Stop> {
         // The same text again, at a later check, says nothing new.
-        let is_new = |text: &str| self.state().told.insert(text.to_owned());
+        let is_new = |text: &str| self.state().reported.insert(text.to_owned());
         for text in known.cautions.into_iter().filter(|it| is_new(it)) {
             self.tell_note(Record::Log {
                 severity: "warn".to_owned(),

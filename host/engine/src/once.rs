@@ -120,9 +120,9 @@ impl Course {
                             return Ok(Err(in_doubt(fault, &seen)));
                         }
                         Reconciled::Unknown(seen) => {
-                            let told = std::mem::take(&mut open);
+                            let earlier = std::mem::take(&mut open);
                             let answer = self
-                                .ask_about_doubt(function, call, &fault, &seen, told)
+                                .ask_about_doubt(function, call, &fault, &seen, earlier)
                                 .await?;
                             let fault = Fault {
                                 message: format!("{}; {seen}", fault.message),

@@ -93,7 +93,7 @@ impl Course {
         self.verify_lease().await
     }
 
-    /// Asks the server. One that does not answer is asked again for as long as a claim lives.
+    /// Asks the server. One that does not answer is asked again for the time to live of a claim.
     async fn verify_lease(&self) -> Result<Leave, Stop> {
         let (Some(leasing), Some(claim)) = (&self.holder.leasing, self.holder.claim()) else {
             return Ok(Leave::No(self.only_cleanup("it is released")));
