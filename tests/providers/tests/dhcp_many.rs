@@ -188,6 +188,8 @@ async fn a_disk_that_is_full_changes_no_entry_and_no_claim() {
         (&noted, "dhcp.file"),
         (&new_claim, "dhcp.lease-folder"),
     ] {
+        // An earlier publication has left a note there.
+        let _ = std::fs::remove_file(full);
         std::os::unix::fs::symlink("/dev/full", full).unwrap();
         let fault = try_publish(&site, Some(held(&second))).await.unwrap_err();
         assert_eq!(fault.code, code, "{}", fault.message);

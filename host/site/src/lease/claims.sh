@@ -22,7 +22,10 @@ open_lease() {
     case $? in
         0) ;;
         2) fail_folder later "the lease folder $lease has the format $f_format of a later version; install that version here" ;;
-        *) fail_folder damaged "the file $lease/folder is missing or damaged" ;;
+        *)
+            [ -e folder ] || fail_folder damaged "the file $lease/folder is missing"
+            fail_folder damaged "the file $lease/folder is damaged"
+            ;;
     esac
     require_own .
     [ "$identity" = "$f_identity" ] ||
