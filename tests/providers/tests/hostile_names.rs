@@ -186,7 +186,7 @@ async fn a_truncated_answer_whose_rest_never_comes_is_given_up() {
     }
 }
 
-/// Each address is tried at the same time by whoever connects.
+/// A connection tries all addresses at the same time.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_has_few_addresses() {
     let server = |count: u8| {
