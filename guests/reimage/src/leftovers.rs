@@ -21,8 +21,8 @@ pub trait Look {
     fn silences(&self, own: Option<&str>) -> Option<Held>;
 }
 
-/// What is left, each with the command that ends it. Nothing after a run that came to its end, and nothing twice: what the run has
-/// registered itself is not in it.
+/// What is left, each with the command that ends it. Nothing after a run that was done to its last step, and nothing twice: what the run
+/// has registered itself is not in it.
 pub fn of(asked: &Asked, ending: &Ending, look: &impl Look) -> Vec<Todo> {
     if matches!(&ending.cause, Cause::Finished(_)) {
         return Vec::new();
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_came_to_its_end_has_said_what_it_leaves() {
+    fn a_run_that_was_done_to_its_last_step_has_registered_what_it_leaves() {
         let done = Cause::Finished(Outcome {
             verdict: Verdict::Failed,
             summary: String::new(),

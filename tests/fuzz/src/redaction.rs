@@ -18,8 +18,8 @@ pub fn redaction(data: &[u8]) {
         lines.next().unwrap_or_default(),
         lines.next().unwrap_or_default(),
     ];
-    let said = lines.next().unwrap_or_default();
-    // A secret that occurs in the mark itself cannot be told from it.
+    let text = lines.next().unwrap_or_default();
+    // A secret that occurs in the mark itself cannot be distinguished from it.
     let usable = |secret: &&str| {
         secret.len() >= SHORTEST && !secret.contains(['[', ']']) && !REDACTED.contains(*secret)
     };
@@ -27,10 +27,10 @@ pub fn redaction(data: &[u8]) {
     let [first, ..] = secrets.as_slice() else {
         return;
     };
-    cut(first, said);
-    // Programs write a secret in these ways among others; whatever the text says besides, they must be found.
-    let said = format!("{said}{first}{said} {} {first:?}", hexadecimal(first));
-    let clean = fuzzing::redact(&secrets, &said);
+    cut(first, text);
+    // Programs write a secret in these ways among others; whatever else is in the text, they must be found.
+    let text = format!("{text}{first}{text} {} {first:?}", hexadecimal(first));
+    let clean = fuzzing::redact(&secrets, &text);
     for piece in clean.split(REDACTED) {
         for secret in &secrets {
             assert!(!piece.contains(secret), "{secret:?} is left in {clean:?}");
