@@ -60,7 +60,7 @@ pub fn run(asked: &Asked, actions: &mut Actions) -> Result<Machine, Fault> {
         |step| releases::check(asked, step),
     )?;
     phase.step(steps::DHCP_MATCH, |step| dhcp_match(asked, step))?;
-    let boot_id = phase.step(steps::PRESENT_BOOT, |step| present_boot(&power, step))?;
+    let boot = phase.step(steps::PRESENT_BOOT, |step| present_boot(&power, step))?;
     let installs = (!asked.no_pxe).then(|| "--no-pxe is not set".to_owned());
     let present = phase.step_unless(installs.clone(), steps::PRESENT_OS, |step| {
         release::verify_present(asked, step).map_err(|fault| fault.and(UNTOUCHED))
@@ -74,7 +74,8 @@ pub fn run(asked: &Asked, actions: &mut Actions) -> Result<Machine, Fault> {
     Ok(Machine {
         device,
         management,
-        boot_id,
+        answered_at: boot.as_ref().map(|(identity, _)| *identity),
+        boot_id: boot.map(|(_, boot_id)| boot_id),
         is_off: power == PowerState::Off,
         is_new,
         releases: releases.flatten(),
@@ -179,7 +180,7 @@ fn dhcp_match(asked: &Asked, step: &mut Step) -> Result<(), Fault> {
 
 /// Which boot runs now proves later that another one is new. Best effort: a dead or a new machine is reimaged as well, and
 /// then its uptime must do.
-fn present_boot(power: &PowerState, step: &mut Step) -> Result<Option<String>, Fault> {
+fn present_boot(power: &PowerState, step: &mut Step) -> Result<Option<(Identity, String)>, Fault> {
     // An installer's key that cannot be used would be noticed only when the machine is wiped and nobody can enter it.
     if let Err(fault) = remote::get_boot_id(Identity::Installer)
         && OWN_KEY_FAULTS.contains(&fault.code.as_str())
@@ -197,7 +198,7 @@ fn present_boot(power: &PowerState, step: &mut Step) -> Result<Option<String>, F
             Ok(boot_id) => {
                 step.says(format!("a system answers at the {name} identity"));
                 step.evidence("boot id", &boot_id);
-                return Ok(Some(boot_id));
+                return Ok(Some((identity, boot_id)));
             }
             Err(fault) if fault.is(FaultKind::Cancelled) => return Err(fault),
             Err(fault) => step.evidence(&format!("{name} identity"), &fault.message),

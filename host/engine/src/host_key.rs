@@ -14,7 +14,7 @@ use wreimage_capability::{Call, Fault, Function, Silent, puppet_ca};
 use wreimage_journal::{Record, ReportedKey};
 
 /// Code of the fault of a host key that is not the known one.
-const REFUSED: &str = "remote.host-key";
+pub(crate) const REFUSED: &str = "remote.host-key";
 
 /// The fingerprint of the key that was refused, among what such a fault has besides its message.
 const OFFERED: &str = "offered";

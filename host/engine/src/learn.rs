@@ -91,6 +91,7 @@ impl State {
             ("ipmi", "set-power") | ("remote", "reboot")
         ) {
             self.identified_boot = false;
+            self.is_at_installer = false;
             self.undo.restarted(intent.call);
             self.network_boot = self.undo.has_boot_entry().then_some(intent.call);
         }
@@ -130,6 +131,8 @@ impl State {
                 // Another boot: what was compared before may have been another machine.
                 ("remote", "wait-for-boot") => {
                     self.identified_boot = false;
+                    self.is_at_installer =
+                        value.get("identity").and_then(Value::as_str) == Some("Installer");
                     self.pin(value);
                 }
                 _ => {}
