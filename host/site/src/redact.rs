@@ -248,14 +248,14 @@ mod tests {
     #[test]
     fn a_secret_is_found_as_programs_write_it() {
         read("p\"ss/w0rd&");
-        for said in [
+        for text in [
             "p\"ss/w0rd&",
             "-P p\"ss/w0rd& -U root",
             r#"{"x":"p\"ss/w0rd&"}"#,
             "cCJzcy93MHJkJg==",
             "p%22ss%2Fw0rd%26",
         ] {
-            let clean = without_secrets(said);
+            let clean = without_secrets(text);
             assert!(
                 clean.contains(REDACTED) && !clean.contains("w0rd"),
                 "{clean}"

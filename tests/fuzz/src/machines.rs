@@ -26,7 +26,9 @@ pub fn ipmitool(data: &[u8]) {
 
 /// What the scripts on a machine or on the install server print.
 pub fn scripts(data: &[u8]) {
-    fuzzing::script_answer(&text(data));
+    let text = text(data);
+    fuzzing::script_answer(&text);
+    fuzzing::install_server_answer(&text);
 }
 
 /// A command of a guest, one word a line: the far shell gets exactly its words back, and a pattern of these words fits it.

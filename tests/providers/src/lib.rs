@@ -12,6 +12,7 @@ pub mod call;
 pub mod dhcp;
 pub mod hostile_ssh;
 pub mod install_server;
+pub mod lease;
 pub mod process;
 pub mod remote;
 pub mod site;
