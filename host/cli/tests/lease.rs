@@ -92,6 +92,26 @@ fn a_second_controller_waits_for_the_first_takes_over_and_the_first_changes_noth
     assert_eq!(state_of(&alice, &run), "cancelled");
 }
 
+/// Nobody has seen the installer: the system that it has installed is not taken for the old one.
+#[test]
+fn a_run_that_is_resumed_after_the_installation_goes_on_in_the_new_system() {
+    let user = User::new();
+    let run = killed(&user, "host1001");
+    time_passes(&user, &world_of(&user));
+    let before = changes(&user, &run);
+    resume(&user, &run, &[]).ends_with(
+        0,
+        &["no process has seen the installer", "was reimaged with"],
+    );
+    assert!(changes(&user, &run) > before);
+    let folder = user.runs().into_iter().find(|it| it.ends_with(&run));
+    let restarts = user
+        .records(&folder.unwrap())
+        .into_iter()
+        .filter(|it| matches!(&it.record, Record::Intent(it) if it.function == "ipmi.set-power"));
+    assert_eq!(restarts.count(), 1, "it was installed once");
+}
+
 #[test]
 fn a_run_resumes_over_its_own_claim_whether_fresh_or_stale() {
     let (alice, bob) = (User::new(), User::new());

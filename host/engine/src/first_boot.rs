@@ -8,7 +8,7 @@ use crate::host_key::{OFFERED, REFUSED};
 use crate::identity::Known;
 use crate::state::State;
 use crate::stop::Stop;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use wreimage_capability::remote::{Boot, Dmi, Identity};
 use wreimage_capability::{Fault, PinnedBoot};
@@ -83,7 +83,8 @@ fn seen_in_wait(outcome: &Outcome) -> Option<PinnedBoot> {
 impl State {
     /// A wait has seen another boot: at the installer identity its host key is the one from here on.
     pub(crate) fn learn_awaited_boot(&mut self, boot: &Value) {
-        if boot.get("identity").and_then(Value::as_str) == Some("Installer") {
+        self.is_at_installer = boot.get("identity") == Some(&json!("Installer"));
+        if self.is_at_installer {
             self.pinned = installer_boot(boot).map(Arc::new);
             self.awaits_key = self.pinned.is_none();
         }

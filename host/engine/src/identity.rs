@@ -12,7 +12,7 @@ use std::time::Duration;
 use wreimage_capability::conftool::{self, PoolObject};
 use wreimage_capability::netbox::{Device, DeviceStatus};
 use wreimage_capability::remote::{self, Dmi};
-use wreimage_capability::{BoxFuture, Fault, Function};
+use wreimage_capability::{BoxFuture, Fault, FaultKind, Function};
 use wreimage_journal::{Checked, Origin, Record, Reported};
 
 /// What is known of the host before the first change.
@@ -98,12 +98,18 @@ impl Course {
         arguments: &Value,
         outcome: Option<&Value>,
     ) -> Result<(), Stop> {
-        let at = match function.name {
-            "wait-for-boot" => outcome.and_then(|boot| boot.get("identity")),
-            _ => arguments.get("at"),
+        let is_wait = function.name == "wait-for-boot";
+        let at = if is_wait {
+            outcome.and_then(|boot| boot.get("identity"))
+        } else {
+            arguments.get("at")
         };
-        let concerns =
-            function.capability == "remote" && at.and_then(Value::as_str) == Some("Installer");
+        let concerns = match function.capability {
+            "remote" => at.and_then(Value::as_str) == Some("Installer"),
+            // The agent is run at the identity at which the machine came up last.
+            "puppet" => function.effect.mutates() && self.state().is_at_installer,
+            _ => false,
+        };
         if !concerns || self.state().identified_boot {
             return Ok(());
         }
@@ -115,7 +121,7 @@ impl Course {
         let Some(snapshot) = snapshot else {
             return Ok(());
         };
-        let mut last = String::new();
+        let mut last = None;
         for attempt in 0..INSTALLER_TRIES {
             if attempt > 0 {
                 let clock = self.recorder.clock();
@@ -144,15 +150,25 @@ impl Course {
                 }
                 // Another try shows no other key.
                 Err(fault) if fault.code == REFUSED => {
-                    last = fault.message;
+                    last = Some(fault);
                     break;
                 }
-                Err(fault) => last = fault.message,
+                Err(fault) => last = Some(fault),
             }
         }
+        let name = &snapshot.device.name;
+        let is_away = last.as_ref().is_some_and(is_away);
+        let last = last.map(|fault| fault.message).unwrap_or_default();
+        // A process that comes back late finds the machine in a later boot, which the next wait for a boot sees.
+        if is_wait && is_away {
+            self.recorder.warn(&format!(
+                "{name} was up at the installer's identity and cannot be asked any more which machine it was: {last}. What answers \
+                 there next is compared with the inventory"
+            ));
+            return Ok(());
+        }
         Err(Stop::WrongMachine(format!(
-            "what answers for {} at the installer's identity did not say which machine it is: {last}. It is not believed",
-            snapshot.device.name
+            "what answers for {name} at the installer's identity did not say which machine it is: {last}. It is not believed"
         )))
     }
 
@@ -206,6 +222,11 @@ impl Course {
         }
         Ok(())
     }
+}
+
+/// Whether the boot that was asked about does not answer any more: nothing does, or one with another host key.
+fn is_away(fault: &Fault) -> bool {
+    matches!(fault.kind, FaultKind::Unreachable | FaultKind::Timeout) || fault.code == REFUSED
 }
 
 impl Known {

@@ -94,7 +94,10 @@ impl State {
         }
         match (function.capability, function.name) {
             // What answers afterwards may be another machine; so it may after a machine was only switched off.
-            ("ipmi", "set-power") | ("remote", "reboot") => self.identified_boot = false,
+            ("ipmi", "set-power") | ("remote", "reboot") => {
+                self.identified_boot = false;
+                self.is_at_installer = false;
+            }
             ("netbox", "set-status") => self.learn_status(&intent.arguments),
             _ => {}
         }

@@ -274,6 +274,8 @@ impl Course {
             }
             // Later calls are recorded: this is the past, whatever the guest says of it now.
             None if stretch < there.rest.len() => true,
+            // The guest may still make those that are left.
+            None if matches!(record, Record::Note { by_host: true, .. }) => false,
             None => {
                 self.learn_rest(&mut past);
                 false

@@ -75,6 +75,8 @@ pub(crate) struct State {
     pub(crate) unconfirmed: Option<UnconfirmedBoot>,
     /// Whether the machine at the installer identity has been compared with the inventory since its last boot.
     pub(crate) identified_boot: bool,
+    /// The last boot that was waited for answers at the installer identity, and the machine was not restarted since.
+    pub(crate) is_at_installer: bool,
     /// The host key that is accepted at the production identity besides the known ones.
     pub(crate) host_key: Option<Arc<str>>,
     /// In the record, the machine at the installer identity has just told which one it is.

@@ -2,7 +2,8 @@
 
 use super::lost;
 use super::machine::Machine;
-use super::unit::{LONG, Seen, Started, Unit};
+use super::unit::{LONG, Started, Unit};
+use super::unit_answers::Seen;
 use crate::pattern;
 use crate::ssh::{Ended, ExecFailure, quote};
 use serde_json::Value;
@@ -117,7 +118,7 @@ impl Commands {
         let seen = unit.watch(call, &mut kept, Instant::now() + patience).await;
         Ok(Some(match seen {
             Ok(Seen::Plain) => return Ok(None),
-            Ok(Seen::Absent) => Reconciled::DidNot,
+            Ok(Seen::Absent | Seen::Late) => Reconciled::DidNot,
             Ok(Seen::Ended(how)) => {
                 let result = unit.collect(call, &mut kept, &how).await?;
                 Reconciled::Happened(serde_json::to_value(result).unwrap_or_default())
