@@ -1,7 +1,7 @@
 //! The kill sweep: runs whose processes die, one after the other.
 
 use crate::built::Built;
-use crate::{guests, inner};
+use crate::{apt, guests, inner};
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,6 +11,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub enum Kind {
     /// It is killed, or cannot write its journal any more.
     Crash,
+    /// Its machine loses power: what was not synced is dropped.
+    Power,
 }
 
 impl Kind {
@@ -18,6 +20,7 @@ impl Kind {
     fn program(self) -> &'static str {
         match self {
             Kind::Crash => "kill",
+            Kind::Power => "power",
         }
     }
 
@@ -25,6 +28,7 @@ impl Kind {
     fn stride(self) -> u64 {
         match self {
             Kind::Crash => 2,
+            Kind::Power => 3,
         }
     }
 }
@@ -48,6 +52,7 @@ pub struct Arguments {
 /// # Errors
 /// When something cannot be built, or a run that was killed does not end as one that was left alone.
 pub fn run(arguments: &Arguments) -> Result<()> {
+    apt::install(&apt::list("host/cli/tests/packages.txt")?)?;
     guests::build(true)?;
     let built = Built::tests()?;
     let day = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() / 86_400;

@@ -7,7 +7,7 @@ use crate::steps::install as steps;
 use crate::{boot_override, doubt, policy, release};
 use wreimage_sdk::dhcp::{self, BootMethod, Entry, MatchKind, Published};
 use wreimage_sdk::ipmi::{self, PowerAction, PowerState};
-use wreimage_sdk::remote::{self, Answering, Before, Boot, Identity};
+use wreimage_sdk::remote::{self, Answering, Before, Boot, Identity, OsRelease};
 use wreimage_sdk::{Actions, Fault, FaultKind, Phase, Step, clock, retry, retry_if_worth};
 
 const NOT_RESTARTED: &str =
@@ -37,13 +37,17 @@ pub fn run(asked: &Asked, machine: &Machine, actions: &mut Actions) -> Result<Sy
     let installer = phase.long_step(steps::REACHABLE, policy::RESTART_USUALLY, |step| {
         wait_for_installer(asked, machine, &restarted, step)
     })?;
-    phase.step(steps::INSTALLER, |step| {
-        verify_installer(asked, &installer, &entry, step)
+    let is_over = phase.step(steps::INSTALLER, |step| {
+        verify_installer(asked, machine, &installer, &entry, step)
     })?;
     phase.step(steps::CLEAR_OVERRIDE, |step| {
         boot_override::clear_during_installation(machine, step)
     })?;
     let new_os = phase.long_step(steps::NEW_OS, policy::INSTALLATION_USUALLY, |step| {
+        if is_over {
+            step.says("it is up already");
+            return Ok(installer.clone());
+        }
         wait_for_new_os(asked, machine, &installer, step)
     })?;
     phase.step(steps::NOT_INSTALLER, |step| {
@@ -201,22 +205,53 @@ fn wait_for_installer(
     Ok(boot)
 }
 
+/// Whether the installation is over already: a process that was away while the installer ran finds the system that it has
+/// installed.
 fn verify_installer(
     asked: &Asked,
+    machine: &Machine,
     boot: &Boot,
     entry: &Published,
     step: &mut Step,
-) -> Result<(), Fault> {
+) -> Result<bool, Fault> {
     step.evidence("kernel command line", &boot.kernel_command_line);
     match boot::judge(boot) {
         boot::System::Installer => {
             step.says("its kernel command line is the installer's");
-            Ok(())
+            Ok(false)
         }
         boot::System::Old => Err(fell_through(asked, boot, entry, "its old system")),
         boot::System::Unclear => match release_at_installer() {
-            // Installed systems have a release file and installers none: two witnesses against the installer.
-            Ok(Some(system)) => Err(fell_through(asked, boot, entry, &system)),
+            // Installed systems have a release file and installers none: two witnesses against the installer. The old system, which
+            // let in the site's key, does not let in the installer's.
+            Ok(Some(system))
+                if machine.answered_at == Some(Identity::Production)
+                    && system.codename == asked.os =>
+            {
+                step.says(format!(
+                    "no process has seen the installer; {} answers at the installer identity, where the old system did not",
+                    system.pretty_name
+                ));
+                Ok(true)
+            }
+            // It is the new system, or what an earlier run has installed and left.
+            Ok(Some(system)) if system.codename == asked.os => doubt::settle(
+                Fault::new(
+                    FaultKind::Rejected,
+                    "reimage.installer-not-seen",
+                    &asked.host,
+                    format!(
+                        "{} answers with {} at the installer identity, and no process has seen the installer (boot id {}): either it \
+                         has been installed, or it booted from its disk what an earlier run had installed. Look at its console.",
+                        asked.host, system.pretty_name, boot.boot_id
+                    ),
+                ),
+                "If it has been installed, go on with --no-pxe; if not, check DHCP entry, cabling and network boot, and run again.",
+                asked.force,
+                step,
+            )
+            .map(|()| true),
+            Ok(Some(system)) => Err(fell_through(asked, boot, entry, &system.pretty_name)),
             Ok(None) => doubt::settle(
                 Fault::new(
                     FaultKind::Rejected,
@@ -231,18 +266,19 @@ fn verify_installer(
                 "If the installer runs there, let it finish and go on with --no-pxe; if not, run again.",
                 asked.force,
                 step,
-            ),
+            )
+            .map(|()| false),
             Err(fault) => Err(fault),
         },
     }
 }
 
-/// The name of the system that lets in the installer's key; none for one without a release file.
-fn release_at_installer() -> Result<Option<String>, Fault> {
+/// The release of the system that lets in the installer's key; none for one without a release file.
+fn release_at_installer() -> Result<Option<OsRelease>, Fault> {
     retry(
         policy::READ_FROM_NEW_SYSTEM,
         |_| match remote::get_os_release(Identity::Installer) {
-            Ok(system) => Ok(Some(system.pretty_name)),
+            Ok(system) => Ok(Some(system)),
             Err(fault) if fault.is(FaultKind::NotFound) => Ok(None),
             Err(fault) => Err(fault),
         },

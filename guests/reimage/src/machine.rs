@@ -13,6 +13,8 @@ pub struct Machine {
     pub management: String,
     /// Boot id of what ran before the reimage, when somebody could tell.
     pub boot_id: Option<String>,
+    /// Where that system answered.
+    pub answered_at: Option<Identity>,
     /// The BMC reported that it is off: nothing on it can be asked.
     pub is_off: bool,
     /// PuppetDB does not know it: there is no old system that monitoring and services know.

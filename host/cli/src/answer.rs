@@ -4,8 +4,8 @@ use crate::arguments::{Answer, Cancel};
 use crate::batch::Batch;
 use crate::drive;
 use crate::exit::{Exit, Failure};
+use crate::ground::state_of;
 use crate::look::{self, OpenQuestion};
-use crate::surroundings::state_of;
 use std::path::Path;
 use wreimage_journal::Entry;
 

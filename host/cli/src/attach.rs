@@ -6,10 +6,10 @@ use crate::batch::Batch;
 use crate::drive;
 use crate::exit::{Exit, Failure};
 use crate::face::{self, Face, Source};
+use crate::ground::state_of;
 use crate::look::{self, OpenQuestion};
 use crate::prompt;
 use crate::session::Keyboard;
-use crate::surroundings::state_of;
 use crate::tell::{self, Page};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -162,7 +162,7 @@ async fn show(
         }
         if let Some(open) = look::open_question(&entries)
             && output == Output::Text
-            && prompt::somebody()
+            && prompt::is_operator_there()
             && asked.insert(open.number)
         {
             answer(state, run, face, &keyboard, &open).await?;

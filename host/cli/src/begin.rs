@@ -1,16 +1,18 @@
 //! Beginning a run on one host.
 
 use crate::arguments::{OnFailure as Wanted, Place};
+use crate::components::Named;
 use crate::drive::{self, Driven, Job, What};
 use crate::exit::Failure;
 use crate::files;
+use crate::ground::Ground;
 use crate::hosts::Hosts;
 use crate::lock::HostLock;
 use crate::notice;
 use crate::prompt::Questions;
 use crate::retention;
 use crate::session::Session;
-use crate::surroundings::{Binding, Ground, Named};
+use crate::surroundings::Binding;
 use crate::tell;
 use serde::{Deserialize, Serialize};
 use std::path::Path;

@@ -2,7 +2,7 @@
 
 use crate::arguments::Place;
 use crate::files;
-use crate::surroundings;
+use crate::ground;
 use clap::Command;
 use clap::builder::PossibleValuesParser;
 use std::collections::BTreeSet;
@@ -44,7 +44,7 @@ impl Choices {
                 }
                 .known_releases()
             }),
-            None => surroundings::world(place.lab.as_ref().and_then(Option::as_deref))
+            None => ground::world(place.lab.as_ref().and_then(Option::as_deref))
                 .ok()
                 .and_then(|world| world.install_server().releases()),
         };

@@ -4,9 +4,12 @@ use crate::arguments::Going;
 use crate::batch::Batch;
 use crate::begin::{lock, look_after};
 use crate::compiler;
+use crate::components::Named;
 use crate::drive::{self, Job, What};
 use crate::exit::{Exit, Failure};
+use crate::ground::{self, Ground};
 use crate::hosts::Hosts;
+use crate::load_guest;
 use crate::locks;
 use crate::look;
 use crate::own_site;
@@ -14,7 +17,6 @@ use crate::prompt::Questions;
 use crate::resume::{binding, is_of, open_as, over, pinned, request, session};
 use crate::run::pace;
 use crate::session::Session;
-use crate::surroundings::{self, Ground, Named};
 use crate::tell;
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +25,7 @@ use wreimage_journal::{Reopened, RunDatabase};
 /// Ends a run. Nothing but its journal and its systems are needed for that: a guest that cannot be loaded says no closing
 /// words.
 pub async fn cleanup(going: &Going) -> Result<Exit, Failure> {
-    let state = surroundings::state_of(&going.place)?;
+    let state = ground::state_of(&going.place)?;
     if let Some(batch) = Batch::read(&state, &going.run)? {
         return cleanup_batch(&state, going, &batch).await;
     }
@@ -109,7 +111,7 @@ async fn one(
         }
     };
     let site = going.place.site.as_deref();
-    let loaded = surroundings::load_pinned(state, pinned(&entries, &header), site).await;
+    let loaded = load_guest::load_pinned(state, pinned(&entries, &header), site).await;
     let (engine, guest) = match loaded {
         Ok((engine, guest, _)) => (engine, Some(guest)),
         Err(failure) => {

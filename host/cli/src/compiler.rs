@@ -37,7 +37,7 @@ pub fn engine(limits: CompileLimits) -> Result<Engine, Failure> {
     Engine::with_compiler(cache.as_deref(), compiler).map_err(|error| failed(format!("{error:#}")))
 }
 
-/// The bounds that a site sets, or the usual ones. A site file that cannot be read is the error of whoever opens it.
+/// The bounds that a site sets, or the defaults. A site file that cannot be read is an error of the code that opens it.
 pub fn limits(site: Option<&Path>) -> CompileLimits {
     let path = site.map(Path::to_owned).or_else(files::site_file);
     path.and_then(|path: PathBuf| SiteFile::read(&path).ok())

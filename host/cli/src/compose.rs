@@ -3,7 +3,7 @@
 use crate::arguments::Compose;
 use crate::exit::{Exit, Failure};
 use crate::files;
-use crate::surroundings;
+use crate::load_guest::load_guest;
 use crate::tell;
 use std::path::{Path, PathBuf};
 use wreimage_engine::{CompileLimits, Guest, Plug};
@@ -11,8 +11,7 @@ use wreimage_kit::write_whole;
 
 /// Writes the file.
 pub async fn compose(arguments: &Compose) -> Result<Exit, Failure> {
-    let (_, guest, bytes) =
-        surroundings::load_guest(&arguments.guest, &arguments.plug, None).await?;
+    let (_, guest, bytes) = load_guest(&arguments.guest, &arguments.plug, None).await?;
     let path = match &arguments.out {
         Some(path) => path.clone(),
         None => default_path(&arguments.guest, &arguments.plug),

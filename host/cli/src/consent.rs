@@ -1,6 +1,6 @@
 //! Leave to make the first change: on the command line, at the terminal, or from another one.
 
-use crate::prompt::{Terminal, somebody};
+use crate::prompt::{Terminal, is_operator_there};
 use crate::session::Asked;
 use crate::tell::{Page, Prompt, one_line};
 use std::sync::atomic::Ordering;
@@ -129,7 +129,7 @@ impl Consent for Terminal {
         }
         // A question that stands already waits for its answer, and so does one about a change since consent was given; another
         // one that nobody would see is not asked.
-        (!somebody() && !stands && request.changes.is_empty()).then(|| {
+        (!is_operator_there() && !stands && request.changes.is_empty()).then(|| {
             Err(format!(
                 "nobody confirmed: this is not a terminal. Give consent in advance with `--yes {}`",
                 session.hosts.in_a_shell()
@@ -163,7 +163,7 @@ impl Consent for Terminal {
             if let Some(given) = self.given(question) {
                 return Ok(given);
             }
-            if !somebody() {
+            if !is_operator_there() {
                 return Err(self.nobody(
                     "nobody can be asked, this is not a terminal; the question was",
                     question,

@@ -3,9 +3,9 @@
 use crate::arguments::{Going, Run};
 use crate::batch;
 use crate::exit::{Exit, Failure};
+use crate::ground;
 use crate::hosts::Hosts;
 use crate::look;
-use crate::surroundings;
 use crate::tell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -48,7 +48,7 @@ pub async fn run(arguments: &Run, hosts: &Hosts, words: Vec<OsString>) -> Result
             hosts.in_a_shell()
         )));
     }
-    let state = surroundings::state_of(&arguments.place)?;
+    let state = ground::state_of(&arguments.place)?;
     // The runs of a batch begin one after the other: with the first the process has begun.
     let is_batch = hosts.names().len() > 1;
     let id = match hosts.names() {

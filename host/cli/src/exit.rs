@@ -22,7 +22,7 @@ pub enum Exit {
     Refused,
     /// Of several hosts, some were refused or not begun, and the others are done.
     Partly,
-    /// Waits for somebody; it can be resumed.
+    /// Waits for a person; it can be resumed.
     Paused,
     /// The call was wrong.
     Usage,
@@ -158,7 +158,7 @@ impl Failure {
         }
     }
 
-    /// It waits for somebody as it did before.
+    /// It waits for a person as it did before.
     pub fn paused(message: impl Into<String>) -> Self {
         Failure {
             exit: Exit::Paused,

@@ -98,7 +98,7 @@ fn component(name: &str, what: &str) -> Result<PathBuf, Failure> {
         })
 }
 
-/// A component that somebody has named. One that is larger than a component may be is not read to its end.
+/// A component that the command line names. One that is larger than a component may be is not read to its end.
 pub fn read_component(path: &Path, limits: &CompileLimits) -> Result<Vec<u8>, Failure> {
     let unreadable = |error| Failure::usage(format!("{} cannot be read: {error}", path.display()));
     let file = std::fs::File::open(path).map_err(unreadable)?;

@@ -2,7 +2,7 @@
 
 use crate::arguments::{Inspect, Output};
 use crate::exit::{Exit, Failure};
-use crate::surroundings::load_guest;
+use crate::load_guest::load_guest;
 use crate::tell::{self, Page};
 use serde_json::json;
 use wreimage_engine::{Guest, Import, OptionKind, OptionSpec};

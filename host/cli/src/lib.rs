@@ -12,6 +12,7 @@ mod build;
 mod choices;
 mod cleanup;
 mod compiler;
+mod components;
 mod compose;
 mod consent;
 mod detach;
@@ -21,10 +22,12 @@ mod face;
 mod files;
 #[doc(hidden)]
 pub mod fuzzing;
+mod ground;
 mod guest_options;
 mod hosts;
 mod inspect;
 mod leasing;
+mod load_guest;
 mod lock;
 mod locks;
 mod logs;
@@ -35,6 +38,7 @@ mod next;
 mod notice;
 mod own_site;
 mod prompt;
+mod recorded_keys;
 mod resume;
 mod retention;
 mod run;
@@ -139,7 +143,7 @@ async fn complete(completions: &arguments::Completions) -> Result<Exit, Failure>
     let mut command = arguments::Cli::command();
     if let Some(name) = &completions.guest {
         let (_, guest, _) =
-            surroundings::load_guest(name, &[], completions.place.site.as_deref()).await?;
+            load_guest::load_guest(name, &[], completions.place.site.as_deref()).await?;
         let description = guest.description();
         command = choices::Choices::of(&completions.place)
             .in_completion(guest_options::with_guest(description)?, description);

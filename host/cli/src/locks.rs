@@ -3,9 +3,9 @@
 use crate::arguments::{BreakLock, InitLease, Output, Place, Runs};
 use crate::exit::{Exit, Failure};
 use crate::files;
+use crate::ground::{self, Ground, state_of};
 use crate::look;
 use crate::prompt;
-use crate::surroundings::{self, Ground, state_of};
 use crate::tell::{self, Page, Prompt, one_line};
 use jiff::Timestamp;
 use serde_json::json;
@@ -25,7 +25,7 @@ pub fn leases(place: &Place) -> Result<Option<Arc<dyn Lease>>, Failure> {
     if place.lab.is_none()
         && let Some(path) = place.site.clone().or_else(files::site_file)
     {
-        return Ok(surroundings::load_site(&path)?.lease());
+        return Ok(ground::load_site(&path)?.lease());
     }
     Ok(None)
 }
@@ -252,7 +252,7 @@ async fn break_claim(place: &Place, claim: &Claim) -> Result<(), Failure> {
             claim.host.fqdn
         ))
     };
-    let ground = surroundings::open(place, Pace::Full)
+    let ground = ground::open(place, Pace::Full)
         .await
         .map_err(|failure| not(failure.to_string()))?;
     let Some(lease) = ground.lease() else {
@@ -276,7 +276,7 @@ fn confirm(host: &str, yes: Option<&str>) -> Result<(), Failure> {
             Err(not(given))
         };
     }
-    if !prompt::somebody() {
+    if !prompt::is_operator_there() {
         return Err(Failure::refused(format!(
             "nobody confirmed: this is not a terminal, and nothing was broken. Confirm in advance with `--yes {host}`"
         )));
@@ -300,7 +300,7 @@ fn confirm(host: &str, yes: Option<&str>) -> Result<(), Failure> {
 
 /// `wreimage lock init`.
 pub async fn init(arguments: &InitLease) -> Result<Exit, Failure> {
-    let ground = surroundings::open(&arguments.place, Pace::Full).await?;
+    let ground = ground::open(&arguments.place, Pace::Full).await?;
     let done = match &ground {
         Ground::Lab { kept: None, .. } => Err(Failure::usage(
             "this lab is not kept: name its folder with --world DIR, or a site file with --site FILE",

@@ -3,8 +3,8 @@
 use crate::arguments::{Logs, Output};
 use crate::exit::{Exit, Failure};
 use crate::face::words;
+use crate::ground::state_of;
 use crate::look;
-use crate::surroundings::state_of;
 use crate::tell::{self, Page};
 use serde_json::json;
 use std::time::Duration;

@@ -3,8 +3,8 @@
 use crate::arguments::{Place, Watch};
 use crate::exit::{Exit, Failure};
 use crate::face::Face;
+use crate::ground::state_of;
 use crate::look;
-use crate::surroundings::state_of;
 use crate::tell;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 //! and by which file it was begun; another file is confirmed by the operator.
 
 use crate::exit::Failure;
-use crate::prompt::somebody;
+use crate::prompt::is_operator_there;
 use crate::session::Session;
 use crate::tell::{Page, Prompt, one_line};
 use serde::{Deserialize, Serialize};
@@ -49,7 +49,7 @@ pub async fn check(
     ));
     difference.line(format!("  recorded  sha256 {}", known(recorded)));
     difference.line(format!("  now       sha256 {}", known(own)));
-    if !somebody() {
+    if !is_operator_there() {
         return Err(Failure::paused(format!(
             "the site file of {} is not the one by which the {what} was begun (recorded sha256 {}, now {}): nothing was done. \
              Check what has changed in it, then give the same command with --changed-site",

@@ -146,8 +146,8 @@ fn keys(question: &Question) -> Vec<&str> {
     keys.collect()
 }
 
-/// Whether somebody can be asked.
-pub fn somebody() -> bool {
+/// Whether an operator is at this terminal, who can be asked.
+pub fn is_operator_there() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
@@ -165,7 +165,7 @@ impl Operator for Terminal {
                 return Ok(given);
             }
             let has_default = self.has_default(question);
-            let asks = somebody() && !self.questions.pause;
+            let asks = is_operator_there() && !self.questions.pause;
             if !asks && !has_default {
                 let why = if self.questions.pause {
                     "the run pauses at its questions; this one was"

@@ -4,11 +4,14 @@ use crate::answer;
 use crate::arguments::{Going, Place, Resume};
 use crate::batch::Batch;
 use crate::begin::{self, TASK, Tools, lock};
+use crate::components::Named;
 use crate::detach;
 use crate::drive::{self, Driven, Job, What};
 use crate::exit::{Exit, Failure};
 use crate::files;
+use crate::ground::{self, Ground};
 use crate::hosts::Hosts;
+use crate::load_guest;
 use crate::locks;
 use crate::look;
 use crate::many::{self, Task};
@@ -16,7 +19,7 @@ use crate::own_site::{self, RecordedSite};
 use crate::prompt::Questions;
 use crate::run::{consented, pace};
 use crate::session::Session;
-use crate::surroundings::{self, Binding, Ground, Named, Surroundings};
+use crate::surroundings::{Binding, Surroundings};
 use crate::tell;
 use jiff::Timestamp;
 use std::path::Path;
@@ -28,7 +31,7 @@ use wreimage_lab::Pace;
 /// Goes on with a run, or with all of a batch.
 pub async fn resume(arguments: &Resume) -> Result<Exit, Failure> {
     let going = &arguments.going;
-    let state = surroundings::state_of(&going.place)?;
+    let state = ground::state_of(&going.place)?;
     if arguments.detach {
         return detach::resume(&state, going).await;
     }
@@ -67,10 +70,8 @@ pub async fn resume(arguments: &Resume) -> Result<Exit, Failure> {
     let known = pinned(&entries, &header);
     let site = going.place.site.as_deref();
     let (engine, guest, bytes) = match &arguments.guest {
-        Some(name) => {
-            surroundings::load_guest_file(&files::guest(name)?, Some(known), site).await?
-        }
-        None => surroundings::load_pinned(&state, known, site).await?,
+        Some(name) => load_guest::load_guest_file(&files::guest(name)?, Some(known), site).await?,
+        None => load_guest::load_pinned(&state, known, site).await?,
     };
     let session = session(going, &ground, Hosts::one(&header.host))?;
     let tools = Tools {
@@ -227,8 +228,7 @@ async fn resume_batch(state: &Path, arguments: &Resume, mut batch: Batch) -> Res
     )
     .await?;
     let site = going.place.site.as_deref();
-    let (engine, guest, bytes) =
-        surroundings::load_pinned(state, &batch.guest_digest, site).await?;
+    let (engine, guest, bytes) = load_guest::load_pinned(state, &batch.guest_digest, site).await?;
     let session = session(going, &ground, hosts.clone())?;
     let own = ground.recorded_site();
     let what = format!("batch {}", batch.id);
@@ -307,7 +307,7 @@ pub async fn open_as(
     if let (None, None, Mode::World(folder)) = (&place.world, &place.site, mode) {
         place.world = Some(folder.into());
     }
-    let ground = surroundings::open(&place, pace).await?;
+    let ground = ground::open(&place, pace).await?;
     if ground.mode() == *mode {
         return Ok(ground);
     }

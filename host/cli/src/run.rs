@@ -7,11 +7,12 @@ use crate::choices::{self, Choices};
 use crate::detach;
 use crate::drive;
 use crate::exit::{self, Exit, Failure};
+use crate::ground;
 use crate::guest_options::{self, Given};
 use crate::hosts::Hosts;
+use crate::load_guest::load_guest;
 use crate::many;
 use crate::session::Session;
-use crate::surroundings::{self, load_guest};
 use crate::tell;
 use clap::FromArgMatches;
 use std::ffi::OsString;
@@ -61,7 +62,7 @@ pub async fn run(named: &Given, words: Vec<OsString>) -> Result<Exit, Failure> {
     if arguments.detach {
         return detach::run(&arguments, &hosts, words).await;
     }
-    let ground = surroundings::open(&arguments.place, pace).await?;
+    let ground = ground::open(&arguments.place, pace).await?;
     if arguments.speed.is_some() && ground.pace() == Pace::Real {
         return Err(Failure::usage(
             "--speed is for the lab; the time of a real site cannot be hurried",

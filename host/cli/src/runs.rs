@@ -3,8 +3,8 @@
 use crate::arguments::{Output, Runs};
 use crate::exit::{Exit, Failure};
 use crate::face::words;
+use crate::ground::state_of;
 use crate::look::{Standing, began, ids};
-use crate::surroundings::state_of;
 use crate::tell::{self, Page};
 use jiff::Timestamp;
 use serde_json::json;

@@ -7,7 +7,7 @@ mod tell;
 use crate::arguments::Test;
 use crate::exit::{Exit, Failure};
 use crate::files;
-use crate::surroundings::load_guest;
+use crate::load_guest::load_guest;
 use futures::StreamExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -26,7 +26,7 @@ pub enum Turn {
 pub struct Turns(OnceLock<UnboundedSender<Turn>>);
 
 impl Turns {
-    /// From here on the runs of this process take turns, as whoever reads this says. Once a process.
+    /// From here on the runs of this process take turns, as the reader of this channel decides. Once a process.
     pub fn begin(&self) -> UnboundedReceiver<Turn> {
         let (sender, receiver) = unbounded_channel();
         let _first = self.0.set(sender);

@@ -3,8 +3,9 @@
 
 mod common;
 
-use common::kept::{killed, resume, state_of};
+use common::kept::{begin, in_post, killed, resume, signal, state_of, until};
 use common::{Done, User};
+use nix::sys::signal::Signal;
 use wreimage_journal::Record;
 
 /// The world in which the first user's runs are.
@@ -89,6 +90,26 @@ fn a_second_controller_waits_for_the_first_takes_over_and_the_first_changes_noth
         ended.said()
     );
     assert_eq!(state_of(&alice, &run), "cancelled");
+}
+
+/// Nobody has seen the installer: the system that it has installed is not taken for the old one.
+#[test]
+fn a_run_that_is_resumed_after_the_installation_goes_on_in_the_new_system() {
+    let user = User::new();
+    let run = killed(&user, "host1001");
+    time_passes(&user, &world_of(&user));
+    let before = changes(&user, &run);
+    resume(&user, &run, &[]).ends_with(
+        0,
+        &["no process has seen the installer", "was reimaged with"],
+    );
+    assert!(changes(&user, &run) > before);
+    let folder = user.runs().into_iter().find(|it| it.ends_with(&run));
+    let restarts = user
+        .records(&folder.unwrap())
+        .into_iter()
+        .filter(|it| matches!(&it.record, Record::Intent(it) if it.function == "ipmi.set-power"));
+    assert_eq!(restarts.count(), 1, "it was installed once");
 }
 
 #[test]
@@ -246,21 +267,57 @@ fn a_journal_that_was_cut_is_never_resumed() {
     );
 }
 
+#[test]
+fn a_run_whose_file_of_marks_is_missing_or_damaged_is_never_resumed() {
+    for damage in [None, Some(""), Some("no mark")] {
+        let user = User::new();
+        let run = killed(&user, "host1001");
+        let folder = user.runs().into_iter().find(|it| it.ends_with(&run));
+        let marks = folder.unwrap().join("journal.mark");
+        match damage {
+            None => std::fs::remove_file(&marks).unwrap(),
+            Some(text) => std::fs::write(&marks, text).unwrap(),
+        }
+        let before = changes(&user, &run);
+        for _ in 0..2 {
+            let cleanup = format!("wreimage cleanup {run}");
+            resume(&user, &run, &[])
+                .ends_with(40, &["journal.mark", "is missing or damaged", &cleanup]);
+        }
+        assert_eq!(changes(&user, &run), before);
+        let ended = user.wreimage(&["cleanup", &run, "--speed", "0"]);
+        assert!([21, 30].contains(&ended.code), "{}", ended.said());
+    }
+}
+
 /// A snapshot of the whole state folder: only the lease knows more than it.
 #[test]
 fn a_state_folder_that_was_restored_is_refused_by_the_lease() {
     let user = User::new();
-    let run = killed(&user, "host1001");
-    let left = cut(&user, &run, "ipmi.set-power");
+    let (mut child, mut out) = begin(&user, "host1001", "400");
+    let run = until(&mut out, |event| {
+        event["event"] == "intent" && event["function"] == "dhcp.publish"
+    });
+    signal(&child, Signal::SIGSTOP);
     let folder = user.runs().into_iter().find(|it| it.ends_with(&run));
-    std::fs::remove_file(folder.unwrap().join("journal.mark")).unwrap();
+    let folder = folder.unwrap();
+    let names = ["journal.db", "journal.db-wal", "journal.mark"];
+    let snapshot = names.map(|name| std::fs::read(folder.join(name)).unwrap());
+    signal(&child, Signal::SIGCONT);
+    until(&mut out, in_post);
+    signal(&child, Signal::SIGKILL);
+    child.wait().unwrap();
+    let whole = changes(&user, &run);
+    for (name, bytes) in names.iter().zip(snapshot) {
+        std::fs::write(folder.join(name), bytes).unwrap();
+    }
     let before = changes(&user, &run);
+    assert!((1..whole).contains(&before), "{before} of {whole}");
     resume(&user, &run, &[]).ends_with(
         50,
         &["this is an older or another copy", "wreimage cleanup"],
     );
     assert_eq!(changes(&user, &run), before);
-    assert!(left > 1);
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //! believed.
 
 use crate::comparison::{Compared, Part, in_inventory, parts};
-use crate::gate::Course;
+use crate::course::Course;
+use crate::host_key::REFUSED;
 use crate::stop::Stop;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ use std::time::Duration;
 use wreimage_capability::conftool::{self, PoolObject};
 use wreimage_capability::netbox::{Device, DeviceStatus};
 use wreimage_capability::remote::{self, Dmi};
-use wreimage_capability::{BoxFuture, Fault, Function};
+use wreimage_capability::{BoxFuture, Fault, FaultKind, Function};
 use wreimage_journal::{Checked, Origin, Record, Reported};
 
 /// What is known of the host before the first change.
@@ -97,23 +98,30 @@ impl Course {
         arguments: &Value,
         outcome: Option<&Value>,
     ) -> Result<(), Stop> {
-        let at = match function.name {
-            "wait-for-boot" => outcome.and_then(|boot| boot.get("identity")),
-            _ => arguments.get("at"),
+        let is_wait = function.name == "wait-for-boot";
+        let at = if is_wait {
+            outcome.and_then(|boot| boot.get("identity"))
+        } else {
+            arguments.get("at")
         };
-        let concerns =
-            function.capability == "remote" && at.and_then(Value::as_str) == Some("Installer");
+        let concerns = match function.capability {
+            "remote" => at.and_then(Value::as_str) == Some("Installer"),
+            // The agent is run at the identity at which the machine came up last.
+            "puppet" => function.effect.mutates() && self.state().is_at_installer,
+            _ => false,
+        };
         if !concerns || self.state().identified_boot {
             return Ok(());
         }
-        let (snapshot, checked) = {
+        let (snapshot, checked, shown) = {
             let state = self.state();
-            (state.snapshot.clone(), state.checked.clone())
+            let shown = state.unconfirmed.as_ref().and_then(|it| it.machine.clone());
+            (state.snapshot.clone(), state.checked.clone(), shown)
         };
         let Some(snapshot) = snapshot else {
             return Ok(());
         };
-        let mut last = String::new();
+        let mut last = None;
         for attempt in 0..INSTALLER_TRIES {
             if attempt > 0 {
                 let clock = self.recorder.clock();
@@ -127,30 +135,51 @@ impl Course {
                 .await?
             {
                 Ok(dmi) => {
-                    let told = Reported {
+                    let reported = Reported {
                         serial: dmi.serial,
                         uuid: dmi.machine_uuid,
                     };
-                    self.compare_installer(&snapshot.device, checked.as_deref(), &told)?;
+                    self.compare_installer(
+                        &snapshot.device,
+                        checked.as_deref(),
+                        shown.as_ref(),
+                        &reported,
+                    )?;
                     self.state().identified_boot = true;
                     return Ok(());
                 }
-                Err(fault) => last = fault.message,
+                // Another try shows no other key.
+                Err(fault) if fault.code == REFUSED => {
+                    last = Some(fault);
+                    break;
+                }
+                Err(fault) => last = Some(fault),
             }
         }
+        let name = &snapshot.device.name;
+        let is_away = last.as_ref().is_some_and(is_away);
+        let last = last.map(|fault| fault.message).unwrap_or_default();
+        // A process that comes back late finds the machine in a later boot, which the next wait for a boot sees.
+        if is_wait && is_away {
+            self.recorder.warn(&format!(
+                "{name} was up at the installer's identity and cannot be asked any more which machine it was: {last}. What answers \
+                 there next is compared with the inventory"
+            ));
+            return Ok(());
+        }
         Err(Stop::WrongMachine(format!(
-            "what answers for {} at the installer's identity did not say which machine it is: {last}. It is not believed",
-            snapshot.device.name
+            "what answers for {name} at the installer's identity did not say which machine it is: {last}. It is not believed"
         )))
     }
 
-    /// Compares what answers at the installer's identity with the inventory, and with what BMC and old system reported at the
-    /// last check.
+    /// Compares what answers at the installer's identity with the inventory, with what BMC and old system reported at the
+    /// last check, and with the machine that consent showed.
     fn compare_installer(
         &self,
         device: &Device,
         checked: Option<&Checked>,
-        told: &Reported,
+        shown: Option<&Reported>,
+        reported: &Reported,
     ) -> Result<(), Stop> {
         let mut compared = Compared::new(&self.unrelated_guids);
         let inventory = in_inventory(device);
@@ -159,8 +188,9 @@ impl Course {
             others.extend(parts(checked));
             compared.is_guid_unrelated = checked.guid_unrelated;
         }
+        others.extend(shown.map(|it| Part::new("the machine that consent showed", it)));
         compared
-            .with(&device.name, &Part::new("the machine that answers", told), &others)
+            .with(&device.name, &Part::new("the machine that answers", reported), &others)
             .map_err(|why| {
                 Stop::WrongMachine(format!(
                     "wrong machine: {why}. Find out which of them is wrong (cabling, DNS of the management name, a typo in the \
@@ -180,7 +210,7 @@ impl Course {
     /// Writes down what speaks against it.
     pub(crate) fn tell(&self, known: Known) -> Result<(), Stop> {
         // The same text again, at a later check, says nothing new.
-        let is_new = |text: &str| self.state().told.insert(text.to_owned());
+        let is_new = |text: &str| self.state().reported.insert(text.to_owned());
         for text in known.cautions.into_iter().filter(|it| is_new(it)) {
             self.tell_note(Record::Log {
                 severity: "warn".to_owned(),
@@ -192,6 +222,11 @@ impl Course {
         }
         Ok(())
     }
+}
+
+/// Whether the boot that was asked about does not answer any more: nothing does, or one with another host key.
+fn is_away(fault: &Fault) -> bool {
+    matches!(fault.kind, FaultKind::Unreachable | FaultKind::Timeout) || fault.code == REFUSED
 }
 
 impl Known {

@@ -3,7 +3,7 @@
 //! A call that is recorded with its outcome is answered from the record; what the run knows is learnt from the records on
 //! the way. At the first call without an outcome the run is live again.
 
-use crate::gate::Course;
+use crate::course::Course;
 use crate::stop::Stop;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -274,6 +274,8 @@ impl Course {
             }
             // Later calls are recorded: this is the past, whatever the guest says of it now.
             None if stretch < there.rest.len() => true,
+            // The guest may still make those that are left.
+            None if matches!(record, Record::Note { by_host: true, .. }) => false,
             None => {
                 self.learn_rest(&mut past);
                 false

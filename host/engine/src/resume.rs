@@ -1,6 +1,7 @@
 //! Going on with a run whose process went away.
 
-use crate::gate::Course;
+use crate::course::Course;
+use crate::restarts::is_restart;
 use crate::stop::Stop;
 use crate::undo::Open;
 use jiff::Timestamp;
@@ -138,11 +139,36 @@ impl Course {
         self.mend_open().await
     }
 
-    /// Looks at each open entry of the undo list, and does again what does not hold any more. Whoever calls it has the lock
-    /// of mutations.
+    /// Directly before a restart: the boot override that was set for it is read, and set again when a person or another
+    /// program has cleared or replaced it.
+    pub(crate) async fn restore_override(
+        self: &Arc<Self>,
+        function: &Function,
+        arguments: &Value,
+        origin: Origin,
+    ) -> Result<(), Stop> {
+        let unused = {
+            let state = self.state();
+            let is_checked = !state.in_twin && !state.closing && !state.cancelled;
+            if origin != Origin::Guest || !is_checked || !is_restart(function, arguments) {
+                return Ok(());
+            }
+            state.undo.unused_override()
+        };
+        let Some(entry) = unused else { return Ok(()) };
+        let _mutating = self.mutating.lock().await;
+        self.restore(vec![entry]).await
+    }
+
+    /// Reads what each open entry of the undo list stands for, and does again what does not hold any more. The caller has
+    /// the lock of mutations.
     pub(crate) async fn mend_open(self: &Arc<Self>) -> Result<(), Stop> {
         let open = self.state().undo.entries();
-        for entry in open {
+        self.restore(open).await
+    }
+
+    async fn restore(self: &Arc<Self>, entries: Vec<Open>) -> Result<(), Stop> {
+        for entry in entries {
             // One whose outcome is not known is the open call itself.
             let Some(made) = &entry.made else { continue };
             if !self.holds(&entry, made).await? {
@@ -218,6 +244,7 @@ impl Course {
         let function: &'static Function = entry.function;
         self.check_before(function, &entry.arguments).await?;
         let mut call = Call::new(self.run.clone(), entry.call, self.sink(entry.call));
+        call.may_pin = false;
         self.give_checked(&mut call);
         let began = self.recorder.clock().now();
         let Some(provider) = self.state().providers.get(function.capability) else {

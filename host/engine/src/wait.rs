@@ -1,6 +1,6 @@
 //! Calls that look until something is so.
 
-use crate::gate::Course;
+use crate::course::Course;
 use crate::stop::Stop;
 use jiff::Timestamp;
 use serde_json::Value;

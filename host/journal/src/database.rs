@@ -106,6 +106,19 @@ pub enum OpenError {
         /// Number of the last durable record, as the file beside it has it.
         recorded: u64,
     },
+    /// The file beside it that has the number of its durable records is missing or damaged.
+    #[error(
+        "{} beside the journal is missing or damaged: whether the journal was cut is not known. Its run is never resumed, as \
+         calls that it may no longer show would be repeated. `wreimage cleanup {run}` ends the run and undoes only what is \
+         certainly its own",
+        path.display()
+    )]
+    Unmarked {
+        /// The file.
+        path: PathBuf,
+        /// Id of the run.
+        run: String,
+    },
     /// It cannot be opened.
     #[error("cannot open the journal {}: {source}", path.display())]
     Unreadable {
@@ -124,7 +137,7 @@ pub struct Reopened {
     pub database: RunDatabase,
     /// Its records.
     pub entries: Vec<Entry>,
-    /// Why its run must not be resumed: [`OpenError::Cut`].
+    /// Why its run must not be resumed: [`OpenError::Cut`] or [`OpenError::Unmarked`].
     pub cut: Option<OpenError>,
 }
 
@@ -220,16 +233,27 @@ impl RunDatabase {
         let (entries, last) = read_all(&connection, &path)?;
         let length = entries.len() as u64;
         let (marks, mark) = open_marks(&folder).map_err(unreadable)?;
-        let mark = mark.unwrap_or_default();
-        let is_cut = mark.length > length
-            || (mark.length > 0
-                && sum_at(&connection, mark.length).map_err(|error| failed(&path, error))?
-                    != mark.sum);
-        let cut = is_cut.then(|| OpenError::Cut {
-            path: path.clone(),
-            run: run.to_owned(),
-            found: length,
-            recorded: mark.length,
+        let is_cut = match &mark {
+            Some(mark) => {
+                mark.length > length
+                    || (mark.length > 0
+                        && sum_at(&connection, mark.length)
+                            .map_err(|error| failed(&path, error))?
+                            != mark.sum)
+            }
+            None => true,
+        };
+        let cut = is_cut.then(|| match mark {
+            Some(mark) => OpenError::Cut {
+                path: path.clone(),
+                run: run.to_owned(),
+                found: length,
+                recorded: mark.length,
+            },
+            None => OpenError::Unmarked {
+                path: folder.path().join(mark_file::NAME),
+                run: run.to_owned(),
+            },
         });
         prepare(&connection).map_err(|error| failed(&path, error))?;
         forget_cancel(&connection).map_err(|error| failed(&path, error))?;
@@ -384,10 +408,13 @@ fn begin(runs: &Folder, folder: &Folder) -> io::Result<(Connection, File, MarkFi
     let file = folder.create_new(NEW)?;
     make_schema(folder, NEW).map_err(io::Error::other)?;
     file.sync_all()?;
-    let mut marks_file = MarkFile::new(folder.create_new(mark_file::NAME)?);
+    let marks = folder.create_new(mark_file::NAME)?;
+    let mut marks_file = MarkFile::new(marks.try_clone()?);
     // Both slots: later writes need no room on the disk.
     marks_file.write(&JournalMark::default())?;
     marks_file.write(&JournalMark::default())?;
+    // A run without its marks is not resumed.
+    marks.sync_all()?;
     folder.rename(NEW, JOURNAL)?;
     // The names of the new files must survive as well.
     folder.sync()?;
@@ -404,7 +431,7 @@ fn begin(runs: &Folder, folder: &Folder) -> io::Result<(Connection, File, MarkFi
     Ok((connection, driver, marks_file))
 }
 
-/// The file of marks of a run, and what it says. A run of an earlier version has none: one that says nothing is made.
+/// The file of marks of a run, and its mark: none when it was missing, and is made, or cannot be read. One that is ended needs it.
 fn open_marks(folder: &Folder) -> io::Result<(MarkFile, Option<JournalMark>)> {
     let mut file = folder.open_or_create(mark_file::NAME)?;
     let mut bytes = Vec::new();

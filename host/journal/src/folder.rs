@@ -302,7 +302,8 @@ impl Folder {
     }
 
     /// Opens the database in this file, which must be there. SQLite opens by path: it refuses links in it, and the path must
-    /// still be that of this folder.
+    /// still be that of this folder. A path by this handle, `/proc/self/fd/N`, would not help: SQLite resolves it to the names
+    /// in it and opens database, log and index by those.
     ///
     /// # Errors
     /// When it cannot be opened.

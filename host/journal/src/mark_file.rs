@@ -16,6 +16,9 @@ pub(crate) const NAME: &str = "journal.mark";
 /// Length of a slot in bytes.
 const SLOT: usize = 64;
 
+/// Stands for the sum of a journal without a durable record.
+const NO_SUM: &str = "-";
+
 /// Length of the file in bytes.
 pub(crate) const LONGEST: u64 = 2 * SLOT as u64;
 
@@ -53,9 +56,14 @@ fn checked(length: &str, sum: &str) -> String {
 
 fn slot(mark: &JournalMark) -> [u8; SLOT] {
     let length = format!("{:020}", mark.length);
-    let check = checked(&length, &mark.sum);
+    let sum = if mark.sum.is_empty() {
+        NO_SUM
+    } else {
+        &mark.sum
+    };
+    let check = checked(&length, sum);
     let mut bytes = [b' '; SLOT];
-    let text = format!("{length} {} {check}", mark.sum);
+    let text = format!("{length} {sum} {check}");
     for (to, from) in bytes.iter_mut().zip(text.bytes()) {
         *to = from;
     }
@@ -76,7 +84,7 @@ pub(crate) fn read(bytes: &[u8]) -> Option<JournalMark> {
             let (length, sum, check) = (words.next()?, words.next()?, words.next()?);
             (checked(length, sum) == check).then_some(JournalMark {
                 length: length.parse().ok()?,
-                sum: sum.to_owned(),
+                sum: if sum == NO_SUM { "" } else { sum }.to_owned(),
             })
         })
         .max_by_key(|mark| mark.length)
@@ -86,7 +94,7 @@ pub(crate) fn read(bytes: &[u8]) -> Option<JournalMark> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-    use super::{MarkFile, SLOT, read};
+    use super::{MarkFile, SLOT, read, slot};
     use std::io::{Read, Seek};
     use wreimage_capability::lease::JournalMark;
 
@@ -99,6 +107,10 @@ mod tests {
 
     #[test]
     fn the_last_mark_is_read_back_and_a_torn_one_leaves_the_one_before() {
+        assert_eq!(
+            read(&slot(&JournalMark::default())),
+            Some(JournalMark::default())
+        );
         let mut file = tempfile::tempfile().unwrap();
         let mut marks = MarkFile::new(file.try_clone().unwrap());
         for length in [1, 2, 30] {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use wreimage_capability::ipmi::BootDevice;
 use wreimage_capability::netbox::DeviceStatus;
 use wreimage_capability::{BoxFuture, Call, Clock, Silent};
-use wreimage_lab::{Agent, Disabled, Lab, Override, Situation};
+use wreimage_lab::{Agent, Disabled, KernelBoot, Lab, Override, Situation};
 
 /// The run that published an entry in the place of ours.
 pub(crate) const ANOTHER_RUN: &str = "run-of-another-controller";
@@ -65,6 +65,10 @@ pub enum Change {
     AgentEnabled,
     /// The new certificate is revoked.
     CertificateRevoked,
+    /// Another system answers at the installer identity: it shows another host key.
+    OtherKey,
+    /// The new system has restarted by itself: it is in another boot.
+    OtherBoot,
     /// The controller's clock is two hours ahead.
     ClockForward,
     /// The controller's clock is two days behind.
@@ -72,7 +76,7 @@ pub enum Change {
 }
 
 /// All, with their words.
-pub(crate) const CHANGES: [(Change, &str); 13] = [
+pub(crate) const CHANGES: [(Change, &str); 15] = [
     (Change::Protected, "protected"),
     (Change::Decommissioning, "decommissioning"),
     (Change::OtherSerial, "other-serial"),
@@ -84,6 +88,8 @@ pub(crate) const CHANGES: [(Change, &str); 13] = [
     (Change::AgentDisabled, "agent-disabled"),
     (Change::AgentEnabled, "agent-enabled"),
     (Change::CertificateRevoked, "certificate-revoked"),
+    (Change::OtherKey, "other-key"),
+    (Change::OtherBoot, "other-boot"),
     (Change::ClockForward, "clock-forward"),
     (Change::ClockBack, "clock-back"),
 ];
@@ -115,6 +121,10 @@ impl Change {
                 now.installation.is_some_and(|it| it > 0)
                     && now.certificate.state == "signed"
                     && now.certificate.ours
+            }
+            // A wait for a boot accepts another one; before it, the installer answers there.
+            Change::OtherKey | Change::OtherBoot => {
+                now.stage == "os-up" && now.accepts == Some("installer")
             }
         }
     }
@@ -172,6 +182,12 @@ impl Change {
             }),
             Change::AgentEnabled => agent(lab, host, |agent| agent.disabled = None),
             Change::CertificateRevoked => lab.change(|world| world.revoke(host)),
+            Change::OtherKey => boot(lab, host, |boot| {
+                "SHA256:the-key-of-another-system".clone_into(&mut boot.host_key);
+            }),
+            Change::OtherBoot => boot(lab, host, |boot| {
+                "99999999-9999-4999-8999-999999999999".clone_into(&mut boot.id);
+            }),
             Change::ClockForward | Change::ClockBack => {
                 let by = self.clock().unwrap_or_default();
                 stage.clock_offset.store(by.as_millis(), Ordering::SeqCst);
@@ -192,6 +208,14 @@ fn agent(lab: &Lab, host: &str, change: impl FnOnce(&mut Agent)) {
     lab.change(|world| {
         if let Some(disk) = world.machine_mut(host).and_then(|it| it.disk.as_mut()) {
             change(&mut disk.agent);
+        }
+    });
+}
+
+fn boot(lab: &Lab, host: &str, change: impl FnOnce(&mut KernelBoot)) {
+    lab.change(|world| {
+        if let Some(boot) = world.machine_mut(host).and_then(|it| it.boot.as_mut()) {
+            change(boot);
         }
     });
 }

@@ -8,6 +8,7 @@
 mod answers;
 mod case;
 mod change;
+mod consents;
 mod context;
 mod disturbance;
 mod error;
@@ -19,6 +20,7 @@ mod find;
 mod inject;
 mod injected;
 mod invariant;
+mod journals;
 mod kind;
 mod leasing;
 mod next_command;

@@ -4,6 +4,7 @@ use crate::context::RunFacts;
 use crate::error::PlayError;
 use crate::inject::SECRET;
 use crate::invariant::Invariants;
+use crate::journals::Journals;
 use crate::play::{OneRun, Subject};
 use crate::scenario::Scenario;
 use wreimage_journal::Record;
@@ -58,6 +59,7 @@ pub(crate) async fn follow(
     subject: &Subject,
     scenario: &Scenario,
     lab: &Lab,
+    journals: &Journals,
     failed: &RunFacts,
 ) -> Result<Vec<String>, PlayError> {
     let mut run = failed.clone();
@@ -92,6 +94,8 @@ pub(crate) async fn follow(
             subject,
             scenario,
             lab,
+            journals,
+            is_attended: true,
             options: &next.options,
             rules: Vec::new(),
             answers: &[],

@@ -2,6 +2,7 @@
 
 use crate::answers::{Answers, Attendance};
 use crate::change::{ClockOffset, ControllerClock, Moment};
+use crate::consents::{Attended, NoConsent};
 use crate::context::{CaseFacts, Context, End, RunFacts};
 use crate::disturbance::{Asked, Disturbance};
 use crate::error::{PlayError, ScenarioError};
@@ -9,6 +10,7 @@ use crate::fault::Rule;
 use crate::file::AnswerFile;
 use crate::inject::{Made, SECRET, Stage, State};
 use crate::invariant::Invariants;
+use crate::journals::Journals;
 use crate::leasing::lab_leasing;
 use crate::next_command::{follow, name_nothing};
 use crate::scenario::Scenario;
@@ -20,8 +22,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use wreimage_capability::lease::ControllerId;
 use wreimage_engine::{
-    Cancel, Consent, ConsentRequest, Engine, GivenConsent, Going, Guest, OptionValues, Report,
-    RunError, RunRequest, Services,
+    Cancel, Engine, GivenConsent, Going, Guest, OptionValues, Report, RunError, RunRequest,
+    Services,
 };
 use wreimage_journal::{Entry, Mode, OnFailure};
 use wreimage_lab::{Lab, Pace, Situation};
@@ -63,18 +65,6 @@ pub struct Played {
     pub(crate) situations: BTreeMap<u64, Situation>,
 }
 
-/// Nobody agrees.
-struct NoConsent;
-
-impl Consent for NoConsent {
-    fn in_advance(&self, request: &ConsentRequest, _stands: bool) -> Option<Result<(), String>> {
-        Some(Err(format!(
-            "nobody consented to changes of {}, as the scenario has it",
-            request.host
-        )))
-    }
-}
-
 /// Plays a scenario in a data centre of its own.
 ///
 /// # Errors
@@ -90,12 +80,15 @@ pub(crate) async fn played(
 ) -> Result<Played, PlayError> {
     let began = Instant::now();
     let lab = Lab::new(scenario.world.clone(), Pace::Full);
+    let journals = Journals::default();
     let mut wrong = Vec::new();
     for earlier in &scenario.earlier {
         let run = OneRun {
             subject,
             scenario,
             lab: &lab,
+            journals: &journals,
+            is_attended: false,
             options: &earlier.options,
             rules: earlier.rules.clone(),
             answers: &earlier.answers,
@@ -123,6 +116,8 @@ pub(crate) async fn played(
         subject,
         scenario,
         lab: &lab,
+        journals: &journals,
+        is_attended: false,
         options: &scenario.options,
         rules,
         answers: &scenario.answers,
@@ -155,7 +150,7 @@ pub(crate) async fn played(
         wrong.extend(name_nothing(&lab, &scenario.host, fault, &end.run));
         // A change by others is not undone: what the run prints then is judged by the invariants.
         if disturbance.change.is_none() && end.run.exit_code != 0 {
-            wrong.extend(follow(subject, scenario, &lab, &end.run).await?);
+            wrong.extend(follow(subject, scenario, &lab, &journals, &end.run).await?);
         }
     }
     let situations = std::mem::take(&mut stage.state().situations);
@@ -185,6 +180,10 @@ pub(crate) struct OneRun<'a> {
     pub subject: &'a Subject,
     pub scenario: &'a Scenario,
     pub lab: &'a Lab,
+    /// Those of the runs before in the same state folder.
+    pub journals: &'a Journals,
+    /// Consent is given at a terminal, not in advance.
+    pub is_attended: bool,
     pub options: &'a [(String, String)],
     pub rules: Vec<Rule>,
     pub answers: &'a [AnswerFile],
@@ -270,11 +269,12 @@ impl OneRun<'_> {
         });
         services.log = stage.clone();
         services.operator = Arc::new(answers.clone());
-        services.consent = if scenario.consent {
-            Arc::new(GivenConsent(scenario.host.clone()))
-        } else {
-            Arc::new(NoConsent)
+        services.consent = match (scenario.consent, self.is_attended) {
+            (true, true) => Arc::new(Attended),
+            (true, false) => Arc::new(GivenConsent(scenario.host.clone())),
+            (false, _) => Arc::new(NoConsent),
         };
+        services.recorded_keys = Some(self.journals.recorded_keys());
         services.twin = Some(LabTwin::maker(
             &request.site,
             stage.task.as_deref(),
@@ -363,6 +363,7 @@ impl OneRun<'_> {
                 break report;
             }
         };
+        self.journals.add(stage.journal.entries());
         Ok(Done {
             report,
             stage,

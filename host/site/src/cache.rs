@@ -1,9 +1,9 @@
 //! What a command of the site printed last, kept for `--help` and completion, which open no connection. It is a hint: no run
 //! believes it.
 
+use crate::bounded;
 use crate::dhcp::is_name;
 use serde::{Deserialize, Serialize};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use wreimage_capability::dhcp::Release;
 
@@ -21,7 +21,7 @@ struct Kept {
 }
 
 impl Cache {
-    /// The file of this site in `folder`. Sites are told apart by the path of their file, not by their name: two files
+    /// The file of this site in `folder`. The path of its file identifies a site, not its name: two files
     /// may have one name.
     pub(crate) fn new(folder: &Path, site: &Path) -> Self {
         let site = site.canonicalize().unwrap_or_else(|_| site.to_owned());
@@ -54,9 +54,7 @@ impl Cache {
 }
 
 fn read(path: &Path) -> Option<Vec<Kept>> {
-    let mut text = String::new();
-    let file = std::fs::File::open(path).ok()?;
-    file.take(LIMIT).read_to_string(&mut text).ok()?;
+    let text = bounded::read(path, LIMIT).ok()?;
     serde_json::from_str(&text).ok()
 }
 

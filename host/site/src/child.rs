@@ -37,6 +37,8 @@ pub(crate) struct Child {
     program: String,
     input: Vec<u8>,
     limit: usize,
+    /// Whether it must not act any more.
+    is_late: bool,
 }
 
 /// A program that ended by itself.
@@ -44,6 +46,8 @@ pub(crate) struct Ended {
     pub(crate) status: ExitStatus,
     pub(crate) stdout: Vec<u8>,
     pub(crate) stderr: Vec<u8>,
+    /// Whether a part of the standard output may be missing.
+    pub(crate) is_cut: bool,
 }
 
 /// Why there is no exit status.
@@ -51,6 +55,8 @@ pub(crate) struct Ended {
 pub(crate) enum ChildFailure {
     /// It could not be started.
     NotStarted(String, std::io::Error),
+    /// It was not started: the kernel could not have ended it in time.
+    Late(String),
     /// It was still running at the deadline and has been killed; what it had written to stderr.
     Killed(String, Duration, Vec<u8>),
     /// Its output could not be read.
@@ -73,6 +79,10 @@ impl fmt::Display for ChildFailure {
             ChildFailure::NotStarted(program, error) => {
                 write!(f, "`{program}` cannot be started: {error}")
             }
+            ChildFailure::Late(program) => write!(
+                f,
+                "`{program}` was not started: in less than a second this run may not act on the host any more"
+            ),
             ChildFailure::Killed(program, after, stderr) => write!(
                 f,
                 "`{program}` was killed after {} s; its last words: {}",
@@ -112,15 +122,15 @@ impl Child {
         Child::until(argv, None)
     }
 
-    /// The same for one that must not act after this time: the kernel kills it then, at the end of a whole second.
+    /// The same for one that must not act after this time: the kernel kills it at the last whole second before. One that has
+    /// less than a second is not started.
     pub(crate) fn until<S: AsRef<str>>(argv: &[S], until: Option<Instant>) -> Option<Self> {
         let program = argv.first()?.as_ref();
         let mut command = Command::new(SETPRIV);
         command.args(["--pdeathsig", "KILL", "--"]);
-        if let Some(until) = until {
-            let left = until.saturating_duration_since(Instant::now()).as_secs();
-            // An alarm after no time at all would be none.
-            command.args(ALARM).arg(left.max(1).to_string());
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()).as_secs());
+        if let Some(left) = left {
+            command.args(ALARM).arg(left.to_string());
         }
         command
             .args(argv.iter().map(AsRef::as_ref))
@@ -137,6 +147,8 @@ impl Child {
             program: program.to_owned(),
             input: Vec::new(),
             limit: OUTPUT_LIMIT,
+            // An alarm after no time at all would be none.
+            is_late: left == Some(0),
         })
     }
 
@@ -183,6 +195,9 @@ impl Child {
         watch: &mut (dyn FnMut(&[u8]) + Send),
     ) -> Result<Ended, ChildFailure> {
         let program = self.program;
+        if self.is_late {
+            return Err(ChildFailure::Late(program));
+        }
         let mut child = self
             .command
             .spawn()
@@ -217,7 +232,10 @@ impl Child {
                 }
             }
         };
-        match tokio::time::timeout(deadline, work).await {
+        let ended = tokio::time::timeout(deadline, work).await;
+        let is_cut = cut(&mut stdout, limit);
+        cut(&mut stderr, limit);
+        match ended {
             Ok(Ok(status)) => {
                 group.keep();
                 if status.code() == Some(127) && stderr.starts_with(NOT_EXECUTED.as_bytes()) {
@@ -228,6 +246,7 @@ impl Child {
                     status,
                     stdout,
                     stderr,
+                    is_cut,
                 })
             }
             Ok(Err(error)) => Err(ChildFailure::Lost(program, error)),
@@ -289,13 +308,18 @@ impl Drop for Group {
     }
 }
 
+/// Whether a stream reached its limit; what it holds then does not end in a piece of a secret.
+fn cut(bytes: &mut Vec<u8>, limit: usize) -> bool {
+    let is_cut = bytes.len() >= limit;
+    if is_cut {
+        redact::whole_secrets(bytes);
+    }
+    is_cut
+}
+
 /// The last line that is not empty, without secrets, bounded, for messages.
 pub(crate) fn last_line(bytes: &[u8]) -> String {
-    let mut bytes = bytes.to_vec();
-    if bytes.len() >= OUTPUT_LIMIT {
-        redact::whole_secrets(&mut bytes);
-    }
-    let text = String::from_utf8_lossy(&bytes);
+    let text = String::from_utf8_lossy(bytes);
     // As a whole: a secret can have several lines.
     let text = without_secrets(&text);
     let line = text.lines().rev().map(str::trim).find(|l| !l.is_empty());
@@ -324,11 +348,17 @@ mod tests {
     #[tokio::test]
     async fn the_kernel_kills_a_child_that_must_not_act_any_more() {
         let start = Instant::now();
-        let until = Some(start + Duration::from_secs(1));
+        let until = Some(start + Duration::from_secs(2));
         let child = Child::until(&["sleep", "77"], until).unwrap();
         let ended = child.run(Duration::from_secs(60)).await.unwrap();
         assert!(start.elapsed() < Duration::from_secs(30));
         assert_eq!(ended.exit(), "signal 14");
+        for too_late in [until, Some(Instant::now() + Duration::from_millis(900))] {
+            let late = Child::until(&["echo", "done"], too_late).unwrap();
+            let failure = late.run(Duration::from_secs(60)).await.err().unwrap();
+            assert!(matches!(failure, ChildFailure::Late(_)), "{failure}");
+        }
+        let until = Some(Instant::now() + Duration::from_secs(60));
         let quick = Child::until(&["echo", "done"], until).unwrap();
         let ended = quick.run(Duration::from_secs(60)).await.unwrap();
         assert_eq!(ended.stdout, b"done\n");
@@ -385,6 +415,19 @@ mod tests {
             panic!("{failure}")
         };
         assert_eq!(stderr.len(), 10_000);
+    }
+
+    #[tokio::test]
+    async fn no_piece_of_a_secret_is_left_where_output_was_cut() {
+        redact::remember(&"mandragora-officinarum".to_owned().into());
+        let mut child = child("printf xxmandragora-officinarum | tee /dev/stderr");
+        child.limit(12);
+        let ended = child.run(Duration::from_secs(10)).await.unwrap();
+        assert_eq!(
+            (&ended.stdout[..], &ended.stderr[..]),
+            (&b"xx"[..], &b"xx"[..])
+        );
+        assert!(ended.is_cut);
     }
 
     #[tokio::test]

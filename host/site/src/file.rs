@@ -1,6 +1,7 @@
 //! The site file: every key, its type and its default. `example-site.toml` beside this crate shows each of them.
 
 use crate::SiteError;
+use crate::bounded;
 use crate::grants::Grant;
 use crate::limits::Limits;
 use crate::secret::SecretRef;
@@ -166,8 +167,8 @@ impl SiteFile {
     /// When the file cannot be read, has a key that is not known, lacks one that its providers need, or has a value that
     /// makes no sense. The error names line and key.
     pub fn read(path: &Path) -> Result<Self, SiteError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|error| SiteError::unreadable(path, error))?;
+        let text = bounded::read(path, bounded::DESCRIPTION)
+            .map_err(|error| SiteError::unreadable(path, error))?;
         Self::parse(path, &text)
     }
 

@@ -1,12 +1,14 @@
 //! What fuzz targets call: the readers of what other systems send.
 
+use crate::install_server::{Answer, Waiting};
 use crate::ipmi::{answers as bmc, classify, identity};
-use crate::remote::{answers, unit};
+use crate::remote::{answers, unit_answers};
 use crate::ssh::known_hosts::{HostKeysOf, Verdict};
+use crate::{dhcp, lease};
 use crate::{pattern, redact, ssh};
 use russh::keys::PublicKey;
 
-/// Reads a file of known host keys for one host, and judges a key that nobody has. False when the file would accept it.
+/// Reads a file of known host keys for one host, and judges a key that it does not have. False when the file would accept it.
 pub fn known_hosts(text: &str, name: &str, port: u16) -> bool {
     const STRANGER: &str =
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
@@ -40,7 +42,16 @@ pub fn script_answer(stdout: &str) {
     answers::boot(text);
     answers::os_release(text);
     answers::dmi(text);
-    unit::read_answer(text);
+    unit_answers::read_answer(text);
+}
+
+/// Reads what the scripts on the install server printed, as each request does.
+pub fn install_server_answer(stdout: &str) {
+    Waiting::default().push(stdout.as_bytes());
+    if let Ok(answer) = Answer::parse(stdout.as_bytes()) {
+        lease::read_answer(&answer);
+        dhcp::read_answer(&answer);
+    }
 }
 
 /// The arguments as one string for a shell.
@@ -56,6 +67,11 @@ pub fn command_matches(pattern: &[String], argv: &[String]) -> bool {
 /// The text without these secrets, as every sink gets it.
 pub fn redact(secrets: &[&str], text: &str) -> String {
     redact::without_these(secrets, text)
+}
+
+/// The end of a stream whose begin was cut off, at most `most` bytes of it, without these secrets.
+pub fn tail(secrets: &[&str], bytes: &[u8], most: usize) -> String {
+    redact::tail_without_these(secrets, bytes, most)
 }
 
 /// Reads an inventory file. False when it is refused.

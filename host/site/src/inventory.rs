@@ -1,6 +1,7 @@
 //! The inventory file of a site: what `netbox` answers, and where the other providers take a host's values from.
 
 use crate::SiteError;
+use crate::bounded;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -86,7 +87,7 @@ impl Inventory {
     }
 
     pub(crate) fn read(&self) -> Result<InventoryFile, SiteError> {
-        let text = std::fs::read_to_string(&self.path)
+        let text = bounded::read(&self.path, bounded::TABLE)
             .map_err(|error| SiteError::unreadable(&self.path, error))?;
         toml::from_str(&text).map_err(|error| SiteError::toml(&self.path, &text, &error))
     }

@@ -2,11 +2,10 @@
 
 use crate::SiteError;
 use crate::child::{self, Child};
-use crate::{memory, redact};
+use crate::{bounded, memory, redact};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use std::fmt;
-use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -207,14 +206,14 @@ impl Secret {
     }
 }
 
-/// What a file holds that nobody but its owner may read. A link is judged by the file to which it leads.
+/// Returns the text of a file that only its owner may read. A link is judged by the file to which it leads.
 ///
 /// # Errors
 /// When it cannot be read, or others may read it; the message says what to do.
 pub(crate) fn read_private(path: &Path) -> Result<String, String> {
     let shown = path.display();
     let failed = |error: std::io::Error| format!("{shown}: {error}");
-    let mut file = std::fs::File::open(path).map_err(failed)?;
+    let file = std::fs::File::open(path).map_err(failed)?;
     // Of the file that is open: a name can lead to another one by now.
     let about = file.metadata().map_err(failed)?;
     let own = rustix::process::geteuid().as_raw();
@@ -231,9 +230,7 @@ pub(crate) fn read_private(path: &Path) -> Result<String, String> {
             about.mode() & 0o7777
         ));
     }
-    let mut text = String::new();
-    file.read_to_string(&mut text).map_err(failed)?;
-    Ok(text)
+    bounded::read_open(file, bounded::SECRET).map_err(failed)
 }
 
 /// The text without its final newline.

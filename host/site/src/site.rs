@@ -1,5 +1,6 @@
 //! A site, ready to be asked and opened.
 
+use crate::bounded;
 use crate::cache::Cache;
 use crate::check::{self, CheckLine};
 use crate::dns::Names;
@@ -129,8 +130,8 @@ impl Site {
     /// What [`SiteFile::read`] says; the same for the inventory.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, SiteError> {
         let path = path.as_ref();
-        let text =
-            std::fs::read_to_string(path).map_err(|error| SiteError::unreadable(path, error))?;
+        let text = bounded::read(path, bounded::DESCRIPTION)
+            .map_err(|error| SiteError::unreadable(path, error))?;
         let file = SiteFile::parse(path, &text)?;
         let folder = path.parent().map(Path::to_owned).unwrap_or_default();
         let prompter: Prompter = Arc::new(terminal::ask);

@@ -12,7 +12,7 @@ pub fn known_hosts(data: &[u8]) {
     for port in [22, 2222] {
         assert!(
             fuzzing::known_hosts(file, name, port),
-            "a key of nobody is accepted"
+            "a key that no one has is accepted"
         );
     }
 }
@@ -26,7 +26,9 @@ pub fn ipmitool(data: &[u8]) {
 
 /// What the scripts on a machine or on the install server print.
 pub fn scripts(data: &[u8]) {
-    fuzzing::script_answer(&text(data));
+    let text = text(data);
+    fuzzing::script_answer(&text);
+    fuzzing::install_server_answer(&text);
 }
 
 /// A command of a guest, one word a line: the far shell gets exactly its words back, and a pattern of these words fits it.

@@ -59,14 +59,25 @@ impl TestSite {
         std::fs::write(self.path(name), text).unwrap();
     }
 
-    /// Loads a site with these tables besides name, domain, inventory and names.
+    /// Loads a site with these tables besides name, domain, inventory and names. Its controllers are not ordered, so that
+    /// calls need no claim.
     pub fn load(&self, tables: &str) -> Site {
+        self.load_with("none", tables)
+    }
+
+    /// The same with a lease folder on the install server, which `dhcp` must name.
+    pub fn load_with_lease(&self, tables: &str) -> Site {
+        self.load_with("install-server", tables)
+    }
+
+    fn load_with(&self, lease: &str, tables: &str) -> Site {
         self.write(
             "site.toml",
             &format!(
                 "name = \"lab1\"\ndomain = \"lab1.test\"\n\
                  [netbox]\nprovider = \"file\"\ninventory = \"inventory.toml\"\n\
-                 [dns]\nprovider = \"hosts\"\nhosts = \"hosts\"\n{tables}"
+                 [dns]\nprovider = \"hosts\"\nhosts = \"hosts\"\n\
+                 [lease]\nprovider = \"{lease}\"\n{tables}"
             ),
         );
         Site::load(self.path("site.toml")).unwrap_or_else(|error| panic!("{error}"))

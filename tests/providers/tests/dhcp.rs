@@ -84,7 +84,7 @@ async fn the_install_server_may_be_behind_ssh() {
     let table = behind_ssh(&server.table(), &sshd);
     let providers = site.open(&table);
     walk(&server, &providers).await;
-    let lines = site.load(&table).check(None).await;
+    let lines = site.load_with_lease(&table).check(None).await;
     let missing = lines
         .iter()
         .find(|line| line.what.ends_with("lease folder"));
@@ -93,8 +93,9 @@ async fn the_install_server_may_be_behind_ssh() {
         !missing.ok && missing.message.contains("wreimage lock init --site"),
         "{missing:?}"
     );
-    site.load(&table).create_lease_folder().await.unwrap();
-    let lines = site.load(&table).check(None).await;
+    let leased = site.load_with_lease(&table);
+    leased.create_lease_folder().await.unwrap();
+    let lines = leased.check(None).await;
     assert!(lines.iter().all(|line| line.ok), "{lines:?}");
 
     sshd.know("stranger");

@@ -256,7 +256,7 @@ async fn a_run_whose_entry_was_replaced_or_taken_out_hears_of_it() {
     let withdrawn = with::<bool>(&call, &providers, "dhcp.withdraw", serde_json::json!({}));
     assert_eq!(withdrawn.await.err().unwrap().code, "dhcp.not-ours");
     assert!(renew("r2").await.unwrap().is_some());
-    // Somebody changes the file.
+    // The file is changed by hand.
     let foreign = "\nhost host1001 {\n    hardware ethernet 02:00:00:00:00:01;\n}\n";
     std::fs::write(rig.server.snippet("host1001"), foreign).unwrap();
     assert_eq!(renew("r2").await.unwrap_err().code, "dhcp.entry-lost");

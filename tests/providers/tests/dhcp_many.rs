@@ -9,14 +9,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wreimage_capability::dhcp::Published;
-use wreimage_capability::lease::{
-    Acquire, Claim, ClaimState, ClaimedHost, ControllerId, FORMAT, HeldClaim, JournalMark,
-    LeaseError, Right, Token,
-};
-use wreimage_capability::{Call, FaultKind, Polled};
+use wreimage_capability::lease::{Acquire, HeldClaim, LeaseError, Right, Token};
+use wreimage_capability::{Call, Fault, FaultKind, Polled};
 use wreimage_provider_tests::call::{Notes, with};
-use wreimage_provider_tests::dhcp::{behind_ssh, entry, publish, withdraw};
+use wreimage_provider_tests::dhcp::{behind_ssh, entry};
 use wreimage_provider_tests::install_server::InstallServer;
+use wreimage_provider_tests::lease::{held, request};
 use wreimage_provider_tests::site::TestSite;
 use wreimage_provider_tests::sshd::{BOOT_ID, Sshd};
 use wreimage_provider_tests::tools::script;
@@ -67,7 +65,8 @@ impl Rig {
                 &table[end..]
             ),
         };
-        let site = self.site.load(&behind_ssh(&table, &self.sshd));
+        let table = behind_ssh(&table, &self.sshd);
+        let site = self.site.load_with_lease(&table);
         site.with_proc(&self.site.path("proc"))
     }
 
@@ -81,70 +80,56 @@ impl Rig {
     }
 }
 
-fn request(host: &str, run: &str, token: &str, over: Option<&str>, right: Right) -> Acquire {
-    Acquire {
-        claim: Claim {
-            format: FORMAT,
-            host: ClaimedHost {
-                fqdn: format!("{host}.lab1.test"),
-                ..ClaimedHost::default()
-            },
-            run: run.to_owned(),
-            token: Token(token.to_owned()),
-            state: ClaimState::Held,
-            controller: ControllerId {
-                name: "a controller".to_owned(),
-                boot_id: "b".to_owned(),
-                lock_inode: 1,
-            },
-            actor: "an operator".to_owned(),
-            uid: 0,
-            phase: String::new(),
-            acquisition: 0,
-            journal: JournalMark {
-                length: 1,
-                sum: "a".to_owned(),
-            },
-        },
-        over: over.map(|token| Token(token.to_owned())),
-        right,
-    }
-}
-
-fn held(request: &Acquire) -> HeldClaim {
-    HeldClaim {
-        host: request.claim.host.clone(),
-        run: request.claim.run.clone(),
-        token: request.claim.token.clone(),
-        phase: "a phase".to_owned(),
-        journal: request.claim.journal.clone(),
-    }
-}
-
 /// Publishes the entry of a run with this claim.
-async fn publish_with(site: &Site, claim: Option<HeldClaim>) -> Result<Published, String> {
+async fn try_publish(site: &Site, claim: Option<HeldClaim>) -> Result<Published, Fault> {
     let run = claim.as_ref().map_or("none", |claim| &claim.run).to_owned();
     let mut call = Call::new(run, 1, Arc::new(Notes::default()));
     call.claim = claim;
     let providers = site.open("host1001").unwrap();
     let arguments = entry("CircuitId", "PxelinuxHttp");
-    match with(&call, &providers, "dhcp.publish", arguments).await {
-        Ok(Polled::Ready(made)) => Ok(made),
-        Ok(Polled::Pending { why, .. }) => panic!("{why}"),
-        Err(fault) => {
-            assert_eq!(fault.kind, FaultKind::Conflict, "{fault:?}");
-            Err(fault.code)
-        }
+    match with(&call, &providers, "dhcp.publish", arguments).await? {
+        Polled::Ready(made) => Ok(made),
+        Polled::Pending { why, .. } => panic!("{why}"),
     }
 }
 
-/// A publication, with its lock, its check of the claim and its timer, is one execution.
+/// The same; the code of its fault, which is a conflict.
+async fn publish_with(site: &Site, claim: Option<HeldClaim>) -> Result<Published, String> {
+    try_publish(site, claim).await.map_err(|fault| {
+        let kind = match fault.code.as_str() {
+            "dhcp.no-claim" => FaultKind::Denied,
+            _ => FaultKind::Conflict,
+        };
+        assert_eq!(fault.kind, kind, "{fault:?}");
+        fault.code
+    })
+}
+
+/// Removes the entry of a run, or with `dhcp.clear` whatever entry there is.
+async fn remove(
+    site: &Site,
+    function: &str,
+    run: &str,
+    claim: Option<HeldClaim>,
+) -> Result<bool, Fault> {
+    let mut call = Call::new(run, 2, Arc::new(Notes::default()));
+    call.claim = claim;
+    let providers = site.open("host1001").unwrap();
+    match with(&call, &providers, function, serde_json::json!({})).await? {
+        Polled::Ready(was_there) => Ok(was_there),
+        Polled::Pending { why, .. } => panic!("{why}"),
+    }
+}
+
+/// A publication, with its lock, its check of the claim and its timer, is one execution; and so is a verification, which is
+/// all that a claim adds to a `once` call.
 #[tokio::test]
-async fn a_publication_is_one_execution_over_one_connection() {
+async fn a_publication_and_a_verification_are_one_execution_each() {
     let rig = Rig::new();
     let site = rig.with_lease().await;
+    let lease = site.lease().unwrap();
     let first = request("host1001", "r1", "t1", None, Right::Begin);
-    site.lease().unwrap().acquire(&first).await.unwrap();
+    lease.acquire(&first).await.unwrap();
     let before = (rig.sshd.connections(), rig.sshd.sessions());
     publish_with(&site, Some(held(&first))).await.unwrap();
     assert_eq!(
@@ -156,6 +141,82 @@ async fn a_publication_is_one_execution_over_one_connection() {
         (rig.sshd.connections(), rig.sshd.sessions()),
         (before.0 + 1, before.1 + 2)
     );
+    lease.verify(&held(&first)).await.unwrap();
+    assert_eq!(
+        (rig.sshd.connections(), rig.sshd.sessions()),
+        (before.0 + 1, before.1 + 3)
+    );
+}
+
+/// `/dev/full` stands in for the disk.
+#[tokio::test]
+async fn a_disk_that_is_full_changes_no_entry_and_no_claim() {
+    let rig = Rig::new();
+    let site = rig.with_lease().await;
+    let lease = site.lease().unwrap();
+    let first = request("host1001", "r1", "t1", None, Right::Begin);
+    lease.acquire(&first).await.unwrap();
+    publish_with(&site, Some(held(&first))).await.unwrap();
+    rig.uptime(200_011);
+    let over = Right::TakeOver {
+        run: "r1".to_owned(),
+    };
+    let second = request("host1001", "r2", "t2", Some("t1"), over);
+    lease.acquire(&second).await.unwrap();
+    let state = rig.server.state();
+    let claim = state
+        .parent()
+        .unwrap()
+        .join(".wreimage-lease/claims/host1001.lab1.test");
+    let there = || {
+        let files = std::fs::read_dir(&state).unwrap().flatten();
+        let record = files
+            .map(|file| file.path())
+            .find(|path| path.extension().is_some_and(|it| it == "entry"));
+        [
+            rig.server.snippet("host1001"),
+            record.unwrap(),
+            claim.clone(),
+        ]
+        .map(|path| std::fs::read_to_string(path).unwrap())
+    };
+    let (before, starts) = (there(), rig.server.starts());
+    let (noted, temporary) = (state.join("unsettled"), state.join("host1001.snippet"));
+    let new_claim = claim.with_file_name("host1001.lab1.test~");
+    for (full, code) in [
+        (&temporary, "dhcp.file"),
+        (&noted, "dhcp.file"),
+        (&new_claim, "dhcp.lease-folder"),
+    ] {
+        // An earlier publication has left a note there.
+        let _ = std::fs::remove_file(full);
+        std::os::unix::fs::symlink("/dev/full", full).unwrap();
+        let fault = try_publish(&site, Some(held(&second))).await.unwrap_err();
+        assert_eq!(fault.code, code, "{}", fault.message);
+        assert!(
+            fault.message.contains("cannot be written"),
+            "{}",
+            fault.message
+        );
+        if full == &noted {
+            let fault = remove(&site, "dhcp.clear", "r2", Some(held(&second))).await;
+            let fault = fault.unwrap_err();
+            assert_eq!(fault.code, "dhcp.file", "{}", fault.message);
+            assert!(
+                fault.message.contains("cannot be removed"),
+                "{}",
+                fault.message
+            );
+        }
+        let _ = std::fs::remove_file(full);
+        let [entry, record, claim] = there();
+        assert_eq!([&entry, &record], [&before[0], &before[1]]);
+        assert!(claim.contains("token=t2\n"), "{claim}");
+        assert_eq!(rig.server.starts(), starts);
+    }
+    publish_with(&site, Some(held(&second))).await.unwrap();
+    let removed = remove(&site, "dhcp.withdraw", "r2", Some(held(&second))).await;
+    assert!(removed.unwrap());
 }
 
 /// The publication checks the claim on the server itself; a withdrawal is refused while a copy of the run holds the claim.
@@ -182,23 +243,58 @@ async fn a_claim_that_is_lost_publishes_nothing_and_a_copy_withdraws_nothing() {
     // The run that has taken over replaces the entry, though it has not expired.
     publish_with(&site, Some(held(&second))).await.unwrap();
     let withdraw_as = async |claim: Option<HeldClaim>, run: &str| {
-        let mut call = Call::new(run, 2, Arc::new(Notes::default()));
-        call.claim = claim;
-        let providers = site.open("host1001").unwrap();
-        let arguments = serde_json::json!({});
-        with::<bool>(&call, &providers, "dhcp.withdraw", arguments).await
+        remove(&site, "dhcp.withdraw", run, claim).await
     };
-    let fault = withdraw_as(Some(held(&first)), "r1").await.err().unwrap();
+    let fault = withdraw_as(Some(held(&first)), "r1").await.unwrap_err();
     assert_eq!(fault.code, "dhcp.not-ours");
     let mut copy = held(&second);
     copy.token = Token("t0".to_owned());
     for claim in [Some(copy), None] {
-        let fault = withdraw_as(claim, "r2").await.err().unwrap();
+        let fault = withdraw_as(claim, "r2").await.unwrap_err();
         assert_eq!(fault.code, "dhcp.claimed", "{}", fault.message);
     }
-    let withdrawn = withdraw_as(Some(held(&second)), "r2").await.unwrap();
-    assert_eq!(withdrawn, Polled::Ready(true));
+    assert!(withdraw_as(Some(held(&second)), "r2").await.unwrap());
     lease.release(&held(&second)).await.unwrap();
+}
+
+/// What could be another run's entry is neither replaced nor removed without a claim, which the server checks.
+#[tokio::test]
+async fn without_a_claim_of_its_own_a_run_replaces_and_removes_no_entry() {
+    let rig = Rig::new();
+    let site = rig.with_lease().await;
+    let lease = site.lease().unwrap();
+    let first = request("host1001", "r1", "t1", None, Right::Begin);
+    lease.acquire(&first).await.unwrap();
+    publish_with(&site, Some(held(&first))).await.unwrap();
+    let starts = rig.server.starts();
+    assert_eq!(
+        publish_with(&site, None).await.unwrap_err(),
+        "dhcp.no-claim"
+    );
+    let fault = remove(&site, "dhcp.clear", "r2", None).await.unwrap_err();
+    assert_eq!(fault.code, "dhcp.no-claim", "{}", fault.message);
+    let mut foreign = held(&first);
+    foreign.run = "r2".to_owned();
+    foreign.token = Token("t2".to_owned());
+    let fault = remove(&site, "dhcp.clear", "r2", Some(foreign)).await;
+    assert_eq!(fault.unwrap_err().code, "dhcp.claim-lost");
+    assert_eq!(rig.server.starts(), starts);
+    assert!(rig.server.snippet("host1001").exists());
+    // The run that has taken over removes it, though it has not expired.
+    rig.uptime(200_011);
+    let over = Right::TakeOver {
+        run: "r1".to_owned(),
+    };
+    let second = request("host1001", "r2", "t2", Some("t1"), over);
+    lease.acquire(&second).await.unwrap();
+    let clear = async || remove(&site, "dhcp.clear", "r2", Some(held(&second))).await;
+    assert!(clear().await.unwrap());
+    assert!(!rig.server.snippet("host1001").exists());
+    assert_eq!(rig.server.starts(), starts + 1);
+    assert!(!clear().await.unwrap());
+    let keeper = site.keeper("host1001").unwrap().unwrap();
+    let fault = keeper.renew("r1").await.unwrap_err();
+    assert!(fault.message.contains("removed by run r2"), "{fault:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -230,8 +326,13 @@ async fn fifty_hosts_are_renewed_with_the_default_limits_of_sshd_and_never_wait_
     }
     let claims: Vec<HeldClaim> = requests.iter().map(held).collect();
 
-    let busy = site.open("host1001").unwrap();
-    let publication = tokio::spawn(async move { publish(&busy).await });
+    let busy = request("host1001", "busy", "t", None, Right::Begin);
+    lease.acquire(&busy).await.unwrap();
+    let (publisher, claim) = (site.clone(), held(&busy));
+    let publication = tokio::spawn({
+        let claim = claim.clone();
+        async move { publish_with(&publisher, Some(claim)).await }
+    });
     while !rig.site.path("begun").exists() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -254,15 +355,14 @@ async fn fifty_hosts_are_renewed_with_the_default_limits_of_sshd_and_never_wait_
     println!("{MANY} entries looked for in {:?}", start.elapsed());
     assert!(rig.sshd.sessions() <= sessions + 4, "they go together");
     assert!(!publication.is_finished(), "nothing waited for it");
-    let made = publication.await.unwrap().unwrap();
+    publication.await.unwrap().unwrap();
     assert!(
         rig.sshd.connections() <= before + 2,
         "{} connections",
         rig.sshd.connections() - before
     );
-    withdraw(&site.open("host1001").unwrap(), Some(&made))
-        .await
-        .unwrap();
+    let withdrawn = remove(&site, "dhcp.withdraw", "busy", Some(claim)).await;
+    assert!(withdrawn.unwrap());
 }
 
 /// A claim of a run that renews, on a server that is back within the time to live.

@@ -141,7 +141,7 @@ async fn clear_removes_whatever_entry_the_host_has() {
         .unwrap();
     let other = server.snippet("host2002");
     std::fs::write(&other, made.text.replace("host1001", "host2002")).unwrap();
-    // Somebody has edited it since: it is no entry that a withdrawal would take for its run's.
+    // It was edited by hand since, so that a withdrawal would not take it for an entry of its run.
     std::fs::write(
         server.snippet("host1001"),
         format!("{}# edited\n", made.text),

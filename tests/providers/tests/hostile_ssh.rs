@@ -1,4 +1,4 @@
-//! `remote` against SSH servers that misbehave: one clear message, nothing beyond its deadline, bounded memory, and no connection that
+//! `remote`, and requests to the install server, against SSH servers that misbehave: one clear message, nothing beyond its deadline, bounded memory, and no connection that
 //! is left behind.
 #![allow(
     clippy::unwrap_used,
@@ -8,7 +8,9 @@
 )]
 
 use std::time::{Duration, Instant};
+use wreimage_capability::dhcp::Published;
 use wreimage_capability::{Fault, FaultKind};
+use wreimage_provider_tests::call::ask;
 use wreimage_provider_tests::hostile_ssh::{After, Before, HostileSsh, memory};
 use wreimage_provider_tests::remote::{boot_id, run};
 use wreimage_provider_tests::site::TestSite;
@@ -103,4 +105,55 @@ async fn a_host_key_that_changes_in_mid_run_is_refused() {
     );
     says(&fault, "find out before you correct the file");
     server.wait_until_left(LEFT);
+}
+
+/// The `[dhcp]` table of a site whose install server is this one.
+fn install_server(site: &TestSite, server: &HostileSsh) -> String {
+    let key = std::fs::read_to_string(site.path("host-a.pub")).unwrap();
+    let known = format!("[install1001.lab1.test]:{} {key}", server.port);
+    site.write("known_hosts", &known);
+    format!(
+        "[dhcp]\nprovider = \"dhcpincludes\"\nfolder = \"/srv/automation\"\n\
+         [dhcp.server]\nhost = \"install1001.lab1.test\"\nport = {}\nuser = \"root\"\nkey = \"production\"\n\
+         known-hosts = \"known_hosts\"\n",
+        server.port
+    )
+}
+
+/// An answer beyond its bound is not waited for, and a connection that was given up is not used again.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_install_server_that_sends_without_end_costs_no_more_than_the_bound_of_an_answer() {
+    for (behaviour, words) in [
+        (After::EndlessOutput, "it is too long"),
+        (After::EndlessErrors, "it is too long"),
+        (After::NeverCloses, "it does not reach its end"),
+    ] {
+        let site = TestSite::new();
+        HostileSsh::prepare(&site, "host-a");
+        let server = HostileSsh::after(&site, behaviour, &["host-a", "host-b"]);
+        let loaded = site.load_with_lease(&install_server(&site, &server));
+        let providers = loaded.open("host1001").unwrap();
+        let (before, start) = (memory(), Instant::now());
+        let answer =
+            ask::<Option<Published>>(&providers, "dhcp.get-published", serde_json::json!({}));
+        let fault = answer.await.unwrap_err();
+        let took = start.elapsed();
+        assert!(took < Duration::from_secs(6), "{behaviour:?}: {took:?}");
+        let grown = memory().saturating_sub(before);
+        assert!(grown < MEMORY, "{grown} MiB");
+        assert_eq!(fault.code, "dhcp.answer", "{}", fault.message);
+        assert!(fault.message.contains(words), "{}", fault.message);
+        assert!(fault.message.len() < 2000, "{}", fault.message.len());
+        if behaviour != After::NeverCloses {
+            server.wait_until_left(LEFT);
+            let lease = loaded.lease().unwrap();
+            let why = lease.list().await.unwrap_err().to_string();
+            assert!(
+                why.contains("find out before you correct the file"),
+                "{why}"
+            );
+        }
+        drop((providers, loaded));
+        server.wait_until_left(LEFT);
+    }
 }

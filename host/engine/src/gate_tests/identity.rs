@@ -102,3 +102,39 @@ async fn a_machine_is_compared_before_it_is_changed_from_inside() {
     assert!(matches!(stop, Stop::WrongMachine(_)), "{stop}");
     assert_eq!(remote.called(), ["remote.get-dmi"]);
 }
+
+/// A run that has waited for a boot at the installer identity, of which nothing can be asked any more.
+async fn unidentified(then: Result<Value, Fault>) -> (Setup, Arc<Script>) {
+    let remote = Arc::new(Script::default());
+    let boot = json!({"identity": "Installer", "boot_id": "b", "kernel_command_line": "", "uptime_ms": 1, "extra": []});
+    remote.answer(Ok(boot));
+    for _ in 0..5 {
+        remote.answer(Err(Fault::unreachable("remote.ssh", "host1001", "in POST")));
+    }
+    remote.answer(then);
+    let setup = Setup::with(|course| {
+        let state = course.state.get_mut().unwrap();
+        state.providers.add(("remote", remote.clone()));
+        state.providers.add(("puppet", Arc::new(Script::default())));
+        state.snapshot = Some(snapshot("S1"));
+    });
+    let seen = setup.course.call(WAIT, patience(), Origin::Guest).await;
+    assert_eq!(seen.unwrap().unwrap()["boot_id"], "b");
+    (setup, remote)
+}
+
+#[tokio::test]
+async fn a_boot_that_is_over_before_it_was_compared_is_left_to_the_next_answer() {
+    let (setup, remote) = unidentified(Ok(json!({"serial": "S2", "machine_uuid": null}))).await;
+    let warned =
+        setup.log.entries().into_iter().any(
+            |entry| matches!(entry.record, Record::Log { text, .. } if text.contains("in POST")),
+        );
+    assert!(warned);
+    // No agent is run on it before it is compared.
+    let request = &wreimage_capability::puppet::functions::request_certificate;
+    let stop = setup.course.call(request, json!({}), Origin::Guest).await;
+    let stop = stop.unwrap_err();
+    assert!(matches!(stop, Stop::WrongMachine(_)), "{stop}");
+    assert_eq!(remote.called().last().unwrap(), "remote.get-dmi");
+}

@@ -370,3 +370,32 @@ fn a_wait_is_extended_by_every_time_in_which_nobody_drove_the_run() {
     assert_eq!(crate::resume::undriven(&all, None, at(70)), 70);
     assert_eq!(crate::resume::undriven(&all, Some(at(50)), at(70)), 20);
 }
+
+#[tokio::test]
+async fn a_warning_of_the_host_leaves_the_recorded_notes_of_the_guest() {
+    let began = Record::StepBegan {
+        phase: "install".to_owned(),
+        name: "Wait".to_owned(),
+        expected_ms: None,
+    };
+    let ended = Record::StepEnded {
+        phase: "install".to_owned(),
+        name: "Wait".to_owned(),
+        level: wreimage_journal::Level::Success,
+        text: String::new(),
+        evidence: Vec::new(),
+        took_ms: 0,
+        component: None,
+    };
+    let flags = &ipmi::functions::get_boot_flags;
+    let read = made(flags, 1, Ok(boot_flags("None")));
+    let setup = after(vec![began.clone(), read, ended.clone()]);
+    assert!(setup.course.recall_note(&began));
+    let read = setup.course.call(flags, json!({}), Origin::Guest).await;
+    assert!(read.unwrap().is_ok());
+    setup
+        .course
+        .warn("the machine cannot be compared".to_owned())
+        .unwrap();
+    assert!(setup.course.recall_note(&ended));
+}

@@ -96,7 +96,7 @@ impl Expiry {
         self.schedule.first().map_or("", String::as_str)
     }
 
-    /// How often a run that lives renews: some renewals may fail before the entry goes.
+    /// How often a run renews that is being driven: some renewals may fail before the entry goes.
     pub(super) fn interval(&self) -> Duration {
         (self.after / 4).min(Duration::from_secs(900))
     }

@@ -98,6 +98,24 @@ impl DhcpIncludes {
         self.automation.system()
     }
 
+    /// Where a lease orders the controllers, what replaces or removes the entry of another run needs a claim, which the script
+    /// checks on the server.
+    fn require_claim(&self, call: &Call) -> Result<(), Fault> {
+        if self.automation.lease.is_none() || call.claim.is_some() {
+            return Ok(());
+        }
+        Err(Fault::denied(
+            "dhcp.no-claim",
+            self.system(),
+            format!(
+                "this run has no claim on {}, and [lease] of the site file wants one; {} on {} was not changed",
+                self.target.host,
+                self.automation.path(),
+                self.system()
+            ),
+        ))
+    }
+
     /// Publishes the entry of a run.
     async fn put(&self, call: &Call, text: String, matches: &str) -> Result<Published, Fault> {
         let digest = sha256(text.as_bytes());
@@ -323,6 +341,7 @@ impl Provider for DhcpIncludes {
     }
 
     async fn publish(&self, call: &Call, entry: Entry) -> Result<Published, Fault> {
+        self.require_claim(call)?;
         let system = self.automation.system();
         // What was checked: the inventory may have changed since.
         let checked = call.snapshot.as_ref().ok_or_else(|| {
@@ -343,6 +362,7 @@ impl Provider for DhcpIncludes {
     }
 
     async fn clear(&self, call: &Call) -> Result<bool, Fault> {
+        self.require_claim(call)?;
         self.take_out(call, Mode::Host).await
     }
 }

@@ -87,7 +87,10 @@ stage() {
 conclude() {
     take_record_lock
     for file in "$state/$host".*.entry; do
-        [ "$file" = "$record" ] || rm -f "$file"
+        [ "$file" != "$record" ] || continue
+        # Its run learns of it by its next renewal, also when the entry itself was removed before.
+        ! read_record "$file" || [ "$r_run" = "$run" ] || record_lost "$r_run" "$host" replaced "$run"
+        rm -f "$file"
     done
     [ "$was" = absent ] || print_text old "$(cat "$state/$host.old")"
     rm -f "$state/$host.old"

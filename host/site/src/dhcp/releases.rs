@@ -84,7 +84,7 @@ fn listed(ran: &Ran) -> Result<Vec<Release>, String> {
         return Err(format!("printed more than {} KiB", OUTPUT >> 10));
     }
     if !ran.ok() {
-        return Err(format!("failed: {}", ran.told()));
+        return Err(format!("failed: {}", ran.summary()));
     }
     let mut releases: Vec<Release> = Vec::new();
     for line in ran.stdout.lines() {

@@ -153,6 +153,13 @@ fn results(answer: &Answer, runs: &[&str]) -> std::result::Result<Vec<Renewed>, 
     Ok(groups.iter().map(result).collect())
 }
 
+/// Reads an answer about entries that are renewed.
+pub(super) fn read_answer(answer: &Answer) {
+    let runs = answer.fields.iter().filter(|field| field.0 == "run");
+    let runs: Vec<&str> = runs.map(|field| field.1.as_str()).collect();
+    let _ = results(answer, &runs);
+}
+
 fn result(group: &Answer) -> Renewed {
     match group.word("result") {
         "renewed" => Renewed::Until(group.number("remaining-ms").map(Duration::from_millis)),

@@ -44,14 +44,17 @@ check_claim() {
     fi
 }
 
-# Answers when a claim of this run is held with another token; a lease folder that is lost has none.
+# Answers when a claim of this run is held with another token; a lease folder that is lost has none. Whether a claim of a later
+# version is held cannot be read here.
 find_other_claim() {
     open_lease
-    files=$(grep -lxF -e "run=$run" -- "$lease"/claims/*[!~] 2> /dev/null)
+    files=$(grep -lxF -e "run=$run" -- claims/*[!~] 2> /dev/null)
     for file in $files; do
-        load_claim "${file##*/}" || continue
-        if [ "$c_run" = "$run" ] && [ "$c_state" = held ] && [ "$c_token" != "$claim_token" ]; then
-            print_shown "${file##*/}"
+        name=${file#*/}
+        if ! load_claim "$name"; then
+            [ "$claim_fault" != later ] || finish claimed
+        elif [ "$c_run" = "$run" ] && [ "$c_state" = held ] && [ "$c_token" != "$claim_token" ]; then
+            print_shown "$name"
             finish claimed
         fi
     done
@@ -87,13 +90,15 @@ finish_absent() {
     finish absent
 }
 
-# The records of the entry that is gone, and its timer.
+# The records of the entry that is gone, and its timer. Another run whose entry this was learns of it by its next renewal; by
+# run, its record stays for that.
 forget_records() {
     exec 8>> "$state/work"
     flock -w 10 8
     for file in "$state/$host".*.entry; do
         [ -e "$file" ] || continue
-        if read_record "$file" && [ "$r_run" != "$run" ] && [ "$mode" = host ]; then
+        if read_record "$file" && [ "$r_run" != "$run" ]; then
+            [ "$mode" = host ] || continue
             record_lost "$r_run" "$host" removed "$run"
         fi
         rm -f "$file"

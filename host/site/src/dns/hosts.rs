@@ -1,11 +1,12 @@
 //! Names by a hosts file, in the form of `/etc/hosts`.
 
+use crate::bounded;
 use std::net::IpAddr;
 use std::path::Path;
 use wreimage_capability::Fault;
 
 pub(super) fn resolve(path: &Path, name: &str) -> Result<Vec<IpAddr>, Fault> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let text = bounded::read(path, bounded::TABLE).map_err(|error| {
         Fault::unreachable(
             "dns.hosts-file",
             format!("hosts file {}", path.display()),

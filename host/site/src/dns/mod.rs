@@ -12,7 +12,7 @@ use std::time::Duration;
 use wreimage_capability::dns::{HostName, Provider};
 use wreimage_capability::{Call, Fault};
 
-/// No host has more addresses: whoever connects tries all of them at the same time.
+/// No host has more addresses: a connection tries all of them at the same time.
 const MOST_ADDRESSES: usize = 8;
 
 /// How a site resolves names.

@@ -5,6 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 
 /// A longer answer is not read.
 pub(crate) const LIMIT: usize = 8 << 20;
+/// An answer with more lines is not read: each is a key and a value in memory.
+const LINES: usize = 1 << 19;
 /// A longer line of progress is dropped.
 const LINE: usize = 16 << 10;
 
@@ -41,6 +43,9 @@ impl Answer {
             .ok_or("it does not reach its end")?;
         let mut fields = Vec::new();
         for line in document.lines() {
+            if fields.len() >= LINES {
+                return Err("it has too many lines".to_owned());
+            }
             let line = field(line).ok_or("a line has not the form KEY=VALUE")?;
             fields.push(line);
         }
@@ -74,17 +79,20 @@ impl Answer {
     }
 }
 
-/// Finds in the growing answer who holds the lock for which the script waits.
+/// Finds in the growing answer who holds the lock for which the script waits. A script waits once: what follows is not read.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
     line: Vec<u8>,
+    is_found: bool,
 }
 
 impl Waiting {
     /// Takes more of the answer; who is waited for, when that is in it.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Option<String> {
-        let mut found = None;
         for byte in bytes {
+            if self.is_found {
+                return None;
+            }
             if *byte != b'\n' {
                 if self.line.len() < LINE {
                     self.line.push(*byte);
@@ -94,9 +102,13 @@ impl Waiting {
             let line = std::mem::take(&mut self.line);
             let value = line.strip_prefix(b"waiting=");
             let value = value.and_then(|value| std::str::from_utf8(value).ok());
-            found = value.and_then(text).or(found);
+            let found = value.and_then(text);
+            if found.is_some() {
+                self.is_found = true;
+                return found;
+            }
         }
-        found
+        None
     }
 }
 
@@ -125,6 +137,9 @@ mod tests {
             assert!(Answer::parse(wrong.as_bytes()).is_err(), "{wrong:?}");
         }
         assert!(Answer::parse(b"a=\xff\nstatus=ok\nend=1\n").is_err());
+        let many = "a=\n".repeat(super::LINES + 1) + "status=ok\nend=1\n";
+        let why = Answer::parse(many.as_bytes()).unwrap_err();
+        assert_eq!(why, "it has too many lines");
     }
 
     #[test]
@@ -133,6 +148,8 @@ mod tests {
         assert_eq!(waiting.push(b"other=1\nwait"), None);
         assert_eq!(waiting.push(b"ing=cnVuIHIx"), None);
         assert_eq!(waiting.push(b"\nx"), Some("run r1".to_owned()));
+        assert_eq!(waiting.push(b"\nwaiting=cnVuIHIx\n"), None, "once");
+        let mut waiting = Waiting::default();
         assert_eq!(waiting.push(&[b'x'; 100_000]), None);
         assert!(waiting.line.len() <= super::LINE);
     }

@@ -98,8 +98,8 @@ record_lost() {
     write_file "$state/$2.lost" "$lines"
 }
 
-# Notes that the DHCP server has to read its configuration again because of the entry $1 of the proxy file $2: whoever takes
-# the lock next does that if this script does not.
+# Notes that the DHCP server has to read its configuration again because of the entry $1 of the proxy file $2: the next
+# holder of the lock does that if this script does not.
 note_unsettled() {
     printf '%s %s\n' "$1" "$2" >> "$state/unsettled" && sync "$state/unsettled" "$state"
 }

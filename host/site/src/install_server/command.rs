@@ -1,6 +1,7 @@
 //! One command of the site file, run on the install server.
 
 use super::{InstallServer, LIBRARY, Lane, Script};
+use crate::redact;
 use crate::ssh::quote;
 use std::time::Duration;
 use wreimage_capability::Fault;
@@ -8,6 +9,8 @@ use wreimage_capability::Fault;
 const COMMAND: &str = include_str!("command.sh");
 /// For the shell around the command.
 const BESIDES: Duration = Duration::from_secs(4);
+/// Bytes of the output in a summary.
+const SUMMARY: usize = 1500;
 
 /// A command that ended.
 #[derive(Debug, Clone)]
@@ -36,16 +39,14 @@ impl Ran {
         self.status == Some(0)
     }
 
-    /// Exit status and the end of what was written, for messages.
-    pub(crate) fn told(&self) -> String {
+    /// Exit status and the end of what was written, without secrets, for messages.
+    pub(crate) fn summary(&self) -> String {
         let status = self.status.map_or_else(
             || "no exit status".to_owned(),
             |it| format!("exit status {it}"),
         );
         let text = format!("{}\n{}", self.stdout.trim(), self.stderr.trim());
-        let text = text.trim();
-        let skip = text.chars().count().saturating_sub(1500);
-        let end: String = text.chars().skip(skip).collect();
+        let end = redact::tail(text.trim().as_bytes(), false, SUMMARY);
         if end.is_empty() {
             status
         } else {

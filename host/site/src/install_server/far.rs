@@ -107,7 +107,8 @@ impl Far {
             let ended = connection
                 .exec_with(&command, input, timeout + Duration::from_secs(6), watch)
                 .await;
-            if ended.is_err() {
+            // What a server sends without end would come over this connection.
+            if ended.as_ref().map_or(true, |ended| ended.truncated) {
                 let mut kept = road.connection.lock().await;
                 if kept.as_ref().is_some_and(|it| Arc::ptr_eq(it, &connection)) {
                     *kept = None;

@@ -10,7 +10,7 @@ mod server;
 mod shellcheck;
 mod words;
 
-pub(crate) use answer::Answer;
+pub(crate) use answer::{Answer, Waiting};
 pub(crate) use command::Ran;
 pub(crate) use script::Script;
 #[cfg(test)]

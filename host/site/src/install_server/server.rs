@@ -50,6 +50,8 @@ struct Printed {
     ended: String,
     stdout: Vec<u8>,
     stderr: String,
+    /// Whether a part of what it printed is missing.
+    is_cut: bool,
 }
 
 impl InstallServer {
@@ -145,9 +147,10 @@ impl InstallServer {
                 ended: "no exit status".to_owned(),
                 stdout: transport.send(script).await?,
                 stderr: String::new(),
+                is_cut: false,
             },
         };
-        if printed.stdout.len() >= LIMIT {
+        if printed.is_cut {
             return Err(self.garbled(&printed, "it is too long"));
         }
         let mut answer =
@@ -185,7 +188,7 @@ impl InstallServer {
         let unreachable = |why: String| Fault::unreachable("dhcp.not-sent", system.clone(), why);
         let mut child =
             Child::new(&["sh", "-s"]).ok_or_else(|| unreachable("no shell".to_owned()))?;
-        child.input(script.into_bytes());
+        child.input(script.into_bytes()).limit(LIMIT);
         let ended = child.run_watched(timeout, watch).await;
         let ended = ended.map_err(|failure| match failure {
             ChildFailure::NotStarted(..) => unreachable(failure.to_string()),
@@ -198,6 +201,7 @@ impl InstallServer {
         Ok(Printed {
             ended: ended.exit(),
             stderr: end_of(&String::from_utf8_lossy(&ended.stderr)),
+            is_cut: ended.is_cut,
             stdout: ended.stdout,
         })
     }
@@ -219,6 +223,7 @@ impl InstallServer {
                 _ => "no exit status".to_owned(),
             },
             stderr: end_of(&ended.stderr.text()),
+            is_cut: ended.truncated,
             stdout: ended.whole_stdout,
         })
     }
@@ -244,9 +249,73 @@ impl InstallServer {
     }
 }
 
-/// The end of what a program wrote, for messages.
+/// The end of what a program wrote, without secrets, for messages.
 fn end_of(text: &str) -> String {
-    let text = text.trim();
-    let skip = text.chars().count().saturating_sub(QUOTED);
-    text.chars().skip(skip).collect()
+    redact::tail(text.trim().as_bytes(), false, QUOTED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+    use wreimage_capability::FaultKind;
+
+    /// What became of a script with this body, how long that took, and how often a holder of the lock was named.
+    async fn play(body: &str, timeout: Duration) -> (Result<Answer, Fault>, Duration, usize) {
+        let library = super::super::LIBRARY;
+        let script = Script::new(&[library]).function("main", body);
+        let (start, mut named) = (Instant::now(), 0);
+        let server = InstallServer::here();
+        let answer = server.run(Lane::Quick, &script, timeout, |_| named += 1);
+        let answer = answer.await;
+        (answer, start.elapsed(), named)
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_end_ends_with_its_deadline() {
+        let bodies = [
+            "while :; do print_text waiting 'run r1'; done",
+            "while :; do printf %05000d 0; done",
+            "while :; do echo error >&2; done",
+        ];
+        for body in bodies {
+            let (answer, took, named) = play(body, Duration::from_secs(2)).await;
+            let fault = answer.unwrap_err();
+            assert_eq!(fault.kind, FaultKind::Timeout, "{body}: {fault:?}");
+            assert!(fault.message.len() < 600, "{}", fault.message.len());
+            assert!(took < Duration::from_secs(20), "{body}: {took:?}");
+            assert!(named <= 1, "{body}: {named} lines of progress");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_too_long_is_not_read() {
+        let long = format!("head -c {} /dev/zero | tr '\\0' x; finish ok", LIMIT + 1);
+        let (answer, _, _) = play(&long, Duration::from_secs(60)).await;
+        let fault = answer.unwrap_err();
+        assert_eq!(fault.code, "dhcp.answer");
+        assert!(fault.message.contains("it is too long"), "{fault:?}");
+        assert!(fault.message.len() < 2000, "{}", fault.message.len());
+        let whole = "head -c 100000 /dev/zero | tr '\\0' x >&2; finish ok";
+        let (answer, _, _) = play(whole, Duration::from_secs(60)).await;
+        let answer = answer.unwrap();
+        assert_eq!(answer.status, "ok");
+        assert!(answer.word("stderr").len() <= QUOTED);
+    }
+
+    #[tokio::test]
+    async fn secrets_are_taken_out_before_errors_are_cut() {
+        redact::remember(&"kumquat-marmalade".to_owned().into());
+        let body = format!(
+            "printf kumquat-marmalade >&2; printf %0{}d 0 >&2; finish ok",
+            QUOTED - 10
+        );
+        let (answer, _, _) = play(&body, Duration::from_secs(60)).await;
+        let answer = answer.unwrap();
+        let stderr = answer.word("stderr");
+        assert!(
+            stderr.ends_with("00000") && !stderr.contains("malade"),
+            "{stderr}"
+        );
+    }
 }

@@ -3,7 +3,8 @@
 
 use super::answers::{boot_flags, power_state, raw_bytes};
 use super::identity;
-use super::session::{Bmc, Refused, Repeat, Settings};
+use super::refused::Refused;
+use super::session::{Bmc, Repeat, Settings};
 use crate::remote::BootIds;
 use crate::target::Target;
 use serde_json::Value;

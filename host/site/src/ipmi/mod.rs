@@ -5,6 +5,7 @@ pub(crate) mod classify;
 pub(crate) mod identity;
 mod ipmitool;
 mod power;
+mod refused;
 mod session;
 
 pub(crate) use ipmitool::{Ipmitool, summary};

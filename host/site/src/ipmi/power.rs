@@ -2,7 +2,8 @@
 
 use super::answers::{raw_bytes, restart_cause};
 use super::ipmitool::Ipmitool;
-use super::session::{Refused, Repeat};
+use super::refused::Refused;
+use super::session::Repeat;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};

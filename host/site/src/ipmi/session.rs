@@ -1,7 +1,8 @@
 //! One request to a BMC by `ipmitool`: cipher suite, password, deadline, and what went wrong.
 
 use super::classify::{self, Failure};
-use crate::child::{Child, ChildFailure};
+use super::refused::Refused;
+use crate::child::Child;
 use crate::dns::Names;
 use crate::secret::Secret;
 use crate::tables::Suite;
@@ -36,17 +37,6 @@ pub(crate) enum Repeat {
     Never,
 }
 
-/// Why a request has no answer, for the caller to judge.
-#[derive(Debug)]
-pub(crate) enum Refused {
-    /// A fault that needs no more judging.
-    Fault(Fault),
-    /// The BMC answered with this completion code.
-    Completion(u8, String),
-    /// There was a session; whether the request had its effect is not known.
-    Lost(String),
-}
-
 /// How the BMCs of a site are reached.
 pub(crate) struct Settings {
     pub(crate) names: Names,
@@ -62,7 +52,7 @@ pub(crate) struct Settings {
 
 /// The BMC of the run's host during one call.
 pub(crate) struct Bmc {
-    settings: Arc<Settings>,
+    pub(super) settings: Arc<Settings>,
     pub(crate) name: String,
     /// Where it was reached when it was checked; empty before, and its name is resolved.
     pub(crate) addresses: Vec<IpAddr>,
@@ -74,7 +64,7 @@ pub(crate) struct Bmc {
 #[derive(Default)]
 pub(crate) struct Memory {
     suite: Mutex<Option<Suite>>,
-    refusals: AtomicU8,
+    pub(super) refusals: AtomicU8,
 }
 
 impl Bmc {
@@ -114,8 +104,7 @@ impl Bmc {
                 "the BMC cannot be found, so nothing was sent to it: {}",
                 fault.message
             );
-            // To whoever asks the BMC, a name without an address is a BMC that cannot be reached; and a resolver that
-            // does not answer in time leaves no doubt about what the BMC did.
+            // A BMC whose name has no address cannot be reached; and a resolver that does not answer in time leaves no doubt about what the BMC did.
             if fault.kind == FaultKind::NotFound || fault.leaves_doubt() {
                 fault.kind = FaultKind::Unreachable;
             }
@@ -158,29 +147,6 @@ impl Bmc {
             .map_err(|refused| self.fault(refused))
     }
 
-    /// What could not be judged better, as a fault.
-    pub(crate) fn fault(&self, refused: Refused) -> Fault {
-        match refused {
-            Refused::Fault(fault) => fault,
-            Refused::Completion(code, text) => Fault::rejected(
-                "ipmi.refused",
-                self.system(),
-                format!(
-                    "{} refused the request with completion code {code:#04x}: {text}",
-                    self.system()
-                ),
-            ),
-            Refused::Lost(text) => Fault::unreachable(
-                "ipmi.unreachable",
-                self.system(),
-                format!(
-                    "{} stopped answering in the middle of a request: {text}",
-                    self.system()
-                ),
-            ),
-        }
-    }
-
     async fn try_suites(&self, arguments: &[&str], repeat: Repeat) -> Result<String, Refused> {
         if self.settings.memory.refusals.load(Ordering::Relaxed) >= REFUSALS {
             return Err(Refused::Fault(
@@ -217,73 +183,6 @@ impl Bmc {
             .suite
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    fn refused(&self, failure: Failure) -> Refused {
-        let system = self.system();
-        Refused::Fault(match failure {
-            Failure::WrongPassword(text) => {
-                self.settings
-                    .memory
-                    .refusals
-                    .fetch_add(1, Ordering::Relaxed);
-                self.wrong_password(&text)
-            }
-            Failure::NoSuite(text) => {
-                let tried: Vec<String> = self
-                    .settings
-                    .suites
-                    .iter()
-                    .map(|suite| suite.number().to_string())
-                    .collect();
-                Fault::unsupported(
-                    "ipmi.no-cipher-suite",
-                    system.clone(),
-                    format!(
-                        "{system} speaks none of the cipher suites {} ({text}); enable suite 17 or 3 on it",
-                        tried.join(", ")
-                    ),
-                )
-            }
-            Failure::Busy(text) => Fault::unreachable(
-                "ipmi.busy",
-                system.clone(),
-                format!(
-                    "{system} has no session left ({text}); wait a minute, or close sessions on it"
-                ),
-            ),
-            Failure::Unreachable(text) => Fault::unreachable(
-                "ipmi.unreachable",
-                system.clone(),
-                format!(
-                    "{system} does not answer on UDP port {} ({text}); check its power, its cable and the route to the \
-                     management network",
-                    self.settings.port
-                ),
-            ),
-            Failure::Completion(code, text) => return Refused::Completion(code, text),
-            Failure::Lost(text) => return Refused::Lost(text),
-        })
-    }
-
-    fn wrong_password(&self, text: &str) -> Fault {
-        let system = self.system();
-        let secret = self
-            .settings
-            .password
-            .as_ref()
-            .map_or_else(String::new, |secret| {
-                format!(", which comes from {}", secret.reference())
-            });
-        Fault::denied(
-            "ipmi.wrong-password",
-            system.clone(),
-            format!(
-                "{system} refuses user `{}` with this password{secret} ({text}); nothing was done on it. Correct the \
-                 password before you try again: BMCs lock accounts",
-                self.settings.user
-            ),
-        )
     }
 
     async fn run(
@@ -364,25 +263,6 @@ impl Bmc {
             Err(failure) => self.not_ended(failure),
         }
     }
-
-    /// A program that ran and did not end by itself may have done its work; one that did not start has not.
-    fn not_ended(&self, failure: ChildFailure) -> Result<Result<String, Failure>, Refused> {
-        let text = failure.to_string();
-        let advice = match failure {
-            ChildFailure::Killed(..) | ChildFailure::Lost(..) => {
-                return Ok(Err(Failure::Lost(text)));
-            }
-            ChildFailure::NotStarted(program, _) if program == self.settings.program => {
-                "; install ipmitool on this machine, or correct `ipmi.program`"
-            }
-            ChildFailure::NotStarted(..) => "",
-        };
-        Err(Refused::Fault(Fault::other(
-            "ipmi.ipmitool",
-            self.system(),
-            format!("{text}{advice}"),
-        )))
-    }
 }
 
 fn is_transient(fault: &Fault) -> bool {
@@ -392,56 +272,4 @@ fn is_transient(fault: &Fault) -> bool {
 /// Completion codes of a BMC that is busy or starting.
 fn is_passing(code: u8) -> bool {
     matches!(code, 0xc0 | 0xc3 | 0xd2 | 0xd3 | 0xff)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::{Error, ErrorKind};
-
-    fn bmc() -> Bmc {
-        let settings = Settings {
-            names: Names::Hosts("hosts".into()),
-            port: 623,
-            user: "root".to_owned(),
-            password: None,
-            suites: Vec::new(),
-            timeout: Duration::from_secs(1),
-            tries: 1,
-            program: "ipmitool".to_owned(),
-            memory: Memory::default(),
-        };
-        Bmc {
-            settings: Arc::new(settings),
-            name: "bmc".to_owned(),
-            addresses: Vec::new(),
-            until: None,
-        }
-    }
-
-    fn missing(program: &str) -> ChildFailure {
-        ChildFailure::NotStarted(program.to_owned(), ErrorKind::NotFound.into())
-    }
-
-    #[test]
-    fn the_advice_names_the_program_that_is_missing() {
-        let message = |failure| match bmc().not_ended(failure) {
-            Err(Refused::Fault(fault)) => fault.message,
-            other => panic!("{other:?}"),
-        };
-        let of_tool = message(missing("ipmitool"));
-        assert!(of_tool.contains("install ipmitool"), "{of_tool}");
-        let of_wrapper = message(missing("setpriv"));
-        assert!(
-            of_wrapper.contains("util-linux") && !of_wrapper.contains("ipmitool"),
-            "{of_wrapper}"
-        );
-    }
-
-    #[test]
-    fn a_program_that_ran_and_was_lost_leaves_a_lost_answer() {
-        let lost = ChildFailure::Lost("ipmitool".to_owned(), Error::other("broken pipe"));
-        let answer = bmc().not_ended(lost);
-        assert!(matches!(answer, Ok(Err(Failure::Lost(_)))), "{answer:?}");
-    }
 }

@@ -9,15 +9,38 @@ fail_folder() {
     fail folder "$1" "$2"
 }
 
-# Takes the lock of the lease folder, and makes sure that this is the folder that was created here.
+# Takes the lock of the lease folder, and makes sure that this is the folder that was created here. The script works inside of
+# it from then on: should the folder be removed or replaced while it waits or is stopped, it writes nothing into another one.
 open_lease() {
-    { [ -f "$lease/folder" ] && [ -d "$lease/claims" ] && [ -f "$lease/lock" ]; } ||
-        fail_folder missing "there is no lease folder $lease"
-    [ -w "$lease/lock" ] || fail_folder unusable "the lease folder $lease cannot be written by user $(id -un)"
-    exec 7>> "$lease/lock"
+    before=$PWD
+    { [ -d "$lease/claims" ] && cd "$lease"; } 2> /dev/null || fail_folder missing "there is no lease folder $lease"
+    [ -w claims ] || fail_folder unusable "the lease folder $lease cannot be written by user $(id -un)"
+    exec 7< .
     flock -w "$lease_wait" 7 ||
         fail failed lock "the lock of the lease folder $lease is not released; see on the install server who holds it (fuser -v)"
+    read_folder .
+    case $? in
+        0) ;;
+        2) fail_folder later "the lease folder $lease has the format $f_format of a later version; install that version here" ;;
+        *)
+            [ -e folder ] || fail_folder damaged "the file $lease/folder is missing"
+            fail_folder damaged "the file $lease/folder is damaged"
+            ;;
+    esac
+    require_own .
+    [ "$identity" = "$f_identity" ] ||
+        fail_folder restored "the lease folder $lease is a copy: it was restored or moved, and its claims may be out of date"
+    read_clock
+    measure_age "$f_boot" "$f_uptime"
+    settling=$((f_ttl - age))
+    [ "$uptime" -ge "$f_ttl" ] || [ $((f_ttl - uptime)) -le "$settling" ] || settling=$((f_ttl - uptime))
+    [ "$settling" -ge 0 ] || settling=0
+}
+
+# Reads what the folder $1 records about itself into f_*. Status 1 when that is damaged, 2 for one of a later version.
+read_folder() {
     f_format='' f_ttl='' f_identity='' f_boot='' f_uptime='' f_end=''
+    { [ -f "$1/folder" ] && [ -r "$1/folder" ]; } || return 1
     while IFS='=' read -r key value; do
         case $key in
             format) f_format=$value ;;
@@ -27,36 +50,33 @@ open_lease() {
             uptime-ms) f_uptime=$value ;;
             end) f_end=$value ;;
         esac
-    done < "$lease/folder"
+    done < "$1/folder"
     if is_number "$f_format" && [ "$f_format" -gt 1 ]; then
-        fail_folder later "the lease folder $lease has the format $f_format of a later version; install that version here"
+        return 2
     fi
-    { [ "$f_format" = 1 ] && [ "$f_end" = 1 ] && is_number "$f_ttl" && is_number "$f_uptime"; } ||
-        fail_folder damaged "the file $lease/folder is damaged"
-    identity=$(identify_folder "$lease") || fail_folder missing "the lease folder $lease cannot be read"
-    case $identity in
-        *:"$(id -u)") ;;
-        *) fail_folder unusable "the lease folder $lease belongs to another account than $(id -un)" ;;
-    esac
-    [ "${identity%:*}" = "$f_identity" ] ||
-        fail_folder restored "the lease folder $lease is a copy: it was restored or moved, and its claims may be out of date"
-    read_clock
-    measure_age "$f_boot" "$f_uptime"
-    settling=$((f_ttl - age))
-    [ "$uptime" -ge "$f_ttl" ] || [ $((f_ttl - uptime)) -le "$settling" ] || settling=$((f_ttl - uptime))
-    [ "$settling" -ge 0 ] || settling=0
+    [ "$f_format" = 1 ] && [ "$f_end" = 1 ] && is_number "$f_ttl" && is_number "$f_uptime"
 }
 
 close_lease() {
     exec 7>&-
+    cd "$before" || cd /
 }
 
-# Inode, birth time and owner of a folder: a copy has others.
+# Sets `identity`, the inode and the birth time of the lease folder $1, which a copy has not, and `owner`, its user ID.
 identify_folder() {
-    words=$(TZ=UTC0 stat -c '%i %w:%u' "$1") && printf '%s' "$words" | tr ' ' '/'
+    words=$(TZ=UTC0 stat -c '%i %w:%u' "$1" | tr ' ' '/')
+    identity=${words%:*} owner=${words##*:}
+    [ -n "$identity" ]
 }
 
-# Creates the lease folder; one that is a copy is moved aside.
+# Sets `identity` of the lease folder $1, which must belong to this account.
+require_own() {
+    identify_folder "$1" || fail_folder unusable "the lease folder $lease cannot be read"
+    [ "$owner" = "$(id -u)" ] ||
+        fail_folder unusable "the lease folder $lease belongs to another account (uid $owner) than $(id -un)"
+}
+
+# Creates the lease folder. One that is a copy or damaged is moved aside.
 create_lease() {
     folder=${lease%/*}
     [ -d "$folder" ] || fail_folder unusable "there is no folder $folder"
@@ -66,10 +86,8 @@ create_lease() {
     [ -w "$folder" ] || fail_folder unusable "the folder $folder cannot be written by user $(id -un)"
     exec 6< "$folder"
     flock -w "$lease_wait" 6 || fail failed lock "another process creates the lease folder now"
-    if [ -e "$lease" ]; then
-        kept=$(sed -n 's/^identity=//p' "$lease/folder" 2> /dev/null)
-        identity=$(identify_folder "$lease") || fail_folder unusable "$lease cannot be read"
-        if [ "${identity%:*}" = "$kept" ]; then
+    if [ -e "$lease" ] || [ -L "$lease" ]; then
+        if is_whole; then
             open_lease
             print_field ttl-ms "$f_ttl"
             finish exists
@@ -83,16 +101,31 @@ create_lease() {
     fi
     rm -rf "$lease.new"
     read_clock
-    { mkdir -m 700 "$lease.new" && mkdir "$lease.new/claims" && true > "$lease.new/lock"; } ||
-        fail_folder unusable "$lease cannot be created"
-    identity=$(identify_folder "$lease.new")
+    { mkdir -m 700 "$lease.new" && mkdir "$lease.new/claims"; } || fail_folder unusable "$lease cannot be created"
+    identify_folder "$lease.new" || fail_folder unusable "$lease.new cannot be read"
+    case $identity in
+        */-) fail_folder volatile "the file system of $folder has no times of birth, so a restored lease folder could not be distinguished from this one; put the DHCP automation on another file system" ;;
+    esac
     {
-        printf 'format=1\nttl-ms=%s\nidentity=%s\nboot=%s\nuptime-ms=%s\nend=1\n' "$ttl" "${identity%:*}" "$boot" \
+        printf 'format=1\nttl-ms=%s\nidentity=%s\nboot=%s\nuptime-ms=%s\nend=1\n' "$ttl" "$identity" "$boot" \
             "$uptime" > "$lease.new/folder" && sync "$lease.new/folder" "$lease.new/claims" "$lease.new" &&
             mv "$lease.new" "$lease" && sync "$folder"
     } || fail_folder unusable "$lease cannot be written"
     print_field ttl-ms "$ttl"
     finish created
+}
+
+# Whether the lease folder is the one that was created here, with all its parts. One of a later version counts as that: it is
+# never moved aside.
+is_whole() {
+    require_own "$lease"
+    read_folder "$lease"
+    case $? in
+        0) ;;
+        2) fail_folder later "the lease folder $lease has the format $f_format of a later version; install that version here" ;;
+        *) return 1 ;;
+    esac
+    [ -d "$lease/claims" ] && [ "$identity" = "$f_identity" ]
 }
 
 # Reads the claim of a file into c_*. Status 1 for one that is damaged, 2 for one of a later version.
@@ -148,7 +181,7 @@ print_claim() {
 }
 
 write_claim() {
-    write_file "$lease/claims/$1" "$(print_claim)" ||
+    write_file "claims/$1" "$(print_claim)" ||
         fail_folder unwritable "the claim $lease/claims/$1 cannot be written"
 }
 
@@ -178,11 +211,11 @@ refuse() {
 # Reads the claim of the host $1, which must be there and readable; sets `claim_fault` otherwise.
 load_claim() {
     claim_fault=''
-    if [ ! -e "$lease/claims/$1" ]; then
+    if [ ! -e "claims/$1" ]; then
         claim_fault=gone
         return 1
     fi
-    read_claim "$lease/claims/$1"
+    read_claim "claims/$1"
     case $? in
         0) measure_claim ;;
         2) claim_fault=later ;;

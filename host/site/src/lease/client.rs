@@ -1,7 +1,7 @@
 //! The lease of a site with an install server.
 
 use super::claim::{self, DAMAGED, file_name, identities, shown_in};
-use super::folder::LeaseFolder;
+use super::folder::{LeaseFolder, UNWRITABLE};
 use super::why;
 use crate::dhcp::set_claim;
 use crate::install_server::{Answer, Script, encode};
@@ -58,6 +58,15 @@ impl InstallServerLease {
                 _ => Err(self.0.unusable(answer)),
             },
             "refused" => Err(refused(fqdn, answer, by)),
+            "lost" if answer.word("code") == UNWRITABLE => {
+                let fields = [("code", UNWRITABLE), ("why", answer.word("why"))];
+                Err(self.0.unusable(&Answer {
+                    status: "folder".to_owned(),
+                    fields: fields
+                        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                        .into(),
+                }))
+            }
             "lost" => Err(LeaseError::Lost(why::lost(fqdn, answer.word("code"), by))),
             _ => Err(self.0.unusable(answer)),
         }

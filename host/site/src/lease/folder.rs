@@ -12,6 +12,9 @@ use wreimage_capability::lease::{LeaseError, LeaseResult};
 /// Of a request: it waits 5 s for the folder's lock at most.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
+/// The code of an answer about a claim that could not be written.
+pub(super) const UNWRITABLE: &str = "unwritable";
+
 /// Where the lease folder is.
 pub(crate) struct LeaseFolder {
     pub(super) server: Arc<InstallServer>,
@@ -146,16 +149,18 @@ impl LeaseFolder {
     /// The error of an answer that reports neither success nor a judgement.
     pub(super) fn unusable(&self, answer: &Answer) -> LeaseError {
         let system = self.server.system();
+        let later = |message: String| {
+            let fault = Fault::unreachable("dhcp.lease", system.clone(), message);
+            LeaseError::NoAnswer(fault.retryable())
+        };
         match answer.status.as_str() {
+            // A disk that is full for a while takes no claim away.
+            "folder" if answer.word("code") == UNWRITABLE => later(why::folder(self, answer)),
             "folder" => LeaseError::Folder(why::folder(self, answer)),
-            "failed" => LeaseError::NoAnswer(
-                Fault::unreachable(
-                    "dhcp.lease",
-                    system.clone(),
-                    format!("{system}: {}", answer.text("why").unwrap_or_default()),
-                )
-                .retryable(),
-            ),
+            "failed" => later(format!(
+                "{system}: {}",
+                answer.text("why").unwrap_or_default()
+            )),
             other => LeaseError::NoAnswer(Fault::rejected(
                 "dhcp.answer",
                 system.clone(),

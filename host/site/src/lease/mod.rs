@@ -14,8 +14,15 @@ pub(crate) use folder::LeaseFolder;
 pub(crate) use why::fault;
 
 use crate::dhcp::Renewals;
-use crate::install_server::InstallServer;
+use crate::install_server::{Answer, InstallServer};
 use std::sync::Arc;
+
+/// Reads the claims in an answer, and why a request about them was refused or a claim is lost.
+pub(crate) fn read_answer(answer: &Answer) {
+    let shown = claim::shown_in(answer);
+    why::refused("host1001.lab1.test", answer, shown.last());
+    why::lost("host1001.lab1.test", answer.word("code"), shown.last());
+}
 
 /// Functions about the lease folder and its claims.
 pub(crate) const CLAIMS: &str = include_str!("claims.sh");

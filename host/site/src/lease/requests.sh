@@ -17,11 +17,11 @@ main() {
 # Names of claims that share the name or an identity with the request's host. Identities keep their form in later versions.
 # Damaged ones are named too: whose they are is not known.
 find_same_machine() {
-    [ -n "$(ls "$lease/claims")" ] || return 0
+    [ -n "$(ls claims)" ] || return 0
     {
-        grep -lixF -e "$identities" -- "$lease"/claims/*[!~]
-        grep -Lx 'end=1' -- "$lease"/claims/*[!~]
-        find "$lease/claims" -mindepth 1 -maxdepth 1 ! -type f
+        grep -lixF -e "$identities" -- claims/*[!~]
+        grep -Lx 'end=1' -- claims/*[!~]
+        find claims -mindepth 1 -maxdepth 1 ! -type f
     } 2> /dev/null | sed 's,.*/,,' | sort -u
 }
 
@@ -30,7 +30,7 @@ show_claims() {
     print_field ttl-ms "$f_ttl"
     print_field settling-ms "$settling"
     if [ "$request" = list ]; then
-        names=$(find "$lease/claims" -mindepth 1 -maxdepth 1 ! -name '*~' | sed 's,.*/,,' | sort)
+        names=$(find claims -mindepth 1 -maxdepth 1 ! -name '*~' | sed 's,.*/,,' | sort)
     else
         names=$(find_same_machine)
     fi
@@ -180,9 +180,9 @@ end_rivals() {
 
 remove_rivals() {
     for name in $rivals; do
-        rm -f "$lease/claims/$name"
+        rm -f "claims/$name"
     done
-    [ -z "$rivals" ] || sync "$lease/claims"
+    [ -z "$rivals" ] || sync claims
 }
 
 verify_claim() {
@@ -216,7 +216,7 @@ renew_claims() {
 renew_claim() {
     if judge_held "$1" "$2" "$3" '' ''; then
         refresh_claim "$4" "$5" "$6"
-        if print_claim > "$lease/claims/$1~"; then
+        if print_claim > "claims/$1~"; then
             case "$pending " in
                 *" $1 "*) ;;
                 *) pending="$pending $1" ;;
@@ -229,20 +229,21 @@ renew_claim() {
     fi
     print_field lost "$1"
     print_lost "$1"
+    [ "$claim_fault" != unwritable ] || print_text why "the claim $lease/claims/$1 cannot be written"
 }
 
 put_claims() {
     files=''
     for name in $pending; do
-        files="$files $lease/claims/$name~"
+        files="$files claims/$name~"
     done
-    # The names of hosts have no blanks, and neither may the folder have one here.
+    # The names of hosts have no blanks.
     # shellcheck disable=SC2086
     sync $files || return 1
     for name in $pending; do
-        mv -f "$lease/claims/$name~" "$lease/claims/$name" || return 1
+        mv -f "claims/$name~" "claims/$name" || return 1
     done
-    sync "$lease/claims"
+    sync claims
 }
 
 # Breaks the claim with the token that was shown; leaves its heartbeat. A damaged one is replaced by a broken one that is
@@ -263,10 +264,10 @@ break_claim() {
         finish refused
     fi
     number=1
-    while [ -e "$lease/damaged-$number" ]; do
+    while [ -e "damaged-$number" ]; do
         number=$((number + 1))
     done
-    mv "$lease/claims/$claim_fqdn" "$lease/damaged-$number" || fail_folder unwritable "$lease cannot be written"
+    { mv "claims/$claim_fqdn" "damaged-$number" && sync .; } || fail_folder unwritable "$lease cannot be written"
     c_fqdn=$claim_fqdn c_serial='' c_uuid='' c_mac='' c_bmc='' c_run=damaged c_token=damaged c_state=broken c_controller=''
     c_controller_boot='' c_lock_inode=0 c_actor='' c_uid=0 c_phase='' c_acquisition=0 c_length=0 c_sum='' c_boot=$boot
     c_uptime=$uptime
@@ -281,7 +282,7 @@ release_claim() {
         print_lost "$claim_fqdn"
         finish lost
     fi
-    c_state=released
+    c_state=released c_phase=$claim_phase
     if [ "$claim_length" -gt "$c_length" ]; then
         c_length=$claim_length c_sum=$claim_sum
     fi

@@ -2,7 +2,8 @@
 
 use super::lost;
 use super::machine::Machine;
-use super::unit::{LONG, Seen, Started, Unit};
+use super::unit::{LONG, Started, Unit};
+use super::unit_answers::Seen;
 use crate::pattern;
 use crate::ssh::{Ended, ExecFailure, quote};
 use serde_json::Value;
@@ -61,12 +62,14 @@ impl Commands {
         self.allowed(machine, &command.argv)?;
         let timeout = Duration::from_millis(command.timeout_ms);
         let what = format!("`{}`", quote(&command.argv));
+        let mut within = timeout;
         let connection = if timeout > LONG {
             let unit = Unit::new(machine, at, call);
             self.follow(call);
             match unit.start(call, &command.argv, timeout).await? {
                 Started::Unit(connection) => return unit.follow(call, connection, timeout).await,
                 Started::Plain(connection) => {
+                    call.time_to_begin(timeout)?;
                     call.progress(format!(
                         "{} runs no systemd for this user: a connection that breaks leaves {what} in doubt",
                         machine.names.fqdn
@@ -76,10 +79,12 @@ impl Commands {
             }
         } else {
             let connect = machine.connect(at).await;
-            connect.map_err(|fault| lost::not_sent(&what, fault))?
+            let connection = connect.map_err(|fault| lost::not_sent(&what, fault))?;
+            within = call.time_to_begin(timeout)?;
+            connection
         };
         call.progress(format!("running {what}"));
-        let ended = connection.exec(&quote(&command.argv), timeout).await;
+        let ended = connection.exec(&quote(&command.argv), within).await;
         let fingerprint = connection.fingerprint.clone();
         connection.close().await;
         let ended = ended.map_err(|failure| lost_command(machine, &what, failure))?;
@@ -113,7 +118,7 @@ impl Commands {
         let seen = unit.watch(call, &mut kept, Instant::now() + patience).await;
         Ok(Some(match seen {
             Ok(Seen::Plain) => return Ok(None),
-            Ok(Seen::Absent) => Reconciled::DidNot,
+            Ok(Seen::Absent | Seen::Late) => Reconciled::DidNot,
             Ok(Seen::Ended(how)) => {
                 let result = unit.collect(call, &mut kept, &how).await?;
                 Reconciled::Happened(serde_json::to_value(result).unwrap_or_default())

@@ -6,7 +6,8 @@ mod command;
 mod lost;
 mod machine;
 mod russh;
-pub(crate) mod unit;
+mod unit;
+pub(crate) mod unit_answers;
 mod unit_scripts;
 
 pub(crate) use boots::{BootIds, BySsh};

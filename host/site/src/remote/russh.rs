@@ -211,7 +211,7 @@ impl Provider for Remote {
                 "remote.reboot-refused",
                 machine.system(),
                 format!(
-                    "{} cannot be told to reboot: `{program}` ended with {}; correct `remote.reboot` in the site file",
+                    "{} cannot be restarted: `{program}` ended with {}; correct `remote.reboot` in the site file",
                     machine.names.fqdn,
                     wreimage_capability::word(&exit)
                 ),
@@ -265,8 +265,8 @@ impl Provider for Remote {
         }
         Ok(Reconciled::Unknown(match machine.boot_id_at(at).await {
             Ok(now) if now == before => format!(
-                "{name} has not rebooted since; whether the command ran, or is still running, only somebody who looks \
-                 there can tell"
+                "{name} has not rebooted since; whether the command ran, or is still running, must be checked \
+                 there"
             ),
             Ok(_) => {
                 format!("{name} has rebooted since; whether the command ran before is not known")

@@ -3,10 +3,11 @@
 
 use super::lost;
 use super::machine::Machine;
+use super::unit_answers::{Part, Seen, exit, seen};
 use super::unit_scripts::{CLEAN, COLLECT, COLLECTED, START, STOP, WATCH, script};
 use super::{answers, command::result_of};
 use crate::redact;
-use crate::ssh::{Connection, Ended, ExecFailure, Output, WHOLE, quote};
+use crate::ssh::{Connection, Ended, ExecFailure, WHOLE, quote};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::time::Duration;
@@ -34,57 +35,12 @@ pub(super) struct Unit<'a> {
     sequence: u64,
 }
 
-/// How far a unit is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Seen {
-    /// The machine has no units for us.
-    Plain,
-    Absent,
-    Running,
-    /// How systemd says that it ended: `CODE STATUS RESULT`.
-    Ended(String),
-    /// It has begun, it does not run, and nothing says how it ended.
-    Lost,
-}
-
 /// What became of the start.
 pub(super) enum Started {
     /// There are no units; the connection, for another way.
     Plain(Connection),
     /// It runs, or ran. Without a connection that is not known yet.
     Unit(Option<Connection>),
-}
-
-fn seen(answer: &str) -> Option<Seen> {
-    Some(match answer.split_once(' ').unwrap_or((answer, "")) {
-        ("plain", _) => Seen::Plain,
-        ("absent", _) => Seen::Absent,
-        ("running", _) => Seen::Running,
-        ("ended", how) => Seen::Ended(how.to_owned()),
-        ("lost", _) => Seen::Lost,
-        _ => return None,
-    })
-}
-
-/// `exited 3 exit-code`, `killed TERM signal`, `killed KILL timeout`.
-fn exit(how: &str) -> Exit {
-    let mut words = how.split_whitespace();
-    let (code, status, result) = (words.next(), words.next(), words.next());
-    match (code, status.unwrap_or_default(), result) {
-        (_, _, Some("timeout")) => Exit::Other("killed at its timeout".to_owned()),
-        (Some("exited"), status, _) => status
-            .parse()
-            .map_or_else(|_| Exit::Other(how.to_owned()), Exit::Status),
-        (Some("killed" | "dumped"), signal, _) => Exit::Signal(signal.to_owned()),
-        _ => Exit::Other(how.to_owned()),
-    }
-}
-
-/// Reads what the script that follows a unit printed: what it says of the unit, and of the end of one that ended.
-pub(crate) fn read_answer(answer: &str) {
-    if let Some(Seen::Ended(how)) = seen(answer) {
-        exit(&how);
-    }
 }
 
 impl<'a> Unit<'a> {
@@ -135,11 +91,14 @@ impl<'a> Unit<'a> {
         let what = format!("`{}`", quote(argv));
         let connect = self.machine.connect(self.at).await;
         let connection = connect.map_err(|fault| lost::not_sent(&what, fault))?;
-        let encoded = STANDARD.encode(script(&quote(argv)));
+        let until = self.latest_start(call, &connection).await;
+        let until = until.map_err(|fault| lost::not_sent(&what, fault))?;
+        let encoded = STANDARD.encode(script(&quote(argv), until));
         let seconds = timeout.as_secs_f64().ceil().to_string();
         let sequence = self.sequence.to_string();
         let more = [self.run.as_str(), &sequence, &seconds, &encoded];
-        let ended = match self.exec(&connection, START, &more, LOOK).await {
+        let within = call.time_to_begin(LOOK)?;
+        let ended = match self.exec(&connection, START, &more, within).await {
             Ok(ended) => ended,
             Err(ExecFailure::NotSent(text)) => {
                 return Err(Fault::unreachable(
@@ -170,6 +129,33 @@ impl<'a> Unit<'a> {
             }
         }
         Ok(Started::Unit(Some(connection)))
+    }
+
+    /// The uptime of the machine, in seconds, from which on the command must not begin; `None` where no claim bounds it. The
+    /// request may arrive late, and the two clocks may differ, so the machine judges by its own.
+    async fn latest_start(
+        &self,
+        call: &Call,
+        connection: &Connection,
+    ) -> Result<Option<u64>, Fault> {
+        let Some(until) = call.valid_until else {
+            return Ok(None);
+        };
+        let text = self.machine.ask(connection, answers::UPTIME).await?;
+        let read = answers::uptime(&text).ok_or_else(|| self.machine.garbage("uptime", &text))?;
+        // The machine has read it before now, so that the end here is not before the end there.
+        let left = until.saturating_duration_since(std::time::Instant::now());
+        let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+        Ok(Some(read.saturating_add(left) / 1000))
+    }
+
+    /// The fault of a command that was too late to begin.
+    pub(super) fn late(&self) -> String {
+        format!(
+            "{} was not begun on {}: it arrived there when the claim of this run on the host had run out",
+            self.name(),
+            self.machine.names.fqdn
+        )
     }
 
     /// One look, of some seconds while it runs. A connection that breaks is taken away.
@@ -256,6 +242,11 @@ impl<'a> Unit<'a> {
                     "{name} did not end on {host} within {} s and could not be killed; look at it there",
                     timeout.as_secs()
                 ),
+            )),
+            Ok(Seen::Late) => Err(Fault::unreachable(
+                "remote.late",
+                self.machine.system(),
+                self.late(),
             )),
             Ok(Seen::Lost) => Err(doubt(format!(
                 "{name} does not run on {host} any more, and nothing says how it ended"
@@ -352,57 +343,5 @@ impl<'a> Unit<'a> {
             }
         }
         Ok((connection, parts.try_into().ok()))
-    }
-}
-
-/// One stream of a command.
-#[derive(Default)]
-struct Part {
-    whole: Vec<u8>,
-    tail: Output,
-    cut: bool,
-}
-
-impl Part {
-    /// What stands behind the mark: a login shell's start files may print before it.
-    fn of(ended: &Ended) -> Self {
-        let mark = format!("{}\n", answers::MARK);
-        let bytes = &ended.whole_stdout;
-        let at = bytes
-            .windows(mark.len())
-            .position(|it| it == mark.as_bytes());
-        let whole = at.and_then(|at| bytes.get(at + mark.len()..));
-        let whole = whole.unwrap_or_default().to_vec();
-        Part {
-            tail: if ended.truncated {
-                ended.stdout.clone()
-            } else {
-                Output::of(&whole)
-            },
-            whole,
-            cut: ended.truncated,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_systemd_says_of_an_end() {
-        assert_eq!(exit("exited 3 exit-code"), Exit::Status(3));
-        assert_eq!(
-            exit("killed KILL oom-kill"),
-            Exit::Signal("KILL".to_owned())
-        );
-        assert!(matches!(exit("exited 0 timeout"), Exit::Other(_)));
-        assert!(matches!(exit("killed TERM timeout"), Exit::Other(_)));
-        assert!(matches!(exit("  "), Exit::Other(_)));
-        assert_eq!(
-            seen("ended exited 0 success"),
-            Some(Seen::Ended("exited 0 success".to_owned()))
-        );
-        assert_eq!(seen("System is going down"), None);
     }
 }

@@ -1,7 +1,7 @@
 //! What a machine is told to do about a command that runs there as a transient unit. The first argument of each script is the
 //! command's id, `RUN-SEQUENCE`; the unit is `wreimage-ID`.
 //!
-//! `/run/wreimage/ID` says how far it is: `began`, `ended` with how it ended. It is gone after a reboot, as the command is.
+//! `/run/wreimage/ID` says how far it is: `began`, `ended` with how it ended, `late` when it was not begun. It is gone after a reboot, as the command is.
 //! `/var/tmp/wreimage-ID` has the output, and goes when it is collected; what is left then is a line in `/run`, until the
 //! run's next command: it shows that this one must not be begun again.
 
@@ -20,6 +20,8 @@ pub(super) const START: &str = concat!(
 umask 077
 s=/run/wreimage/$1 o=/var/tmp/wreimage-$1 u=wreimage-$1
 mkdir -p /run/wreimage
+# It was too late to begin it the last time.
+[ ! -e "$s/late" ] || rm -rf "$s" "$o"
 mkdir "$s" 2>/dev/null || { [ -d "$s" ] && echo there || echo "failed $s cannot be made"; exit 0; }
 # What became of this run's earlier commands is known, or it would not be at this one.
 for d in "/run/wreimage/$2"-*; do
@@ -44,13 +46,14 @@ echo failed "$why""#
 );
 
 /// Looks for some seconds whether it ends. Says `plain` where there are no units, `absent`, `running`, `ended CODE STATUS
-/// RESULT`, or `lost` when it has begun and nothing says how it ended.
+/// RESULT`, `late` when it was too late to begin it, or `lost` when it has begun and nothing says how it ended.
 pub(super) const WATCH: &str = concat!(
     has_units!(),
     r#" || { echo plain; exit 0; }
 s=/run/wreimage/$1 n=0 gone=0
 [ -d "$s" ] || { echo absent; exit 0; }
 while [ $n -lt 50 ]; do
+    [ -e "$s/late" ] && { echo late; exit 0; }
     [ -e "$s/ended" ] && { echo "ended $(cat "$s/ended")"; exit 0; }
     if [ $((n % 5)) = 0 ]; then
         case $(systemctl show --property=ActiveState --value "wreimage-$1") in
@@ -81,7 +84,48 @@ pub(super) const CLEAN: &str =
 pub(super) const STOP: &str =
     "systemctl kill --signal=KILL \"wreimage-$1\"; systemctl stop \"wreimage-$1\"";
 
-/// What the unit runs: the command, in the user's home, its output to files. `argv` is quoted for a shell.
-pub(super) fn script(argv: &str) -> String {
-    format!(": > \"$1/began\"; cd; exec {argv} </dev/null >\"$2/out\" 2>\"$2/err\"\n")
+/// What the unit runs: the command, in the user's home, its output to files. `argv` is quoted for a shell. At the uptime
+/// `until`, in seconds, or later, the command is not begun.
+pub(super) fn script(argv: &str, until: Option<u64>) -> String {
+    let check = until.map_or_else(String::new, |until| {
+        format!(
+            "read -r up rest </proc/uptime && [ \"${{up%.*}}\" -lt {until} ] || {{ : > \"$1/late\"; exit 1; }}\n"
+        )
+    });
+    format!("{check}: > \"$1/began\"; cd; exec {argv} </dev/null >\"$2/out\" 2>\"$2/err\"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::script;
+    use std::process::Command;
+
+    /// Which files there are after the script of a unit has run.
+    fn files(until: Option<u64>) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run");
+        std::fs::write(&path, script("'echo' 'x'", until)).unwrap();
+        let state = folder.path().join("state");
+        std::fs::create_dir(&state).unwrap();
+        let mut shell = Command::new("sh");
+        shell.arg(&path).args([&state, &state]).status().unwrap();
+        let names = std::fs::read_dir(&state).unwrap();
+        let mut names: Vec<String> = names
+            .map(|it| it.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_command_that_is_too_late_is_not_begun() {
+        let uptime = std::fs::read_to_string("/proc/uptime").unwrap();
+        let now: u64 = uptime.split('.').next().unwrap().parse().unwrap();
+        for until in [None, Some(now + 1000)] {
+            assert_eq!(files(until), ["began", "err", "out"], "{until:?}");
+        }
+        for until in [Some(0), Some(now)] {
+            assert_eq!(files(until), ["late"], "{until:?}");
+        }
+    }
 }

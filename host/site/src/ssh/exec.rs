@@ -51,7 +51,7 @@ impl Output {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Input<'a> {
     pub(crate) bytes: &'a [u8],
-    /// How much of its output is kept.
+    /// How much it may write.
     pub(crate) limit: usize,
 }
 
@@ -110,6 +110,7 @@ impl Connection {
     }
 
     /// Runs a command string of the far shell, which reads `input` to its end; `watch` gets its standard output as it comes.
+    /// A command that writes more than the limit of the input is not waited for: what it wrote until then is returned.
     pub(crate) async fn exec_with(
         &self,
         command: &str,
@@ -136,7 +137,7 @@ impl Connection {
             whole_stdout: Vec::new(),
             truncated: false,
         };
-        let mut told = false;
+        let mut has_ended = false;
         let limit = input.map_or(WHOLE, |input| input.limit);
         let work = async {
             if let Some(input) = input {
@@ -146,7 +147,7 @@ impl Connection {
             }
             loop {
                 let next = channel.wait();
-                let message = if told {
+                let message = if has_ended {
                     tokio::time::timeout(REST, next).await.ok().flatten()
                 } else {
                     next.await
@@ -165,34 +166,37 @@ impl Connection {
                     }
                     ChannelMsg::ExitStatus { exit_status } => {
                         ended.exit = Exit::Status(exit_status);
-                        told = true;
+                        has_ended = true;
                     }
                     ChannelMsg::ExitSignal { signal_name, .. } => {
                         ended.exit = Exit::Signal(signal(signal_name));
-                        told = true;
+                        has_ended = true;
                     }
                     ChannelMsg::Failure => return Err(()),
                     ChannelMsg::Close => break,
                     _ => {}
                 }
+                if input.is_some() && ended.truncated {
+                    break;
+                }
             }
             Ok(())
         };
         match tokio::time::timeout(timeout, work).await {
-            Ok(Ok(())) if told => Ok(ended),
+            Ok(Ok(())) if has_ended => Ok(ended),
+            Ok(Ok(())) if ended.truncated && input.is_some() => {
+                stop(&channel).await;
+                Ok(ended)
+            }
             Ok(Ok(())) => Err(ExecFailure::Lost(
-                "the connection ended before the command told its exit status".to_owned(),
+                "the connection ended before the exit status of the command arrived".to_owned(),
             )),
             Ok(Err(())) => Err(ExecFailure::NotSent(
                 "the server refuses to run commands".to_owned(),
             )),
-            Err(_) if told => Ok(ended),
+            Err(_) if has_ended => Ok(ended),
             Err(_) => {
-                let stop = async {
-                    let _ = channel.signal(Sig::TERM).await;
-                    let _ = channel.close().await;
-                };
-                let _ = tokio::time::timeout(Duration::from_secs(1), stop).await;
+                stop(&channel).await;
                 Err(ExecFailure::Timeout(timeout))
             }
         }
@@ -216,6 +220,15 @@ impl Ended {
         }
         kept
     }
+}
+
+/// Sends a command the signal to end, and does not wait for its end.
+async fn stop(channel: &Channel<Msg>) {
+    let stop = async {
+        let _ = channel.signal(Sig::TERM).await;
+        let _ = channel.close().await;
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(1), stop).await;
 }
 
 fn signal(name: Sig) -> String {

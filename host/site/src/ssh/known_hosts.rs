@@ -1,5 +1,6 @@
 //! OpenSSH's file of known host keys (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT").
 
+use crate::bounded;
 use hmac::{Hmac, KeyInit, Mac};
 use russh::keys::ssh_key::known_hosts::{Entry, HostPatterns, Marker};
 use russh::keys::{Algorithm, PublicKey};
@@ -37,7 +38,8 @@ impl HostKeysOf {
     /// # Errors
     /// When the file cannot be read.
     pub(crate) fn read(path: &Path, name: &str, port: u16) -> std::io::Result<Self> {
-        Ok(Self::parse(&std::fs::read_to_string(path)?, name, port))
+        let text = bounded::read(path, bounded::TABLE)?;
+        Ok(Self::parse(&text, name, port))
     }
 
     /// The keys in the text of such a file.

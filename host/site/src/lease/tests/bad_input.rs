@@ -1,8 +1,9 @@
 //! What is on the disk of the install server by mistake or by misfortune: one clear message each, and nothing is lost.
 
 use super::requests::{held, request};
-use super::rig::{Rig, TTL};
+use super::rig::{Edit, Rig, TTL};
 use std::os::unix::fs::symlink;
+use std::time::Duration;
 use wreimage_capability::lease::{Lease, LeaseError, Right, Token};
 
 const FQDN: &str = "host1.lab1.test";
@@ -101,7 +102,7 @@ async fn a_disk_that_is_full_confirms_nothing_and_loses_nothing() {
         symlink("/dev/full", &full).unwrap();
         let answer = rig.lease.verify(&held(&first)).await;
         assert!(
-            matches!(&answer, Err(LeaseError::Folder(why)) if why.contains("cannot be written")),
+            matches!(&answer, Err(LeaseError::NoAnswer(fault)) if fault.message.contains("cannot be written")),
             "{answer:?}"
         );
         assert_eq!(std::fs::read_to_string(&path).unwrap(), before);
@@ -109,20 +110,101 @@ async fn a_disk_that_is_full_confirms_nothing_and_loses_nothing() {
     }
     symlink("/dev/full", &full).unwrap();
     let answers = rig.lease.renew(&[held(&first)]).await.unwrap();
-    assert!(answers[0].is_err(), "{answers:?}");
+    // No answer, and not a claim that is lost: the next renewal is in time.
+    assert!(
+        matches!(&answers[0], Err(LeaseError::NoAnswer(fault)) if fault.message.contains("cannot be written")),
+        "{answers:?}"
+    );
     let _ = std::fs::remove_file(&full);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), before);
     rig.lease.verify(&held(&first)).await.unwrap();
 }
 
+/// One in memory, and one on a file system where a copy could not be distinguished from it.
 #[tokio::test]
-async fn a_folder_in_memory_is_refused() {
-    let rig = Rig::empty(&[("$(stat -f -c %T \"$folder\")", "tmpfs")]);
-    match rig.lease.0.create(None).await {
-        Err(LeaseError::Folder(why)) => assert!(why.contains("is in memory"), "{why}"),
-        other => panic!("{other:?}"),
+async fn a_folder_that_would_not_last_or_not_be_known_again_is_refused() {
+    for (edit, words) in [
+        (("$(stat -f -c %T \"$folder\")", "tmpfs"), "is in memory"),
+        (("%i %w:%u", "%i -:%u"), "has no times of birth"),
+    ] {
+        let rig = Rig::empty(&[edit]);
+        match rig.lease.0.create(None).await {
+            Err(LeaseError::Folder(why)) => assert!(why.contains(words), "{why}"),
+            other => panic!("{other:?}"),
+        }
+        assert!(!rig.lease_folder().exists());
     }
-    assert!(!rig.lease_folder().exists());
+}
+
+/// The command that the message names works, whatever part of the folder is damaged or missing.
+#[tokio::test]
+async fn a_folder_that_is_damaged_is_moved_aside_by_the_command_that_is_printed() {
+    let spoil: [fn(&std::path::Path); 4] = [
+        |folder| {
+            let text = std::fs::read_to_string(folder.join("folder")).unwrap();
+            std::fs::write(folder.join("folder"), text.replace("end=1\n", "")).unwrap();
+        },
+        |folder| std::fs::write(folder.join("folder"), "").unwrap(),
+        |folder| std::fs::remove_file(folder.join("folder")).unwrap(),
+        |folder| std::fs::remove_dir_all(folder.join("claims")).unwrap(),
+    ];
+    for (number, spoil) in spoil.iter().enumerate() {
+        let mut rig = Rig::new(&[]).await;
+        let first = request("r1", "t1", None, Right::Begin);
+        rig.lease.acquire(&first).await.unwrap();
+        spoil(&rig.lease_folder());
+        let why = verified(&rig, &held(&first)).await;
+        assert!(why.contains("wreimage lock init"), "{number}: {why}");
+        let ttl = Some(Duration::from_millis(TTL));
+        let text = rig.lease.0.create(ttl).await.unwrap();
+        assert!(text.contains("was moved to"), "{number}: {text}");
+        rig.pass(TTL);
+        rig.lease.acquire(&first).await.unwrap();
+    }
+}
+
+/// An install server whose clock is two hours off: in either direction, and files that were written by that clock.
+#[tokio::test]
+async fn a_wall_clock_that_is_wrong_moves_no_age() {
+    const CLOCKS: [Edit; 2] = [
+        (
+            "umask 022\n",
+            "umask 022\ndate() { command date -d '2 hours' \"$@\"; }\n",
+        ),
+        (
+            "umask 022\n",
+            "umask 022\ndate() { command date -d '-2 hours' \"$@\"; }\n",
+        ),
+    ];
+    for (clock, shift) in CLOCKS.into_iter().zip(["2 hours", "-2 hours"]) {
+        let mut rig = Rig::new(&[clock]).await;
+        let first = request("r1", "t1", None, Right::Begin);
+        rig.lease.acquire(&first).await.unwrap();
+        let published = rig.publish(&held(&first)).await;
+        assert_eq!(published.as_deref(), Some("published"));
+        let auto = rig.path("auto");
+        let shifted = std::process::Command::new("find")
+            .arg(&auto)
+            .args(["-exec", "touch", "-h", "-d", shift, "{}", "+"])
+            .status();
+        assert!(shifted.unwrap().success());
+        rig.pass(TTL - 1000);
+        let over = Right::TakeOver {
+            run: "r1".to_owned(),
+        };
+        let second = request("r2", "t2", Some("t1"), over);
+        let why = rig.lease.acquire(&second).await.unwrap_err().to_string();
+        assert!(why.contains("last heartbeat 9 s ago"), "{why}");
+        rig.lease.verify(&held(&first)).await.unwrap();
+        let renewed = rig.lease.renew(&[held(&first)]).await.unwrap();
+        assert!(renewed[0].is_ok(), "{renewed:?}");
+        rig.pass(TTL);
+        rig.lease.acquire(&second).await.unwrap();
+        let published = rig.publish(&held(&second)).await;
+        assert_eq!(published.as_deref(), Some("published"));
+        assert_eq!(rig.published().unwrap().0, "r2");
+        assert_eq!(*rig.way.errors.lock().unwrap(), "");
+    }
 }
 
 /// The scripts read no wall clock: the two texts that have a date are for people.

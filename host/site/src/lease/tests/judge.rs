@@ -122,7 +122,7 @@ impl Schedule {
         }
     }
 
-    /// The state folder is copied to the third controller, where no process lives.
+    /// The state folder is copied to the third controller, where no process runs.
     pub(super) fn copy(&mut self, at: usize) {
         let is_free = self.runs[2].as_ref().is_none_or(|run| !run.is_alive);
         if let Some(run) = self.runs[at].clone()

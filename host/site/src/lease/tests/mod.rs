@@ -2,7 +2,9 @@
 //! killed or stopped between two steps, a server that restarts, a folder that is lost or restored.
 
 mod bad_input;
+mod entries;
 mod judge;
+mod judgement;
 mod parts;
 mod protocol;
 mod requests;

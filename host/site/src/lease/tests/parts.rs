@@ -49,7 +49,7 @@ pub(super) enum Act {
     Publish,
     Withdraw,
     Release,
-    /// A controller is suspended for longer than a claim lives.
+    /// A controller is suspended for longer than a claim is fresh.
     Sleep,
     /// It continues.
     Wake,
@@ -134,7 +134,7 @@ pub(super) struct Run {
     pub(super) open: Option<Acquire>,
     /// Until when the process may act: counted from sending the last confirmed request.
     pub(super) valid_until: Option<u64>,
-    /// Whether its process lives.
+    /// Whether its process runs.
     pub(super) is_alive: bool,
     /// Its controller is suspended: it renews nothing until it acts again.
     pub(super) sleeps: bool,

@@ -112,7 +112,7 @@ async fn the_length_of_the_journal_is_needed() {
 
 #[tokio::test]
 async fn the_inode_of_the_folder_is_needed() {
-    let edits = [("[ \"${identity%:*}\" = \"$f_identity\" ]", "true")];
+    let edits = [("[ \"$identity\" = \"$f_identity\" ] ||", "true ||")];
     let acts = [
         Act::Go,
         Act::Go,

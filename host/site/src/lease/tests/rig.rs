@@ -44,6 +44,7 @@ impl Rig {
     pub(super) async fn new(edits: &[Edit]) -> Self {
         for (from, _) in edits {
             let all = [
+                LIBRARY,
                 CLAIMS,
                 super::super::REQUESTS,
                 include_str!("../../dhcp/publish.sh"),

@@ -284,3 +284,28 @@ async fn a_folder_that_is_lost_restored_or_new_has_a_way_out() {
         .await
         .unwrap();
 }
+
+/// Whatever step of a take-over it was stopped before, it writes nothing into a folder that was created since.
+#[tokio::test]
+async fn a_request_that_was_stopped_changes_nothing_in_a_folder_that_is_newer() {
+    for at in 1..9 {
+        let mut rig = Rig::new(&[]).await;
+        let first = request("r1", "t1", None, Right::Begin);
+        rig.lease.acquire(&first).await.unwrap();
+        rig.pass(TTL);
+        let mut over = request("r2", "t2", None, take_over("r1"));
+        over.claim.host = host("renamed.lab1.test");
+        rig.next(Fate::Stop(at));
+        assert!(rig.lease.acquire(&over).await.is_err());
+        rig.lose();
+        let ttl = Some(Duration::from_millis(TTL));
+        rig.lease.0.create(ttl).await.unwrap();
+        rig.pass(TTL);
+        let third = request("r3", "t3", None, Right::Begin);
+        rig.lease.acquire(&third).await.unwrap();
+        rig.way.catch_up();
+        let kept = rig.lease.verify(&held(&third)).await;
+        assert!(kept.is_ok(), "stopped before step {at}: {kept:?}");
+        assert_eq!(rig.lease.list().await.unwrap().claims.len(), 1, "step {at}");
+    }
+}

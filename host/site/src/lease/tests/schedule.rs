@@ -340,7 +340,7 @@ impl Schedule {
     }
 
     async fn publish(&mut self, at: usize) -> Checked {
-        // A controller may be suspended after it has looked at its own validity.
+        // A controller may be suspended after it has checked its own validity.
         let fate = match self.dice.below(3) {
             0 => Fate::Late,
             _ => self.dice.fate(),

@@ -25,7 +25,7 @@ pub(super) enum Fate {
     Stop(u32),
 }
 
-/// Functions that take the place of the steps: `sync` is left out, as nothing here loses power. Nobody waits for a lock.
+/// Functions that take the place of the steps: `sync` is left out, as nothing here loses power. No script waits for a lock.
 const PLAYED: &str = r#"
 ticks=0
 tick() {
