@@ -173,6 +173,7 @@ impl Course {
         if !self.state().allowed {
             self.warn_of_pooled(&mut known).await?;
         }
+        self.refuse_pooled_again().await?;
         let mut compared = Compared::new(&self.unrelated_guids);
         self.ask_bmc(again, &mut now, &mut compared, &mut known)
             .await?;

@@ -51,7 +51,7 @@ impl Course {
         if self.state().trial {
             return Err(Stop::Edge);
         }
-        self.mend_undo(origin).await?;
+        self.mend_undo(function, origin).await?;
         let number = match &open {
             Some(open) => open.call,
             None => self.recorder.next_call(),
@@ -175,7 +175,8 @@ impl Course {
         let was_begun = open.as_ref().is_some_and(|open| open.intent.is_some());
         if !was_begun {
             self.look_first(function, arguments, origin).await?;
-            self.restore_override(function, arguments, origin).await?;
+            self.restore_before_restart(function, arguments, origin)
+                .await?;
         }
         self.attempt(function, arguments, origin, call, open).await
     }

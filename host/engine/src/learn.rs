@@ -137,6 +137,7 @@ impl State {
         if outcome.origin == Origin::Guest {
             self.times.now = to_millis(time);
         }
+        self.learn_pooled(function, outcome);
         if let Ok(value) = &outcome.result {
             self.facts.observe(function, value);
             self.undo.look(function, value);

@@ -49,6 +49,7 @@ mod part;
 mod past;
 mod perform;
 mod permission;
+mod pooled;
 mod recorder;
 mod redact;
 mod report;

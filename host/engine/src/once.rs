@@ -88,7 +88,7 @@ impl Course {
                     if origin == Origin::Guest {
                         // What was set for this very restart is not used up, and BMCs forget it within a minute.
                         self.state().undo.not_restarted(call.sequence);
-                        self.mend_open().await?;
+                        self.mend_open(None).await?;
                     }
                     self.give_checked(call);
                     let witness = self.witness(provider, function, arguments, call).await;

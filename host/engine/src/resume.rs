@@ -123,8 +123,13 @@ pub(crate) fn undriven_before(entries: &[Entry]) -> i64 {
 }
 
 impl Course {
-    /// Before a resumed run acts again, what it has set must still hold: BMCs forget, and entries run out.
-    pub(crate) async fn mend_undo(self: &Arc<Self>, origin: Origin) -> Result<(), Stop> {
+    /// Before a resumed run acts again, what it has set must still hold: BMCs forget, and entries run out. What the next call
+    /// undoes itself may be undone already: the process may have died after that, which is nothing to report.
+    pub(crate) async fn mend_undo(
+        self: &Arc<Self>,
+        next: &'static Function,
+        origin: Origin,
+    ) -> Result<(), Stop> {
         {
             let mut state = self.state();
             if origin != Origin::Guest || !state.at_edge {
@@ -136,43 +141,41 @@ impl Course {
             }
         }
         let _mutating = self.mutating.lock().await;
-        self.mend_open().await
+        self.mend_open(Some(next)).await
     }
 
-    /// Directly before a restart: the boot override that was set for it is read, and set again when a person or another
-    /// program has cleared or replaced it.
-    pub(crate) async fn restore_override(
+    /// Directly before a restart: what this run has set for it is read, and done again when a person or another program has undone
+    /// it: the boot override, the DHCP entry, the agent of the old system that may not run.
+    pub(crate) async fn restore_before_restart(
         self: &Arc<Self>,
         function: &Function,
         arguments: &Value,
         origin: Origin,
     ) -> Result<(), Stop> {
-        let unused = {
+        {
             let state = self.state();
             let is_checked = !state.in_twin && !state.closing && !state.cancelled;
             if origin != Origin::Guest || !is_checked || !is_restart(function, arguments) {
                 return Ok(());
             }
-            state.undo.unused_override()
-        };
-        let Some(entry) = unused else { return Ok(()) };
+        }
         let _mutating = self.mutating.lock().await;
-        self.restore(vec![entry]).await
+        self.mend_open(None).await
     }
 
     /// Reads what each open entry of the undo list stands for, and does again what does not hold any more. The caller has
     /// the lock of mutations.
-    pub(crate) async fn mend_open(self: &Arc<Self>) -> Result<(), Stop> {
+    pub(crate) async fn mend_open(
+        self: &Arc<Self>,
+        next: Option<&'static Function>,
+    ) -> Result<(), Stop> {
         let open = self.state().undo.entries();
-        self.restore(open).await
-    }
-
-    async fn restore(self: &Arc<Self>, entries: Vec<Open>) -> Result<(), Stop> {
-        for entry in entries {
+        for entry in open {
             // One whose outcome is not known is the open call itself.
             let Some(made) = &entry.made else { continue };
             if !self.holds(&entry, made).await? {
-                self.make_again(&entry).await?;
+                let is_reported = !next.is_some_and(|next| entry.is_undone_by(next));
+                self.make_again(&entry, is_reported).await?;
             }
         }
         Ok(())
@@ -240,7 +243,7 @@ impl Course {
     }
 
     /// Makes it once more, under the key of the call that made it.
-    async fn make_again(self: &Arc<Self>, entry: &Open) -> Result<(), Stop> {
+    async fn make_again(self: &Arc<Self>, entry: &Open, is_reported: bool) -> Result<(), Stop> {
         let function: &'static Function = entry.function;
         self.check_before(function, &entry.arguments).await?;
         let mut call = Call::new(self.run.clone(), entry.call, self.sink(entry.call));
@@ -263,9 +266,11 @@ impl Course {
             .await;
         let took = self.recorder.clock().now().duration_since(began);
         let text = match &result {
-            Ok(_) => format!("{function} did not hold any more, and was done again"),
+            Ok(_) => {
+                format!("what {function} had done was undone, not by this run; it was done again")
+            }
             Err(fault) => format!(
-                "{function} does not hold any more, and could not be done again: {}",
+                "what {function} had done was undone, not by this run, and could not be done again: {}",
                 fault.message
             ),
         };
@@ -283,10 +288,12 @@ impl Course {
                 took_ms: u64::try_from(took.as_millis()).unwrap_or(0),
             },
         )?;
-        self.recorder.record(Record::Log {
-            severity: "warn".to_owned(),
-            text,
-        })?;
+        // The operator must find out why: the report has it too.
+        if is_reported {
+            self.warn(text)?;
+        } else {
+            self.recorder.warn(&text);
+        }
         Ok(())
     }
 }

@@ -81,6 +81,8 @@ pub(crate) struct State {
     pub(crate) host_key: Option<Arc<str>>,
     /// In the record, the machine at the installer identity has just told which one it is.
     pub(crate) told_identity: bool,
+    /// This run has taken the host out of its services.
+    pub(crate) depooled: bool,
     pub(crate) undo: UndoList,
     pub(crate) notes: Notes,
     pub(crate) mutations: Vec<Mutation>,

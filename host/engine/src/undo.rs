@@ -31,6 +31,11 @@ pub(crate) struct Open {
 }
 
 impl Open {
+    /// Whether this function undoes it.
+    pub(crate) fn is_undone_by(&self, function: &'static Function) -> bool {
+        std::ptr::eq(self.inverse, function)
+    }
+
     fn is_unused_override(&self) -> bool {
         (self.function.capability, self.function.name) == ("ipmi", "set-boot-device")
             && self.restarted.is_none()
@@ -117,6 +122,7 @@ impl UndoList {
     }
 
     /// The boot override that this run has set and that no restart has used up.
+    #[cfg(test)]
     pub(crate) fn unused_override(&self) -> Option<Open> {
         self.open
             .iter()

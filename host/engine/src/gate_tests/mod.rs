@@ -10,6 +10,7 @@ mod first_boot;
 mod host_key;
 mod identity;
 mod lease;
+mod pooled;
 mod rehearsal;
 mod replay;
 mod restarts;
@@ -32,7 +33,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use wreimage_capability::{
     Answer, BoxFuture, Call, Clock, Dispatch, Fault, FaultKind, Function, PinnedBoot, Polled,
-    Providers, Reconciled, dhcp, ipmi, netbox, remote,
+    Providers, Reconciled, dhcp, ipmi, netbox, puppet, remote,
 };
 use wreimage_journal::{MemoryLog, OnFailure, Origin, Question, Reality, Record, UndoState};
 

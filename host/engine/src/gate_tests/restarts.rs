@@ -51,6 +51,37 @@ async fn an_override_that_is_gone_is_set_again_directly_before_the_restart() {
     }
 }
 
+/// An entry that is gone, and an agent of the old system that another person has enabled again.
+#[tokio::test]
+async fn what_else_was_set_for_the_restart_is_read_and_done_again_and_that_is_reported() {
+    let puppet = Arc::new(Script::default());
+    let setup = Setup::with(|course| {
+        let state = course.state.get_mut().unwrap();
+        state.providers.add(("puppet", puppet.clone()));
+    });
+    let disable = json!({"reason": "Host reimage"});
+    setup
+        .call(&puppet::functions::disable, disable)
+        .await
+        .unwrap();
+    let entry = json!({"location": "x", "digest": "d", "matches": "", "text": "", "extra": []});
+    setup.dhcp.answer(Ok(entry.clone()));
+    setup.call(PUBLISH, json!({})).await.unwrap();
+    puppet.answer(Ok(json!({"enabled": true, "reason": null})));
+    setup.dhcp.answer(Ok(Value::Null));
+    setup.dhcp.answer(Ok(entry));
+    cycle(&setup).await.unwrap();
+    let again = ["puppet.disable", "puppet.get-state", "puppet.disable"];
+    assert_eq!(puppet.called(), again);
+    let again = ["dhcp.publish", "dhcp.get-published", "dhcp.publish"];
+    assert_eq!(setup.dhcp.called(), again);
+    let entries = setup.log.entries();
+    let reported = entries.iter().filter(|entry| {
+        matches!(&entry.record, Record::Note { text, .. } if text.contains("was undone, not by this run; it was done again"))
+    });
+    assert_eq!(reported.count(), 2);
+}
+
 #[tokio::test]
 async fn only_a_restart_restores_the_override_and_only_one_that_is_not_used_up() {
     let setup = overridden().await;

@@ -96,7 +96,11 @@ impl Course {
     /// Asks the server. One that does not answer is asked again for the time to live of a claim.
     async fn verify_lease(&self) -> Result<Leave, Stop> {
         let (Some(leasing), Some(claim)) = (&self.holder.leasing, self.holder.claim()) else {
-            return Ok(Leave::No(self.only_cleanup("it is released")));
+            // A renewal may have lost it just now.
+            return Ok(Leave::No(match self.holder.standing() {
+                Standing::Lost(why) => self.only_cleanup(&why),
+                _ => self.only_cleanup("it is released"),
+            }));
         };
         let verified = self
             .insist(leasing, u32::MAX, || leasing.lease.verify(&claim))

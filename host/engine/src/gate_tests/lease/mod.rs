@@ -1,5 +1,6 @@
 //! The lease of a run, with a server that answers as told.
 
+mod broken;
 mod claims;
 mod renewal;
 mod resumed;
