@@ -1,11 +1,11 @@
 //! What a provider is told about the call that it serves.
 
 use crate::lease::HeldClaim;
-use crate::{HostSnapshot, PinnedBoot};
+use crate::{Fault, HostSnapshot, PinnedBoot};
 use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Takes what a call leaves besides its outcome.
 pub trait Sink: Send + Sync {
@@ -89,6 +89,26 @@ impl Call {
         format!("{}/{}", self.run, self.sequence)
     }
 
+    /// How long a request may take by which the effect begins: `limit`, or what is left of the validity of the claim on the
+    /// host. A unit on the machine may run for longer than that.
+    ///
+    /// # Errors
+    /// `unreachable` (code `call.claim-expired`) when nothing is left: the effect must not begin.
+    pub fn time_to_begin(&self, limit: Duration) -> Result<Duration, Fault> {
+        let Some(until) = self.valid_until else {
+            return Ok(limit);
+        };
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Fault::unreachable(
+                "call.claim-expired",
+                "wreimage",
+                "the claim of this run on the host expired before the request was sent",
+            ));
+        }
+        Ok(limit.min(left))
+    }
+
     /// Tells people what is going on.
     pub fn progress(&self, text: impl AsRef<str>) {
         self.sink.progress(text.as_ref());
@@ -116,5 +136,26 @@ impl fmt::Debug for Call {
             .field("key", &self.key())
             .field("made", &self.made)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Call;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    #[allow(clippy::unwrap_used)]
+    fn an_effect_begins_only_while_the_claim_is_valid() {
+        let limit = Duration::from_secs(60);
+        let mut call = Call::alone();
+        assert_eq!(call.time_to_begin(limit).unwrap(), limit);
+        call.valid_until = Some(Instant::now() + Duration::from_secs(30));
+        let left = call.time_to_begin(limit).unwrap();
+        assert!(left <= Duration::from_secs(30), "{left:?}");
+        assert!(left > Duration::from_secs(1), "{left:?}");
+        call.valid_until = Some(Instant::now());
+        let expired = call.time_to_begin(limit).unwrap_err();
+        assert!(!expired.leaves_doubt(), "{expired:?}");
     }
 }

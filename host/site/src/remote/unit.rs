@@ -97,7 +97,8 @@ impl<'a> Unit<'a> {
         let seconds = timeout.as_secs_f64().ceil().to_string();
         let sequence = self.sequence.to_string();
         let more = [self.run.as_str(), &sequence, &seconds, &encoded];
-        let ended = match self.exec(&connection, START, &more, LOOK).await {
+        let within = call.time_to_begin(LOOK)?;
+        let ended = match self.exec(&connection, START, &more, within).await {
             Ok(ended) => ended,
             Err(ExecFailure::NotSent(text)) => {
                 return Err(Fault::unreachable(
