@@ -234,6 +234,23 @@ fn verify_installer(
                 ));
                 Ok(true)
             }
+            // It is the new system, or what an earlier run has installed and left.
+            Ok(Some(system)) if system.codename == asked.os => doubt::settle(
+                Fault::new(
+                    FaultKind::Rejected,
+                    "reimage.installer-not-seen",
+                    &asked.host,
+                    format!(
+                        "{} answers with {} at the installer identity, and no process has seen the installer (boot id {}): either it \
+                         has been installed, or it booted from its disk what an earlier run had installed. Look at its console.",
+                        asked.host, system.pretty_name, boot.boot_id
+                    ),
+                ),
+                "If it has been installed, go on with --no-pxe; if not, check DHCP entry, cabling and network boot, and run again.",
+                asked.force,
+                step,
+            )
+            .map(|()| true),
             Ok(Some(system)) => Err(fell_through(asked, boot, entry, &system.pretty_name)),
             Ok(None) => doubt::settle(
                 Fault::new(
