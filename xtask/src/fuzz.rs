@@ -3,8 +3,11 @@
 //! The installed toolchain does: counters are an ordinary pass of its compiler. `fuzz/instrument` puts them into the crates that read
 //! input from outside. The working corpus and what was found lie under `target/fuzz-work`, so a later run continues from there.
 
+mod corpus;
+
 use crate::{guests, inner, repository};
 use anyhow::{Context, Result, bail};
+use corpus::Corpus;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -75,7 +78,8 @@ pub fn run(fuzz: &Fuzz) -> Result<()> {
         .collect();
     if !found.is_empty() {
         bail!(
-            "inputs that are not handled: {}. Copy each into fuzz/corpus/TARGET when its cause is mended: `cargo xtask test unit` replays it",
+            "inputs that are not handled: {}. Copy each into fuzz/corpus/TARGET when its cause is mended, one that is no text as \
+             hexadecimal digits (`xxd -p FILE > NAME.hex`): `cargo xtask test unit` replays it",
             found.join(", ")
         );
     }
@@ -149,7 +153,7 @@ struct Target {
     /// Inputs that were not handled.
     failures: PathBuf,
     /// The corpus of the repository.
-    seeds: PathBuf,
+    corpus: Corpus,
 }
 
 impl Target {
@@ -162,8 +166,8 @@ impl Target {
             name: name.to_owned(),
             program: built().join("release").join(name),
             failures: work.join("failures"),
+            corpus: Corpus::decode(folder().join("corpus").join(name), work.join("kept"))?,
             work: work.join("corpus"),
-            seeds: folder().join("corpus").join(name),
         };
         for folder in [&target.work, &target.failures] {
             fs::create_dir_all(folder)
@@ -209,7 +213,7 @@ impl Target {
             .arg(format!("-max_total_time={seconds}"))
             .arg("-print_final_stats=1")
             .arg(&self.work)
-            .arg(&self.seeds)
+            .arg(self.corpus.bytes())
             .stdin(Stdio::null())
             .stderr(Stdio::piped());
         let mut child = command
@@ -242,10 +246,12 @@ impl Target {
 
     /// Adds to the corpus of the repository what it does not reach yet.
     fn keep(&self) -> Result<()> {
-        let mut command = self.command();
-        command.arg("-merge=1").arg(&self.seeds).arg(&self.work);
-        println!("xtask: {}", inner::shown(&command));
-        inner::run(&mut command)
+        self.corpus.add(|bytes| {
+            let mut command = self.command();
+            command.arg("-merge=1").arg(bytes).arg(&self.work);
+            println!("xtask: {}", inner::shown(&command));
+            inner::run(&mut command)
+        })
     }
 }
 

@@ -1,11 +1,12 @@
 //! The closing words. By now the host has taken back what had to be; nothing is changed here.
 
+use crate::held::{self, Held};
 use crate::options::Asked;
-use crate::repool::Todo;
 use crate::steps::{close as steps, validate};
-use crate::{comment, earlier, leftovers};
+use crate::todo::leave_all;
+use crate::{comment, leftovers, next_command};
 use wreimage_sdk::{
-    Actions, Cause, Ending, Fault, Level, Reminder, Request, Severity, Verdict, leave, log, note,
+    Actions, Cause, Ending, Fault, Level, Reminder, Request, Severity, Verdict, log, note,
     phabricator, puppetdb,
 };
 
@@ -17,18 +18,21 @@ use wreimage_sdk::{
 pub fn words(request: &Request, ending: &Ending) -> Result<(), Fault> {
     let asked = Asked::from_request(request).ok();
     let mut ending = ending.clone();
-    let mut next = Some("no wreimage command: correct the options".to_owned());
-    if let Some(asked) = &asked {
-        let left = leftovers::of(asked, &ending, &Systems(asked));
-        next = leftovers::next(asked, &ending, &left);
-        for todo in left {
-            leave(&todo.text, &todo.command)?;
-            ending.reminders.push(Reminder {
-                text: todo.text,
-                command: todo.command,
-            });
+    let next = match &asked {
+        Some(asked) => {
+            let left = leftovers::of(asked, &ending, &Systems(asked));
+            let next = next_command::after(asked, &ending, &left);
+            leave_all(&left)?;
+            ending
+                .reminders
+                .extend(left.into_iter().map(|todo| Reminder {
+                    text: todo.text,
+                    command: todo.command,
+                }));
+            next
         }
-    }
+        None => Some("no wreimage command: correct the options".to_owned()),
+    };
     let not_installed = asked.as_ref().map_or("", comment::not_installed);
     for (severity, line) in lines(&request.host, not_installed, &ending) {
         log(severity, &line)?;
@@ -64,8 +68,12 @@ impl leftovers::Look for Systems<'_> {
         (!lacks).then(puppetdb::is_known)?.ok()
     }
 
-    fn earlier(&self, silence: Option<&str>) -> Vec<Todo> {
-        earlier::quiet(self.0, silence).map_or_else(|_| Vec::new(), |found| found.todos)
+    fn downtimes(&self) -> Option<Held> {
+        held::downtimes(self.0).ok()
+    }
+
+    fn silences(&self, own: Option<&str>) -> Option<Held> {
+        held::silences(self.0, own).ok()
     }
 }
 

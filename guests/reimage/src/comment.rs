@@ -120,6 +120,7 @@ fn plain(words: &str) -> String {
 mod tests {
     use super::*;
     use crate::options::tests::request;
+    use crate::past::tests::ending;
     use wreimage_sdk::{Fault, FaultKind, Outcome, Reminder};
 
     fn asked(task: Option<&str>) -> Asked {
@@ -147,16 +148,6 @@ mod tests {
             summary: String::new(),
             extra: Vec::new(),
         })
-    }
-
-    fn ending(cause: Cause, steps: Vec<PastStep>) -> Ending {
-        Ending {
-            cause,
-            steps,
-            reminders: Vec::new(),
-            undone: Vec::new(),
-            extra: Vec::new(),
-        }
     }
 
     #[test]

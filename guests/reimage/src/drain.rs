@@ -4,12 +4,12 @@ use crate::machine::Machine;
 use crate::options::Asked;
 use crate::policy;
 use crate::quiet::{self, Quiet, Silence, end_of, silenced, time_of_day};
-use crate::repool::{Todo, idle, todos};
+use crate::repool::{idle, todos};
 use crate::steps::drain as steps;
+use crate::todo::{Todo, leave_all};
 use wreimage_sdk::conftool::{self, PoolObject};
 use wreimage_sdk::{
-    Actions, Fault, FaultKind, Offers, Step, alertmanager, attempt, clock, leave, puppet,
-    retry_if_worth,
+    Actions, Fault, FaultKind, Offers, Step, alertmanager, attempt, clock, puppet, retry_if_worth,
 };
 
 /// What the drain leaves for later.
@@ -165,11 +165,9 @@ fn depool(asked: &Asked, machine: &Machine, step: &mut Step) -> Result<Vec<Todo>
         },
     };
     let mut repool = todos(&machine.device.fqdn, &changed, value);
-    for todo in &repool {
-        leave(&todo.text, &todo.command)?;
-    }
     // In these it did not serve before, perhaps because an earlier run has depooled it.
-    repool.extend(out_of_service(&machine.device.fqdn, &before, step)?);
+    repool.extend(out_of_service(&machine.device.fqdn, &before, step));
+    leave_all(&repool)?;
     set?;
     is_depooled(&machine.device.fqdn, value)?;
     step.says(format!("set pooled={value} in {} services", changed.len()));
@@ -219,17 +217,18 @@ fn look_at_new(machine: &Machine, step: &mut Step) -> Result<Vec<Todo>, Fault> {
     for object in &objects {
         step.evidence("service", object);
     }
-    out_of_service(&machine.device.fqdn, &objects, step)
+    let idle = out_of_service(&machine.device.fqdn, &objects, step);
+    leave_all(&idle)?;
+    Ok(idle)
 }
 
-/// Registers how to pool what is not pooled already: an earlier run may have depooled it.
-fn out_of_service(fqdn: &str, objects: &[PoolObject], step: &mut Step) -> Result<Vec<Todo>, Fault> {
+/// How to pool what is not pooled already: an earlier run may have depooled it.
+fn out_of_service(fqdn: &str, objects: &[PoolObject], step: &mut Step) -> Vec<Todo> {
     let idle = idle(fqdn, objects);
     for todo in &idle {
         step.warns(&todo.text);
-        leave(&todo.text, &todo.command)?;
     }
-    Ok(idle)
+    idle
 }
 
 /// The objects as they were before, of those that have another value now.

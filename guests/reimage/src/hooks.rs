@@ -2,7 +2,8 @@
 //! is up. Without such a part nothing happens here.
 
 use crate::machine::Machine;
-use crate::options::{Asked, boot_path_word};
+use crate::options::Asked;
+use crate::words::boot_path_word;
 use crate::{releases, steps};
 use wreimage_sdk::hooks::{self, BootMedia, Phase};
 use wreimage_sdk::{Actions, Fault, FaultKind};
@@ -61,7 +62,9 @@ pub fn media(asked: &Asked, machine: &Machine) -> Result<Option<String>, Fault> 
     })?;
     if let Some(releases) = &machine.releases {
         releases::find(releases, &asked.os, &chosen).map_err(|fault| {
-            fault.before("The site's component for the partitioning chose boot media:")
+            fault
+                .before("The site's component for the partitioning chose boot media:")
+                .and("Its author must mend it.")
         })?;
     }
     Ok(Some(chosen))

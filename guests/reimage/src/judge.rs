@@ -1,12 +1,13 @@
 //! Whether the host is well, by Icinga's word; only then may monitoring speak of it again.
 
-use crate::earlier;
+use crate::held;
 use crate::machine::Machine;
 use crate::options::Asked;
 use crate::policy;
 use crate::quiet::Quiet;
 use crate::steps::settle as steps;
-use wreimage_sdk::{Fault, FaultKind, Phase, Step, alertmanager, icinga, leave};
+use crate::todo::leave_all;
+use wreimage_sdk::{Fault, FaultKind, Phase, Step, alertmanager, icinga};
 
 /// Has everything checked, waits for a good result, and ends downtime and silence if there is one.
 ///
@@ -95,23 +96,25 @@ fn speak_again(asked: &Asked, quiet: &Quiet, step: &mut Step) -> Result<(), Faul
             left.silence = None;
         }
     }
-    leave_all(asked, &left)?;
+    leave_all(&left.todos(asked))?;
     report_others(asked, quiet, step)
 }
 
 /// Only this run's downtime and silence are removed, and what is left of others hides the new system's alarms.
 fn report_others(asked: &Asked, quiet: &Quiet, step: &mut Step) -> Result<(), Fault> {
     let own = quiet.silence.as_ref().map(|silence| silence.id.as_str());
-    let failed = "whether another downtime or silence of the host holds is not known";
-    let Some(found) = step.tolerates(failed, earlier::quiet(asked, own))? else {
-        return Ok(());
-    };
-    for comment in &found.foreign {
-        step.warns(format!("another downtime of the host holds: {comment}"));
-    }
-    for todo in &found.todos {
-        step.warns(&todo.text);
-        leave(&todo.text, &todo.command)?;
+    let failed = "whether another downtime of the host holds is not known";
+    let downtimes = step.tolerates(failed, held::downtimes(asked))?;
+    let failed = "whether another silence of the host holds is not known";
+    let silences = step.tolerates(failed, held::silences(asked, own))?;
+    for held in [downtimes, silences].into_iter().flatten() {
+        for comment in &held.foreign {
+            step.warns(format!("another downtime of the host holds: {comment}"));
+        }
+        for todo in &held.earlier {
+            step.warns(&todo.text);
+        }
+        leave_all(&held.earlier)?;
     }
     Ok(())
 }
@@ -128,13 +131,6 @@ fn keep_quiet(
         None => step.skips("there is none"),
         Some(stays) => step.warns(format!("{why}; {stays}")),
     }
-    leave_all(asked, quiet)?;
+    leave_all(&quiet.todos(asked))?;
     report_others(asked, quiet, step)
-}
-
-fn leave_all(asked: &Asked, quiet: &Quiet) -> Result<(), Fault> {
-    for todo in quiet.todos(asked) {
-        leave(&todo.text, &todo.command)?;
-    }
-    Ok(())
 }

@@ -1,9 +1,9 @@
 //! What the operator asked for.
 
-use crate::earlier::REASON;
-use crate::mask::unit_name;
+use crate::held::REASON;
 use crate::policy;
-use wreimage_sdk::{Fault, FaultKind, OptionKind, OptionSpec, Options, Request, text};
+use crate::words::{boot_path_word, service_word, task_id, units, wrong};
+use wreimage_sdk::{Fault, OptionKind, OptionSpec, Options, Request, text};
 
 /// The values of `--conftool-value` that take a host out of service.
 const DEPOOLED: [&str; 2] = ["inactive", "no"];
@@ -231,81 +231,6 @@ fn together(
     }
 }
 
-/// `T` and a number.
-fn task_id(task: &str) -> Result<String, Fault> {
-    let digits = task.strip_prefix('T').unwrap_or_default();
-    let is_task = (1..=8).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
-    if is_task {
-        Ok(task.to_owned())
-    } else {
-        Err(wrong(&format!(
-            "--task takes the id of a Phabricator task such as T12345, not `{}`.",
-            text::line(task, 80)
-        )))
-    }
-}
-
-fn units(words: &str) -> Result<Vec<String>, Fault> {
-    let mut units = Vec::new();
-    for word in words.split(',') {
-        let Some(unit) = unit_name(word) else {
-            return Err(wrong(&format!(
-                "--mask takes names of systemd services separated by commas, and `{}` is none.",
-                text::line(word, 80)
-            )));
-        };
-        if !units.contains(&unit) {
-            units.push(unit);
-        }
-    }
-    Ok(units)
-}
-
-/// Release and media become a folder name on the install server.
-///
-/// # Errors
-/// `rejected` when the word cannot be one.
-pub fn boot_path_word(option: &str, word: &str) -> Result<String, Fault> {
-    let is_word = !word.is_empty()
-        && word.len() <= 64
-        && word
-            .bytes()
-            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-'));
-    if !is_word {
-        return Err(wrong(&format!(
-            "--{option} takes lower-case letters, digits, dots and dashes, not `{}`.",
-            text::line(word, 80)
-        )));
-    }
-    Ok(word.to_owned())
-}
-
-/// A name that another system knows.
-fn service_word(option: &str, word: &str) -> Result<String, Fault> {
-    let is_word = !word.is_empty()
-        && word.len() <= 64
-        && !word.starts_with(['-', '.'])
-        && word
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
-    if !is_word {
-        return Err(wrong(&format!(
-            "--{option} takes letters, digits, dots, dashes and underscores, not `{}`.",
-            text::line(word, 80)
-        )));
-    }
-    Ok(word.to_owned())
-}
-
-fn wrong(message: &str) -> Fault {
-    Fault::new(
-        FaultKind::Rejected,
-        wreimage_sdk::OPTION_WRONG,
-        "options",
-        format!("{message} Nothing was touched."),
-    )
-}
-
 #[cfg(test)]
 pub mod tests {
     use super::*;
@@ -344,37 +269,6 @@ pub mod tests {
     }
 
     #[test]
-    fn a_release_is_a_word_of_a_path() {
-        assert_eq!(
-            boot_path_word("os", "bookworm-12.1").unwrap(),
-            "bookworm-12.1"
-        );
-        for wrong in ["", "Bullseye", "../x", "a b", "a/b", "a\"b"] {
-            assert!(boot_path_word("os", wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_task_is_a_t_and_a_number() {
-        assert_eq!(
-            asked(&[("task", "T12345")]).unwrap().task.as_deref(),
-            Some("T12345")
-        );
-        for wrong in [
-            "12345",
-            "T",
-            "T123456789",
-            "t1",
-            "T1 2",
-            "T1;x",
-            "T1\n",
-            "D123",
-        ] {
-            assert!(asked(&[("task", wrong)]).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
     fn what_is_not_asked_for_is_not_done() {
         let plain = asked(&[]).unwrap();
         assert_eq!(
@@ -390,17 +284,20 @@ pub mod tests {
             ("conftool", "true"),
             ("httpbb", "true"),
             ("mask", "a,b.service,a"),
+            ("task", "T12345"),
         ])
         .unwrap();
         assert_eq!(page.depool_to.as_deref(), Some("inactive"));
         assert_eq!(page.httpbb.as_deref(), Some("appserver"));
         assert_eq!(page.mask, ["a.service", "b.service"]);
+        assert_eq!(page.task.as_deref(), Some("T12345"));
     }
 
     #[test]
-    fn options_that_contradict_each_other_are_refused() {
+    fn wrong_options_and_those_that_contradict_each_other_are_refused() {
         for wrong in [
-            &[("conftool-value", "no")][..],
+            &[("task", "12345")][..],
+            &[("conftool-value", "no")],
             &[("httpbb-suite", "parsoid")],
             &[("no-pxe", "true"), ("pxe-media", "rescue")],
             &[("httpbb", "true"), ("httpbb-suite", "../../etc")],

@@ -2,7 +2,7 @@
 
 use crate::options::Asked;
 use crate::policy::{self, millis};
-use crate::repool::Todo;
+use crate::todo::Todo;
 use std::time::Duration;
 use wreimage_sdk::{Fault, FaultKind, Step, clock, icinga, retry};
 
@@ -65,7 +65,7 @@ pub fn todos(asked: &Asked, downtimed: bool, silence: Option<&str>) -> Vec<Todo>
     });
     let silence = silence.map(|id| Todo {
         text: format!("the alerts of {host} are silenced on Alertmanager"),
-        command: format!("amtool silence expire {id}"),
+        command: expire_silence(id),
     });
     downtime.into_iter().chain(silence).collect()
 }
@@ -112,8 +112,7 @@ pub fn time_of_day(ms: u64) -> String {
     format!("{:02}:{:02} UTC", minutes / 60 % 24, minutes % 60)
 }
 
-/// Removes the downtimes of the host and its services that have this run's comment. For the command file, which Icinga 1
-/// has and Icinga 2 can have: host, service, begin, comment, where an empty field is any.
+/// The command that removes this run's downtimes of the host and its services.
 fn remove_downtime(asked: &Asked) -> String {
     delete_downtime(
         &asked.host,
@@ -121,12 +120,28 @@ fn remove_downtime(asked: &Asked) -> String {
     )
 }
 
-/// The same for the downtimes with another comment, which must be of characters that mean nothing to a shell.
+/// The command that removes the downtimes of the host and its services that have this comment, which must be of characters that mean
+/// nothing to a shell. For the command file, which Icinga 1 has and Icinga 2 can have: host, service, begin, comment, where an empty
+/// field is any.
 pub fn delete_downtime(host: &str, comment: &str) -> String {
     format!(
         "printf '[%s] DEL_DOWNTIME_BY_HOST_NAME;{host};;;{comment}\\n' \"$(date +%s)\" | sudo tee -a {}",
         policy::ICINGA_COMMAND_FILE
     )
+}
+
+/// The command that ends the silence of this id.
+pub fn expire_silence(id: &str) -> String {
+    format!("amtool silence expire {id}")
+}
+
+/// Whether this can be the id of a silence, and means nothing to a shell.
+pub fn is_silence_id(id: &str) -> bool {
+    !id.is_empty() && id.chars().all(is_of_silence_id)
+}
+
+fn is_of_silence_id(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '-'
 }
 
 /// What a step says of a silence that it has made.
@@ -138,9 +153,7 @@ pub fn silenced(silence: &Silence) -> String {
 /// The id of the silence in what a step has said; nothing that a shell would take for more than a word.
 pub fn silence_of(said: &str) -> Option<String> {
     let (_, id) = said.split_once(", silence ")?;
-    let id = id
-        .split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
-        .next()?;
+    let id = id.split(|c| !is_of_silence_id(c)).next()?;
     (!id.is_empty()).then(|| id.to_owned())
 }
 

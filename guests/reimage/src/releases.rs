@@ -5,15 +5,15 @@ use crate::policy;
 use wreimage_sdk::dhcp::{self, Release};
 use wreimage_sdk::{Fault, FaultKind, Step, nearest, retry_if_worth};
 
-/// Debian's releases by their version, for whoever names one by its number.
-const DEBIAN: [(&str, &str, &str); 7] = [
-    ("9", "stretch", ", which is Debian 9"),
-    ("10", "buster", ", which is Debian 10"),
-    ("11", "bullseye", ", which is Debian 11"),
-    ("12", "bookworm", ", which is Debian 12"),
-    ("13", "trixie", ", which is Debian 13"),
-    ("14", "forky", ", which is Debian 14"),
-    ("15", "duke", ", which is Debian 15"),
+/// Debian's releases by their version, for an operator who names one by its number.
+const DEBIAN: [(&str, &str); 7] = [
+    ("9", "stretch"),
+    ("10", "buster"),
+    ("11", "bullseye"),
+    ("12", "bookworm"),
+    ("13", "trixie"),
+    ("14", "forky"),
+    ("15", "duke"),
 ];
 
 /// Names of a list that a message shows.
@@ -50,7 +50,13 @@ pub fn check(asked: &Asked, step: &mut Step) -> Result<Option<Vec<Release>>, Fau
         }
     };
     let media = asked.media();
-    find(&releases, &asked.os, media)?;
+    find(&releases, &asked.os, media).map_err(|fault| {
+        let option = match fault.code.as_str() {
+            NO_RELEASE => "--os",
+            _ => "--pxe-media",
+        };
+        fault.and(&format!("Correct {option}, then run again."))
+    })?;
     step.says(format!("the install server has {}-{media}", asked.os));
     step.evidence(
         "releases",
@@ -67,22 +73,25 @@ pub fn find(releases: &[Release], os: &str, media: &str) -> Result<(), Fault> {
     let known = || releases.iter().map(|release| release.distribution.as_str());
     let Some(release) = releases.iter().find(|release| release.distribution == os) else {
         let what = format!("release `{os}`");
-        let fault = missing(NO_RELEASE, &what, meant(os, known()), &names(known()));
-        return Err(fault.and("Correct --os, then run again."));
+        let meant = meant(os, known());
+        return Err(missing(NO_RELEASE, &what, meant, &names(known())));
     };
     let known = || release.media.iter().map(String::as_str);
     if release.media.is_empty() || known().any(|it| it == media) {
         return Ok(());
     }
     let what = format!("boot media `{media}` of {os}");
-    let near = nearest(media, known()).map(|name| (name, ""));
-    let fault = missing(NO_MEDIA, &what, near, &names(known()));
-    Err(fault.and("Correct --pxe-media, then run again."))
+    let near = nearest(media, known()).map(|name| (name, None));
+    Err(missing(NO_MEDIA, &what, near, &names(known())))
 }
 
-fn missing(code: &str, what: &str, meant: Option<(&str, &str)>, known: &str) -> Fault {
+/// `meant` is the name that was probably meant, and of which version of Debian it is if it was meant by that.
+fn missing(code: &str, what: &str, meant: Option<(&str, Option<&str>)>, known: &str) -> Fault {
     let hint = match meant {
-        Some((name, why)) => format!("; did you mean {name}{why}?"),
+        Some((name, Some(version))) => {
+            format!("; did you mean {name}, which is Debian {version}?")
+        }
+        Some((name, None)) => format!("; did you mean {name}?"),
         None => ".".to_owned(),
     };
     let mut fault = Fault::new(
@@ -97,19 +106,19 @@ fn missing(code: &str, what: &str, meant: Option<(&str, &str)>, known: &str) -> 
     fault
 }
 
-/// The release that was probably meant, and why: by its version, or because its name is nearly that.
+/// The release that was probably meant: by its version, which is then given too, or because its name is nearly that.
 fn meant<'a>(
     os: &str,
     mut known: impl Iterator<Item = &'a str> + Clone,
-) -> Option<(&'a str, &'static str)> {
+) -> Option<(&'a str, Option<&'static str>)> {
     let version = os.strip_prefix("debian").unwrap_or(os);
     let version = version.trim_start_matches(['-', '.']);
-    let named = DEBIAN.iter().find(|(number, ..)| *number == version);
-    let by_version = named.and_then(|(_, name, why)| {
+    let named = DEBIAN.iter().find(|(number, _)| *number == version);
+    let by_version = named.and_then(|(number, name)| {
         let there = known.clone().find(|it| it == name)?;
-        Some((there, *why))
+        Some((there, Some(*number)))
     });
-    by_version.or_else(|| nearest(os, &mut known).map(|name| (name, "")))
+    by_version.or_else(|| nearest(os, &mut known).map(|name| (name, None)))
 }
 
 fn names<'a>(known: impl Iterator<Item = &'a str>) -> String {

@@ -1,15 +1,7 @@
 //! The commands that put a host back into its services, or take it out of them: for this host and no other.
 
+use crate::todo::Todo;
 use wreimage_sdk::conftool::PoolObject;
-
-/// Something for the operator to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Todo {
-    /// What it is about.
-    pub text: String,
-    /// What does it.
-    pub command: String,
-}
 
 /// How to pool each object that served before it was set to `now`, and what else must be set for it to serve. One that did not
 /// serve is no doing of this run: see [`idle`].

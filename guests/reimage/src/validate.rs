@@ -1,18 +1,21 @@
 //! Pre-reimage validation: everything that can be known before anything is touched.
 
+mod device;
+mod new_host;
+
 use crate::boot::identity_name;
 use crate::machine::{Machine, System};
 use crate::options::Asked;
 use crate::steps::validate as steps;
-use crate::{comment, doubt, drain, policy, release, releases, repool};
+use crate::{comment, doubt, drain, policy, release, releases};
+use device::{complete, own_site, physical_device};
+use new_host::{has_services, known, serves_nobody};
 use std::net::IpAddr;
 use wreimage_sdk::dns::{self, HostName};
 use wreimage_sdk::ipmi::{self, PowerState};
-use wreimage_sdk::netbox::{self, Device, DeviceKind, Firmware};
+use wreimage_sdk::netbox::{self, Device};
 use wreimage_sdk::remote::{self, Identity};
-use wreimage_sdk::{
-    Actions, Fault, FaultKind, Step, conftool, phabricator, puppet, puppetdb, retry_if_worth, text,
-};
+use wreimage_sdk::{Actions, Fault, FaultKind, Step, phabricator, puppet, retry_if_worth, text};
 
 const UNTOUCHED: &str = "Nothing was touched.";
 
@@ -78,195 +81,6 @@ pub fn run(asked: &Asked, actions: &mut Actions) -> Result<Machine, Fault> {
         releases: releases.flatten(),
         present,
     })
-}
-
-fn physical_device(step: &mut Step) -> Result<Device, Fault> {
-    let device = retry_if_worth(policy::ASK_SERVICE, |_| netbox::get_device())
-        .map_err(|fault| fault.and(UNTOUCHED))?;
-    step.evidence("name", &device.fqdn);
-    step.evidence("serial", device.serial.as_deref().unwrap_or("unknown"));
-    step.evidence("vendor", device.vendor.as_deref().unwrap_or("unknown"));
-    match &device.kind {
-        DeviceKind::Physical => {
-            step.says(format!("{} at site {}", device.fqdn, device.site));
-            Ok(device)
-        }
-        DeviceKind::Virtual => Err(inventory(
-            FaultKind::Unsupported,
-            "reimage.virtual-host",
-            format!(
-                "{} is a virtual machine, and only physical hosts are reimaged here. {UNTOUCHED} Decommission the virtual \
-                 machine and provision a new one instead.",
-                device.fqdn
-            ),
-        )),
-        DeviceKind::Other(kind) => Err(inventory(
-            FaultKind::Unsupported,
-            "reimage.unknown-kind",
-            format!(
-                "the inventory says that {} is of the kind `{kind}`, and only physical hosts are reimaged here. {UNTOUCHED}",
-                device.fqdn
-            ),
-        )),
-    }
-}
-
-fn complete(device: &Device, step: &mut Step) -> Result<String, Fault> {
-    let missing = |field: &str| {
-        inventory(
-            FaultKind::Rejected,
-            "reimage.inventory-incomplete",
-            format!(
-                "the inventory entry of {} lacks its {field}. {UNTOUCHED} Complete the entry, then run again.",
-                device.name
-            ),
-        )
-    };
-    let management = device
-        .management_fqdn
-        .clone()
-        .ok_or_else(|| missing("management name"))?;
-    let address = device
-        .primary_ip
-        .as_deref()
-        .ok_or_else(|| missing("primary address"))?;
-    let firmware = match &device.firmware {
-        Firmware::Bios => "BIOS",
-        Firmware::Uefi => "UEFI",
-        Firmware::Other(other) => {
-            let field = format!("firmware kind, BIOS or UEFI (it says `{other}`)");
-            return Err(missing(&field));
-        }
-    };
-    step.says(format!("{firmware}, {address}, managed at {management}"));
-    Ok(management)
-}
-
-/// Another site has other install servers, another Puppet and another monitoring than this run would speak to.
-fn own_site(asked: &Asked, device: &Device, step: &mut Step) -> Result<(), Fault> {
-    if device.site == asked.site() {
-        step.says(&device.site);
-        return Ok(());
-    }
-    Err(inventory(
-        FaultKind::Conflict,
-        "reimage.other-site",
-        format!(
-            "the inventory has {} at the site {}, and this run is for {}. {UNTOUCHED} Run it for that site.",
-            device.fqdn,
-            device.site,
-            asked.site()
-        ),
-    ))
-}
-
-/// Whether PuppetDB knows the host, which `--new` must not contradict.
-fn known(asked: &Asked, device: &Device, step: &mut Step) -> Result<bool, Fault> {
-    let fqdn = &device.fqdn;
-    let is_known = retry_if_worth(policy::ASK_SERVICE, |_| puppetdb::is_known())
-        .map_err(|fault| fault.and(UNTOUCHED))?;
-    let differs = |message: String| {
-        Fault::new(
-            FaultKind::Conflict,
-            "reimage.new-or-not",
-            "PuppetDB",
-            message,
-        )
-    };
-    match (is_known, asked.new) {
-        (true, false) => step.says(format!("PuppetDB knows {fqdn}")),
-        (false, true) => step.says(format!("PuppetDB does not know {fqdn}: it is new")),
-        (true, true) => {
-            let doubt = differs(format!(
-                "--new was set, but PuppetDB knows {fqdn}: it is not new. To go on means to go on without \
-                 --new{}.",
-                without_new(asked)
-            ));
-            doubt::settle(doubt, "Run again without --new.", asked.force, step)
-                .map_err(|fault| fault.and(UNTOUCHED))?;
-            step.says("--new is unset");
-        }
-        (false, false) => {
-            return Err(differs(format!(
-                "PuppetDB does not know {fqdn}. {UNTOUCHED} Check the name. If the host is new, or an earlier run has removed it \
-                 from PuppetDB already, run again with --new."
-            )));
-        }
-    }
-    Ok(is_known)
-}
-
-/// What is done to a host that is not new, with these options and at this site.
-fn without_new(asked: &Asked) -> String {
-    let downtime = !asked.no_downtime && asked.lacks(&["icinga"]).is_none();
-    let silence = !asked.no_downtime && asked.lacks(&["alertmanager"]).is_none();
-    let depool = drain::no_depool(asked).is_none();
-    let disable = asked.lacks(&["puppet"]).is_none();
-    let done: Vec<&str> = [
-        (downtime, "a downtime"),
-        (silence, "a silence"),
-        (depool, "a depool"),
-        (disable, "Puppet disabled"),
-    ]
-    .into_iter()
-    .filter_map(|(is_done, what)| is_done.then_some(what))
-    .collect();
-    match done.split_last() {
-        None => String::new(),
-        Some((last, [])) => format!(", with {last}"),
-        Some((last, before)) => format!(", with {} and {last}", before.join(", ")),
-    }
-}
-
-/// A new host is not depooled: one that serves would be taken down while it does.
-fn serves_nobody(asked: &Asked, device: &Device, step: &mut Step) -> Result<(), Fault> {
-    let objects = retry_if_worth(policy::ASK_SERVICE, |_| conftool::get_objects())
-        .map_err(|fault| fault.and(UNTOUCHED))?;
-    for object in &objects {
-        step.evidence("service", object);
-    }
-    let pooled: Vec<String> = objects
-        .iter()
-        .filter(|object| object.pooled == "yes")
-        .map(|object| format!("{} ({}, {})", object.service, object.cluster, object.dc))
-        .collect();
-    if objects.is_empty() {
-        step.says("it is in no service, and as a new host need not be");
-        return Ok(());
-    }
-    if pooled.is_empty() {
-        step.says("pooled in none of its services");
-        return Ok(());
-    }
-    let doubt = Fault::new(
-        FaultKind::Conflict,
-        "reimage.new-but-pooled",
-        "conftool",
-        format!(
-            "conftool has {} pooled in {}, and --new does not depool: it would be taken down while it serves.",
-            device.fqdn,
-            pooled.join(", ")
-        ),
-    );
-    let value = asked.depool_to.as_deref().unwrap_or_default();
-    let instead = format!(
-        "Depool it by hand with `{}`, then run again.",
-        repool::depool(&device.fqdn, value)
-    );
-    doubt::settle(doubt, &instead, asked.force, step).map_err(|fault| fault.and(UNTOUCHED))
-}
-
-fn has_services(device: &Device, step: &mut Step) -> Result<(), Fault> {
-    let objects = retry_if_worth(policy::ASK_SERVICE, |_| conftool::get_objects())
-        .map_err(|fault| fault.and(UNTOUCHED))?;
-    if objects.is_empty() {
-        return Err(drain::no_objects(&device.fqdn).and(UNTOUCHED));
-    }
-    step.says(format!("{} services", objects.len()));
-    for object in &objects {
-        step.evidence("service", object);
-    }
-    Ok(())
 }
 
 /// A task that does not exist is a slip of the hand; a ticket system that does not answer is no reason to stop.
@@ -427,37 +241,9 @@ fn agent_may_run(asked: &Asked, present: Option<System>, step: &mut Step) -> Res
     ))
 }
 
-fn inventory(kind: FaultKind, code: &str, message: String) -> Fault {
-    Fault::new(kind, code, "inventory", message)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::tests::request;
-
-    #[test]
-    fn the_question_about_new_promises_what_will_be_done() {
-        let promises = |given: &[(&str, &str)], absent: &[&str]| {
-            let os = [("os", "bullseye")];
-            let mut request = request(&[&os, given].concat());
-            request.absent = absent.iter().map(|name| (*name).to_owned()).collect();
-            without_new(&Asked::from_request(&request).unwrap())
-        };
-        assert_eq!(
-            promises(&[], &[]),
-            ", with a downtime, a silence and Puppet disabled"
-        );
-        assert_eq!(
-            promises(&[("conftool", "true"), ("no-downtime", "true")], &[]),
-            ", with a depool and Puppet disabled"
-        );
-        let all = [("no-downtime", "true"), ("no-pxe", "true")];
-        assert_eq!(promises(&all, &[]), ", with Puppet disabled");
-        assert_eq!(promises(&all, &["puppet"]), "");
-        let site = ["icinga", "alertmanager"];
-        assert_eq!(promises(&[], &site), ", with Puppet disabled");
-    }
 
     #[test]
     fn one_address_has_many_spellings() {

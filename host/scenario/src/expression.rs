@@ -22,12 +22,40 @@ fn environment() -> &'static Environment<'static> {
     })
 }
 
+/// Whether `}}` stands outside of texts and brackets: for MiniJinja that is the end of an expression in a template, and its lexer
+/// panics on what follows.
+fn ends_early(text: &str) -> bool {
+    let mut quote = None;
+    let mut depth = 0_i64;
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        match (quote, c) {
+            (Some(_), '\\') => {
+                rest.next();
+            }
+            (Some(open), _) if open == c => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '(' | '[' | '{') => depth += 1,
+            (None, '}') if depth <= 0 && rest.as_str().starts_with('}') => return true,
+            (None, ')' | ']' | '}') => depth -= 1,
+            (None, _) => {}
+        }
+    }
+    false
+}
+
 impl Expression {
     /// Reads one.
     ///
     /// # Errors
     /// What is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
+        if ends_early(text) {
+            return Err(format!(
+                "the condition `{text}` cannot be read: `}}}}` closes nothing in it"
+            ));
+        }
         let compiled = environment()
             .compile_expression_owned(text.to_owned())
             .map_err(|error| format!("the condition `{text}` cannot be read: {error}"))?;
@@ -84,6 +112,25 @@ mod tests {
         );
         assert_eq!(holds("'DHCP' in run.left | join(' ')"), Ok(true));
         assert_eq!(holds("world.override in ['pxe']"), Ok(false));
+    }
+
+    #[test]
+    fn the_end_of_a_template_is_no_condition() {
+        for text in [
+            "a == }}'b'",
+            "a -}} b",
+            "}} a",
+            "(a) }} b",
+            ") ( }} a",
+            "'}}' == a }} b",
+        ] {
+            let error = Expression::parse(text).unwrap_err();
+            assert!(error.contains("closes nothing"), "{text}: {error}");
+        }
+        for text in ["'}}' == \"a}}\"", "'\\'}}' == ''", "{'a': {'b': 1}} == {}"] {
+            let holds = Expression::parse(text).unwrap().holds(json!({}));
+            assert_eq!(holds, Ok(false), "{text}");
+        }
     }
 
     #[test]

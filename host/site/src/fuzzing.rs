@@ -69,6 +69,11 @@ pub fn redact(secrets: &[&str], text: &str) -> String {
     redact::without_these(secrets, text)
 }
 
+/// The end of a stream whose begin was cut off, at most `most` bytes of it, without these secrets.
+pub fn tail(secrets: &[&str], bytes: &[u8], most: usize) -> String {
+    redact::tail_without_these(secrets, bytes, most)
+}
+
 /// Reads an inventory file. False when it is refused.
 pub fn inventory(text: &str) -> bool {
     toml::from_str::<crate::InventoryFile>(text).is_ok()

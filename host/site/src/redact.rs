@@ -60,14 +60,27 @@ pub(crate) fn head(text: &str, characters: usize) -> String {
 /// begin is lost is taken out too, so more than `most` should be given.
 pub(crate) fn tail(bytes: &[u8], cut: bool, most: usize) -> String {
     let text = String::from_utf8_lossy(bytes);
-    let mut found = found(&text);
-    let longest = longest();
-    if cut && longest > 0 {
+    let longest = if cut { longest() } else { 0 };
+    clean_tail(&text, found(&text), longest, most)
+}
+
+/// The same without these secrets, whether or not this process has read them, of a stream that was cut.
+pub(crate) fn tail_without_these(secrets: &[&str], bytes: &[u8], most: usize) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let forms: Vec<String> = secrets.iter().flat_map(|secret| forms(secret)).collect();
+    let longest = forms.iter().map(String::len).max().unwrap_or(0);
+    let found = found_of(forms.iter().map(String::as_str), &text);
+    clean_tail(&text, found, longest, most)
+}
+
+/// `longest` is the length of the longest secret of which the begin may be lost, in bytes.
+fn clean_tail(text: &str, mut found: Vec<Range<usize>>, longest: usize, most: usize) -> String {
+    if longest > 0 {
         // A byte that is not UTF-8 becomes a character of three.
         let lost = text.ceil_char_boundary((3 * longest).min(text.len()));
         found = merged(found, 0..lost);
     }
-    let clean = replaced(&text, &found);
+    let clean = replaced(text, &found);
     let begin = clean.ceil_char_boundary(clean.len().saturating_sub(most));
     clean.get(begin..).unwrap_or_default().to_owned()
 }

@@ -1,12 +1,10 @@
 //! Values at the border: what a guest passes to a capability, and what a provider or a journal gives back.
 
+use crate::shared::{lab, runtime};
 use crate::text;
 use serde_json::Value;
-use std::sync::OnceLock;
 use std::time::Duration;
-use tokio::runtime::Runtime;
 use wreimage_capability::{ALL, Call, Function};
-use wreimage_lab::{Lab, Pace, World};
 
 fn functions() -> Vec<&'static Function> {
     ALL.iter().flat_map(|it| it.functions).copied().collect()
@@ -37,22 +35,9 @@ pub fn border(data: &[u8]) {
     perform(function, &value);
 }
 
-fn runtime() -> &'static Runtime {
-    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    RUNTIME.get_or_init(|| {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime")
-    })
-}
-
-/// In a data centre of its own, so that no input depends on another.
+/// Performs a call in the lab.
 fn perform(function: &'static Function, arguments: &Value) {
-    static WORLD: OnceLock<World> = OnceLock::new();
-    let world = WORLD.get_or_init(|| World::builtin().expect("the world that is built in"));
-    let lab = Lab::new(world.clone(), Pace::Full);
-    let providers = lab.providers("host1001");
+    let providers = lab().providers("host1001");
     // `operator`, `run` and `clock` are served by the engine.
     let Some(provider) = providers.get(function.capability) else {
         return;

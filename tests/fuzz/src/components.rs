@@ -1,29 +1,13 @@
-//! Components that somebody hands in as guests and plugs.
+//! Components that are handed in as guests and plugs.
 
 use crate::mutation::{base, changed};
-use std::sync::OnceLock;
-use tokio::runtime::Runtime;
-use wreimage_engine::{Engine, Guest, Plug, Plugged};
+use crate::shared::{engine, runtime};
+use wreimage_engine::{Guest, Plug, Plugged};
 
-/// The first byte that says: the rest is the file itself.
+/// The first byte of an input of which the rest is the file itself.
 const AS_IT_IS: u8 = 0xff;
 /// What is larger is not compiled here: how long that may take is bounded elsewhere.
 const LARGEST: usize = 256 << 10;
-
-fn engine() -> &'static Engine {
-    static ENGINE: OnceLock<Engine> = OnceLock::new();
-    ENGINE.get_or_init(|| Engine::new(None).expect("an engine"))
-}
-
-fn runtime() -> &'static Runtime {
-    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    RUNTIME.get_or_init(|| {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime")
-    })
-}
 
 fn file(data: &[u8]) -> Vec<u8> {
     match data.split_first() {

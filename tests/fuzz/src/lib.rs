@@ -12,6 +12,7 @@ mod machines;
 mod mutation;
 mod redaction;
 mod replay;
+mod shared;
 
 pub use border::border;
 pub use components::{component, composition};

@@ -12,7 +12,7 @@ pub fn known_hosts(data: &[u8]) {
     for port in [22, 2222] {
         assert!(
             fuzzing::known_hosts(file, name, port),
-            "a key of nobody is accepted"
+            "a key that no one has is accepted"
         );
     }
 }

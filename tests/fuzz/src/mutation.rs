@@ -1,6 +1,6 @@
 //! Components with small changes. The corpus has no component, only the changes: components are built from source.
 
-use std::path::PathBuf;
+use crate::shared::component;
 use std::sync::OnceLock;
 
 /// Components that are small, and differ in what they import and export.
@@ -16,29 +16,10 @@ const BASES: [&str; 6] = [
 /// Bytes of one change: what it does, where, and with which byte.
 const CHANGE: usize = 5;
 
-fn folder() -> PathBuf {
-    let built = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/guests"));
-    std::env::var_os("WREIMAGE_GUESTS").map_or_else(built, PathBuf::from)
-}
-
 /// The components that inputs change.
-///
-/// # Panics
-/// When they are not built.
 pub(crate) fn bases() -> &'static [Vec<u8>] {
     static ALL: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
-    ALL.get_or_init(|| {
-        let read = |name: &&str| {
-            let path = folder().join(name);
-            std::fs::read(&path).unwrap_or_else(|error| {
-                panic!(
-                    "{} is needed: {error}; run `cargo xtask guests --fixtures`",
-                    path.display()
-                )
-            })
-        };
-        BASES.iter().map(read).collect()
-    })
+    ALL.get_or_init(|| BASES.iter().map(|name| component(name)).collect())
 }
 
 /// The component that the first byte names.

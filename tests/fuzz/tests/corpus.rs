@@ -26,13 +26,24 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// The bytes of an input: those of the file, or those whose hexadecimal digits it holds.
+fn input(file: &Path) -> Vec<u8> {
+    let text = fs::read_to_string(file)
+        .unwrap_or_else(|error| panic!("{} is no text: {error}", file.display()));
+    if file.extension().is_none_or(|it| it != "hex") {
+        return text.into_bytes();
+    }
+    let digits = text.split_whitespace().collect::<String>();
+    hex::decode(digits).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
 #[test]
 fn every_input_of_the_corpus_is_handled() {
     for (name, run) in TARGETS {
         let files = files(&corpus().join(name));
         assert!(!files.is_empty(), "{name} has no corpus");
         for file in files {
-            let data = fs::read(&file).unwrap();
+            let data = input(&file);
             let began = Instant::now();
             println!("{}", file.display());
             run(&data);
@@ -60,11 +71,20 @@ fn every_target_has_a_program_and_every_folder_a_target() {
 }
 
 #[test]
-fn the_corpus_is_small() {
+fn the_corpus_is_small_and_text() {
     for (name, _) in TARGETS {
         for file in files(&corpus().join(name)) {
             let size = fs::metadata(&file).unwrap().len();
             assert!(size <= LARGEST, "{}: {size} bytes", file.display());
+            let text = fs::read_to_string(&file);
+            let is_text = text.is_ok_and(|text| {
+                !text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t'))
+            });
+            assert!(
+                is_text,
+                "{} is no text: `cargo xtask fuzz --keep` writes one that is not as NAME.hex",
+                file.display()
+            );
         }
     }
 }

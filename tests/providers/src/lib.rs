@@ -19,4 +19,5 @@ pub mod site;
 pub mod sshd;
 pub mod systemd;
 pub mod tools;
+pub mod udp;
 pub mod wire;

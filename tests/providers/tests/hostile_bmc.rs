@@ -7,7 +7,6 @@
 )]
 
 use serde_json::json;
-use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 use wreimage_capability::Fault;
 use wreimage_capability::ipmi::PowerState;
@@ -16,6 +15,7 @@ use wreimage_provider_tests::call::ask;
 use wreimage_provider_tests::hostile_ssh::memory;
 use wreimage_provider_tests::site::TestSite;
 use wreimage_provider_tests::tools::{script, udp_port};
+use wreimage_provider_tests::udp::answering;
 
 async fn power(site: &TestSite, tables: &str) -> Result<PowerState, Fault> {
     let providers = site.open(tables);
@@ -39,21 +39,6 @@ fn is_clear(fault: &Fault) {
     );
 }
 
-/// A BMC whose packets are made by a function from the client's.
-fn bmc(answer: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> u16 {
-    let socket = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
-    let port = socket.local_addr().unwrap().port();
-    std::thread::spawn(move || {
-        let mut buffer = [0; 2048];
-        while let Ok((size, from)) = socket.recv_from(&mut buffer) {
-            for packet in answer(&buffer[..size]) {
-                let _ = socket.send_to(&packet, from);
-            }
-        }
-    });
-    port
-}
-
 /// RMCP with an IPMI 2.0 session header (payload type, session, sequence number, length) and a payload.
 fn packet(kind: u8, session: u32, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![6, 0, 0xff, 7, 6, kind];
@@ -67,11 +52,11 @@ fn packet(kind: u8, session: u32, payload: &[u8]) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread")]
 async fn packets_that_are_no_answer_are_not_believed() {
     let servers = [
-        bmc(|_| vec![vec![0xa5; 300]; 3]),
+        answering(|_| vec![vec![0xa5; 300]; 3]),
         // The request itself.
-        bmc(|request| vec![request.to_vec(); 3]),
+        answering(|request| vec![request.to_vec(); 3]),
         // The opening of another session, and a message in it.
-        bmc(|_| {
+        answering(|_| {
             let opened: Vec<u8> = (0..36).collect();
             vec![
                 packet(0x11, 0, &opened),
@@ -84,7 +69,7 @@ async fn packets_that_are_no_answer_are_not_believed() {
             ]
         }),
         // Packets that are shorter than they say.
-        bmc(|_| {
+        answering(|_| {
             let mut short = packet(0x11, 0, &[0; 8]);
             short[14] = 0xff;
             short[15] = 0xff;

@@ -14,6 +14,7 @@ use wreimage_capability::Fault;
 use wreimage_provider_tests::call::ask;
 use wreimage_provider_tests::hostile_ssh::memory;
 use wreimage_provider_tests::site::TestSite;
+use wreimage_provider_tests::udp::answering;
 use wreimage_site::Site;
 
 /// `\x08host1001\x04lab1\x04test\x00`, type and class.
@@ -60,21 +61,6 @@ fn record(owner: &[u8], kind: u8, data: &[u8]) -> Vec<u8> {
 /// The owner is the name of the question.
 const SAME: [u8; 2] = [0xc0, 12];
 
-/// A name server whose replies are made by a function; several to one query are sent one after the other.
-fn name_server(answer: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> u16 {
-    let socket = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
-    let port = socket.local_addr().unwrap().port();
-    std::thread::spawn(move || {
-        let mut buffer = [0; 4096];
-        while let Ok((size, from)) = socket.recv_from(&mut buffer) {
-            for reply in answer(&buffer[..size]) {
-                let _ = socket.send_to(&reply, from);
-            }
-        }
-    });
-    port
-}
-
 /// Resolves the host's name at this server, within the bound.
 async fn resolve(port: u16) -> Result<Vec<String>, Fault> {
     let site = TestSite::new();
@@ -115,13 +101,13 @@ async fn refused(port: u16) -> Fault {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn aliases_that_lead_in_a_circle_are_no_address() {
-    refused(name_server(|query| {
+    refused(answering(|query| {
         let (other, back) = (name("a.lab1.test"), name("host1001.lab1.test"));
         let answers = [record(&SAME, 5, &other), record(&other, 5, &back)];
         vec![reply(query, FOUND, &answers)]
     }))
     .await;
-    refused(name_server(|query| {
+    refused(answering(|query| {
         vec![reply(query, FOUND, &[record(&SAME, 5, &SAME)])]
     }))
     .await;
@@ -130,7 +116,7 @@ async fn aliases_that_lead_in_a_circle_are_no_address() {
 #[tokio::test(flavor = "multi_thread")]
 async fn aliases_that_never_end_are_no_address() {
     let count = std::sync::atomic::AtomicU32::new(0);
-    refused(name_server(move |query| {
+    refused(answering(move |query| {
         let number = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let next = name(&format!("a{number}.lab1.test"));
         vec![reply(query, FOUND, &[record(&SAME, 5, &next)])]
@@ -140,7 +126,7 @@ async fn aliases_that_never_end_are_no_address() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_points_at_itself_is_not_followed() {
-    refused(name_server(|query| {
+    refused(answering(|query| {
         let at = u16::try_from(question_end(query)).unwrap() | 0xc000;
         let owner = at.to_be_bytes();
         vec![reply(query, FOUND, &[record(&owner, 1, &[10, 0, 0, 1])])]
@@ -150,14 +136,14 @@ async fn a_name_that_points_at_itself_is_not_followed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn noise_and_answers_to_other_questions_are_not_believed() {
-    refused(name_server(|_| vec![vec![0xff; 2000]; 50])).await;
-    refused(name_server(|query| {
+    refused(answering(|_| vec![vec![0xff; 2000]; 50])).await;
+    refused(answering(|query| {
         let mut other = reply(query, FOUND, &[record(&SAME, 1, &[10, 0, 0, 1])]);
         other[0] ^= 0xff;
         vec![other]
     }))
     .await;
-    let fault = refused(name_server(|_| Vec::new())).await;
+    let fault = refused(answering(|_| Vec::new())).await;
     assert_eq!(fault.code, "dns.timeout");
 }
 
@@ -190,7 +176,7 @@ async fn a_truncated_answer_whose_rest_never_comes_is_given_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_has_few_addresses() {
     let server = |count: u8| {
-        name_server(move |query| {
+        answering(move |query| {
             let is_a = query[question_end(query) - 3] == 1;
             let records = if is_a { count } else { 0 };
             let answers: Vec<Vec<u8>> = (0..records)

@@ -222,8 +222,8 @@ fn settle_lease(rig: &Rig, site: &Path) -> Result<()> {
     let mut command = program(rig, None)?;
     command.args(["lock", "init", "--site"]).arg(site);
     let output = run_any(&command, Duration::from_secs(60))?;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    ensure!(output.status.success(), "no lease folder: {said}");
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(output.status.success(), "no lease folder: {errors}");
     let text = std::fs::read_to_string(&folder)?;
     let lines = text.lines().map(|line| match line.split_once('=') {
         Some(("uptime-ms", _)) => "uptime-ms=0\n".to_owned(),

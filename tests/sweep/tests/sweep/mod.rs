@@ -150,7 +150,7 @@ pub fn world(folder: &Path) -> BTreeMap<String, Value> {
     world
 }
 
-/// A write may be made twice: that is its class. What counts writes is left out, and the words in which the guest tells of
+/// A write may be made twice: that is its class. What counts writes is left out, and the guest's words about
 /// their answers; what they bring about is compared, and so is everything that a `once` call brings about.
 fn forget_repeats(at: &str, value: &mut Value) {
     // Of a claim, what each process and each request counts on is left out as well.

@@ -1,8 +1,9 @@
-//! What earlier runs have left on other systems, and the commands that end it. A run removes only what is its own.
+//! What keeps monitoring quiet about the host now, by the word of Icinga and Alertmanager: of this run, of earlier runs and of
+//! others. A run removes only what is its own.
 
 use crate::options::Asked;
 use crate::quiet;
-use crate::repool::Todo;
+use crate::todo::Todo;
 use wreimage_sdk::{Fault, FaultKind, alertmanager, icinga, text};
 
 /// What the reason of every reimage begins with.
@@ -11,48 +12,62 @@ pub const REASON: &str = "Host reimage - ";
 /// Bytes of a comment that another run has written: a reason and the id of a run.
 const COMMENT_LIMIT: usize = 300;
 
-/// What is found of others.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Found {
-    /// What earlier reimages have left, each with the command that ends it.
-    pub todos: Vec<Todo>,
-    /// Comments of downtimes that are no reimage's.
+/// The downtimes of the host, or its silences, that hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Whether one of them is this run's.
+    pub is_own: bool,
+    /// Those of earlier reimages, each with the command that ends it.
+    pub earlier: Vec<Todo>,
+    /// Comments of downtimes that no reimage has set.
     pub foreign: Vec<String>,
 }
 
-/// The downtimes and silences of the host that hold and are not this run's. `silence` is the id of this run's silence.
+/// The downtimes of the host. A host that Icinga does not know has none, and a site without Icinga neither.
 ///
 /// # Errors
-/// That one of the two systems cannot be asked. A host that monitoring does not know has no downtimes.
-pub fn quiet(asked: &Asked, silence: Option<&str>) -> Result<Found, Fault> {
-    let mut found = Found::default();
-    if asked.lacks(&["icinga"]).is_none() {
-        let downtimes = match icinga::get_downtimes() {
-            Err(fault) if fault.is(FaultKind::NotFound) => Vec::new(),
-            asked => asked?,
-        };
-        for downtime in downtimes {
-            found.add_downtime(asked, &downtime.comment);
-        }
+/// That Icinga cannot be asked.
+pub fn downtimes(asked: &Asked) -> Result<Held, Fault> {
+    let mut held = Held::default();
+    if asked.lacks(&["icinga"]).is_some() {
+        return Ok(held);
     }
-    if asked.lacks(&["alertmanager"]).is_none() {
-        for held in alertmanager::get_silences()? {
-            found.add_silence(asked, silence, &held.id, &held.comment);
-        }
+    let downtimes = match icinga::get_downtimes() {
+        Err(fault) if fault.is(FaultKind::NotFound) => Vec::new(),
+        found => found?,
+    };
+    for downtime in downtimes {
+        held.add_downtime(asked, &downtime.comment);
     }
-    Ok(found)
+    Ok(held)
 }
 
-impl Found {
+/// The silences of the host. `own` is the id of this run's.
+///
+/// # Errors
+/// That Alertmanager cannot be asked.
+pub fn silences(asked: &Asked, own: Option<&str>) -> Result<Held, Fault> {
+    let mut held = Held::default();
+    if asked.lacks(&["alertmanager"]).is_some() {
+        return Ok(held);
+    }
+    for silence in alertmanager::get_silences()? {
+        held.add_silence(asked, own, &silence.id, &silence.comment);
+    }
+    Ok(held)
+}
+
+impl Held {
     fn add_downtime(&mut self, asked: &Asked, comment: &str) {
         if comment.ends_with(&format!("[{}]", asked.run_id())) {
+            self.is_own = true;
             return;
         }
-        let Some(comment) = ours(comment) else {
+        let Some(comment) = of_a_reimage(comment) else {
             self.foreign.push(text::line(comment, COMMENT_LIMIT));
             return;
         };
-        self.todos.push(Todo {
+        self.earlier.push(Todo {
             text: format!(
                 "{} is in the downtime of an earlier run ({comment}); the command is for the Icinga server",
                 asked.host
@@ -62,26 +77,26 @@ impl Found {
     }
 
     fn add_silence(&mut self, asked: &Asked, own: Option<&str>, id: &str, comment: &str) {
-        let is_id = !id.is_empty()
-            && id
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        if own == Some(id) || !is_id || !comment.starts_with(REASON) {
+        if own == Some(id) {
+            self.is_own = true;
             return;
         }
-        self.todos.push(Todo {
+        if !quiet::is_silence_id(id) || !comment.starts_with(REASON) {
+            return;
+        }
+        self.earlier.push(Todo {
             text: format!(
                 "the alerts of {} are silenced by an earlier run ({})",
                 asked.host,
                 text::line(comment, COMMENT_LIMIT)
             ),
-            command: format!("amtool silence expire {id}"),
+            command: quiet::expire_silence(id),
         });
     }
 }
 
 /// The comment of a reimage, if it is one, and of characters that mean nothing to a shell or a command file.
-fn ours(comment: &str) -> Option<&str> {
+fn of_a_reimage(comment: &str) -> Option<&str> {
     let is_plain = comment.len() <= COMMENT_LIMIT
         && comment.chars().all(|c| {
             c.is_ascii_alphanumeric()
@@ -101,14 +116,14 @@ mod tests {
 
     #[test]
     fn only_what_an_earlier_reimage_has_set_gets_a_command_that_ends_it() {
-        let mut found = Found::default();
+        let (mut downtimes, mut silences) = (Held::default(), Held::default());
         for comment in [
             "Host reimage - tester [run-1]",
             "Host reimage - tester - T1 [run-0]",
             "disk replaced; rack A3",
             "Host reimage - '; reboot [run-0]",
         ] {
-            found.add_downtime(&asked(), comment);
+            downtimes.add_downtime(&asked(), comment);
         }
         for (id, comment) in [
             ("a-1", "Host reimage - tester"),
@@ -116,9 +131,11 @@ mod tests {
             ("c-3", "maintenance"),
             ("$(x)", "Host reimage - tester"),
         ] {
-            found.add_silence(&asked(), Some("b-2"), id, comment);
+            silences.add_silence(&asked(), Some("b-2"), id, comment);
         }
-        let commands: Vec<&str> = found.todos.iter().map(|it| it.command.as_str()).collect();
+        assert!(downtimes.is_own && silences.is_own);
+        let earlier = downtimes.earlier.iter().chain(&silences.earlier);
+        let commands: Vec<&str> = earlier.map(|it| it.command.as_str()).collect();
         assert_eq!(
             commands,
             [
@@ -128,7 +145,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            found.foreign,
+            downtimes.foreign,
             ["disk replaced; rack A3", "Host reimage - '; reboot [run-0]"]
         );
     }
