@@ -23,14 +23,16 @@ const GRACE: Duration = Duration::from_secs(11);
 
 fn main() {
     let bench = Bench::new();
+    let mut is_kept = true;
     for spins in [
         &["log"][..],
         &["clock"],
         &["note"],
         &["log", "clock", "note"],
     ] {
-        bench.batch(spins);
+        is_kept &= bench.batch(spins);
     }
+    assert!(is_kept, "a bar is exceeded");
 }
 
 struct Bench {
@@ -66,8 +68,8 @@ impl Bench {
         }
     }
 
-    /// A run that sleeps, and beside it guests that call these without a pause, until all are cancelled.
-    fn batch(&self, spins: &[&'static str]) {
+    /// A run that sleeps, and beside it guests that call these without a pause, until all are cancelled. Whether the bars are kept.
+    fn batch(&self, spins: &[&'static str]) -> bool {
         let late = Arc::new(Mutex::new(Vec::new()));
         let ended = Arc::new(AtomicBool::new(false));
         let cancels = Arc::new(Mutex::new(HashMap::new()));
@@ -109,7 +111,7 @@ impl Bench {
             took.as_secs_f64(),
             GRACE.as_secs()
         );
-        assert!(last <= LATEST && took <= GRACE, "a bar is exceeded");
+        last <= LATEST && took <= GRACE
     }
 }
 
