@@ -1,5 +1,6 @@
 //! Going on with a run whose process went away.
 
+use crate::check::Progress;
 use crate::course::Course;
 use crate::restarts::is_restart;
 use crate::stop::Stop;
@@ -204,8 +205,11 @@ impl Course {
                 let made: Option<BootFlags> = serde_json::from_value(made.clone()).ok();
                 there.map(|there| made.is_none_or(|made| there.device == made.device))
             }
-            // What was done to a system that is wiped is gone with it.
-            ("puppet", "disable") if matches!(self.validity(entry.function), Validity::Now) => {
+            // What was done to a system that is wiped is gone with it, also where no process has seen the installer.
+            ("puppet", "disable")
+                if matches!(self.validity(entry.function), Validity::Now)
+                    && self.state().progress() != Progress::Wiping =>
+            {
                 let at = json!({ "at": Identity::Production });
                 let there = self
                     .own_call::<AgentState>(&puppet::functions::get_state, at)
