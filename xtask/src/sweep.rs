@@ -4,14 +4,20 @@ use crate::built::Built;
 use crate::{apt, guests, inner};
 use anyhow::{Result, bail};
 use clap::ValueEnum;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// What happens to the process of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
     /// It is killed, or cannot write its journal any more.
     Crash,
-    /// Its machine loses power: what was not synced is dropped.
+    /// It is killed, and something changes in the world before the run is resumed.
+    Changed,
+    /// It is killed, and another controller begins a run on the host.
+    Rival,
+    /// It is killed in a call that has had half of its effect, or the operator cancels during a wait.
+    Partial,
+    /// Its machine loses power: what strace has not seen it sync is dropped.
     Power,
 }
 
@@ -20,6 +26,9 @@ impl Kind {
     fn program(self) -> &'static str {
         match self {
             Kind::Crash => "kill",
+            Kind::Changed => "changed",
+            Kind::Rival => "rival",
+            Kind::Partial => "partial",
             Kind::Power => "power",
         }
     }
@@ -29,6 +38,8 @@ impl Kind {
         match self {
             Kind::Crash => 2,
             Kind::Power => 3,
+            Kind::Changed | Kind::Rival => 4,
+            Kind::Partial => 1,
         }
     }
 }
@@ -50,7 +61,7 @@ pub struct Arguments {
 /// Plays the kinds that are asked for.
 ///
 /// # Errors
-/// When something cannot be built, or a run that was killed does not end as one that was left alone.
+/// When something cannot be built, or a run that was killed does not end as it must.
 pub fn run(arguments: &Arguments) -> Result<()> {
     apt::install(&apt::list("host/cli/tests/packages.txt")?)?;
     guests::build(true)?;
@@ -62,6 +73,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             continue;
         }
         let stride = if arguments.all { 1 } else { kind.stride() };
+        let began = Instant::now();
         let mut played = false;
         for mut command in built.commands(&["tests/sweep"], &["--nocapture"]) {
             let program = command.get_program().to_string_lossy().into_owned();
@@ -77,6 +89,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         if !played {
             bail!("there is no test program for the kind {kind:?}");
         }
+        println!("xtask: {kind:?}: {:.0} s", began.elapsed().as_secs_f64());
     }
     Ok(())
 }

@@ -1,7 +1,10 @@
 //! Bringing the records up to date. The host is reimaged by now: what fails here wants attention, no more.
 
-use crate::policy;
+use crate::machine::Machine;
+use crate::options::Asked;
+use crate::settle::Left;
 use crate::steps::close as steps;
+use crate::{meanwhile, policy};
 use wreimage_sdk::netbox::{self, DeviceStatus, ScriptEnd, ScriptResult};
 use wreimage_sdk::{Actions, Fault, FaultKind, Step, text};
 
@@ -9,11 +12,20 @@ use wreimage_sdk::{Actions, Fault, FaultKind, Step, text};
 /// is left to the closing words: they know how the run has ended.
 ///
 /// # Errors
-/// `cancelled`. A script that does not do its work fails the run at its end.
-pub fn run(puppetdb_missing: Option<String>, actions: &mut Actions) -> Result<(), Fault> {
+/// `cancelled`. A script that does not do its work fails the run at its end, and so does a certificate that is not valid any
+/// more.
+pub fn run(
+    asked: &Asked,
+    machine: &Machine,
+    left: &Left<'_>,
+    actions: &mut Actions,
+) -> Result<(), Fault> {
     let mut phase = actions.phase(steps::PHASE);
-    phase.step_unless(puppetdb_missing, steps::IMPORT, import)?;
-    phase.step(steps::STATUS, activate)
+    phase.step_unless(asked.lacks(&["puppetdb"]), steps::IMPORT, import)?;
+    phase.step(steps::STATUS, activate)?;
+    phase.step(steps::MEANWHILE, |step| {
+        meanwhile::report(asked, machine, left, step)
+    })
 }
 
 fn import(step: &mut Step) -> Result<(), Fault> {

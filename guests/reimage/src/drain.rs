@@ -19,6 +19,8 @@ pub struct Drained {
     pub quiet: Quiet,
     /// How to put the host back into its services.
     pub repool: Vec<Todo>,
+    /// The value to which this run has set its services, if it has.
+    pub depooled_to: Option<String>,
 }
 
 /// Downtime, silence, depool, and Puppet disabled; for a new host nothing of it.
@@ -68,6 +70,7 @@ pub fn run(asked: &Asked, machine: &Machine, actions: &mut Actions) -> Result<Dr
             silence: silence.flatten(),
         },
         repool: repool.unwrap_or_default(),
+        depooled_to: asked.depool_to.clone().filter(|_| !pooled),
     })
 }
 

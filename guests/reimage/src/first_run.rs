@@ -1,9 +1,12 @@
 //! The first Puppet run: the new system becomes what it is to be.
 
 use crate::options::Asked;
-use crate::policy;
 use crate::steps::first_run as steps;
+use crate::{certificate, meanwhile, policy};
 use wreimage_sdk::{Actions, Fault, FaultKind, Offers, Step, attempt, puppet, text};
+
+/// Under which a first run names the reason with which the agent had been disabled.
+const WAS_DISABLED: &str = "was-disabled";
 
 /// Runs Puppet for the first time; on failure the operator decides. Whether it has been run.
 ///
@@ -31,10 +34,14 @@ fn first_run(asked: &Asked, step: &mut Step) -> Result<bool, Fault> {
         // The output is kept, however it ended.
         step.evidence("exit status", run.status);
         step.evidence("output", run.blob.as_deref().unwrap_or("not kept"));
+        let was_disabled = run.extra.iter().find(|(key, _)| key == WAS_DISABLED);
+        if let Some((_, reason)) = was_disabled {
+            step.warns(meanwhile::enabled(&asked.host, reason));
+        }
         if run.succeeded {
             return Ok(run);
         }
-        Err(Fault::new(
+        let failed = Fault::new(
             FaultKind::Rejected,
             "reimage.first-run-failed",
             &asked.host,
@@ -44,7 +51,8 @@ fn first_run(asked: &Asked, step: &mut Step) -> Result<bool, Fault> {
                 run.status,
                 text::last_lines(&run.output_tail, 3)
             ),
-        ))
+        );
+        Err(certificate::explain(asked, failed))
     })?;
     if let Some(run) = &run {
         step.says(run.to_string());

@@ -8,6 +8,7 @@
 mod announce;
 mod boot;
 mod boot_override;
+mod certificate;
 mod close;
 mod closing;
 mod comment;
@@ -23,6 +24,7 @@ mod judge;
 mod leftovers;
 mod machine;
 mod mask;
+mod meanwhile;
 mod next_command;
 mod options;
 #[cfg(test)]
@@ -93,7 +95,7 @@ impl Guest for Reimage {
             settle::run(&asked, &machine, &left, log)
         })?;
         around(Phase::Close, actions, |log| {
-            close::run(asked.lacks(&["puppetdb"]), log)
+            close::run(&asked, &machine, &left, log)
         })?;
 
         let done = if asked.no_pxe {

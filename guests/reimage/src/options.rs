@@ -59,7 +59,8 @@ pub fn all() -> Vec<OptionSpec> {
         OptionSpec::toggle(
             "no-pxe",
             "Do not boot into the installer; go on with the OS that a run before has installed",
-        ),
+        )
+        .marked("role", "keeps-system"),
         OptionSpec::toggle(
             "no-downtime",
             "No downtime before the installation; the new host gets one all the same",

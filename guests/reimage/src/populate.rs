@@ -2,9 +2,9 @@
 
 use crate::drain::Drained;
 use crate::options::Asked;
-use crate::policy;
 use crate::quiet::{self, Quiet, Silence, end_of, silenced, time_of_day};
 use crate::steps::populate as steps;
+use crate::{certificate, policy};
 use wreimage_sdk::{
     Actions, Fault, Offers, Step, alertmanager, attempt, icinga, puppet, puppetdb, text,
 };
@@ -21,12 +21,12 @@ pub fn run(asked: &Asked, drained: &Drained, actions: &mut Actions) -> Result<Qu
         asked.lacks(&["puppet"]),
         steps::NOOP,
         policy::NOOP_USUALLY,
-        noop_run,
+        |step| noop_run(asked, step),
     )?;
     phase.step_unless(
         asked.lacks(&["icinga", "puppetdb", "puppet"]),
         steps::RESOURCE,
-        resource,
+        |step| resource(asked, step),
     )?;
     phase.step_unless(
         asked.lacks(&["icinga", "puppet"]),
@@ -56,18 +56,21 @@ pub fn run(asked: &Asked, drained: &Drained, actions: &mut Actions) -> Result<Qu
 }
 
 /// However the run ends, what counts is whether the resource is there afterwards.
-fn noop_run(step: &mut Step) -> Result<(), Fault> {
+fn noop_run(asked: &Asked, step: &mut Step) -> Result<(), Fault> {
     let run = puppet::noop_run(policy::NOOP_TIMEOUT)?;
     if run.succeeded {
         step.says(run.to_string());
     } else {
         step.warns(format!("{run}: {}", text::last_lines(&run.output_tail, 2)));
+        if let Some(trouble) = certificate::trouble(asked) {
+            step.warns(trouble);
+        }
     }
     step.evidence("output", run.blob.as_deref().unwrap_or("not kept"));
     Ok(())
 }
 
-fn resource(step: &mut Step) -> Result<(), Fault> {
+fn resource(asked: &Asked, step: &mut Step) -> Result<(), Fault> {
     let offers = Offers {
         retry: Some("look again"),
         wait: Some("wait as long again"),
@@ -76,6 +79,7 @@ fn resource(step: &mut Step) -> Result<(), Fault> {
     };
     let found = attempt(&offers, step, |_| {
         puppetdb::wait_for_resource(policy::ICINGA_RESOURCE, policy::EXPORTED)
+            .map_err(|fault| certificate::explain(asked, fault))
     })?;
     if found.is_some() {
         step.says(format!("found {} in PuppetDB", policy::ICINGA_RESOURCE));

@@ -6,7 +6,7 @@ use crate::machine::Machine;
 use crate::options::Asked;
 use crate::quiet::Quiet;
 use crate::steps::settle as steps;
-use crate::{boot_override, hooks, judge, mask, policy};
+use crate::{boot_override, hooks, judge, mask, meanwhile, policy};
 use wreimage_sdk::remote::{self, Answering, Before, Identity};
 use wreimage_sdk::{
     Actions, Fault, FaultKind, Offers, Step, attempt, clock, httpbb, puppet, retry, text,
@@ -43,10 +43,7 @@ pub fn run(
     phase.step_unless(asked.lacks(&["puppet"]), steps::CONTROLLER, |step| {
         learn_host_key(asked, step)
     })?;
-    let before = phase.step(steps::REBOOT, |step| {
-        boot_override::ensure_still_normal(machine, step)?;
-        reboot(asked, left, step)
-    })?;
+    let before = phase.step(steps::REBOOT, |step| reboot(asked, machine, left, step))?;
     let identity = phase.long_step(steps::REACHABLE, policy::REBOOT_USUALLY, |step| {
         wait_for_boot(asked, machine, left, &before, step)
     })?;
@@ -54,7 +51,7 @@ pub fn run(
         asked.lacks(&["puppet"]),
         steps::PUPPET_RUN,
         policy::PUPPET_RUN_USUALLY,
-        |step| puppet_run(identity, before.time_ms, step),
+        |step| puppet_run(asked, identity, before.time_ms, step),
     )?;
     hooks::check_installed(actions)?;
     let mut phase = actions.phase(steps::PHASE);
@@ -125,13 +122,20 @@ fn learn_host_key(asked: &Asked, step: &mut Step) -> Result<(), Fault> {
 }
 
 /// Reboots once and returns the moment before, against which the next boot is new.
-fn reboot(asked: &Asked, left: &Left<'_>, step: &mut Step) -> Result<Before, Fault> {
+fn reboot(
+    asked: &Asked,
+    machine: &Machine,
+    left: &Left<'_>,
+    step: &mut Step,
+) -> Result<Before, Fault> {
     let (identity, boot_id) = running(asked, left, step)?;
     let before = Before {
         boot_id: Some(boot_id.clone()),
         time_ms: clock::now_ms()?,
     };
     step.evidence("boot id before", boot_id);
+    // Nothing is read between this and the reboot.
+    boot_override::ensure_still_normal(machine, step)?;
     match remote::reboot(identity) {
         Ok(()) => step.says(format!("asked at the {} identity", identity_name(identity))),
         // The next boot id tells.
@@ -200,7 +204,12 @@ fn wait_for_boot(
     Ok(boot.identity)
 }
 
-fn puppet_run(identity: Identity, since_ms: u64, step: &mut Step) -> Result<(), Fault> {
+fn puppet_run(
+    asked: &Asked,
+    identity: Identity,
+    since_ms: u64,
+    step: &mut Step,
+) -> Result<(), Fault> {
     let offers = Offers {
         retry: Some("look again"),
         wait: Some("wait as long again"),
@@ -209,6 +218,7 @@ fn puppet_run(identity: Identity, since_ms: u64, step: &mut Step) -> Result<(), 
     };
     let ended = attempt(&offers, step, |_| {
         puppet::wait_for_success(identity, since_ms, policy::PUPPET_RUN)
+            .map_err(|fault| meanwhile::explain(asked, identity, fault))
     })?;
     if let Some(ended) = ended {
         let seconds = ended.saturating_sub(since_ms) / 1000;

@@ -108,6 +108,7 @@ phases! {
     close = "close" {
         IMPORT = "Run the ImportPuppetDB Netbox script for the host and show its results";
         STATUS = "Set the Netbox status to active if it was planned or failed";
+        MEANWHILE = "Report what others have changed since the drain";
         END_COMMENT = "Update the Phabricator task with the result of all the actions performed";
     }
 }

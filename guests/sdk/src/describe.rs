@@ -95,7 +95,8 @@ impl OptionSpec {
         self
     }
 
-    /// With a mark for the host, such as the `role` `target-release` of the option that names the system to install.
+    /// With a mark for the host: the `role` `target-release` of the option that names the system to install, or `keeps-system`
+    /// of the toggle with which the guest continues with the system that is there.
     #[must_use]
     pub fn marked(mut self, name: &str, value: &str) -> Self {
         self.extra.push((name.to_owned(), value.to_owned()));

@@ -1,11 +1,11 @@
 //! What a provider is told about the call that it serves.
 
 use crate::lease::HeldClaim;
-use crate::{HostSnapshot, PinnedBoot};
+use crate::{Fault, HostSnapshot, PinnedBoot};
 use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Takes what a call leaves besides its outcome.
 pub trait Sink: Send + Sync {
@@ -16,8 +16,8 @@ pub trait Sink: Send + Sync {
     fn keep(&self, bytes: &[u8]) -> Option<String>;
     /// A rehearsal cannot know this outcome; what is answered is a mere assumption, and `why` says so.
     fn not_previewed(&self, why: &str);
-    /// The host answers at the installer identity for the first time in this run, in this boot and with this host key. From
-    /// here on the run accepts no other key there, except in a wait for a boot.
+    /// The host answers at the installer identity for the first time in this run, in this boot and with this host key. When
+    /// the run accepts it, it accepts no other key there from here on, except in a wait for a boot.
     fn pin(&self, _boot: PinnedBoot) {}
 }
 
@@ -56,6 +56,9 @@ pub struct Call {
     /// The effect of the call must begin before, as the claim is not valid for longer. A child process that has it is killed
     /// then by the kernel; a unit on the machine is started before.
     pub valid_until: Option<Instant>,
+    /// Whether the call may accept the first boot that answers at the installer identity: a change is made only on a machine
+    /// whose boot the run has accepted before.
+    pub may_pin: bool,
     /// Fingerprint of a host key that the run accepts at the production identity besides the known ones: the host's
     /// certificate has reported it.
     pub host_key: Option<Arc<str>>,
@@ -74,6 +77,7 @@ impl Call {
             pinned: None,
             claim: None,
             valid_until: None,
+            may_pin: true,
             host_key: None,
             sink,
         }
@@ -89,6 +93,26 @@ impl Call {
         format!("{}/{}", self.run, self.sequence)
     }
 
+    /// How long a request may take by which the effect begins: `limit`, or what is left of the validity of the claim on the
+    /// host. A unit on the machine may run for longer than that.
+    ///
+    /// # Errors
+    /// `unreachable` (code `call.claim-expired`) when nothing is left: the effect must not begin.
+    pub fn time_to_begin(&self, limit: Duration) -> Result<Duration, Fault> {
+        let Some(until) = self.valid_until else {
+            return Ok(limit);
+        };
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Fault::unreachable(
+                "call.claim-expired",
+                "wreimage",
+                "the claim of this run on the host expired before the request was sent",
+            ));
+        }
+        Ok(limit.min(left))
+    }
+
     /// Tells people what is going on.
     pub fn progress(&self, text: impl AsRef<str>) {
         self.sink.progress(text.as_ref());
@@ -100,8 +124,21 @@ impl Call {
     }
 
     /// Reports the first boot that answers at the installer identity; see [`Sink::pin`].
-    pub fn pin(&self, boot: PinnedBoot) {
+    ///
+    /// # Errors
+    /// `denied` (code `remote.host-key`) when the call is a change: nothing is changed in a boot that the run has not accepted.
+    pub fn pin(&self, boot: PinnedBoot) -> Result<(), Fault> {
+        if !self.may_pin {
+            let text = format!(
+                "the run has not accepted the host key {} at the installer identity, so nothing is changed there",
+                boot.host_key
+            );
+            return Err(
+                Fault::denied("remote.host-key", "wreimage", text).with("offered", boot.host_key)
+            );
+        }
         self.sink.pin(boot);
+        Ok(())
     }
 
     /// Marks the answer as one that a rehearsal cannot know; see [`Sink::not_previewed`].
@@ -116,5 +153,26 @@ impl fmt::Debug for Call {
             .field("key", &self.key())
             .field("made", &self.made)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Call;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    #[allow(clippy::unwrap_used)]
+    fn an_effect_begins_only_while_the_claim_is_valid() {
+        let limit = Duration::from_secs(60);
+        let mut call = Call::alone();
+        assert_eq!(call.time_to_begin(limit).unwrap(), limit);
+        call.valid_until = Some(Instant::now() + Duration::from_secs(30));
+        let left = call.time_to_begin(limit).unwrap();
+        assert!(left <= Duration::from_secs(30), "{left:?}");
+        assert!(left > Duration::from_secs(1), "{left:?}");
+        call.valid_until = Some(Instant::now());
+        let expired = call.time_to_begin(limit).unwrap_err();
+        assert!(!expired.leaves_doubt(), "{expired:?}");
     }
 }

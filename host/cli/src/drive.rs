@@ -9,6 +9,7 @@ use crate::look;
 use crate::next;
 use crate::notice::Teller;
 use crate::prompt::{Questions, Terminal};
+use crate::recorded_keys;
 use crate::session::{Running, Session};
 use crate::surroundings::Surroundings;
 use crate::tell;
@@ -95,8 +96,11 @@ pub async fn drive(session: &Arc<Session>, job: Job<'_>) -> Result<Driven, Failu
     services.log = journal.clone();
     services.resumable = resumable;
     services.fence = fence(lock.as_ref().map(HostLock::fence), keeper, &run);
-    if let (Some(leasing), Some(state)) = (&mut services.lease, recorded.ancestors().nth(2)) {
-        leasing::complete(leasing, state);
+    if let Some(state) = recorded.ancestors().nth(2) {
+        services.recorded_keys = Some(recorded_keys::for_run(state, &request));
+        if let Some(leasing) = &mut services.lease {
+            leasing::complete(leasing, state);
+        }
     }
     let header = match &what {
         What::Begin(_) => None,

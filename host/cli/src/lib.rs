@@ -38,6 +38,7 @@ mod next;
 mod notice;
 mod own_site;
 mod prompt;
+mod recorded_keys;
 mod resume;
 mod retention;
 mod run;

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 use wreimage_capability::lease::{Claim, ClaimState, Lease, ObservedClaim, judgement};
 use wreimage_journal::{Held, Locks};
-use wreimage_lab::{Lab, Pace, World};
+use wreimage_lab::{Lab, Pace};
 
 /// Where the leases of a place are, to be read: without the ownership of a lab's world, which a run may have. `None` where
 /// there are none.
@@ -129,15 +129,20 @@ fn short(name: &str) -> &str {
 impl Broken {
     /// What goes by this name: a lock, a host's short or full name, or both.
     fn find(name: &str, held: Vec<Held>, claims: Vec<ObservedClaim>) -> Option<Broken> {
-        let is_lock =
-            |it: &Held| it.name == name || (!name.contains('/') && short(&it.name) == name);
-        let lock = held.into_iter().find(is_lock);
+        let is_full_name = name.contains('.') && !name.contains('/');
         let is_claim = |it: &ObservedClaim| {
             let fqdn = &it.claim.host.fqdn;
-            let is_named = fqdn.eq_ignore_ascii_case(name) || short(fqdn) == short(name);
+            let is_named = fqdn.eq_ignore_ascii_case(name)
+                || (!is_full_name && short(fqdn).eq_ignore_ascii_case(short(name)));
             is_named && it.claim.state != ClaimState::Released
         };
         let claim = claims.into_iter().find(is_claim);
+        // A lock does not know the full name of its host: it is that of the run which has the claim.
+        let is_lock = |it: &Held| match &claim {
+            Some(claim) if is_full_name => it.run == claim.claim.run,
+            _ => it.name == name || (!name.contains('/') && short(&it.name) == name),
+        };
+        let lock = held.into_iter().find(is_lock);
         let of = match (&lock, &claim) {
             (Some(lock), _) => &lock.name,
             (None, Some(claim)) => &claim.claim.host.fqdn,
@@ -208,15 +213,20 @@ pub async fn break_lock(arguments: &BreakLock) -> Result<Exit, Failure> {
         }
     }
     if let Some(lock) = &broken.lock {
-        let taken = locks
-            .break_lock(&lock.name)
+        let is_broken = locks
+            .break_lock(lock)
             .map_err(|error| Failure::usage(error.to_string()))?;
-        if let Some(held) = taken {
-            tell::line(&format!(
+        tell::line(&if is_broken {
+            format!(
                 "{} is taken away from the run {} of {} on {}",
-                held.name, held.run, held.actor, held.controller
-            ));
-        }
+                lock.name, lock.run, lock.actor, lock.controller
+            )
+        } else {
+            format!(
+                "warning: the lock {} was not broken: the run {} does not hold it any more",
+                lock.name, lock.run
+            )
+        });
     }
     Ok(Exit::Success)
 }
@@ -299,11 +309,10 @@ pub async fn init(arguments: &InitLease) -> Result<Exit, Failure> {
             kept: Some((lab, _)),
             ..
         } => {
-            if lab.look(|world| world.lease_folder().created.is_some()) {
-                Err(Failure::refused("this world has a lease folder"))
-            } else {
-                lab.change(World::create_lease_folder);
-                Ok("the lease folder of this world is created".to_owned())
+            let created = lab.create_lease_folder();
+            match created.map_err(|error| Failure::internal(error.to_string()))? {
+                true => Ok("the lease folder of this world is created".to_owned()),
+                false => Err(Failure::refused("this world has a lease folder")),
             }
         }
         Ground::Site { site, .. } => {
@@ -332,4 +341,74 @@ pub async fn elsewhere(place: &Place, run: &str) -> Option<Failure> {
         claim.actor,
         judgement::describe(it)
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use wreimage_capability::lease::{ClaimedHost, ControllerId, FORMAT, JournalMark, Token};
+    use wreimage_journal::Pulse;
+
+    fn lock(name: &str, run: &str) -> Held {
+        Held {
+            name: name.to_owned(),
+            run: run.to_owned(),
+            actor: String::new(),
+            controller: String::new(),
+            process: 1,
+            since_ms: 0,
+            renewed_ms: 0,
+            fence: 1,
+            pulse: Pulse::Dead,
+        }
+    }
+
+    fn claim(fqdn: &str, run: &str) -> ObservedClaim {
+        ObservedClaim {
+            claim: Claim {
+                format: FORMAT,
+                host: ClaimedHost {
+                    fqdn: fqdn.to_owned(),
+                    ..ClaimedHost::default()
+                },
+                run: run.to_owned(),
+                token: Token(run.to_owned()),
+                state: ClaimState::Held,
+                controller: ControllerId {
+                    name: String::new(),
+                    boot_id: String::new(),
+                    lock_inode: 0,
+                },
+                actor: String::new(),
+                uid: 0,
+                phase: String::new(),
+                acquisition: 1,
+                journal: JournalMark::default(),
+            },
+            age_ms: 0,
+            is_fresh: true,
+        }
+    }
+
+    #[test]
+    fn a_full_name_is_that_of_one_host_and_the_lock_is_that_of_its_run() {
+        let held = || vec![lock("one/host1001", "r1"), lock("two/host1001", "r2")];
+        let claims = || {
+            vec![
+                claim("host1001.one.example", "r1"),
+                claim("host1001.two.example", "r2"),
+            ]
+        };
+        let found = |name: &str| {
+            Broken::find(name, held(), claims())
+                .map(|it| (it.lock.map(|it| it.run), it.claim.map(|it| it.claim.run)))
+        };
+        let both = |run: &str| Some((Some(run.to_owned()), Some(run.to_owned())));
+        assert_eq!(found("host1001.two.example"), both("r2"));
+        assert_eq!(found("host1001.one.example"), both("r1"));
+        assert_eq!(found("host1001"), both("r1"));
+        assert_eq!(found("host1001.three.example"), None);
+        assert_eq!(found("host1002"), None);
+    }
 }

@@ -236,7 +236,7 @@ pub fn overtaken(state: &Path, of: &Header) -> Result<Option<String>, Failure> {
 }
 
 /// The host of a run, by its id: `TIME-HOST-NUMBER`.
-fn host_of(run: &str) -> Option<&str> {
+pub fn host_of(run: &str) -> Option<&str> {
     let (_, rest) = run.split_once('-')?;
     Some(rest.rsplit_once('-')?.0)
 }

@@ -1,27 +1,26 @@
 //! Several hosts beside each other: a run, a journal and an outcome each, and one summary. What happens to one never
 //! disturbs another.
 
-use crate::arguments::Output;
+mod summary;
+
 use crate::batch::Batch;
 use crate::begin::{self, Tools};
 use crate::drive::Driven;
 use crate::exit::{Exit, Failure};
-use crate::face::{self, words};
 use crate::resume;
 use crate::session::Session;
-use crate::tell::{self, Page};
+use crate::tell;
 use crate::turns::Turn;
-use serde_json::json;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use summary::{Done, conclude, headline};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 use tokio::task::{Id, JoinError, JoinSet};
-use wreimage_journal::Mode;
 
-/// How often a pause between two beginnings looks whether it is still meant.
+/// How often a pause between two runs checks whether the batch is to end.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// What is to be done on a host.
@@ -62,14 +61,6 @@ pub async fn run(
 
 /// A task, and how its run ended.
 type Worked = (Task, Result<Driven, Failure>);
-
-/// How the work on one host ended. `None`: it did not begin, or ended before its turn to change something.
-struct Done {
-    task: Task,
-    driven: Option<Result<Driven, Failure>>,
-    /// Its run was ended while it waited for its turn.
-    is_kept_back: bool,
-}
 
 /// Works on hosts, so many at a time, until all are done or too many are not well; then sums up.
 pub async fn work(
@@ -188,7 +179,13 @@ impl Work<'_> {
 
     /// Begins a run, if there is one to begin with and room for it.
     async fn begin_one(&mut self) -> bool {
-        if !self.has_room(self.at_work()) {
+        let occupied = match self.waiting.front() {
+            None => return false,
+            Some(Task::Begin(_)) => self.at_work(),
+            // It may be half-way, and is at work at once then.
+            Some(Task::Resume(..)) => self.at_work() + self.going.len(),
+        };
+        if !self.has_room(occupied) {
             return false;
         }
         let Some(task) = self.waiting.pop_front() else {
@@ -318,134 +315,4 @@ async fn one(
             resume::one(session, tools, run, questions).await
         }
     }
-}
-
-fn headline(task: &Task, driven: &Result<Driven, Failure>) -> String {
-    let host = task.host();
-    match driven {
-        Ok(driven) => {
-            let ending = &driven.report.ending;
-            format!(
-                "{host}: {}: {}",
-                ending.outcome,
-                words::short(&ending.summary)
-            )
-        }
-        Err(failure) => format!("{host}: {failure}"),
-    }
-}
-
-/// The reports of those that are not well, then one line a host.
-fn conclude(session: &Session, batch: &Batch, mut done: Vec<Done>) -> Result<Exit, Failure> {
-    session.face.finish();
-    let order = session.hosts.names();
-    done.sort_by_key(|done| order.iter().position(|host| host == done.task.host()));
-    let mut text = Page::default();
-    let mut exits = Vec::new();
-    let mut lines = Vec::new();
-    for Done {
-        task,
-        driven,
-        is_kept_back,
-    } in &done
-    {
-        let (outcome, run, took, said) = match driven {
-            Some(Ok(driven)) if *is_kept_back => {
-                exits.push(not_begun(session));
-                let run = Some(driven.report.run.as_str());
-                (
-                    "not begun",
-                    run,
-                    driven.report.took_ms,
-                    NOT_BEGUN.to_owned(),
-                )
-            }
-            Some(Ok(driven)) => {
-                let report = &driven.report;
-                let ending = &report.ending;
-                exits.push(Exit::of_run(
-                    ending.exit_code,
-                    &ending.outcome,
-                    session.strict,
-                ));
-                if ending.exit_code != 0 {
-                    text.append(&face::report(report));
-                }
-                (
-                    ending.outcome.as_str(),
-                    Some(report.run.as_str()),
-                    report.took_ms,
-                    ending.summary.clone(),
-                )
-            }
-            Some(Err(failure)) => {
-                exits.push(failure.exit());
-                ("not run", None, 0, failure.to_string())
-            }
-            None => {
-                exits.push(not_begun(session));
-                ("not begun", None, 0, NOT_BEGUN.to_owned())
-            }
-        };
-        lines.push(json!({
-            "host": task.host(), "outcome": outcome, "run": run, "took_ms": took, "summary": said,
-        }));
-    }
-    let exit = Exit::of_batch(&exits);
-    if session.output == Output::Json {
-        let all = json!({ "event": "summary", "batch": batch.id, "hosts": lines });
-        tell::json(&all)?;
-        return Ok(exit);
-    }
-    let is_well = |line: &&serde_json::Value| {
-        matches!(line["outcome"].as_str(), Some("success" | "warnings"))
-    };
-    let well = lines.iter().filter(is_well).count();
-    text.gap();
-    text.line(format!("{} hosts, {well} done", lines.len()));
-    for line in &lines {
-        let word = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
-        text.line(format!(
-            "  {:<12} {:<10} {:>8}  {}",
-            word("host"),
-            word("outcome"),
-            words::duration(line["took_ms"].as_u64().unwrap_or(0)),
-            words::short(&word("summary"))
-        ));
-        if let Some(run) = line["run"].as_str() {
-            text.line(format!("               {run}"));
-        }
-    }
-    tell::page(&text)?;
-    let open = done.iter().any(|done| match &done.driven {
-        Some(Ok(driven)) => done.is_kept_back || driven.report.ending.outcome == "paused",
-        _ => true,
-    });
-    if exit != Exit::Success {
-        tell::line(&format!("next: wreimage show {}", batch.id));
-    }
-    if open && begin_can_go_on(batch) {
-        tell::line(&format!(
-            "to go on with those that wait or were not begun: wreimage resume {}",
-            batch.id
-        ));
-    }
-    Ok(exit)
-}
-
-/// Why a host was not begun.
-const NOT_BEGUN: &str =
-    "nothing was changed: too many runs are not well, or the batch was cancelled or stopped";
-
-/// How a host that was not begun counts.
-fn not_begun(session: &Session) -> Exit {
-    if session.is_ending() {
-        Exit::Cancelled
-    } else {
-        Exit::Refused
-    }
-}
-
-fn begin_can_go_on(batch: &Batch) -> bool {
-    batch.mode != Mode::Lab && !batch.order.dry_run
 }

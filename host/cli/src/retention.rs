@@ -161,6 +161,7 @@ mod tests {
             controller: word("controller1001"),
             reason: None,
             absent: Vec::new(),
+            host_key: None,
             lock: None,
             effects: word("e1"),
             wreimage: word("0.1.0"),

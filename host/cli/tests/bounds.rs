@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wreimage_engine::{Absent, Engine, Guest, OptionValues, RunRequest, Services};
+use wreimage_journal::Record;
 use wreimage_lab::{Lab, Pace, World};
 
 fn start(user: &User, words: &[&str]) -> Child {
@@ -75,6 +76,40 @@ fn guests_that_only_make_calls_that_never_block_are_cancelled() {
             assert_eq!(last["outcome"], "cancelled", "{by}: {last}");
         }
     }
+}
+
+#[test]
+fn closing_words_that_do_not_end_are_given_up_after_the_first_cancel() {
+    let user = User::new();
+    let spins = fixture("spins");
+    let words = [
+        "run", &spins, "--lab", "--host", "host1001", "--by", "sleep", "--late", "--speed", "1",
+        "--output", "json",
+    ];
+    let child = start(&user, &words);
+    let has_returned = || {
+        let runs = user.runs();
+        let records = runs.first().map(|run| user.records(run));
+        let mut records = records.unwrap_or_default().into_iter();
+        records.any(|entry| matches!(entry.record, Record::GuestEnded(_)))
+    };
+    let begun = Instant::now();
+    while !has_returned() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "it does not return"
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    signal(&child, Signal::SIGINT);
+    // Without the cancel they would have 120 s.
+    let (code, said) = end(child, Duration::from_secs(20));
+    assert_eq!(code, Some(0), "{said}");
+    let run = user.runs().pop().unwrap();
+    let warned = user.records(&run).into_iter().any(|entry| {
+        matches!(entry.record, Record::Note { text, .. } if text.contains("cancelled and did not end within 10 s"))
+    });
+    assert!(warned, "{said}");
 }
 
 #[test]

@@ -113,6 +113,45 @@ fn a_run_that_is_resumed_after_the_installation_goes_on_in_the_new_system() {
 }
 
 #[test]
+fn several_hosts_are_taken_over_by_the_runs_that_are_named() {
+    let (alice, bob) = (User::new(), User::new());
+    let runs = ["host1001", "host1003"].map(|host| killed(&alice, host));
+    let world = world_of(&alice);
+    time_passes(&bob, &world);
+    let both = "host[1001,1003]";
+    // One whose run is not named keeps the other from being changed.
+    reimage(&bob, &world, both, &["--new", "--take-over", &runs[0]])
+        .ends_with(40, &[&format!("--take-over {}", runs[1]), "not begun"]);
+    time_passes(&bob, &world);
+    let take_over = ["--new", "--take-over", &runs[0], "--take-over", &runs[1]];
+    let done = reimage(&bob, &world, both, &take_over);
+    assert_eq!(done.code, 0, "{}", done.said());
+    for run in &runs {
+        let taken = format!("is taken over from the run {run}");
+        assert!(done.said().contains(&taken), "{}", done.said());
+    }
+}
+
+#[test]
+fn a_lease_folder_that_is_created_stays() {
+    let user = User::new();
+    let world = world_of(&user);
+    assert_eq!(reimage(&user, &world, "host1001", &[]).code, 0);
+    let file = user.home.path().join("world/world.json");
+    let kept = || -> serde_json::Value {
+        serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap()
+    };
+    let mut without = kept();
+    without["lease"]["created"] = serde_json::Value::Null;
+    std::fs::write(&file, without.to_string()).unwrap();
+    let init = ["lock", "init", "--world", &world];
+    user.wreimage(&init).ends_with(0, &["is created"]);
+    assert!(kept()["lease"]["created"].is_u64());
+    user.wreimage(&init)
+        .ends_with(40, &["this world has a lease folder"]);
+}
+
+#[test]
 fn a_run_resumes_over_its_own_claim_whether_fresh_or_stale() {
     let (alice, bob) = (User::new(), User::new());
     let run = killed(&alice, "host1001");

@@ -3,12 +3,10 @@
 
 mod common;
 
-use common::kept::{signal, until};
-use common::{Done, User, guests};
+use common::kept::{begin, signal, until};
+use common::{Done, User};
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use std::io::BufReader;
-use std::process::{Command, Stdio};
 
 fn reimage(user: &User, hosts: &str, more: &[&str]) -> Done {
     let mut words = vec![
@@ -238,37 +236,39 @@ fn too_many_failures_end_the_beginning_and_the_batch_can_be_gone_on_with() {
         .ends_with(40, &["have ended"]);
 }
 
-#[test]
-fn a_killed_batch_goes_on_with_all_of_it() {
-    let user = User::new();
-    let (folder, file) = world(&user);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_wreimage"))
-        .env("HOME", user.home.path())
-        .env("USER", "tester")
-        .env_remove("XDG_STATE_HOME")
-        .arg("run")
-        .arg(guests().join("reimage.wasm"))
-        .args(["--host", "host1001,host1003", "--yes", "host1001,host1003"])
-        .args(["--os", "bullseye", "--world", &folder])
-        .args(["--speed", "400", "--output", "json"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut out = BufReader::new(child.stdout.take().unwrap());
+/// A batch of two whose process was killed while a machine was in POST; its id.
+fn killed_batch(user: &User) -> String {
+    let (mut child, mut out) = begin(user, "host1001,host1003", "400");
     until(&mut out, |event| event["text"].to_string().contains("POST"));
     signal(&child, Signal::SIGKILL);
     child.wait().unwrap();
     let state = user.home.path().join(".local/state/wreimage/batches");
     let batch = std::fs::read_dir(state).unwrap().next().unwrap().unwrap();
-    let batch = batch
-        .path()
-        .file_stem()
-        .unwrap()
-        .to_str()
-        .unwrap()
-        .to_owned();
+    let batch = batch.path();
+    batch.file_stem().unwrap().to_str().unwrap().to_owned()
+}
+
+#[test]
+fn no_more_hosts_than_wanted_are_at_work_when_a_batch_is_resumed() {
+    let user = User::new();
+    let batch = killed_batch(&user);
+    let resume = ["resume", &batch, "--lab", "--speed", "0"];
+    let resumed = user.wreimage(&[&resume[..], &["--parallel", "1", "--output", "json"]].concat());
+    assert_eq!(resumed.code, 0, "{}", resumed.said());
+    let mut hosts: Vec<String> = resumed
+        .events()
+        .iter()
+        .filter_map(|event| Some(event["on"].as_str()?.to_owned()))
+        .collect();
+    hosts.dedup();
+    assert_eq!(hosts.len(), 2, "one after the other: {hosts:?}");
+}
+
+#[test]
+fn a_killed_batch_goes_on_with_all_of_it() {
+    let user = User::new();
+    let (_, file) = world(&user);
+    let batch = killed_batch(&user);
     let resumed = user.wreimage(&[
         "resume", &batch, "--lab", "--speed", "0", "--output", "json",
     ]);

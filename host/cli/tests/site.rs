@@ -275,6 +275,7 @@ fn paused(state: &std::path::Path, run: &str) {
         controller: word("controller1001"),
         reason: None,
         absent: Vec::new(),
+        host_key: None,
         lock: None,
         effects: word("e1"),
         wreimage: word("0.1.0"),

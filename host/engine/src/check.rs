@@ -6,9 +6,10 @@
 
 use crate::comparison::{Compared, compare};
 use crate::consent::Asked;
+use crate::course::Course;
 use crate::difference;
-use crate::gate::Course;
-use crate::identity::{Known, status};
+use crate::identity::Known;
+use crate::restarts::is_restart;
 use crate::state::State;
 use crate::stop::Stop;
 use serde_json::Value;
@@ -16,15 +17,6 @@ use std::sync::Arc;
 use wreimage_capability::netbox::{Device, DeviceStatus};
 use wreimage_capability::{Fault, Function, HostSnapshot};
 use wreimage_journal::{Checked, Record};
-
-/// Whether the call restarts the machine.
-pub(crate) fn restarts(function: &Function, arguments: &Value) -> bool {
-    match (function.capability, function.name) {
-        ("ipmi", "set-power") => arguments.get("action").and_then(Value::as_str) != Some("Off"),
-        ("remote", "reboot") => true,
-        _ => false,
-    }
-}
 
 /// Whether the call acts on the machine or on how it boots. After the guest's part, only these are checked.
 fn is_on_machine(function: &Function) -> bool {
@@ -37,7 +29,7 @@ pub(crate) enum Progress {
     Untouched,
     /// Something was changed, and the machine still has its old system.
     Changed,
-    /// The machine was told to restart into the installer.
+    /// A restart into the installer was ordered.
     Wiping,
 }
 
@@ -48,7 +40,10 @@ impl State {
     }
 
     pub(crate) fn progress(&self) -> Progress {
-        match (self.wipe.is_some() || self.facts.wiped, self.touched) {
+        match (
+            self.restarts.has_begun_wipe() || self.facts.wiped,
+            self.touched,
+        ) {
             (true, _) => Progress::Wiping,
             (false, true) => Progress::Changed,
             (false, false) => Progress::Untouched,
@@ -68,7 +63,7 @@ impl Course {
             if state.in_twin || (state.closing && !is_on_machine(function)) {
                 return Ok(());
             }
-            if restarts(function, arguments) {
+            if is_restart(function, arguments) {
                 state.needs_check();
             }
             if state.allowed && state.is_fresh {
@@ -178,6 +173,7 @@ impl Course {
         if !self.state().allowed {
             self.warn_of_pooled(&mut known).await?;
         }
+        self.refuse_pooled_again().await?;
         let mut compared = Compared::new(&self.unrelated_guids);
         self.ask_bmc(again, &mut now, &mut compared, &mut known)
             .await?;
@@ -203,6 +199,7 @@ impl Course {
                 .facts
                 .push(("host key, not known before".to_owned(), key.to_string()));
         }
+        self.describe_unconfirmed(&mut known);
         if let Some(target) = &self.target_release {
             known.facts.push(("new OS".to_owned(), target.clone()));
         }
@@ -334,7 +331,7 @@ impl Course {
         )))
     }
 
-    /// Whether somebody serves the capability here.
+    /// Whether a provider serves the capability here.
     pub(crate) fn serves(&self, capability: &str) -> bool {
         self.state().providers.has(capability) && !self.absent.contains(capability)
     }
@@ -347,18 +344,5 @@ impl State {
             self.snapshot = Some(Arc::new(snapshot.clone()));
         }
         self.checked = Some(Arc::new(checked));
-    }
-
-    /// A call is about to be tried that wipes the machine, or sets its status.
-    pub(crate) fn foresee_wipe(&mut self, function: &Function, call: u64, arguments: &Value) {
-        if restarts(function, arguments) && self.undo.makes_install() {
-            self.wipe.get_or_insert(call);
-        }
-        if (function.capability, function.name) == ("netbox", "set-status")
-            && let Some(set) = arguments.get("status")
-            && let Ok(set) = serde_json::from_value::<DeviceStatus>(set.clone())
-        {
-            self.statuses_set.push(status(&set).to_owned());
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::check::Progress;
 use crate::comparison::Compared;
-use crate::gate::Course;
+use crate::course::Course;
 use crate::identity::Known;
 use crate::stop::Stop;
 use serde_json::json;
@@ -128,7 +128,7 @@ impl Course {
     pub(crate) async fn ask_old_system(self: &Arc<Self>, now: &mut Checked) -> Result<(), Stop> {
         let is_there = {
             let state = self.state();
-            state.progress() != Progress::Wiping && !state.facts.restarted
+            state.progress() != Progress::Wiping && !state.restarts.any()
         };
         if !is_there || !self.serves("remote") {
             return Ok(());

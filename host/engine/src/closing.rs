@@ -1,10 +1,10 @@
 //! What follows the guest's part: the end of its steps, and the closing words.
 
+use crate::course::Course;
 use crate::engine::Engine;
-use crate::gate::Course;
 use crate::guest::Guest;
 use crate::limits::Limits;
-use crate::part::{Ended, Part, died, link};
+use crate::part::{CANCEL_GRACE, Ended, Part, died, link};
 use crate::trap::explain;
 use crate::wasi::HasWasi;
 use std::sync::Arc;
@@ -51,25 +51,36 @@ pub(crate) async fn say_closing_words(
     let words: BoxFuture<'_, wasmtime::Result<Result<Result<(), Fault>, String>>> =
         Box::pin(async {
             let (mut store, linked) = link(engine, guest, course, limits, Part::ClosingWords)?;
-            let said = async {
+            let ended = async {
                 let instance = linked.instantiate_async(&mut store).await?;
                 let exports = instance.wreimage_guest_guest();
                 exports.call_rollback(&mut store, &ending).await
             }
             .await;
             store.data_mut().wasi().flush().await?;
-            Ok(said.map_err(|error| died(guest, &error, limits, course, store.data())))
+            Ok(ended.map_err(|error| died(guest, &error, limits, course, store.data())))
         });
     // A cancelled run is closed like any other; only the guest's `run` was told to stop.
     course.cancel.clear();
-    let failure = match tokio::time::timeout(ROLLBACK_DEADLINE, words).await {
-        Ok(Ok(Ok(Ok(())))) => None,
-        Ok(Ok(Ok(Err(fault)))) => Some(fault.message),
-        Ok(Ok(Err(death))) => Some(death),
-        Ok(Err(error)) => Some(explain(guest, &error, limits)),
-        Err(_) => Some(format!(
-            "they took longer than {} s",
-            ROLLBACK_DEADLINE.as_secs()
+    // A cancel while they run does not change their calls; it ends those that do not end by themselves.
+    let given_up = async {
+        course.cancel.cancelled().await;
+        course.grace_of_cancel().await;
+    };
+    let failure = tokio::select! {
+        ended = tokio::time::timeout(ROLLBACK_DEADLINE, words) => match ended {
+            Ok(Ok(Ok(Ok(())))) => None,
+            Ok(Ok(Ok(Err(fault)))) => Some(fault.message),
+            Ok(Ok(Err(death))) => Some(death),
+            Ok(Err(error)) => Some(explain(guest, &error, limits)),
+            Err(_) => Some(format!(
+                "they took longer than {} s",
+                ROLLBACK_DEADLINE.as_secs()
+            )),
+        },
+        () = given_up => Some(format!(
+            "they were cancelled and did not end within {} s",
+            CANCEL_GRACE.as_secs()
         )),
     };
     // Whether these are kept is told by the report.

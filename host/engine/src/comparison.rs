@@ -88,18 +88,19 @@ impl<'a> Compared<'a> {
                 ),
                 ("UUID", &other.reported.uuid, &part.reported.uuid),
             ];
-            for (what, expected, told) in values {
+            for (what, expected, reported) in values {
                 let of_bmc = what == "UUID" && (part.is_bmc || other.is_bmc);
-                let (Some(expected), Some(told)) = (meaningful(expected), meaningful(told)) else {
+                let (Some(expected), Some(reported)) = (meaningful(expected), meaningful(reported))
+                else {
                     continue;
                 };
                 if of_bmc && self.is_guid_unrelated {
                     continue;
                 }
                 let (one, two) = (other.who, part.who);
-                if !same(expected, told) {
+                if !same(expected, reported) {
                     return Err(format!(
-                        "{one} gives {host} the {what} `{expected}`, {two} reports `{told}`"
+                        "{one} gives {host} the {what} `{expected}`, {two} reports `{reported}`"
                     ));
                 }
                 self.facts.push((

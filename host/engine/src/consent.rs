@@ -1,7 +1,7 @@
 //! Leave to make the first change.
 
+use crate::course::Course;
 use crate::difference::{COMPONENT, Change, GUEST};
-use crate::gate::Course;
 use crate::identity::Known;
 use crate::operator::{Given, LATER};
 use crate::stop::Stop;
@@ -282,6 +282,7 @@ impl Course {
         };
         let is_first = !std::mem::replace(&mut self.state().consented_here, true);
         if is_first && let Some(decided) = self.consent.in_advance(request, standing.is_some()) {
+            let decided = decided.and_then(|()| self.confirm_host_key());
             if let (Some(standing), Ok(())) = (&standing, &decided) {
                 self.record_consent(&standing.question, &self.host, "consent in advance")?;
             }

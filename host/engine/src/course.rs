@@ -1,19 +1,108 @@
-//! What a run begins with.
+//! One run, as this process drives it, and what it begins with.
 
-use crate::gate::Course;
-use crate::grants::Absent;
+use crate::cancel::Cancel;
+use crate::consent::Consent;
+use crate::first_boot::RecordedKeys;
+use crate::grants::{Absent, Grants};
 use crate::guest::{Guest, Plugged};
 use crate::imports::Import;
 use crate::lease::Holder;
-use crate::options::target_release;
-use crate::recorder::Recorder;
+use crate::operator::Operator;
+use crate::options::{keeps_system, target_release};
+use crate::past::Past;
+use crate::recorder::{CallSink, Recorder};
 use crate::redact::{Redacted, Redaction};
 use crate::request::RunRequest;
-use crate::services::Services;
+use crate::services::{Fence, Observer, Services, WaitPolicy};
 use crate::state::{Component, State};
-use std::sync::{Arc, Mutex};
-use wreimage_capability::{Providers, Server};
-use wreimage_journal::{FORMAT, Header};
+use crate::twin::TwinMaker;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use wreimage_capability::{Caller, Providers, Server};
+use wreimage_journal::{FORMAT, Header, OnFailure, Origin};
+
+/// One run, as this process drives it: what the gate needs to answer, and what it has learnt.
+pub(crate) struct Course {
+    pub(crate) run: String,
+    pub(crate) host: String,
+    pub(crate) site: String,
+    pub(crate) actor: String,
+    pub(crate) controller: String,
+    pub(crate) options: Vec<(String, String)>,
+    pub(crate) guest: String,
+    pub(crate) digest: String,
+    pub(crate) capabilities: Vec<(String, Vec<String>)>,
+    /// What is plugged into the guest, in order.
+    pub(crate) plugs: Vec<Component>,
+    pub(crate) may_mutate: bool,
+    pub(crate) on_failure: OnFailure,
+    pub(crate) dry_run: bool,
+    pub(crate) grants: Grants,
+    pub(crate) absent: Absent,
+    pub(crate) protected_tags: Vec<String>,
+    /// Vendors and models whose BMCs have a GUID that is not the machine's UUID.
+    pub(crate) unrelated_guids: Vec<String>,
+    /// A machine of which nothing can be compared is let through with a caution.
+    pub(crate) identity_optional: bool,
+    /// The operating system that the guest installs, by the option that names it.
+    pub(crate) target_release: Option<String>,
+    /// Digests of what the site decides: its grants, its policy, its tables of providers.
+    pub(crate) site_tables: Vec<(String, String)>,
+    /// Fingerprint of the host key that the operator has given.
+    pub(crate) given_host_key: Option<String>,
+    /// The host keys that earlier runs here have accepted at the installer identity.
+    pub(crate) recorded_keys: Option<RecordedKeys>,
+    /// The guest may continue with the system that is there, so that its host key matters.
+    pub(crate) keeps_system: bool,
+    pub(crate) console: Option<String>,
+    pub(crate) waits: Option<WaitPolicy>,
+    pub(crate) fence: Option<Fence>,
+    /// The lease on the host.
+    pub(crate) holder: Arc<Holder>,
+    /// Why no lease orders the controllers, where one could.
+    pub(crate) unordered: Option<String>,
+    pub(crate) resumable: bool,
+    pub(crate) consent: Arc<dyn Consent>,
+    pub(crate) operator: Arc<dyn Operator>,
+    pub(crate) observer: Option<Observer>,
+    pub(crate) twin: Option<Arc<dyn TwinMaker>>,
+    pub(crate) cancel: Cancel,
+    /// Held while a mutation is under way, so that a cancel can wait for its end.
+    pub(crate) mutating: tokio::sync::Mutex<()>,
+    pub(crate) recorder: Arc<Recorder>,
+    /// What earlier processes have recorded and this one has not passed yet.
+    pub(crate) past: Mutex<Option<Past>>,
+    pub(crate) state: Mutex<State>,
+}
+
+impl Course {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The component that is plugged into the guest and makes the present call, if it is one.
+    pub(crate) fn plug(&self) -> Option<&Component> {
+        match self.state().caller {
+            Caller::Guest => None,
+            Caller::Plug(number) => self.plugs.get(number.checked_sub(1)?),
+        }
+    }
+
+    /// Its name, for a record of a call.
+    pub(crate) fn component(&self, origin: Origin) -> Option<String> {
+        let plug = self.plug().filter(|_| origin == Origin::Guest)?;
+        Some(plug.name.clone())
+    }
+
+    /// Where a call leaves progress and output.
+    pub(crate) fn sink(&self, call: u64) -> Arc<CallSink> {
+        Arc::new(CallSink {
+            recorder: self.recorder.clone(),
+            call,
+            not_previewed: Mutex::new(None),
+            pinned: Mutex::new(None),
+        })
+    }
+}
 
 /// The state of a run before its first call. A guest that is not at hand is the one of the header.
 pub(crate) fn course(
@@ -46,6 +135,7 @@ pub(crate) fn course(
         actor: request.actor,
         controller: request.controller,
         target_release: guest.and_then(|it| target_release(it.description(), &options)),
+        keeps_system: guest.is_none_or(|it| keeps_system(it.description(), &options)),
         options,
         guest: guest.map_or_else(
             || format!("{} {}", header.guest, header.guest_version),
@@ -78,6 +168,7 @@ pub(crate) fn course(
         identity_optional: request.identity_optional,
         site_tables: request.site_tables,
         given_host_key: request.host_key,
+        recorded_keys: services.recorded_keys,
         console: request.console,
         waits: services.waits,
         fence: services.fence,
@@ -185,6 +276,7 @@ pub(crate) fn header(guest: &Guest, request: &RunRequest, resumable: bool) -> He
         controller: request.controller.clone(),
         reason: request.reason.clone(),
         lock: request.lock.clone(),
+        host_key: request.host_key.clone(),
         absent: request.absent.iter().cloned().collect(),
         effects: crate::effects_digest(),
         wreimage: env!("CARGO_PKG_VERSION").to_owned(),

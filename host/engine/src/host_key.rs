@@ -1,10 +1,10 @@
-//! The host key of a system that an earlier run has installed and that the site does not know yet.
+//! The host key at the production identity of a system that an earlier run has installed and that the site does not know yet.
 //!
 //! Between the first Puppet run and Puppet on the controller the new system lets in the site's key only, while the known host key
 //! is the old system's. The host's certificate vouches for the new one: the agent that holds it has reported its SSH keys to
 //! PuppetDB since the certificate was signed.
 
-use crate::gate::Course;
+use crate::course::Course;
 use crate::stop::Stop;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use wreimage_journal::{Record, ReportedKey};
 pub(crate) const REFUSED: &str = "remote.host-key";
 
 /// The fingerprint of the key that was refused, among what such a fault has besides its message.
-const OFFERED: &str = "offered";
+pub(crate) const OFFERED: &str = "offered";
 
 impl Course {
     /// Whether the host key that was refused is one that the operator has given or that the host's certificate has reported.
@@ -63,7 +63,7 @@ impl Course {
     }
 
     /// When the host's certificate, which is still valid, was signed and has reported this key since.
-    async fn reported(&self, offered: &str) -> Option<ReportedKey> {
+    pub(crate) async fn reported(&self, offered: &str) -> Option<ReportedKey> {
         let signed: Option<u64> = self.look_up(&puppet_ca::functions::get_signed_at).await?;
         let signed_ms = signed?;
         let keys: Vec<HostKey> = self.look_up(&puppetdb::functions::get_host_keys).await?;

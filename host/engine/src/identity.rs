@@ -2,8 +2,8 @@
 //! believed.
 
 use crate::comparison::{Compared, Part, in_inventory, parts};
-use crate::gate::Course;
-use crate::host_key;
+use crate::course::Course;
+use crate::host_key::REFUSED;
 use crate::stop::Stop;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -113,9 +113,10 @@ impl Course {
         if !concerns || self.state().identified_boot {
             return Ok(());
         }
-        let (snapshot, checked) = {
+        let (snapshot, checked, shown) = {
             let state = self.state();
-            (state.snapshot.clone(), state.checked.clone())
+            let shown = state.unconfirmed.as_ref().and_then(|it| it.machine.clone());
+            (state.snapshot.clone(), state.checked.clone(), shown)
         };
         let Some(snapshot) = snapshot else {
             return Ok(());
@@ -134,13 +135,23 @@ impl Course {
                 .await?
             {
                 Ok(dmi) => {
-                    let told = Reported {
+                    let reported = Reported {
                         serial: dmi.serial,
                         uuid: dmi.machine_uuid,
                     };
-                    self.compare_installer(&snapshot.device, checked.as_deref(), &told)?;
+                    self.compare_installer(
+                        &snapshot.device,
+                        checked.as_deref(),
+                        shown.as_ref(),
+                        &reported,
+                    )?;
                     self.state().identified_boot = true;
                     return Ok(());
+                }
+                // Another try shows no other key.
+                Err(fault) if fault.code == REFUSED => {
+                    last = Some(fault);
+                    break;
                 }
                 Err(fault) => last = Some(fault),
             }
@@ -161,13 +172,14 @@ impl Course {
         )))
     }
 
-    /// Compares what answers at the installer's identity with the inventory, and with what BMC and old system reported at the
-    /// last check.
+    /// Compares what answers at the installer's identity with the inventory, with what BMC and old system reported at the
+    /// last check, and with the machine that consent showed.
     fn compare_installer(
         &self,
         device: &Device,
         checked: Option<&Checked>,
-        told: &Reported,
+        shown: Option<&Reported>,
+        reported: &Reported,
     ) -> Result<(), Stop> {
         let mut compared = Compared::new(&self.unrelated_guids);
         let inventory = in_inventory(device);
@@ -176,8 +188,9 @@ impl Course {
             others.extend(parts(checked));
             compared.is_guid_unrelated = checked.guid_unrelated;
         }
+        others.extend(shown.map(|it| Part::new("the machine that consent showed", it)));
         compared
-            .with(&device.name, &Part::new("the machine that answers", told), &others)
+            .with(&device.name, &Part::new("the machine that answers", reported), &others)
             .map_err(|why| {
                 Stop::WrongMachine(format!(
                     "wrong machine: {why}. Find out which of them is wrong (cabling, DNS of the management name, a typo in the \
@@ -197,7 +210,7 @@ impl Course {
     /// Writes down what speaks against it.
     pub(crate) fn tell(&self, known: Known) -> Result<(), Stop> {
         // The same text again, at a later check, says nothing new.
-        let is_new = |text: &str| self.state().told.insert(text.to_owned());
+        let is_new = |text: &str| self.state().reported.insert(text.to_owned());
         for text in known.cautions.into_iter().filter(|it| is_new(it)) {
             self.tell_note(Record::Log {
                 severity: "warn".to_owned(),
@@ -213,8 +226,7 @@ impl Course {
 
 /// Whether the boot that was asked about does not answer any more: nothing does, or one with another host key.
 fn is_away(fault: &Fault) -> bool {
-    matches!(fault.kind, FaultKind::Unreachable | FaultKind::Timeout)
-        || fault.code == host_key::REFUSED
+    matches!(fault.kind, FaultKind::Unreachable | FaultKind::Timeout) || fault.code == REFUSED
 }
 
 impl Known {

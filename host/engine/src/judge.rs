@@ -41,11 +41,11 @@ fn warnings_behind(state: &State) -> Vec<String> {
         .iter()
         .skip(own)
         .filter(|it| is_unwell(it));
-    steps.map(said).collect()
+    steps.map(describe_step).collect()
 }
 
 /// A step in a line.
-fn said(step: &PastStep) -> String {
+fn describe_step(step: &PastStep) -> String {
     let (phase, name, text) = (&step.phase, &step.name, &step.text);
     if text.is_empty() {
         format!("{phase}: {name}: {}", step.level.word())
@@ -80,7 +80,7 @@ fn installation(state: &State) -> Option<String> {
                 .to_owned(),
         );
     }
-    state.network_boot.map(|_| {
+    state.restarts.is_last_into_installer().then(|| {
         "the machine was restarted into the network: the installer may be running, and the disks may be overwritten"
             .to_owned()
     })
@@ -95,7 +95,7 @@ fn left(state: &State, ended: &Ended) -> Vec<String> {
         {
             let steps = state.notes.steps.iter();
             let failed = steps.filter(|step| step.level == Level::Failure);
-            failed.map(said).collect()
+            failed.map(describe_step).collect()
         }
         _ => Vec::new(),
     };

@@ -1,17 +1,19 @@
 //! What a run knows follows from its records, whether they have just been made or are read back.
 
 use crate::consent::Standing;
+use crate::identity::status;
 use crate::once::DID_NOT;
 use crate::report::{Mutation, PastStep, Reminder};
+use crate::restarts::is_restart;
 use crate::state::State;
 use crate::twin::Seen;
 use crate::undo::untouched;
 use crate::wasi::Times;
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::Arc;
-use wreimage_capability::remote::{Boot, Identity};
-use wreimage_capability::{Function, HostSnapshot, PinnedBoot, to_millis};
+use wreimage_capability::netbox::DeviceStatus;
+use wreimage_capability::{Function, HostSnapshot, to_millis};
 use wreimage_journal::{GuestEnd, Intent, Level, Origin, Outcome, Record, UndoClosed};
 
 impl State {
@@ -53,7 +55,7 @@ impl State {
                 self.shown.clone_from(shown);
             }
             Record::Checked(checked) => self.learn_check((**checked).clone()),
-            Record::BootPinned(boot) => self.pinned = Some(Arc::new(boot.clone())),
+            Record::BootPinned(boot) => self.learn_first_boot(boot.clone()),
             Record::HostKeyAccepted { fingerprint, .. } => {
                 self.host_key = Some(Arc::from(fingerprint.as_str()));
             }
@@ -85,23 +87,42 @@ impl State {
     pub(crate) fn learn_intent(&mut self, function: &'static Function, intent: &Intent) -> bool {
         self.touched |= !self.in_twin;
         self.facts.foresee(function);
-        self.foresee_wipe(function, intent.call, &intent.arguments);
-        if matches!(
-            (function.capability, function.name),
-            ("ipmi", "set-power") | ("remote", "reboot")
-        ) {
-            self.identified_boot = false;
-            self.is_at_installer = false;
+        if is_restart(function, &intent.arguments) {
+            self.restarts
+                .announce(intent.call, self.undo.makes_install());
             self.undo.restarted(intent.call);
-            self.network_boot = self.undo.has_boot_entry().then_some(intent.call);
+        }
+        match (function.capability, function.name) {
+            // What answers afterwards may be another machine; so it may after a machine was only switched off.
+            ("ipmi", "set-power") | ("remote", "reboot") => {
+                self.identified_boot = false;
+                self.is_at_installer = false;
+            }
+            ("netbox", "set-status") => self.learn_status(&intent.arguments),
+            _ => {}
         }
         intent.origin == Origin::Guest && self.undo.open(function, intent.call, &intent.arguments)
     }
 
+    /// A status in the inventory is about to be set: a check that finds it there finds no difference.
+    fn learn_status(&mut self, arguments: &Value) {
+        if let Some(set) = arguments.get("status")
+            && let Ok(set) = serde_json::from_value::<DeviceStatus>(set.clone())
+        {
+            self.statuses_set.push(status(&set).to_owned());
+        }
+    }
+
     /// A call was not made although its intent is recorded.
     pub(crate) fn withhold(&mut self, call: u64) {
-        self.undo.not_restarted(call);
+        self.not_restarted(call);
         self.undo.withhold(call);
+    }
+
+    /// The machine did not restart by this call.
+    fn not_restarted(&mut self, call: u64) {
+        self.restarts.withdraw(call);
+        self.undo.not_restarted(call);
     }
 
     /// A call has been answered at that time. The entries of the undo list that this closes.
@@ -116,6 +137,7 @@ impl State {
         if outcome.origin == Origin::Guest {
             self.times.now = to_millis(time);
         }
+        self.learn_pooled(function, outcome);
         if let Ok(value) = &outcome.result {
             self.facts.observe(function, value);
             self.undo.look(function, value);
@@ -131,9 +153,12 @@ impl State {
                 // Another boot: what was compared before may have been another machine.
                 ("remote", "wait-for-boot") => {
                     self.identified_boot = false;
-                    self.is_at_installer =
-                        value.get("identity").and_then(Value::as_str) == Some("Installer");
-                    self.pin(value);
+                    self.learn_awaited_boot(value);
+                }
+                ("remote", "get-dmi")
+                    if outcome.arguments.get("at") == Some(&json!("Installer")) =>
+                {
+                    self.learn_machine(value);
                 }
                 _ => {}
             }
@@ -148,10 +173,7 @@ impl State {
         if let Err(fault) = &outcome.result
             && (untouched(&fault.kind) || fault.code == DID_NOT)
         {
-            self.undo.not_restarted(outcome.call);
-            // The machine was not restarted after all.
-            self.wipe = self.wipe.filter(|call| *call != outcome.call);
-            self.network_boot = self.network_boot.filter(|call| *call != outcome.call);
+            self.not_restarted(outcome.call);
         }
         if function.effect.mutates() {
             let step = self.notes.open_step_name();
@@ -171,20 +193,6 @@ impl State {
             });
         }
         self.undo.settle(function, outcome)
-    }
-
-    /// Another boot answers at the installer identity: its host key is the one from here on.
-    fn pin(&mut self, boot: &Value) {
-        let Ok(boot) = serde_json::from_value::<Boot>(boot.clone()) else {
-            return;
-        };
-        let key = boot.extra.into_iter().find(|(name, _)| name == "host-key");
-        if let (Identity::Installer, Some((_, host_key))) = (boot.identity, key) {
-            self.pinned = Some(Arc::new(PinnedBoot {
-                boot_id: boot.boot_id,
-                host_key,
-            }));
-        }
     }
 
     /// Something was told.

@@ -163,7 +163,7 @@ impl Holder {
             inner.standing = Standing::Lost(why.into());
             inner.guard.take()
         };
-        // Whoever renews may ask for the claim: never while it is locked.
+        // The renewer may ask for the claim: never while it is locked.
         drop(guard);
     }
 
@@ -186,14 +186,14 @@ impl Holder {
     /// The server confirmed a request that was sent at this uptime.
     fn confirm(&self, sent: Duration, confirmed: &Confirmed) {
         let mut inner = self.inner();
-        let lives = Duration::from_millis(confirmed.ttl_ms);
-        inner.ttl = lives;
+        let newest = Duration::from_millis(confirmed.ttl_ms);
+        inner.ttl = newest;
         if let Standing::Held {
             sent: last, ttl, ..
         } = &mut inner.standing
         {
             *last = sent.max(*last);
-            *ttl = lives;
+            *ttl = newest;
         }
     }
 

@@ -1,6 +1,6 @@
 //! Whether the values of a call are within the bounds of the site.
 
-use crate::gate::Course;
+use crate::course::Course;
 use crate::limits::{Exceeded, Limits};
 use serde_json::Value;
 use wreimage_capability::Function;

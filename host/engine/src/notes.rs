@@ -1,6 +1,6 @@
 //! What the engine itself answers: the run, the operator, the clock.
 
-use crate::gate::Course;
+use crate::course::Course;
 use crate::past::Open;
 use crate::report::{PastStep, Reminder};
 use crate::stop::Stop;

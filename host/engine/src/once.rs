@@ -1,13 +1,16 @@
 //! Calls that must not be repeated while their outcome is unknown.
 
-use crate::gate::Course;
+use crate::course::Course;
 use crate::operator::{Given, LATER};
 use crate::past::Open;
 use crate::stop::Stop;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use wreimage_capability::{Call, Dispatch, Doubt, Fault, FaultKind, Function, Reconciled, Returns};
+use wreimage_capability::{
+    Call, Dispatch, Doubt, Effect, Fault, FaultKind, Function, Reconciled, Returns,
+};
 use wreimage_journal::{Answered, Origin, Question, Record};
 
 /// How long a provider may look at the world before or after such a call.
@@ -85,7 +88,7 @@ impl Course {
                     if origin == Origin::Guest {
                         // What was set for this very restart is not used up, and BMCs forget it within a minute.
                         self.state().undo.not_restarted(call.sequence);
-                        self.mend_open().await?;
+                        self.mend_open(None).await?;
                     }
                     self.give_checked(call);
                     let witness = self.witness(provider, function, arguments, call).await;
@@ -117,9 +120,9 @@ impl Course {
                             return Ok(Err(in_doubt(fault, &seen)));
                         }
                         Reconciled::Unknown(seen) => {
-                            let told = std::mem::take(&mut open);
+                            let earlier = std::mem::take(&mut open);
                             let answer = self
-                                .ask_about_doubt(function, call, &fault, &seen, told)
+                                .ask_about_doubt(function, call, &fault, &seen, earlier)
                                 .await?;
                             let fault = Fault {
                                 message: format!("{}; {seen}", fault.message),
@@ -140,6 +143,51 @@ impl Course {
                     }
                 },
             }
+        }
+    }
+
+    /// The fault of a call that an earlier process has begun and that is not made again: it was called, whatever came of it. What
+    /// is left says so too where nothing undoes it.
+    pub(crate) fn not_repeated(
+        &self,
+        function: &'static Function,
+        fault: Fault,
+        since: Option<Timestamp>,
+    ) -> Fault {
+        let when = since.map_or_else(String::new, |since| {
+            format!(" at {}", since.strftime("%Y-%m-%d %H:%M:%S UTC"))
+        });
+        let known =
+            format!("{function} was called{when} and was under way when the run was interrupted");
+        let cancelled = fault.kind == FaultKind::Cancelled;
+        let why = if cancelled {
+            "the run was cancelled"
+        } else {
+            fault.message.as_str()
+        };
+        if function.effect != Effect::Once {
+            return Fault {
+                kind: FaultKind::InDoubt,
+                retryable: false,
+                message: format!(
+                    "{why}. {known}: it may have had its effect, and is not called again"
+                ),
+                ..fault
+            };
+        }
+        let unseen = "no end of it is seen, and it may still be under way";
+        self.state()
+            .doubts
+            .push(format!("{known}: {unseen}; check {}", self.host));
+        Fault {
+            kind: if cancelled {
+                FaultKind::Cancelled
+            } else {
+                FaultKind::InDoubt
+            },
+            retryable: false,
+            message: format!("{why}. {known}: {unseen}. It is not called again"),
+            ..fault
         }
     }
 

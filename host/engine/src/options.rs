@@ -50,18 +50,33 @@ pub enum OptionError {
     },
 }
 
+/// The value of the option that the guest marks with this `role`.
+fn with_role<'a>(
+    role: &str,
+    description: &Description,
+    options: &'a [(String, String)],
+) -> Option<&'a str> {
+    let marked = |spec: &&OptionSpec| {
+        let mut extra = spec.extra.iter();
+        extra.any(|(name, value)| name == "role" && value == role)
+    };
+    let spec = description.options.iter().find(marked)?;
+    let (_, value) = options.iter().find(|(name, _)| *name == spec.name)?;
+    Some(value)
+}
+
 /// The release that is to be installed: the value of the option that the guest marks with the `role` `target-release`.
 pub(crate) fn target_release(
     description: &Description,
     options: &[(String, String)],
 ) -> Option<String> {
-    let marked = |spec: &&OptionSpec| {
-        let mut extra = spec.extra.iter();
-        extra.any(|(name, value)| name == "role" && value == "target-release")
-    };
-    let spec = description.options.iter().find(marked)?;
-    let (_, value) = options.iter().find(|(name, _)| *name == spec.name)?;
-    Some(value.clone())
+    with_role("target-release", description, options).map(str::to_owned)
+}
+
+/// Whether the guest may continue with the system that is there: unless it marks a toggle with the `role` `keeps-system`, and
+/// that is not set.
+pub(crate) fn keeps_system(description: &Description, options: &[(String, String)]) -> bool {
+    with_role("keeps-system", description, options) != Some("false")
 }
 
 impl OptionValues {

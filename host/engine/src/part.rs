@@ -1,7 +1,8 @@
 //! The guest's part of a run: an instance that sees only what is granted, and how it ended.
 
+use crate::course::Course;
 use crate::engine::Engine;
-use crate::gate::{Course, GuestGate};
+use crate::gate::GuestGate;
 use crate::guest::Guest;
 use crate::limits::{Bounds, Exceeded, Limits};
 use crate::measure;
@@ -21,7 +22,18 @@ use wreimage_capability::{Border, BoxFuture, Caller, Fault, FaultKind, Function,
 use wreimage_journal::{GuestEnd, Origin};
 
 /// How long a cancelled guest has to come to its end.
-const CANCEL_GRACE: Duration = Duration::from_secs(10);
+pub(crate) const CANCEL_GRACE: Duration = Duration::from_secs(10);
+
+impl Course {
+    /// Ends when a guest that was cancelled has had its time to end by itself.
+    pub(crate) async fn grace_of_cancel(&self) {
+        // The guest's time begins when the call that is under way has ended.
+        drop(self.mutating.lock().await);
+        tokio::time::sleep(CANCEL_GRACE).await;
+        // A mutation that is under way is never dropped; its own deadlines bound it.
+        let _ended = self.mutating.lock().await;
+    }
+}
 
 /// How the guest's part ended.
 pub(crate) enum Ended {
@@ -252,11 +264,7 @@ pub(crate) async fn run_guest(
             // Should this process go away as well, the next one goes on with the cancelling. A record that cannot be kept
             // stops the guest at its next call.
             let _told = course.note_cancel();
-            // The guest's time begins when the call that is under way has ended.
-            drop(course.mutating.lock().await);
-            tokio::time::sleep(CANCEL_GRACE).await;
-            // A mutation that is under way is never dropped; its own deadlines bound it.
-            let _ended = course.mutating.lock().await;
+            course.grace_of_cancel().await;
         } => return Ended::Cancelled,
     };
     // What it wrote without an end of line. A record that cannot be kept is told by the next one.

@@ -3,7 +3,7 @@
 //! A call that is recorded with its outcome is answered from the record; what the run knows is learnt from the records on
 //! the way. At the first call without an outcome the run is live again.
 
-use crate::gate::Course;
+use crate::course::Course;
 use crate::stop::Stop;
 use jiff::Timestamp;
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! Whether a call may be made, and how a rehearsal leaves the real world.
 
-use crate::gate::Course;
+use crate::course::Course;
 use crate::stop::Stop;
 use wreimage_capability::{Fault, Function, phabricator};
 use wreimage_journal::{Origin, Record};
@@ -56,6 +56,12 @@ impl Course {
         None
     }
 
+    /// Nothing is begun after a cancel, however long its preparation took.
+    pub(crate) fn cancelled_before(&self, function: &Function, origin: Origin) -> Option<Fault> {
+        (origin == Origin::Guest && self.cancel.is_cancelled() && !self.state().closing)
+            .then(|| Fault::cancelled(format!("the run was cancelled; {function} was not called")))
+    }
+
     /// A rehearsal goes into its twin.
     pub(crate) fn enter_twin(&self, function: &'static Function) -> Result<(), Stop> {
         let maker = self
@@ -74,6 +80,8 @@ impl Course {
         let mut state = self.state();
         state.providers = twin.providers;
         state.in_twin = true;
+        // The twin's boots have host keys of their own.
+        state.pinned = None;
         Ok(())
     }
 }

@@ -101,6 +101,7 @@ impl RunRequest {
             batch: header.batch.clone(),
             on_failure: header.on_failure,
             lock: header.lock.clone(),
+            host_key: header.host_key.clone(),
             ..RunRequest::new(&header.host, &header.site)
         }
     }

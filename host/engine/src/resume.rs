@@ -1,6 +1,7 @@
 //! Going on with a run whose process went away.
 
-use crate::gate::Course;
+use crate::course::Course;
+use crate::restarts::is_restart;
 use crate::stop::Stop;
 use crate::undo::Open;
 use jiff::Timestamp;
@@ -122,8 +123,13 @@ pub(crate) fn undriven_before(entries: &[Entry]) -> i64 {
 }
 
 impl Course {
-    /// Before a resumed run acts again, what it has set must still hold: BMCs forget, and entries run out.
-    pub(crate) async fn mend_undo(self: &Arc<Self>, origin: Origin) -> Result<(), Stop> {
+    /// Before a resumed run acts again, what it has set must still hold: BMCs forget, and entries run out. What the next call
+    /// undoes itself may be undone already: the process may have died after that, which is nothing to report.
+    pub(crate) async fn mend_undo(
+        self: &Arc<Self>,
+        next: &'static Function,
+        origin: Origin,
+    ) -> Result<(), Stop> {
         {
             let mut state = self.state();
             if origin != Origin::Guest || !state.at_edge {
@@ -135,34 +141,60 @@ impl Course {
             }
         }
         let _mutating = self.mutating.lock().await;
-        self.mend_open().await
+        self.mend_open(Some(next)).await
     }
 
-    /// Looks at each open entry of the undo list, and does again what does not hold any more. Whoever calls it has the lock
-    /// of mutations.
-    pub(crate) async fn mend_open(self: &Arc<Self>) -> Result<(), Stop> {
+    /// Directly before a restart: what this run has set for it is read, and done again when a person or another program has undone
+    /// it: the boot override, the DHCP entry, the agent of the old system that may not run.
+    pub(crate) async fn restore_before_restart(
+        self: &Arc<Self>,
+        function: &Function,
+        arguments: &Value,
+        origin: Origin,
+    ) -> Result<(), Stop> {
+        {
+            let state = self.state();
+            let is_checked = !state.in_twin && !state.closing && !state.cancelled;
+            if origin != Origin::Guest || !is_checked || !is_restart(function, arguments) {
+                return Ok(());
+            }
+        }
+        let _mutating = self.mutating.lock().await;
+        self.mend_open(None).await
+    }
+
+    /// Reads what each open entry of the undo list stands for, and does again what does not hold any more. The caller has
+    /// the lock of mutations.
+    pub(crate) async fn mend_open(
+        self: &Arc<Self>,
+        next: Option<&'static Function>,
+    ) -> Result<(), Stop> {
         let open = self.state().undo.entries();
         for entry in open {
             // One whose outcome is not known is the open call itself.
             let Some(made) = &entry.made else { continue };
             if !self.holds(&entry, made).await? {
-                self.make_again(&entry).await?;
+                let is_reported = !next.is_some_and(|next| entry.is_undone_by(next));
+                self.make_again(&entry, is_reported).await?;
             }
         }
         Ok(())
     }
 
-    /// Whether what was made is still there, as far as the world tells.
+    /// Whether what was made is still there, as far as the world tells. An entry of another run in its place pauses the run.
     async fn holds(self: &Arc<Self>, entry: &Open, made: &Value) -> Result<bool, Stop> {
         let holds = match (entry.function.capability, entry.function.name) {
             ("dhcp", "publish") => {
                 let there = self
                     .own_call::<Option<Published>>(&dhcp::functions::get_published, json!({}))
                     .await?;
-                let made: Option<Published> = serde_json::from_value(made.clone()).ok();
-                there.map(|there| {
-                    made.is_none_or(|made| there.is_some_and(|it| it.digest == made.digest))
-                })
+                match (serde_json::from_value::<Published>(made.clone()), there) {
+                    (Ok(made), Ok(Some(there))) if there.digest != made.digest => {
+                        return Err(self.entry_is_foreign(&there));
+                    }
+                    (Ok(_), there) => there.map(|there| there.is_some()),
+                    (Err(_), there) => there.map(|_| true),
+                }
             }
             // An override that a restart has used up is not missing.
             ("ipmi", "set-boot-device") if entry.restarted.is_none() => {
@@ -194,11 +226,28 @@ impl Course {
         }
     }
 
+    /// The entry that this run published was replaced: the one that stands in its place is neither replaced nor withdrawn.
+    fn entry_is_foreign(&self, there: &Published) -> Stop {
+        let text = format!(
+            "the DHCP entry {} is not the one that this run published: another run or a person has replaced it. It stays, and \
+             {} was not changed further. Find out whose it is",
+            there.location, self.host
+        );
+        if !self.resumable {
+            return Stop::Refused(text);
+        }
+        Stop::Paused(format!(
+            "{text}. When it is gone, `wreimage resume {run}` publishes this run's again; `wreimage cleanup {run}` ends the run",
+            run = self.run
+        ))
+    }
+
     /// Makes it once more, under the key of the call that made it.
-    async fn make_again(self: &Arc<Self>, entry: &Open) -> Result<(), Stop> {
+    async fn make_again(self: &Arc<Self>, entry: &Open, is_reported: bool) -> Result<(), Stop> {
         let function: &'static Function = entry.function;
         self.check_before(function, &entry.arguments).await?;
         let mut call = Call::new(self.run.clone(), entry.call, self.sink(entry.call));
+        call.may_pin = false;
         self.give_checked(&mut call);
         let began = self.recorder.clock().now();
         let Some(provider) = self.state().providers.get(function.capability) else {
@@ -217,9 +266,11 @@ impl Course {
             .await;
         let took = self.recorder.clock().now().duration_since(began);
         let text = match &result {
-            Ok(_) => format!("{function} did not hold any more, and was done again"),
+            Ok(_) => {
+                format!("what {function} had done was undone, not by this run; it was done again")
+            }
             Err(fault) => format!(
-                "{function} does not hold any more, and could not be done again: {}",
+                "what {function} had done was undone, not by this run, and could not be done again: {}",
                 fault.message
             ),
         };
@@ -237,10 +288,12 @@ impl Course {
                 took_ms: u64::try_from(took.as_millis()).unwrap_or(0),
             },
         )?;
-        self.recorder.record(Record::Log {
-            severity: "warn".to_owned(),
-            text,
-        })?;
+        // The operator must find out why: the report has it too.
+        if is_reported {
+            self.warn(text)?;
+        } else {
+            self.recorder.warn(&text);
+        }
         Ok(())
     }
 }

@@ -1,9 +1,9 @@
 //! One run from its header to its last record.
 
 use crate::closing;
+use crate::course::Course;
 use crate::course::{course, header};
 use crate::engine::Engine;
-use crate::gate::Course;
 use crate::guest::Guest;
 use crate::judge;
 use crate::limits::Limits;

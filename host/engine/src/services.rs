@@ -2,6 +2,7 @@
 
 use crate::cancel::Cancel;
 use crate::consent::{Consent, GivenConsent};
+use crate::first_boot::RecordedKeys;
 use crate::lease::Leasing;
 use crate::operator::{Nobody, Operator};
 use crate::redact::Redactor;
@@ -53,6 +54,8 @@ pub struct Services {
     pub fence: Option<Fence>,
     /// The lease that orders the controllers of the host, where there is one.
     pub lease: Option<Leasing>,
+    /// The host keys that earlier runs recorded here have accepted at the installer identity.
+    pub recorded_keys: Option<RecordedKeys>,
     /// Why the journal is not all that the run recorded: only what is certainly its own is undone then.
     pub cut: Option<String>,
     /// Why no lease orders the controllers, where one could; consent shows it.
@@ -83,6 +86,7 @@ impl Services {
             waits: None,
             fence: None,
             lease: None,
+            recorded_keys: None,
             cut: None,
             unordered: None,
             resumable: false,

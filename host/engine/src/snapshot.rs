@@ -1,8 +1,8 @@
 //! The inventory's record that goes with every call, and the host's own reads.
 
 use crate::check_reads::is_passing;
+use crate::course::Course;
 use crate::difference;
-use crate::gate::Course;
 use crate::stop::Stop;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};

@@ -1,8 +1,10 @@
 //! What the gate knows of a run while it goes on.
 
 use crate::consent::Standing;
+use crate::first_boot::UnconfirmedBoot;
 use crate::notes::Notes;
 use crate::report::Mutation;
+use crate::restarts::Restarts;
 use crate::twin::Seen;
 use crate::undo::UndoList;
 use crate::wasi::Times;
@@ -32,7 +34,7 @@ pub(crate) struct State {
     pub(crate) rehearses: bool,
     /// Reads so far, for a twin. Empty unless the run is a rehearsal.
     pub(crate) seen: Vec<Seen>,
-    /// For how long nobody drove a resumed run, in milliseconds; negative when the clock was set back meanwhile.
+    /// For how long no process drove a resumed run, in milliseconds; negative when the clock was set back meanwhile.
     pub(crate) undriven_ms: i64,
     /// Another guest is tried along the records: nothing may be done.
     pub(crate) trial: bool,
@@ -58,15 +60,19 @@ pub(crate) struct State {
     /// This process has asked for consent: what was decided in advance has been used.
     pub(crate) consented_here: bool,
     /// Cautions and warnings that were reported.
-    pub(crate) told: BTreeSet<String>,
+    pub(crate) reported: BTreeSet<String>,
     /// Statuses in the inventory that this run has set, or has tried to.
     pub(crate) statuses_set: Vec<String>,
-    /// The call by which the machine was first told to restart into the installer.
-    pub(crate) wipe: Option<u64>,
+    /// The restarts of the machine by this run.
+    pub(crate) restarts: Restarts,
     /// The BMC belongs to another machine than the one that was changed: nothing of it is undone there.
     pub(crate) another_machine: bool,
     /// The boot at the installer identity that the run has accepted.
     pub(crate) pinned: Option<Arc<PinnedBoot>>,
+    /// A wait has seen a boot at the installer identity, and its provider reports no host keys: the first one is accepted.
+    pub(crate) awaits_key: bool,
+    /// The first boot at the installer identity, when nothing confirms its host key: consent shows it.
+    pub(crate) unconfirmed: Option<UnconfirmedBoot>,
     /// Whether the machine at the installer identity has been compared with the inventory since its last boot.
     pub(crate) identified_boot: bool,
     /// The last boot that was waited for answers at the installer identity, and the machine was not restarted since.
@@ -75,6 +81,8 @@ pub(crate) struct State {
     pub(crate) host_key: Option<Arc<str>>,
     /// In the record, the machine at the installer identity has just told which one it is.
     pub(crate) told_identity: bool,
+    /// This run has taken the host out of its services.
+    pub(crate) depooled: bool,
     pub(crate) undo: UndoList,
     pub(crate) notes: Notes,
     pub(crate) mutations: Vec<Mutation>,
@@ -83,8 +91,6 @@ pub(crate) struct State {
     pub(crate) doubts: Vec<String>,
     /// The host itself has warned of something.
     pub(crate) warned: bool,
-    /// The machine was told to restart while an entry of the boot server stood for it.
-    pub(crate) network_boot: Option<u64>,
     /// How many steps there were when the guest's part ended: those behind them are the closing words'.
     pub(crate) steps_of_guest: Option<usize>,
     /// The run was cancelled before the guest came to its end.

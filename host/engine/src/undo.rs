@@ -1,6 +1,6 @@
 //! The host's list of what must not outlive the run.
 
-use crate::gate::Course;
+use crate::course::Course;
 use crate::lease::{Standing, undoes_what_names_its_run};
 use crate::stop::Stop;
 use jiff::Timestamp;
@@ -31,6 +31,16 @@ pub(crate) struct Open {
 }
 
 impl Open {
+    /// Whether this function undoes it.
+    pub(crate) fn is_undone_by(&self, function: &'static Function) -> bool {
+        std::ptr::eq(self.inverse, function)
+    }
+
+    fn is_unused_override(&self) -> bool {
+        (self.function.capability, self.function.name) == ("ipmi", "set-boot-device")
+            && self.restarted.is_none()
+    }
+
     fn closed(&self, state: UndoState, text: impl Into<String>) -> UndoClosed {
         UndoClosed {
             call: self.call,
@@ -102,20 +112,22 @@ impl UndoList {
         self.open.iter().any(|open| open.call == call)
     }
 
-    /// Whether something of this run is in place that makes the machine boot an installer.
+    /// Whether something of this run is in place that makes the machine boot an installer at its next restart: a DHCP entry,
+    /// or a boot override that no restart has used up.
     pub(crate) fn makes_install(&self) -> bool {
-        self.open.iter().any(|open| {
-            matches!(
-                (open.function.capability, open.function.name),
-                ("dhcp", "publish") | ("ipmi", "set-boot-device")
-            )
-        })
+        let is_entry =
+            |open: &Open| (open.function.capability, open.function.name) == ("dhcp", "publish");
+        let mut open = self.open.iter();
+        open.any(|open| is_entry(open) || open.is_unused_override())
     }
 
-    /// Whether the machine would boot from the network: an entry of the boot server stands.
-    pub(crate) fn has_boot_entry(&self) -> bool {
-        let mut open = self.open.iter();
-        open.any(|open| open.function.capability == "dhcp")
+    /// The boot override that this run has set and that no restart has used up.
+    #[cfg(test)]
+    pub(crate) fn unused_override(&self) -> Option<Open> {
+        self.open
+            .iter()
+            .find(|open| open.is_unused_override())
+            .cloned()
     }
 
     /// The machine is told to restart by this call.

@@ -1,6 +1,6 @@
 //! Calls that look until something is so.
 
-use crate::gate::Course;
+use crate::course::Course;
 use crate::stop::Stop;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -61,7 +61,7 @@ impl Course {
                 Ok(Polled::Ready(outcome)) => return Ok(Ok(outcome)),
                 Ok(Polled::Pending { why, again }) => {
                     // After a sleep of this machine: what answers is there again, and what was set may not be.
-                    self.mend_undo(origin).await?;
+                    self.mend_undo(function, origin).await?;
                     (why, again)
                 }
                 // What does not answer now may answer later; that is what is being waited for.

@@ -21,9 +21,9 @@ pub use lock::{ALIVE, Held, Holder, LockError, Locks, Pulse, RENEWAL, began as p
 pub use log::{Log, LogError, MemoryLog, digest};
 pub use reading::{header, read, runs};
 pub use record::{
-    Answered, Checked, Ending, Entry, FORMAT, GuestEnd, Header, Intent, LeaseRequested, Level,
-    Mode, OnFailure, Origin, Outcome, Plugged, Question, Reality, Record, Reported, ReportedKey,
-    Timer, UndoClosed, UndoState,
+    AcceptedBoot, Answered, Checked, Ending, Entry, FORMAT, GuestEnd, Header, Intent, KnownBy,
+    LeaseRequested, Level, Mode, OnFailure, Origin, Outcome, Plugged, Question, Reality, Record,
+    Reported, ReportedKey, Timer, UndoClosed, UndoState,
 };
 pub use size::size;
 pub use state_dir::{refuse_volatile, state_directory};

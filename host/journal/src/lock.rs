@@ -280,23 +280,19 @@ impl Locks {
             .map_err(|error| self.error(error))
     }
 
-    /// Takes a lock away from whoever holds it; `None` when nobody does.
+    /// Takes a lock away from the run that was seen to hold it; false when that run does not hold it any more.
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub fn break_lock(&self, name: &str) -> Result<Option<Held>, LogError> {
-        let Some(held) = self.held()?.into_iter().find(|held| held.name == name) else {
-            return Ok(None);
-        };
-        // Whoever took it in between is not meant.
+    pub fn break_lock(&self, held: &Held) -> Result<bool, LogError> {
         let broken = self
             .connection()
             .execute(
                 "UPDATE lock SET held = 0, fence = fence + 1 WHERE name = ?1 AND fence = ?2 AND held = 1",
-                params![name, held.fence.cast_signed()],
+                params![held.name, held.fence.cast_signed()],
             )
             .map_err(|error| self.error(error))?;
-        Ok((broken == 1).then_some(held))
+        Ok(broken == 1)
     }
 
     /// Every lock that is held.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wreimage_capability::lease::{ClaimedHost, Token};
-use wreimage_capability::{Effect, Fault, HostSnapshot, PinnedBoot};
+use wreimage_capability::{Effect, Fault, HostSnapshot};
 
 /// A record with its place and its time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -112,7 +112,7 @@ pub enum Record {
     /// The host was checked: what the inventory, its BMC and its old system reported.
     Checked(Box<Checked>),
     /// From here on the run accepts this boot and its host key at the installer identity, and no other.
-    BootPinned(PinnedBoot),
+    BootPinned(AcceptedBoot),
     /// The lease on the host is about to be requested, under a new token.
     LeaseRequested(Box<LeaseRequested>),
     /// The install server confirmed that this run has the lease.
@@ -245,6 +245,9 @@ pub struct Header {
     /// the host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock: Option<String>,
+    /// SHA-256 fingerprint of the host key that the operator has given: it is accepted, and no other unknown one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_key: Option<String>,
     /// SHA-256 of the effect tables: what a crash leaves in doubt depends on them.
     pub effects: String,
     /// Version of the host program.
@@ -307,6 +310,31 @@ pub struct Reported {
     /// UUID of the machine; of a BMC, its GUID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uuid: Option<String>,
+}
+
+/// A boot at the installer identity that the run accepts although it has not waited for it: an earlier run left it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct AcceptedBoot {
+    /// The boot ID.
+    pub boot_id: String,
+    /// SHA-256 fingerprint of the host key that the machine shows in this boot.
+    pub host_key: String,
+    /// What confirms the key; without it, consent shows the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_by: Option<KnownBy>,
+}
+
+/// What confirms that a host key is the host's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KnownBy {
+    /// The operator has given it.
+    Operator,
+    /// This run, whose journal is in the same state folder, accepted it in the same boot.
+    Run(String),
+    /// The host's certificate has reported it.
+    Certificate(ReportedKey),
 }
 
 /// When the agent with the host's certificate has reported a host key. Times are milliseconds since the epoch.

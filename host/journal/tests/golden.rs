@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use wreimage_capability::lease::{ClaimedHost, Token};
 use wreimage_capability::netbox::{Device, DeviceKind, DeviceStatus, Firmware, SwitchPort};
-use wreimage_capability::{Effect, Fault, HostSnapshot, PinnedBoot};
+use wreimage_capability::{Effect, Fault, HostSnapshot};
 use wreimage_journal::{
-    Answered, Checked, Ending, Entry, GuestEnd, Header, Intent, LeaseRequested, Level, Mode,
-    OnFailure, Origin, Outcome, Question, Reality, Record, Reported, ReportedKey, Timer,
-    UndoClosed, UndoState,
+    AcceptedBoot, Answered, Checked, Ending, Entry, GuestEnd, Header, Intent, KnownBy,
+    LeaseRequested, Level, Mode, OnFailure, Origin, Outcome, Question, Reality, Record, Reported,
+    ReportedKey, Timer, UndoClosed, UndoState,
 };
 
 /// One of each kind, and of each form that a kind has.
@@ -47,7 +47,7 @@ fn all() -> Vec<Record> {
         took_ms: 3,
         component: None,
     };
-    vec![
+    let header = |host_key| {
         Record::Header(Box::new(Header {
             format: 1,
             run: word("20260105T080000-host1001-00000001"),
@@ -69,9 +69,24 @@ fn all() -> Vec<Record> {
             on_failure: OnFailure::Ask,
             absent: vec![word("conftool")],
             lock: Some(word("lab1/host1001")),
+            host_key,
             effects: word("e1"),
             wreimage: word("0.1.0"),
-        })),
+        }))
+    };
+    let accepted = |known_by| {
+        Record::BootPinned(AcceptedBoot {
+            boot_id: word("b1"),
+            host_key: word("SHA256:k1"),
+            known_by,
+        })
+    };
+    let reported = ReportedKey {
+        signed_ms: 1_767_600_000_000,
+        reported_ms: 1_767_600_090_000,
+    };
+    vec![
+        header(None),
         Record::Consented {
             first: word("icinga.set-downtime"),
             known: vec![(word("serial"), word("LAB1001"))],
@@ -232,21 +247,21 @@ fn all() -> Vec<Record> {
             old_os: Some(word("Debian GNU/Linux 11 (bullseye)")),
         })),
         Record::Checked(Box::default()),
-        Record::BootPinned(PinnedBoot {
-            boot_id: word("b1"),
-            host_key: word("SHA256:k1"),
-        }),
+        accepted(None),
         Record::HostKeyAccepted {
             fingerprint: word("SHA256:k2"),
-            reported: Some(ReportedKey {
-                signed_ms: 1_767_600_000_000,
-                reported_ms: 1_767_600_090_000,
-            }),
+            reported: Some(reported),
         },
         Record::HostKeyAccepted {
             fingerprint: word("SHA256:k3"),
             reported: None,
         },
+        header(Some(word("SHA256:k1"))),
+        accepted(Some(KnownBy::Operator)),
+        accepted(Some(KnownBy::Run(word(
+            "20260105T070000-host1001-00000001",
+        )))),
+        accepted(Some(KnownBy::Certificate(reported))),
     ]
 }
 

@@ -87,11 +87,16 @@ fn the_run_itself_takes_it_anew_and_its_former_process_is_overtaken() {
 fn a_broken_lock_is_lost_to_its_holder() {
     let (_state, locks) = locks();
     let fence = locks.take(HOST, &holder("r1")).unwrap();
-    assert_eq!(locks.break_lock(HOST).unwrap().unwrap().run, "r1");
+    let held = locks.held().unwrap().remove(0);
+    assert!(locks.break_lock(&held).unwrap());
     assert!(!locks.holds(HOST, fence).unwrap());
     assert!(locks.held().unwrap().is_empty());
-    assert_eq!(locks.break_lock(HOST).unwrap(), None);
-    assert!(locks.take(HOST, &holder("r2")).unwrap() > fence + 1);
+    assert!(!locks.break_lock(&held).unwrap());
+    let next = locks.take(HOST, &holder("r2")).unwrap();
+    assert!(next > fence + 1);
+    // Whoever has it by now was not seen to hold it.
+    assert!(!locks.break_lock(&held).unwrap());
+    assert!(locks.holds(HOST, next).unwrap());
 }
 
 /// Two processes that reach for it at the same moment: one has it.

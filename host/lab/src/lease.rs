@@ -126,10 +126,10 @@ impl LeaseFolder {
     }
 
     /// Gives the claims that are kept a new heartbeat.
-    pub(crate) fn beat(&mut self, now: Millis, kept: &[(u64, Token)]) {
+    fn beat(&mut self, now: Millis, kept: &[Keeper]) {
         let (boot, uptime) = (self.boot, self.uptime(now));
         for it in self.claims.values_mut() {
-            let is_kept = kept.iter().any(|(_, token)| *token == it.claim.token);
+            let is_kept = kept.iter().any(|keeper| keeper.token == it.claim.token);
             if is_kept && it.claim.state == ClaimState::Held {
                 (it.boot, it.uptime) = (boot, uptime);
             }
@@ -325,15 +325,23 @@ impl Lease for LabLease {
     }
 }
 
+/// A process that keeps a claim.
+pub(crate) struct Keeper {
+    number: u64,
+    token: Token,
+    claim: Weak<dyn Renewed>,
+}
+
 impl Renewal for LabLease {
     fn keep(&self, claim: Weak<dyn Renewed>, _lives: Duration) -> Box<dyn Send + Sync> {
-        let token = claim
-            .upgrade()
-            .and_then(|it| it.claim())
-            .map(|held| held.token);
+        let held = claim.upgrade().and_then(|it| it.claim());
         let mut state = self.shared.lock();
-        let number = state.kept_claims.last().map_or(0, |(number, _)| number + 1);
-        state.kept_claims.extend(token.map(|token| (number, token)));
+        let number = state.kept_claims.last().map_or(0, |last| last.number + 1);
+        state.kept_claims.extend(held.map(|held| Keeper {
+            number,
+            token: held.token,
+            claim,
+        }));
         Box::new(Keeping {
             shared: Arc::clone(&self.shared),
             number,
@@ -343,7 +351,31 @@ impl Renewal for LabLease {
 
 impl Uptime for LabLease {
     fn uptime(&self) -> Duration {
+        self.report_lost();
         Duration::from_millis(self.shared.lock().world.now)
+    }
+}
+
+impl LabLease {
+    /// Reports to the processes whose claim is not theirs any more, as a renewal does that comes at the right moment.
+    fn report_lost(&self) {
+        let kept: Vec<Arc<dyn Renewed>> = {
+            let state = self.shared.lock();
+            let kept = state.kept_claims.iter();
+            kept.filter_map(|it| it.claim.upgrade()).collect()
+        };
+        // Processes have locks of their own, and let go of a claim that they have lost: the lab is not locked meanwhile.
+        for it in kept {
+            let judged = it.claim().map(|held| {
+                self.look(|folder, now| {
+                    let there = folder.observe(now, Some(&held.host))?;
+                    judgement::renew(&there.claims, &held)
+                })
+            });
+            if let Some(Err(why)) = judged {
+                it.renewed(Duration::ZERO, Err(why));
+            }
+        }
     }
 }
 
@@ -358,7 +390,7 @@ impl Drop for Keeping {
         let mut state = self.shared.lock();
         state.beat();
         let number = self.number;
-        state.kept_claims.retain(|(it, _)| *it != number);
+        state.kept_claims.retain(|it| it.number != number);
     }
 }
 

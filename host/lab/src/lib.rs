@@ -268,6 +268,28 @@ impl Lab {
         deed(&mut self.shared.lock().world)
     }
 
+    /// Creates the lease folder of the install server, and writes the world down; false when there is one.
+    ///
+    /// # Errors
+    /// When the world cannot be written down.
+    pub fn create_lease_folder(&self) -> std::io::Result<bool> {
+        let mut state = self.shared.lock();
+        if state.world.lease_folder().created.is_some() {
+            return Ok(false);
+        }
+        state.world.create_lease_folder();
+        state.keep(true)?;
+        Ok(true)
+    }
+
+    /// Writes the world down as it is now, where it is kept.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_down(&self) -> std::io::Result<()> {
+        self.shared.lock().keep(true)
+    }
+
     /// The whole state as it is now; see [`World::save`].
     pub fn save(&self) -> String {
         self.look(World::save)

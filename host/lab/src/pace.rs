@@ -1,6 +1,7 @@
 //! The lab's clock: virtual time that moves when everybody waits, or the real one.
 
 use crate::kept::Kept;
+use crate::lease::Keeper;
 use crate::participants::Participants;
 use crate::time::{Millis, ceil_millis};
 use crate::world::World;
@@ -9,7 +10,6 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
-use wreimage_capability::lease::Token;
 use wreimage_capability::{BoxFuture, Clock, SystemClock, from_millis, to_millis};
 
 /// How fast a lab's time passes.
@@ -40,8 +40,8 @@ pub(crate) struct State {
     kept: Option<Kept>,
     /// The moment for which sleepers whose time has come were last told to look.
     told: Millis,
-    /// Claims on hosts that processes of this lab keep, each with a number of its own.
-    pub(crate) kept_claims: Vec<(u64, Token)>,
+    /// Claims on hosts that processes of this lab keep.
+    pub(crate) kept_claims: Vec<Keeper>,
 }
 
 enum Step {

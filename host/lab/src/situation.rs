@@ -8,6 +8,7 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use wreimage_capability::conftool::PoolObject;
 use wreimage_capability::ipmi::BootDevice;
+use wreimage_capability::lease::ClaimState;
 
 /// One host and what the systems around it hold of it, at one moment. The names of the fields are those that scenarios and
 /// invariants use; later ones are added, none is changed.
@@ -55,6 +56,17 @@ pub struct Situation {
     pub netbox: InventoryState,
     /// The task that the run was started for.
     pub task: TaskState,
+    /// Which run claims the host.
+    pub lease: LeaseState,
+}
+
+/// The claim on the host in the lease folder of the install server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeaseState {
+    /// `none`, `held`, `broken` or `released`.
+    pub state: &'static str,
+    /// The run that acquired it last.
+    pub run: Option<String>,
 }
 
 /// The entry that the install server serves for the host.
@@ -180,7 +192,26 @@ impl World {
             task: TaskState {
                 comments: task.map_or(0, |task| self.comments(task).len()),
             },
+            lease: self.lease_state(machine),
         })
+    }
+
+    fn lease_state(&self, machine: &Machine) -> LeaseState {
+        let name = machine.fqdn().to_ascii_lowercase();
+        match self.lease_folder().claims.get(&name) {
+            None => LeaseState {
+                state: "none",
+                run: None,
+            },
+            Some(kept) => LeaseState {
+                state: match kept.claim.state {
+                    ClaimState::Held => "held",
+                    ClaimState::Broken => "broken",
+                    ClaimState::Released => "released",
+                },
+                run: Some(kept.claim.run.clone()),
+            },
+        }
     }
 
     fn dhcp_entry(&self, host: &str) -> DhcpEntry {
@@ -301,6 +332,7 @@ mod tests {
             ("/conftool/0/pooled", "\"yes\""),
             ("/netbox/status", "\"active\""),
             ("/task/comments", "0"),
+            ("/lease/state", "\"none\""),
         ] {
             assert_eq!(now.pointer(at).unwrap().to_string(), value, "{at}");
         }

@@ -60,9 +60,11 @@ pub enum CaseFault {
     PowerLossHalf,
     /// Something changes in the world before the call.
     Changed(Moment, Change),
+    /// A second controller begins a run on the same host before the call.
+    Rival(Moment),
 }
 
-/// All but changes of the world, with their words and kinds.
+/// All but changes of the world and rivals, with their words and kinds.
 const FAULTS: [(CaseFault, &str, Kind); 16] = [
     (CaseFault::Unreachable, "unreachable", Kind::Fault),
     (CaseFault::Gone, "gone", Kind::Fault),
@@ -93,12 +95,18 @@ impl CaseFault {
                 .iter()
                 .map(|(moment, _)| CaseFault::Changed(*moment, *change))
         });
-        FAULTS.iter().map(|(fault, _, _)| *fault).chain(changes)
+        let rivals = MOMENTS.iter().map(|(moment, _)| CaseFault::Rival(*moment));
+        FAULTS
+            .iter()
+            .map(|(fault, _, _)| *fault)
+            .chain(changes)
+            .chain(rivals)
     }
 
     fn kind(self) -> Kind {
         match self {
             CaseFault::Changed(..) => Kind::Changed,
+            CaseFault::Rival(_) => Kind::Rival,
             other => FAULTS
                 .iter()
                 .find(|(fault, _, _)| *fault == other)
@@ -112,10 +120,19 @@ impl CaseFault {
             CaseFault::Changed(moment, change) => {
                 Cow::Owned(format!("{}+{}", moment.word(), change.word()))
             }
+            CaseFault::Rival(moment) => Cow::Owned(format!("{}+rival", moment.word())),
             other => FAULTS
                 .iter()
                 .find(|(fault, _, _)| *fault == other)
                 .map_or(Cow::Borrowed(""), |(_, word, _)| Cow::Borrowed(*word)),
+        }
+    }
+
+    /// What the process does while the world changes or a rival begins.
+    pub(crate) fn moment(self) -> Option<Moment> {
+        match self {
+            CaseFault::Changed(moment, _) | CaseFault::Rival(moment) => Some(moment),
+            _ => None,
         }
     }
 
@@ -257,6 +274,7 @@ mod tests {
             ("record#57 power-loss", Kind::Power),
             ("ipmi.set-power#1 dies+protected", Kind::Changed),
             ("remote.wait-for-boot#1 alive+clock-back", Kind::Changed),
+            ("ipmi.set-power#1 pauses+rival", Kind::Rival),
         ] {
             let case: Case = text.parse().unwrap();
             assert_eq!(case.to_string(), text);

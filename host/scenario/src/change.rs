@@ -1,15 +1,18 @@
 //! Changes in the world that another operator, another run or the controller's clock brings about while a run is under way.
 
+use crate::error::suggestion;
 use crate::inject::Stage;
 use crate::since::Changed;
 use jiff::SignedDuration;
 use serde_json::json;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use wreimage_capability::ipmi::BootDevice;
+use wreimage_capability::lease::ClaimState;
 use wreimage_capability::netbox::DeviceStatus;
 use wreimage_capability::{BoxFuture, Call, Clock, Silent};
-use wreimage_lab::{Agent, Disabled, Lab, Override, Situation};
+use wreimage_lab::{Agent, Disabled, KernelBoot, Lab, Override, Situation};
 
 /// The run that published an entry in the place of ours.
 pub(crate) const ANOTHER_RUN: &str = "run-of-another-controller";
@@ -65,6 +68,12 @@ pub enum Change {
     AgentEnabled,
     /// The new certificate is revoked.
     CertificateRevoked,
+    /// An operator has broken the run's claim on its host.
+    LockBroken,
+    /// Another system answers at the installer identity: it shows another host key.
+    OtherKey,
+    /// The new system has restarted by itself: it is in another boot.
+    OtherBoot,
     /// The controller's clock is two hours ahead.
     ClockForward,
     /// The controller's clock is two days behind.
@@ -72,7 +81,7 @@ pub enum Change {
 }
 
 /// All, with their words.
-pub(crate) const CHANGES: [(Change, &str); 13] = [
+pub(crate) const CHANGES: [(Change, &str); 16] = [
     (Change::Protected, "protected"),
     (Change::Decommissioning, "decommissioning"),
     (Change::OtherSerial, "other-serial"),
@@ -84,6 +93,9 @@ pub(crate) const CHANGES: [(Change, &str); 13] = [
     (Change::AgentDisabled, "agent-disabled"),
     (Change::AgentEnabled, "agent-enabled"),
     (Change::CertificateRevoked, "certificate-revoked"),
+    (Change::LockBroken, "lock-broken"),
+    (Change::OtherKey, "other-key"),
+    (Change::OtherBoot, "other-boot"),
     (Change::ClockForward, "clock-forward"),
     (Change::ClockBack, "clock-back"),
 ];
@@ -96,11 +108,12 @@ impl Change {
     }
 
     /// Whether it makes a difference in this situation, and to a process that is doing like that.
-    pub(crate) fn fits(self, moment: Moment, now: &Situation) -> bool {
+    pub fn fits(self, moment: Moment, now: &Situation) -> bool {
         match self {
             Change::Protected | Change::Decommissioning | Change::OtherSerial => true,
             // A process that lives reads its clock all the time: one change during a wait is like the other.
             Change::ClockForward | Change::ClockBack => moment != Moment::Pauses,
+            Change::LockBroken => now.lease.state == "held",
             Change::EntryReplaced => now.dhcp.published,
             // No living process can know that an entry is gone before the machine asks for it.
             Change::EntryRemoved => now.dhcp.published && moment != Moment::Alive,
@@ -116,6 +129,10 @@ impl Change {
                     && now.certificate.state == "signed"
                     && now.certificate.ours
             }
+            // A wait for a boot accepts another one; before it, the installer answers there.
+            Change::OtherKey | Change::OtherBoot => {
+                now.stage == "os-up" && now.accepts == Some("installer")
+            }
         }
     }
 
@@ -128,9 +145,8 @@ impl Change {
         }
     }
 
-    /// Brings it about.
-    pub(crate) async fn apply(self, stage: &Stage) {
-        let (lab, host) = (&stage.lab, stage.host.as_str());
+    /// Brings it about in the world, for this host. A clock is the controller's, not the world's: nothing happens to it here.
+    pub async fn apply(self, lab: &Lab, host: &str) {
         match self {
             Change::Protected => device(lab, host, |device| {
                 device.tags.push("protected".to_owned());
@@ -172,11 +188,33 @@ impl Change {
             }),
             Change::AgentEnabled => agent(lab, host, |agent| agent.disabled = None),
             Change::CertificateRevoked => lab.change(|world| world.revoke(host)),
-            Change::ClockForward | Change::ClockBack => {
-                let by = self.clock().unwrap_or_default();
-                stage.clock_offset.store(by.as_millis(), Ordering::SeqCst);
-            }
+            Change::LockBroken => lab.change(|world| {
+                let name = world.machine(host).map(|it| it.fqdn().to_ascii_lowercase());
+                let claims = &mut world.lease_folder_mut().claims;
+                if let Some(kept) = name.and_then(|name| claims.get_mut(&name)) {
+                    kept.claim.state = ClaimState::Broken;
+                }
+            }),
+            Change::OtherKey => boot(lab, host, |boot| {
+                "SHA256:the-key-of-another-system".clone_into(&mut boot.host_key);
+            }),
+            Change::OtherBoot => boot(lab, host, |boot| {
+                "99999999-9999-4999-8999-999999999999".clone_into(&mut boot.id);
+            }),
+            Change::ClockForward | Change::ClockBack => {}
         }
+    }
+}
+
+impl FromStr for Change {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let known = CHANGES.iter().find(|(_, known)| *known == word);
+        known.map(|(change, _)| *change).ok_or_else(|| {
+            let near = suggestion(word, CHANGES.map(|(_, word)| word));
+            format!("there is no change `{word}`; {near}")
+        })
     }
 }
 
@@ -192,6 +230,14 @@ fn agent(lab: &Lab, host: &str, change: impl FnOnce(&mut Agent)) {
     lab.change(|world| {
         if let Some(disk) = world.machine_mut(host).and_then(|it| it.disk.as_mut()) {
             change(&mut disk.agent);
+        }
+    });
+}
+
+fn boot(lab: &Lab, host: &str, change: impl FnOnce(&mut KernelBoot)) {
+    lab.change(|world| {
+        if let Some(boot) = world.machine_mut(host).and_then(|it| it.boot.as_mut()) {
+            change(boot);
         }
     });
 }
@@ -239,7 +285,10 @@ impl Stage {
             return;
         }
         let records = self.journal.entries().len();
-        at.change.apply(self).await;
+        at.change.apply(&self.lab, &self.host).await;
+        if let Some(by) = at.change.clock() {
+            self.clock_offset.store(by.as_millis(), Ordering::SeqCst);
+        }
         let world = self.situation();
         self.state().changed = Some(Changed { records, world });
     }

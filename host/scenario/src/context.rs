@@ -1,6 +1,7 @@
 //! What conditions can name.
 
 use crate::next_command::printed;
+use crate::rival::RivalFacts;
 use crate::since::Since;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -97,7 +98,7 @@ pub struct CaseFacts {
     pub fault: String,
     /// Of a change in the world, which.
     pub change: String,
-    /// Of a change in the world, what the process does meanwhile: `dies`, `pauses` or `alive`.
+    /// Of a change in the world or a rival, what the process does meanwhile: `dies`, `pauses` or `alive`.
     pub moment: String,
 }
 
@@ -127,6 +128,8 @@ pub(crate) struct Context<'a> {
     pub undisturbed: Option<&'a End>,
     /// What has been done since the world was changed, in such a case of a sweep.
     pub since: Option<&'a Since>,
+    /// What became of the rivals of the run, in such a case of a sweep.
+    pub rival: Option<&'a RivalFacts>,
 }
 
 impl RunFacts {

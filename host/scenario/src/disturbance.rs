@@ -1,9 +1,10 @@
 //! What a case of a sweep does to the run of a scenario.
 
 use crate::answers::Attendance;
-use crate::change::ChangeAt;
+use crate::change::{ChangeAt, Moment};
 use crate::context::{CaseFacts, End};
 use crate::fault::Rule;
+use crate::rival::RivalAt;
 use crate::stage_log::AtRecord;
 use std::sync::Arc;
 
@@ -14,10 +15,20 @@ pub(crate) struct Disturbance {
     pub at: Option<AtRecord>,
     /// What the operator does when a step fails; without it, a step that fails ends the run.
     pub asked: Option<Asked>,
-    /// What somebody else changes in the world.
+    /// What another system or person changes in the world.
     pub change: Option<ChangeAt>,
+    /// Another controller's run on the same host.
+    pub rival: Option<RivalAt>,
     pub case: CaseFacts,
     pub undisturbed: Arc<End>,
+}
+
+impl Disturbance {
+    /// What the process does while the world changes or a rival begins; `None` in cases without either.
+    pub(crate) fn moment(&self) -> Option<Moment> {
+        let change = self.change.map(|it| it.moment);
+        change.or(self.rival.map(|it| it.moment))
+    }
 }
 
 /// What the operator does at questions about a step that failed.

@@ -222,6 +222,7 @@ pub fn check(expect: &Expect, played: &Played) -> Vec<String> {
             case: &CaseFacts::default(),
             undisturbed: None,
             since: None,
+            rival: None,
         };
         match Expression::parse(text).and_then(|it| it.holds(&context)) {
             Ok(true) => {}

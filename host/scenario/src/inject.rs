@@ -5,6 +5,8 @@ use crate::context::{CallFacts, CaseFacts, Context, End, RunFacts};
 use crate::fault::{Deed, Rule, Trigger};
 use crate::injected::Injected;
 use crate::invariant::Invariants;
+use crate::meeting::Meeting;
+use crate::rival::RivalFacts;
 use crate::since::{After, Changed};
 use crate::stage_log::{Death, Journal};
 use jiff::{SignedDuration, Timestamp};
@@ -36,6 +38,8 @@ pub(crate) struct Stage {
     pub death: Death,
     /// What somebody else changes in the world.
     pub change: Option<ChangeAt>,
+    /// Where it waits for another run.
+    pub meeting: Option<Arc<Meeting>>,
     /// How far the controller's clock is off.
     pub clock_offset: ClockOffset,
     pub state: Mutex<State>,
@@ -60,6 +64,8 @@ pub(crate) struct State {
     pub leaked: bool,
     /// The change, once it has happened.
     pub changed: Option<Changed>,
+    /// What became of the rivals of this run.
+    pub rival: Option<RivalFacts>,
     /// How the process ended that saw it.
     pub after: Option<After>,
     /// The world before each call, of a run that nothing disturbs.
@@ -193,6 +199,7 @@ impl Stage {
             case: &self.case,
             undisturbed: self.undisturbed.as_deref(),
             since: None,
+            rival: None,
         };
         let broken = self.invariants.broken_before(function, &context);
         self.state().broken.extend(broken);
@@ -225,6 +232,7 @@ impl Stage {
                     case: &self.case,
                     undisturbed: self.undisturbed.as_deref(),
                     since: None,
+                    rival: None,
                 };
                 when.holds(&context).map_err(|error| {
                     self.state().broken.push(error.clone());

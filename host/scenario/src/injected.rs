@@ -25,6 +25,9 @@ impl Injected {
         stage.watch(call.sequence);
         stage.change_during(call.sequence).await;
         let nth = stage.nth(function, call.sequence);
+        if let Some(meeting) = &stage.meeting {
+            meeting.wait(function, nth).await;
+        }
         stage.judge(function, arguments, nth, call.sequence);
         if stage.sweeps() && arguments.to_string().contains(SECRET) {
             stage.state().leaked = true;

@@ -13,6 +13,8 @@ pub enum Kind {
     Fault,
     /// Something changes in the world between two calls, and the process dies, pauses or lives on.
     Changed,
+    /// A second controller begins a run on the same host, while the process has died, is paused or lives on.
+    Rival,
     /// A call has half of its effect; what the host itself answers (the clock, the operator) is disturbed.
     Partial,
     /// The controller loses power: records that were not synced are lost.
@@ -21,16 +23,17 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, in the order in which a sweep plays them.
-    pub const ALL: [Kind; 5] = [
+    pub const ALL: [Kind; 6] = [
         Kind::Crash,
         Kind::Fault,
         Kind::Changed,
+        Kind::Rival,
         Kind::Partial,
         Kind::Power,
     ];
 
     /// The words for all kinds, in the same order.
-    pub const WORDS: [&str; 5] = ["crash", "fault", "changed", "partial", "power"];
+    pub const WORDS: [&str; 6] = ["crash", "fault", "changed", "rival", "partial", "power"];
 
     /// The word for it.
     pub fn word(self) -> &'static str {
@@ -38,6 +41,7 @@ impl Kind {
             Kind::Crash => "crash",
             Kind::Fault => "fault",
             Kind::Changed => "changed",
+            Kind::Rival => "rival",
             Kind::Partial => "partial",
             Kind::Power => "power",
         }

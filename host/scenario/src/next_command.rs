@@ -3,11 +3,16 @@
 use crate::context::RunFacts;
 use crate::error::PlayError;
 use crate::inject::SECRET;
-use crate::invariant::Invariants;
-use crate::play::{OneRun, Subject};
+use crate::journals::Journals;
+use crate::one_run::OneRun;
+use crate::play::Subject;
 use crate::scenario::Scenario;
+use jiff::{SignedDuration, Timestamp};
 use wreimage_journal::Record;
 use wreimage_lab::Lab;
+
+/// How long the operator takes to type one, in minutes: to read the report and to look at the console.
+const READS: i64 = 15;
 
 /// So many printed commands are typed in, one after the other.
 const MOST: usize = 3;
@@ -58,6 +63,7 @@ pub(crate) async fn follow(
     subject: &Subject,
     scenario: &Scenario,
     lab: &Lab,
+    journals: &Journals,
     failed: &RunFacts,
 ) -> Result<Vec<String>, PlayError> {
     let mut run = failed.clone();
@@ -88,15 +94,13 @@ pub(crate) async fn follow(
                 next.command
             )]);
         }
+        let clock = lab.clock();
+        let then = clock.now().saturating_add(SignedDuration::from_mins(READS));
+        clock.sleep_until(then.unwrap_or(Timestamp::MAX)).await;
         let typed = OneRun {
-            subject,
-            scenario,
-            lab,
-            options: &next.options,
-            rules: Vec::new(),
-            answers: &[],
-            invariants: Invariants::default(),
-            disturbance: None,
+            journals: journals.clone(),
+            is_attended: true,
+            ..OneRun::new(subject, scenario, lab, &next.options)
         };
         let done = match typed.whole().await {
             Ok(done) => done,

@@ -198,3 +198,28 @@ async fn a_reboot_is_proven_by_the_boot_id() {
         .unwrap_err();
     assert_eq!(fault.code, "remote.reboot-refused");
 }
+
+#[tokio::test]
+async fn a_command_begins_and_a_short_one_ends_only_while_the_claim_is_valid() {
+    let site = TestSite::new();
+    let mut sshd = Sshd::new(&site, false);
+    sshd.up();
+    let providers = site.open(&sshd.table(ANYTHING));
+    let marker = site.path("begun");
+    let touch = format!("touch {}; sleep 20", marker.display());
+    let arguments = || command(&["sh", "-c", &touch], 30_000);
+    let mut call = Call::alone();
+    call.valid_until = Some(Instant::now());
+    let fault = with::<CommandResult>(&call, &providers, "remote.run", arguments()).await;
+    let fault = fault.map(|_| ()).unwrap_err();
+    assert_eq!(fault.code, "call.claim-expired", "{fault:?}");
+    assert!(!marker.exists(), "the command was begun without a claim");
+
+    let began = Instant::now();
+    call.valid_until = Some(began + Duration::from_secs(2));
+    let fault = with::<CommandResult>(&call, &providers, "remote.run", arguments()).await;
+    let fault = fault.map(|_| ()).unwrap_err();
+    assert!(fault.leaves_doubt(), "{fault:?}");
+    assert!(marker.exists());
+    assert!(began.elapsed() < Duration::from_secs(10), "{fault:?}");
+}

@@ -179,6 +179,22 @@ async fn a_long_command_is_a_unit_with_status_signal_and_both_streams() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_unit_begins_only_while_the_claim_is_valid() {
+    let rig = Rig::new();
+    let providers = rig.open();
+    let (mut late, _) = call(3);
+    late.valid_until = Some(Instant::now());
+    let fault = run(&late, &providers, &rig.slow(0)).await.unwrap_err();
+    assert_eq!(fault.code, "call.claim-expired", "{}", fault.message);
+    assert_eq!(rig.starts(), 0);
+    let (mut valid, _) = call(4);
+    valid.valid_until = Some(Instant::now() + Duration::from_secs(60));
+    let result = run(&valid, &providers, &rig.slow(0)).await.unwrap();
+    is_the_end_of_slow(&result);
+    assert_eq!(rig.starts(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn much_output_is_bounded_and_kept() {
     let rig = Rig::new();
     let (call, notes) = call(3);

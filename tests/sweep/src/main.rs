@@ -1,8 +1,14 @@
-//! Drives one reimage in a lab whose world is kept in a folder, and kills itself, with SIGKILL, where it is told to.
+//! Drives one reimage in a lab whose world is kept in a folder, and kills itself, with SIGKILL, where its arguments say so.
 //!
-//! `wreimage-sweep FOLDER run|resume|cleanup [before:N|after:N|during:N] HOST [OPTION=VALUE…]`: before or after the N-th record is
-//! written, or in the middle of the N-th call of a provider. FOLDER gets `world/`, `state/`, and with an undisturbed run
+//! `wreimage-sweep FOLDER MODE [WHERE] HOST [OPTION=VALUE…]`. FOLDER gets `world/`, `state/`, and with an undisturbed run
 //! `performed.json`, the calls of providers in order.
+//!
+//! MODE is `run`, `resume` or `cleanup`; `rival` or `take-over`, another controller's run with a state folder of its own,
+//! `rival/`; `pass`, time passes until every claim is stale; or the word of a change in the world, such as `protected`. That ends
+//! with [`NO_DIFFERENCE`] where it makes none.
+//!
+//! WHERE is `before:N` or `after:N`, at the N-th record, `during:N` or `half:N`, in the N-th call of a provider, `full:N`, from
+//! which record on the disk is full, or `cancel:N`, after which record the operator cancels.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -11,159 +17,53 @@
     clippy::indexing_slicing
 )]
 
-use serde_json::{Value, json};
-use std::future::poll_fn;
+mod death;
+
+use death::{Death, Killer, Mortal};
+use jiff::{SignedDuration, Timestamp};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
 use wreimage_capability::lease::ControllerId;
-use wreimage_capability::{
-    Answer, BoxFuture, Call, Dispatch, Fault, Function, Providers, Reconciled,
-};
+use wreimage_capability::{BoxFuture, Fault, Providers};
 use wreimage_engine::{
-    Absent, Engine, Given, GivenConsent, Going, Guest, LATER, Leasing, Operator, OptionValues,
-    RunRequest, Services,
+    Absent, Cancel, Engine, Given, GivenConsent, Going, Guest, LATER, Leasing, Operator,
+    OptionValues, Report, RunRequest, Services,
 };
-use wreimage_journal::{Entry, Log, LogError, Question, RunDatabase};
+use wreimage_journal::{Question, RunDatabase};
 use wreimage_lab::{BUILTIN, Lab, Pace, World};
+use wreimage_scenario::{Change, Moment, lab_leasing};
 
-/// Where it dies.
-#[derive(Clone, Copy, PartialEq)]
-enum Death {
-    Never,
-    Before(u64),
-    After(u64),
-    During(u64),
-    /// It does not die: from this record on the disk is full.
-    Full(u64),
-}
+/// Exit code of a change that makes no difference.
+const NO_DIFFERENCE: u8 = 4;
 
-impl Death {
-    fn parse(word: &str) -> Option<Death> {
-        let (when, number) = word.split_once(':')?;
-        let number = number.parse().ok()?;
-        match when {
-            "before" => Some(Death::Before(number)),
-            "after" => Some(Death::After(number)),
-            "during" => Some(Death::During(number)),
-            "full" => Some(Death::Full(number)),
-            _ => None,
-        }
-    }
+/// Exit code of a resume of which nothing was recorded.
+const NO_RECORD: u8 = 3;
 
-    fn at(self, here: Death) {
-        if self == here {
-            let own = rustix::process::getpid();
-            rustix::process::kill_process(own, rustix::process::Signal::KILL).unwrap();
-            // The signal is on its way; nothing more may be done.
-            loop {
-                std::thread::park();
-            }
-        }
-    }
-}
-
-/// What is done with the run.
+/// What is done.
 #[derive(Clone, Copy, PartialEq)]
 enum Mode {
     Run,
     Resume,
-    /// It is ended.
+    /// The run is ended.
     Cleanup,
+    /// Another controller begins a run.
+    Rival,
+    /// The same, over the claim of the first.
+    TakeOver,
 }
 
-/// The journal, with a death at one of its records.
-struct Mortal {
-    inner: RunDatabase,
-    death: Death,
-}
-
-impl Log for Mortal {
-    fn append(&self, entry: &Entry, durable: bool) -> Result<(), LogError> {
-        self.death.at(Death::Before(entry.number));
-        if let Death::Full(first) = self.death
-            && entry.number >= first
-        {
-            return Err(LogError {
-                path: self.inner.path().to_owned(),
-                source: std::io::Error::from(std::io::ErrorKind::StorageFull),
-            });
-        }
-        self.inner.append(entry, durable)?;
-        self.death.at(Death::After(entry.number));
-        Ok(())
+impl Mode {
+    fn is_of_rival(self) -> bool {
+        matches!(self, Mode::Rival | Mode::TakeOver)
     }
 
-    fn mark(&self) -> wreimage_capability::lease::JournalMark {
-        self.inner.mark()
-    }
-
-    fn keep(&self, bytes: &[u8]) -> Result<String, LogError> {
-        self.inner.keep(bytes)
+    fn begins(self) -> bool {
+        self == Mode::Run || self.is_of_rival()
     }
 }
 
-/// A provider, with a death in the middle of one of its calls.
-struct Killer {
-    inner: Arc<dyn Dispatch>,
-    death: Death,
-    calls: Arc<AtomicU64>,
-    performed: Arc<Mutex<Vec<Value>>>,
-}
-
-impl Dispatch for Killer {
-    fn perform<'a>(
-        &'a self,
-        call: &'a Call,
-        function: &'static Function,
-        arguments: &'a Value,
-    ) -> BoxFuture<'a, Result<Answer, Fault>> {
-        Box::pin(async move {
-            let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
-            self.performed
-                .lock()
-                .unwrap()
-                .push(json!([function.to_string(), call.sequence]));
-            let mut work = self.inner.perform(call, function, arguments);
-            let mut first = None;
-            poll_fn(|context| {
-                if let Poll::Ready(answer) = work.as_mut().poll(context) {
-                    first = Some(answer);
-                }
-                Poll::Ready(())
-            })
-            .await;
-            // What takes no time has had its effect by now, and has told nobody.
-            self.death.at(Death::During(number));
-            match first {
-                Some(answer) => answer,
-                None => work.await,
-            }
-        })
-    }
-
-    fn witness<'a>(
-        &'a self,
-        call: &'a Call,
-        function: &'static Function,
-        arguments: &'a Value,
-    ) -> BoxFuture<'a, Result<Value, Fault>> {
-        self.inner.witness(call, function, arguments)
-    }
-
-    fn reconcile<'a>(
-        &'a self,
-        call: &'a Call,
-        function: &'static Function,
-        arguments: &'a Value,
-        witness: &'a Value,
-    ) -> BoxFuture<'a, Result<Reconciled, Fault>> {
-        self.inner.reconcile(call, function, arguments, witness)
-    }
-}
-
-/// Nobody answers; the question is printed.
+/// No operator answers; the run pauses at the question.
 struct Later;
 
 impl Operator for Later {
@@ -179,52 +79,76 @@ fn world() -> World {
     World::parse(&BUILTIN.replace(one, two)).unwrap()
 }
 
-/// Every process of a case drives the run from the same controller.
-fn leasing(lab: &Lab) -> Leasing {
-    let lease = lab.lease();
-    let tokens = lease.clone();
-    Leasing {
-        renewal: lease.clone(),
-        uptime: lease.clone(),
-        lease,
-        token: Arc::new(move || tokens.new_token()),
-        controller: ControllerId {
-            name: "controller1001".to_owned(),
-            boot_id: "boot-of-the-controller".to_owned(),
-            lock_inode: 1,
-        },
-        actor: "sweep".to_owned(),
-        uid: 0,
-        take_over: Vec::new(),
-    }
-}
-
 const RUN: &str = "20260105T080000-sweep-00000001";
+
+/// The run of the other controller.
+const RIVAL: &str = "20260105T080000-rival-00000001";
+
+/// Every process of a run drives it from the same controller.
+fn leasing(lab: &Lab, mode: Mode) -> Leasing {
+    let number = if mode.is_of_rival() { 2 } else { 1 };
+    let controller = ControllerId {
+        name: format!("controller100{number}"),
+        boot_id: format!("boot-of-controller-{number}"),
+        lock_inode: number,
+    };
+    let mut leasing = lab_leasing(lab, controller, "sweep");
+    if mode == Mode::TakeOver {
+        leasing.take_over.push(RUN.to_owned());
+    }
+    leasing
+}
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let folder = PathBuf::from(&words[0]);
-    let mode = match words[1].as_str() {
-        "run" => Mode::Run,
-        "resume" => Mode::Resume,
-        "cleanup" => Mode::Cleanup,
-        other => panic!("no mode: {other}"),
-    };
-    let death = words.get(2).and_then(|word| Death::parse(word));
-    let rest = &words[2 + usize::from(death.is_some())..];
+    let place = words.get(2).and_then(|word| Death::parse(word));
+    let rest = &words[2 + usize::from(place.is_some())..];
     let (host, options) = rest.split_first().expect("a host");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    let code = runtime.block_on(drive(
-        &folder,
-        mode,
-        death.unwrap_or(Death::Never),
-        host,
-        options,
-    ));
+    let mode = match words[1].as_str() {
+        "run" => Mode::Run,
+        "resume" => Mode::Resume,
+        "cleanup" => Mode::Cleanup,
+        "rival" => Mode::Rival,
+        "take-over" => Mode::TakeOver,
+        other => {
+            let code = runtime.block_on(change(&folder, other, host));
+            std::process::exit(code.into());
+        }
+    };
+    let place = place.unwrap_or(Death::Never);
+    let code = runtime.block_on(drive(&folder, mode, place, host, options));
     std::process::exit(code.into());
+}
+
+fn open(folder: &Path) -> Lab {
+    Lab::kept(&folder.join("world"), world, Pace::Full).unwrap()
+}
+
+/// Something changes in the world while no process drives the run.
+async fn change(folder: &Path, word: &str, host: &str) -> u8 {
+    let lab = open(folder);
+    if word == "pass" {
+        let stale = lab.look(|world| world.lease_folder().ttl + 60_000);
+        let clock = lab.clock();
+        let until = clock
+            .now()
+            .saturating_add(SignedDuration::from_millis(stale.cast_signed()));
+        clock.sleep_until(until.unwrap_or(Timestamp::MAX)).await;
+    } else {
+        let change: Change = word.parse().unwrap();
+        let now = lab.look(|world| world.situation(host, None)).unwrap();
+        if !change.fits(Moment::Dies, &now) {
+            return NO_DIFFERENCE;
+        }
+        change.apply(&lab, host).await;
+    }
+    lab.write_down().unwrap();
+    0
 }
 
 async fn drive(folder: &Path, mode: Mode, death: Death, host: &str, options: &[String]) -> u8 {
@@ -232,7 +156,7 @@ async fn drive(folder: &Path, mode: Mode, death: Death, host: &str, options: &[S
     let engine = Engine::new(Some(&target.join("test-cache"))).unwrap();
     let bytes = std::fs::read(target.join("guests/reimage.wasm")).expect("cargo xtask guests");
     let guest = Guest::load(&engine, &bytes).await.unwrap();
-    let lab = Lab::kept(&folder.join("world"), world, Pace::Full).unwrap();
+    let lab = open(folder);
     let given = options.iter().map(|option| {
         let (name, value) = option.split_once('=').unwrap_or((option, "true"));
         (name, value.to_owned())
@@ -247,6 +171,8 @@ async fn drive(folder: &Path, mode: Mode, death: Death, host: &str, options: &[S
     for name in all.names() {
         let killer = Killer {
             inner: all.get(name).unwrap(),
+            lab: lab.clone(),
+            host: host.to_owned(),
             death,
             calls: Arc::clone(&calls),
             performed: Arc::clone(&performed),
@@ -258,17 +184,38 @@ async fn drive(folder: &Path, mode: Mode, death: Death, host: &str, options: &[S
     services.consent = Arc::new(GivenConsent(host.to_owned()));
     services.operator = Arc::new(Later);
     services.resumable = true;
-    services.lease = Some(leasing(&lab));
-    let state = folder.join("state");
-    let report = if mode != Mode::Run {
-        let (journal, entries) = RunDatabase::resume(&state, RUN).unwrap();
-        services.log = Arc::new(Mortal {
-            inner: journal,
+    services.cancel = Cancel::new();
+    services.lease = Some(leasing(&lab, mode));
+    let cancel = services.cancel.clone();
+    let log = |inner| {
+        Arc::new(Mortal {
+            inner,
             death,
-        });
+            cancel: cancel.clone(),
+        })
+    };
+    let (state, run) = match mode.is_of_rival() {
+        true => (folder.join("rival"), RIVAL),
+        false => (folder.join("state"), RUN),
+    };
+    let report = if mode.begins() {
+        let mut request = RunRequest::new(host, "lab1");
+        request.run = run.to_owned();
+        request.actor = "tester".to_owned();
+        request.options = OptionValues::check(
+            guest.description(),
+            given.collect::<Vec<_>>(),
+            &Absent::new(),
+        )
+        .unwrap();
+        services.log = log(RunDatabase::create(&state, run).unwrap());
+        wreimage_engine::run(&engine, &guest, request, services).await
+    } else {
+        let (journal, entries) = RunDatabase::resume(&state, run).unwrap();
+        services.log = log(journal);
         let Ok(header) = wreimage_engine::resumable(&entries) else {
             // It died before its header, or after its last record.
-            return if entries.is_empty() { 3 } else { 0 };
+            return if entries.is_empty() { NO_RECORD } else { 0 };
         };
         let request = RunRequest::resumed(header);
         let going = Going::default();
@@ -278,31 +225,26 @@ async fn drive(folder: &Path, mode: Mode, death: Death, host: &str, options: &[S
             let guest = Some(&guest);
             wreimage_engine::cleanup(&engine, guest, request, services, entries, going).await
         }
-    } else {
-        let mut request = RunRequest::new(host, "lab1");
-        request.run = RUN.to_owned();
-        request.actor = "tester".to_owned();
-        request.options = OptionValues::check(
-            guest.description(),
-            given.collect::<Vec<_>>(),
-            &Absent::new(),
-        )
-        .unwrap();
-        let journal = RunDatabase::create(&state, RUN).unwrap();
-        services.log = Arc::new(Mortal {
-            inner: journal,
-            death,
-        });
-        wreimage_engine::run(&engine, &guest, request, services).await
     };
     let report = report.unwrap();
     if death == Death::Never && mode == Mode::Run {
         let text = serde_json::to_string(&*performed.lock().unwrap()).unwrap();
         std::fs::write(folder.join("performed.json"), text).unwrap();
     }
+    print(&report);
+    report.ending.exit_code
+}
+
+/// What a person reads at the end.
+fn print(report: &Report) {
     println!("{}: {}", report.ending.outcome, report.ending.summary);
     for left in &report.ending.left {
         println!("left: {left}");
     }
-    report.ending.exit_code
+    for step in &report.steps {
+        println!("step: {}: {}: {}", step.phase, step.name, step.text);
+    }
+    for (_, text) in &report.notes {
+        println!("note: {text}");
+    }
 }

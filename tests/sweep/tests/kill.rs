@@ -7,7 +7,7 @@ mod sweep;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use sweep::{CASES, RUN, Sample, compare, drive, every, try_all, world};
+use sweep::{CASES, RUN, Sample, compare, drive, ends_well, every, try_all, world};
 use wreimage_capability::{Effect, Server};
 use wreimage_journal::Record;
 
@@ -152,38 +152,11 @@ fn a_run_that_is_killed_anywhere_ends_as_one_that_was_left_alone() {
     assert!(tried > 300, "only {tried} points");
 }
 
-/// What is wrong with the world after a death there and a cleanup, if anything is.
+/// What is wrong after a death there and a cleanup, if anything is.
 fn dies_and_is_ended(death: &str, host: &str, options: &[&str]) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
     drive(folder.path(), "run", Some(death), host, options);
-    let ended = drive(folder.path(), "cleanup", None, host, options);
-    let said = String::from_utf8_lossy(&ended.stdout).into_owned();
-    match ended.status.code() {
-        Some(0 | 20 | 21 | 30) => {}
-        // Nothing was recorded: nothing has happened.
-        Some(3) => return Ok(()),
-        _ => return Err(format!("ended otherwise: {ended:?}")),
-    }
-    let text = std::fs::read_to_string(folder.path().join("world/world.json")).unwrap();
-    let world: Value = serde_json::from_str(&text).unwrap();
-    let entries = world["server"]["entries"].as_object().unwrap();
-    if !entries.is_empty() && !said.contains("left: the DHCP entry") {
-        return Err(format!(
-            "the DHCP entry is still there, and nobody said so: {said}"
-        ));
-    }
-    let set = &world["machines"][host]["bmc"]["boot_override"]["device"];
-    if set != "None" && !said.contains("boot override") {
-        return Err(format!(
-            "the boot override is {set}, and nobody said so: {said}"
-        ));
-    }
-    // It is over: it can neither be gone on with nor ended again, and both are told.
-    let again = drive(folder.path(), "resume", None, host, options);
-    if again.status.code() != Some(0) {
-        return Err(format!("it is not over: {again:?}"));
-    }
-    Ok(())
+    ends_well(folder.path(), host)
 }
 
 #[test]

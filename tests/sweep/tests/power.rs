@@ -2,17 +2,19 @@
 //! repeated: what the process had not synced by then is dropped from its state folder.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "power/disk.rs"]
+mod disk;
 #[path = "sweep/mod.rs"]
 mod sweep;
 #[path = "power/trace.rs"]
 mod trace;
 
+use disk::{Disk, Survives};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 use sweep::{CASES, RUN, Sample, compare, drive, every, program, try_all, world};
-use trace::{Disk, Survives};
 
 /// What may be left of the writes that were not synced.
 const LOSSES: [Survives; 4] = [

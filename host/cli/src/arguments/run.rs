@@ -42,8 +42,9 @@ pub struct Run {
     /// lease on the install server keeps other runs away all the same
     #[arg(long, help_heading = HOST_OPTIONS)]
     pub no_locks: bool,
-    /// Accept this host key of the host though it is not known here, in the form `SHA256:…`: compare it with what
-    /// `ssh-keygen -lf` prints at the host's console. For one host
+    /// Accept this host key of the host though it is not known here, in the form `SHA256:…`, and no other unknown one:
+    /// compare it with what `ssh-keygen -lf` prints at the host's console. Needed with `--yes` when nothing else confirms the
+    /// key of a system that an earlier run has installed. For one host
     #[arg(long, value_name = "FINGERPRINT", value_parser = fingerprint, help_heading = HOST_OPTIONS)]
     pub host_key: Option<String>,
     /// Take the host over from this run, which waits or whose controller died: its claim must be stale. May be given several

@@ -94,7 +94,7 @@ async fn at_the_installer_identity_no_certificate_vouches() {
     assert!(setup.course.state().host_key.is_none());
 }
 
-/// One is accepted in a run: a second one is another machine's, or somebody's who stands between.
+/// One is accepted in a run: a second one is that of another machine, or of a system between the controller and the host.
 #[tokio::test]
 async fn a_second_key_is_not_accepted() {
     let setup = showing(

@@ -222,6 +222,44 @@ async fn after_a_restart_that_did_not_happen_a_resumed_run_looks_at_what_was_set
     assert_eq!(setup.ipmi.called(), ["ipmi.get-boot-flags"]);
 }
 
+fn published(digest: &str) -> Value {
+    json!({
+        "location": "ttyS1-115200/host1001.conf", "digest": digest, "matches": "", "text": "", "extra": []
+    })
+}
+
+#[tokio::test]
+async fn an_entry_of_another_run_in_place_of_ours_pauses_a_resumed_run() {
+    let past = vec![begun(PUBLISH, 1), made(PUBLISH, 1, Ok(published("ours")))];
+    for (there, called) in [
+        (published("another"), vec!["dhcp.get-published"]),
+        (published("ours"), vec!["dhcp.get-published"]),
+        (Value::Null, vec!["dhcp.get-published", "dhcp.publish"]),
+    ] {
+        let setup = Setup::with(|course| course.resumable = true);
+        setup.course.has_past(entries(past.clone()));
+        setup
+            .course
+            .recall(PUBLISH, &json!({}), Origin::Guest)
+            .unwrap();
+        let is_foreign = there["digest"] == "another";
+        setup.dhcp.answer(Ok(there));
+        setup.dhcp.answer(Ok(published("ours")));
+        let ended = setup
+            .course
+            .call(POWER_STATE, json!({}), Origin::Guest)
+            .await;
+        assert_eq!(setup.dhcp.called(), called);
+        match ended {
+            Err(Stop::Paused(why)) => assert!(
+                is_foreign && why.contains("wreimage cleanup r") && why.contains("It stays"),
+                "{why}"
+            ),
+            other => assert!(!is_foreign && other.is_ok(), "{other:?}"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_begun_write_is_not_taken_for_one_that_was_never_made() {
     let setup = after(vec![begun(PUBLISH, 1)]);

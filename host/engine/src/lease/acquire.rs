@@ -1,7 +1,7 @@
 //! The way to the lease: observe before consent, request after it, and request again when another process resumes the run.
 
 use super::{Holder, Leasing, REQUEST, Standing};
-use crate::gate::Course;
+use crate::course::Course;
 use crate::identity::Known;
 use crate::stop::Stop;
 use std::sync::Arc;
@@ -281,7 +281,7 @@ impl Course {
             .map_err(|error| Requested::Record(error.into()))
     }
 
-    /// Sends a request until it is answered: so often at most, and for no longer than a claim lives. Returns when the request
+    /// Sends a request until it is answered: so often at most, and for no longer than the time to live of a claim. Returns when the request
     /// that was answered was sent. A cancel ends it.
     pub(super) async fn insist<'f, T>(
         &self,
@@ -289,9 +289,9 @@ impl Course {
         tries: u32,
         request: impl Fn() -> BoxFuture<'f, LeaseResult<T>>,
     ) -> LeaseResult<(Duration, T)> {
-        let lives = self.holder.lives();
-        let end = leasing.uptime.uptime().saturating_add(lives);
-        let pause = (lives / 20).clamp(Duration::from_millis(10), Duration::from_secs(5));
+        let ttl = self.holder.ttl();
+        let end = leasing.uptime.uptime().saturating_add(ttl);
+        let pause = (ttl / 20).clamp(Duration::from_millis(10), Duration::from_secs(5));
         let mut tried = 0;
         loop {
             let sent = leasing.uptime.uptime();
@@ -383,7 +383,7 @@ impl Holder {
         self.inner().tokens.clone()
     }
 
-    fn lives(&self) -> Duration {
+    fn ttl(&self) -> Duration {
         self.inner().ttl
     }
 }

@@ -1,7 +1,7 @@
 //! Whether this run still has the lease, asked after each intent and before the call.
 
 use super::Standing;
-use crate::gate::Course;
+use crate::course::Course;
 use crate::stop::Stop;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -93,10 +93,14 @@ impl Course {
         self.verify_lease().await
     }
 
-    /// Asks the server. One that does not answer is asked again for as long as a claim lives.
+    /// Asks the server. One that does not answer is asked again for the time to live of a claim.
     async fn verify_lease(&self) -> Result<Leave, Stop> {
         let (Some(leasing), Some(claim)) = (&self.holder.leasing, self.holder.claim()) else {
-            return Ok(Leave::No(self.only_cleanup("it is released")));
+            // A renewal may have lost it just now.
+            return Ok(Leave::No(match self.holder.standing() {
+                Standing::Lost(why) => self.only_cleanup(&why),
+                _ => self.only_cleanup("it is released"),
+            }));
         };
         let verified = self
             .insist(leasing, u32::MAX, || leasing.lease.verify(&claim))

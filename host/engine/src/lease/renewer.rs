@@ -42,7 +42,7 @@ fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
 }
 
 impl Renewal for Renewer {
-    fn keep(&self, claim: Weak<dyn Renewed>, lives: Duration) -> Box<dyn Send + Sync> {
+    fn keep(&self, claim: Weak<dyn Renewed>, ttl: Duration) -> Box<dyn Send + Sync> {
         let mut kept = lock(&self.kept);
         kept.next += 1;
         let number = kept.next;
@@ -53,7 +53,7 @@ impl Renewal for Renewer {
                 self.lease.clone(),
                 self.uptime.clone(),
                 Arc::downgrade(&self.kept),
-                lives,
+                ttl,
             ));
         }
         Box::new(Guard {
@@ -81,9 +81,9 @@ async fn renew_all(
     lease: Arc<dyn Lease>,
     uptime: Arc<dyn Uptime>,
     kept: Weak<Mutex<Kept>>,
-    mut lives: Duration,
+    mut ttl: Duration,
 ) {
-    let mut pause = lives / PER_LIFE;
+    let mut pause = ttl / PER_LIFE;
     loop {
         tokio::time::sleep(pause).await;
         let Some(kept) = kept.upgrade() else { return };
@@ -100,16 +100,16 @@ async fn renew_all(
         };
         pause = match renew_once(&*lease, &*uptime, &claims).await {
             Some(confirmed) => {
-                lives = confirmed;
-                lives / PER_LIFE
+                ttl = confirmed;
+                ttl / PER_LIFE
             }
-            None => lives / PER_LIFE / SOONER,
+            None => ttl / PER_LIFE / SOONER,
         }
         .max(Duration::from_millis(10));
     }
 }
 
-/// Renews all of them by one request; how long claims live, if that was answered.
+/// Renews all of them by one request; for how long claims are valid, if the server answered.
 async fn renew_once(
     lease: &dyn Lease,
     uptime: &dyn Uptime,
@@ -131,7 +131,7 @@ async fn renew_once(
         Ok(Err(LeaseError::NoAnswer(_))) | Err(_) => return None,
         Ok(Err(why)) => held.iter().map(|_| Err(why.clone())).collect(),
     };
-    let mut lives = None;
+    let mut ttl = None;
     for ((kept, _), answer) in held
         .iter()
         .zip(answers.into_iter().chain(std::iter::repeat_with(|| {
@@ -139,11 +139,11 @@ async fn renew_once(
         })))
     {
         if let Ok(confirmed) = &answer {
-            lives = Some(Duration::from_millis(confirmed.ttl_ms));
+            ttl = Some(Duration::from_millis(confirmed.ttl_ms));
         }
         kept.renewed(sent, answer);
     }
-    lives
+    ttl
 }
 
 fn missing() -> Fault {

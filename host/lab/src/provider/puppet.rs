@@ -1,6 +1,6 @@
 //! Puppet's agents.
 
-use super::session::{Session, enter};
+use super::session::{Session, enter, enter_accepted};
 use crate::machine::{Accepts, Machine};
 use crate::seat::Seat;
 use crate::service::agent::{Agent, Disabled};
@@ -46,9 +46,7 @@ fn agent<'a>(call: &Call, machine: &'a Machine, world: &World) -> Result<&'a Age
     } else {
         Identity::Production
     };
-    let session = enter(machine, at, world.now, call.host_key.as_deref())
-        .map_err(|why| why.fault(machine, at))?;
-    agent_in(&session)
+    agent_in(&enter_accepted(call, machine, at, world.now)?)
 }
 
 fn agent_of<'a>(call: &Call, world: &'a World, host: &str) -> Result<&'a Agent, Fault> {
@@ -116,9 +114,7 @@ fn kept(call: &Call, mut run: AgentRun) -> AgentRun {
 impl Provider for Puppet {
     async fn get_state(&self, call: &Call, at: Identity) -> Result<AgentState, Fault> {
         let state = self.0.look(|machine, world| {
-            let session = enter(machine, at, world.now, call.host_key.as_deref())
-                .map_err(|why| why.fault(machine, at))?;
-            let agent = agent_in(&session)?;
+            let agent = agent_in(&enter_accepted(call, machine, at, world.now)?)?;
             Ok(AgentState {
                 enabled: agent.disabled.is_none(),
                 reason: agent

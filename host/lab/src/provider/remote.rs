@@ -1,19 +1,18 @@
 //! The machine itself, over SSH.
 
 use super::command::{self, Change, Did};
-use super::session::{NoSession, Session, enter};
+use super::session::{NoSession, Session, enter, enter_accepted, enter_any_boot};
 use crate::boot::Turn;
 use crate::machine::{Machine, Restart, RestartCause, Stage};
 use crate::release;
 use crate::seat::Seat;
-use crate::time::Millis;
 use crate::world::World;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wreimage_capability::remote::{
     Answering, Before, Boot, Command, CommandResult, Dmi, Identity, OsRelease, Provider, functions,
 };
-use wreimage_capability::{Call, Fault, Function, Patience, PinnedBoot, Polled, Reconciled, word};
+use wreimage_capability::{Call, Fault, Function, Patience, Polled, Reconciled, word};
 
 pub(crate) struct Remote(pub(crate) Seat);
 
@@ -33,43 +32,6 @@ impl Remote {
     ) -> Result<T, Fault> {
         self.0
             .look(|machine, world| see(&enter_accepted(call, machine, at, world.now)?))
-    }
-}
-
-/// Enters the machine. At the installer identity a run accepts the host key of the boot that it has waited for, and no other.
-fn enter_accepted<'a>(
-    call: &Call,
-    machine: &'a Machine,
-    at: Identity,
-    now: Millis,
-) -> Result<Session<'a>, Fault> {
-    let session =
-        enter(machine, at, now, call.host_key.as_deref()).map_err(|why| why.fault(machine, at))?;
-    if at == Identity::Production {
-        return Ok(session);
-    }
-    let boot = session.boot;
-    match &call.pinned {
-        Some(pinned) if pinned.host_key != boot.host_key => Err(Fault::denied(
-            "remote.host-key",
-            machine.fqdn(),
-            format!(
-                "{} shows the host key {}, and this run has accepted {} in the boot {}; either the machine has restarted by \
-                 itself or another one answers: find out before you continue",
-                machine.fqdn(),
-                boot.host_key,
-                pinned.host_key,
-                pinned.boot_id
-            ),
-        )),
-        Some(_) => Ok(session),
-        None => {
-            call.pin(PinnedBoot {
-                boot_id: boot.id.clone(),
-                host_key: boot.host_key.clone(),
-            });
-            Ok(session)
-        }
     }
 }
 
@@ -125,7 +87,11 @@ impl Provider for Remote {
     }
 
     async fn get_boot_id(&self, call: &Call, at: Identity) -> Result<String, Fault> {
-        self.session(call, at, |session| Ok(session.boot.id.clone()))
+        // In whatever boot the machine is: the answer tells.
+        self.0.look(|machine, world| {
+            let session = enter_any_boot(call, machine, at, world.now)?;
+            Ok(session.boot.id.clone())
+        })
     }
 
     async fn get_kernel_command_line(&self, call: &Call, at: Identity) -> Result<String, Fault> {
@@ -241,7 +207,8 @@ impl Provider for Remote {
                 format!("{function} does not say at which identity"),
             ));
         };
-        self.session(call, at, |session| {
+        self.0.look(|machine, world| {
+            let session = enter_any_boot(call, machine, at, world.now)?;
             serde_json::to_value(Witness {
                 boot_id: session.boot.id.clone(),
                 restarted: session.machine.restarted,

@@ -2,8 +2,8 @@
 
 use crate::machine::{Accepts, KernelBoot, Machine, Stage};
 use crate::time::Millis;
-use wreimage_capability::Fault;
 use wreimage_capability::remote::{Boot, Identity};
+use wreimage_capability::{Call, Fault, PinnedBoot};
 
 /// At the end of a boot, connections are refused, and for the last second the server says that the system is booting.
 const COMES_UP: Millis = 3000;
@@ -116,6 +116,69 @@ pub(crate) fn enter<'a>(
         installer: matches!(machine.stage, Stage::Installer { .. }),
         now,
     })
+}
+
+/// Enters the machine in the boot that the run has accepted. At the installer identity it accepts the host key of the boot
+/// that it has waited for, or of the first one, and no other.
+pub(crate) fn enter_accepted<'a>(
+    call: &Call,
+    machine: &'a Machine,
+    at: Identity,
+    now: Millis,
+) -> Result<Session<'a>, Fault> {
+    let session = enter_any_boot(call, machine, at, now)?;
+    match &call.pinned {
+        Some(pinned) if at == Identity::Installer && pinned.boot_id != session.boot.id => {
+            Err(Fault::rejected(
+                "remote.another-boot",
+                machine.fqdn(),
+                format!(
+                    "{} is in the boot {}, and this run has accepted the boot {}: it has restarted by itself",
+                    machine.fqdn(),
+                    session.boot.id,
+                    pinned.boot_id
+                ),
+            ))
+        }
+        _ => Ok(session),
+    }
+}
+
+/// The same, in whatever boot the machine is.
+pub(crate) fn enter_any_boot<'a>(
+    call: &Call,
+    machine: &'a Machine,
+    at: Identity,
+    now: Millis,
+) -> Result<Session<'a>, Fault> {
+    let session =
+        enter(machine, at, now, call.host_key.as_deref()).map_err(|why| why.fault(machine, at))?;
+    if at == Identity::Production {
+        return Ok(session);
+    }
+    let boot = session.boot;
+    match &call.pinned {
+        Some(pinned) if pinned.host_key != boot.host_key => Err(Fault::denied(
+            "remote.host-key",
+            machine.fqdn(),
+            format!(
+                "{} shows the host key {}, and this run has accepted {} in the boot {}; either the machine has restarted by \
+                 itself or another one answers: find out before you continue",
+                machine.fqdn(),
+                boot.host_key,
+                pinned.host_key,
+                pinned.boot_id
+            ),
+        )),
+        Some(_) => Ok(session),
+        None => {
+            call.pin(PinnedBoot {
+                boot_id: boot.id.clone(),
+                host_key: boot.host_key.clone(),
+            })?;
+            Ok(session)
+        }
+    }
 }
 
 pub(crate) fn word(identity: Identity) -> &'static str {

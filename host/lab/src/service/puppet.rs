@@ -1,6 +1,6 @@
 //! Puppet's agents: that of each host, that of the controller, that of the monitoring server.
 
-use super::agent::{Agent, Success};
+use super::agent::{Agent, Disabled, Success};
 use super::puppet_ca::{Held, fingerprint};
 use super::puppetdb::EXPORTED;
 use crate::machine::{Accepts, Machine};
@@ -52,6 +52,10 @@ pub(crate) struct Odd {
 const NO_CATALOGUE: &str = "Error: Could not retrieve catalog from remote server: Error 500 on SERVER\n\
                             Error: Could not retrieve catalog; skipping run\n";
 
+/// What a run prints whose certificate is revoked.
+const REVOKED: &str = "Error: Could not retrieve catalog from remote server: SSL_connect returned=1 errno=0 state=error: sslv3 \
+                       alert certificate revoked\nError: Could not retrieve catalog; skipping run\n";
+
 /// What an agent prints that was disabled.
 fn is_disabled(reason: &str) -> String {
     format!(
@@ -62,12 +66,18 @@ fn is_disabled(reason: &str) -> String {
 
 /// How a run ended, as the border has it.
 pub(crate) fn ran(status: u32, output: impl Into<String>) -> Value {
+    ran_after(status, output, None)
+}
+
+/// How a first run ended, which has enabled an agent that was disabled before.
+fn ran_after(status: u32, output: impl Into<String>, was_disabled: Option<&Disabled>) -> Value {
+    let was_disabled = was_disabled.map(|it| ("was-disabled".to_owned(), it.reason.clone()));
     let run = AgentRun {
         status,
         succeeded: status == 0,
         output_tail: output.into(),
         blob: None,
-        extra: Vec::new(),
+        extra: was_disabled.into_iter().collect(),
     };
     serde_json::to_value(run).unwrap_or(Value::Null)
 }
@@ -160,8 +170,18 @@ impl World {
         if let Some(disabled) = &agent.disabled {
             return Some(is_disabled(&disabled.reason));
         }
-        (!agent.certified)
-            .then(|| "Exiting; no certificate found and waitforcert is disabled\n".to_owned())
+        if agent.certified {
+            return None;
+        }
+        let held = self
+            .services
+            .puppet_ca
+            .held
+            .get(&self.certificate_name(host));
+        Some(match held {
+            Some(Held::Revoked(of)) if agent.fingerprint.as_ref() == Some(of) => REVOKED.to_owned(),
+            _ => "Exiting; no certificate found and waitforcert is disabled\n".to_owned(),
+        })
     }
 
     /// A noop run has ended.
@@ -201,12 +221,14 @@ impl World {
 
     /// A run of the host's agent has ended; the first one allows it to run, too.
     pub(crate) fn agent_runs(&mut self, host: &str, first: bool) -> Value {
-        if first && let Some(agent) = self.agent_of(host) {
-            agent.disabled = None;
-        }
+        let was_disabled = match self.agent_of(host) {
+            Some(agent) if first => agent.disabled.take(),
+            _ => None,
+        };
+        let ran = |status, output: &str| ran_after(status, output, was_disabled.as_ref());
         self.autosign(host);
         if let Some(output) = self.no_catalogue(host) {
-            return ran(1, output);
+            return ran(1, &output);
         }
         let fresh = self.agent_of(host).is_some_and(|agent| !agent.configured);
         if let Some(agent) = self.agent_of(host) {

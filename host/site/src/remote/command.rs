@@ -62,12 +62,14 @@ impl Commands {
         self.allowed(machine, &command.argv)?;
         let timeout = Duration::from_millis(command.timeout_ms);
         let what = format!("`{}`", quote(&command.argv));
+        let mut within = timeout;
         let connection = if timeout > LONG {
             let unit = Unit::new(machine, at, call);
             self.follow(call);
             match unit.start(call, &command.argv, timeout).await? {
                 Started::Unit(connection) => return unit.follow(call, connection, timeout).await,
                 Started::Plain(connection) => {
+                    call.time_to_begin(timeout)?;
                     call.progress(format!(
                         "{} runs no systemd for this user: a connection that breaks leaves {what} in doubt",
                         machine.names.fqdn
@@ -77,10 +79,12 @@ impl Commands {
             }
         } else {
             let connect = machine.connect(at).await;
-            connect.map_err(|fault| lost::not_sent(&what, fault))?
+            let connection = connect.map_err(|fault| lost::not_sent(&what, fault))?;
+            within = call.time_to_begin(timeout)?;
+            connection
         };
         call.progress(format!("running {what}"));
-        let ended = connection.exec(&quote(&command.argv), timeout).await;
+        let ended = connection.exec(&quote(&command.argv), within).await;
         let fingerprint = connection.fingerprint.clone();
         connection.close().await;
         let ended = ended.map_err(|failure| lost_command(machine, &what, failure))?;

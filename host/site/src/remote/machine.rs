@@ -229,8 +229,7 @@ impl Machine {
         self.call.pin(PinnedBoot {
             boot_id,
             host_key: host_key.to_owned(),
-        });
-        Ok(())
+        })
     }
 
     /// One boot shows one host key.

@@ -97,7 +97,8 @@ impl<'a> Unit<'a> {
         let seconds = timeout.as_secs_f64().ceil().to_string();
         let sequence = self.sequence.to_string();
         let more = [self.run.as_str(), &sequence, &seconds, &encoded];
-        let ended = match self.exec(&connection, START, &more, LOOK).await {
+        let within = call.time_to_begin(LOOK)?;
+        let ended = match self.exec(&connection, START, &more, within).await {
             Ok(ended) => ended,
             Err(ExecFailure::NotSent(text)) => {
                 return Err(Fault::unreachable(
@@ -137,23 +138,27 @@ impl<'a> Unit<'a> {
         call: &Call,
         connection: &Connection,
     ) -> Result<Option<u64>, Fault> {
-        let Some(until) = call.valid_until else {
+        if call.valid_until.is_none() {
             return Ok(None);
-        };
+        }
         let text = self.machine.ask(connection, answers::UPTIME).await?;
         let read = answers::uptime(&text).ok_or_else(|| self.machine.garbage("uptime", &text))?;
         // The machine has read it before now, so that the end here is not before the end there.
-        let left = until.saturating_duration_since(std::time::Instant::now());
-        let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+        let left = call.time_to_begin(Duration::MAX)?.as_millis();
+        let left = u64::try_from(left).unwrap_or(u64::MAX);
         Ok(Some(read.saturating_add(left) / 1000))
     }
 
     /// The fault of a command that was too late to begin.
-    pub(super) fn late(&self) -> String {
-        format!(
-            "{} was not begun on {}: it arrived there when the claim of this run on the host had run out",
-            self.name(),
-            self.machine.names.fqdn
+    fn late(&self) -> Fault {
+        Fault::unreachable(
+            "call.claim-expired",
+            self.machine.system(),
+            format!(
+                "{} was not begun on {}: the claim of this run on the host had expired when the request arrived there",
+                self.name(),
+                self.machine.names.fqdn
+            ),
         )
     }
 
@@ -242,11 +247,7 @@ impl<'a> Unit<'a> {
                     timeout.as_secs()
                 ),
             )),
-            Ok(Seen::Late) => Err(Fault::unreachable(
-                "remote.late",
-                self.machine.system(),
-                self.late(),
-            )),
+            Ok(Seen::Late) => Err(self.late()),
             Ok(Seen::Lost) => Err(doubt(format!(
                 "{name} does not run on {host} any more, and nothing says how it ended"
             ))),

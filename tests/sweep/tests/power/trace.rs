@@ -1,322 +1,15 @@
-//! What a loss of power leaves of a folder: the writes and syncs of a process, recorded by strace, applied again as far as
-//! they had reached the disk.
+//! A trace of system calls as strace writes it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The system calls by which a process changes files, or has them written down.
-pub const CALLS: &str = "trace=openat,open,creat,close,write,writev,pwrite64,pwritev,lseek,fsync,fdatasync,sync_file_range,ftruncate,\
+pub const CALLS: &str = "trace=openat,openat2,open,creat,close,write,writev,pwrite64,pwritev,lseek,fsync,fdatasync,sync_file_range,ftruncate,\
                          truncate,fallocate,rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat,copy_file_range,\
                          sendfile,dup,dup2,dup3,fcntl";
 
-/// How much of what was not synced survives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Survives {
-    /// Nothing.
-    Nothing,
-    /// The first half of the writes.
-    FirstHalf,
-    /// Every second write.
-    EverySecond,
-    /// All writes, but only half of the last one.
-    TornLast,
-}
-
-/// One write to a file that has not been synced.
-#[derive(Debug, Clone)]
-enum Write {
-    Bytes(u64, Vec<u8>),
-    Length(u64),
-}
-
-/// A file, whatever it is called.
-#[derive(Debug, Clone, Default)]
-struct Node {
-    synced: Vec<u8>,
-    pending: Vec<Write>,
-    length: u64,
-}
-
-impl Node {
-    fn write(&mut self, at: u64, bytes: Vec<u8>) {
-        self.length = self.length.max(at + bytes.len() as u64);
-        self.pending.push(Write::Bytes(at, bytes));
-    }
-
-    fn cut(&mut self, length: u64) {
-        self.length = length;
-        self.pending.push(Write::Length(length));
-    }
-
-    fn sync(&mut self) {
-        let pending = std::mem::take(&mut self.pending);
-        for write in &pending {
-            apply(&mut self.synced, write);
-        }
-    }
-
-    fn after_loss(&self, survives: Survives) -> Vec<u8> {
-        let mut bytes = self.synced.clone();
-        let count = self.pending.len();
-        for (index, write) in self.pending.iter().enumerate() {
-            match (survives, write) {
-                (Survives::Nothing, _) => {}
-                (Survives::FirstHalf, write) if index < count / 2 => apply(&mut bytes, write),
-                (Survives::EverySecond, write) if index % 2 == 0 => apply(&mut bytes, write),
-                (Survives::TornLast, Write::Bytes(at, written)) if index + 1 == count => {
-                    let half = written[..written.len() / 2].to_vec();
-                    apply(&mut bytes, &Write::Bytes(*at, half));
-                }
-                (Survives::TornLast, write) => apply(&mut bytes, write),
-                _ => {}
-            }
-        }
-        bytes
-    }
-}
-
-fn apply(bytes: &mut Vec<u8>, write: &Write) {
-    match write {
-        Write::Length(length) => bytes.resize(usize::try_from(*length).unwrap(), 0),
-        Write::Bytes(at, written) => {
-            let at = usize::try_from(*at).unwrap();
-            if bytes.len() < at + written.len() {
-                bytes.resize(at + written.len(), 0);
-            }
-            bytes[at..at + written.len()].copy_from_slice(written);
-        }
-    }
-}
-
-/// An open file.
-#[derive(Debug, Clone)]
-struct Open {
-    node: usize,
-    offset: u64,
-    appends: bool,
-}
-
-/// A folder as a trace has changed it.
-pub struct Disk {
-    root: PathBuf,
-    nodes: Vec<Node>,
-    /// Names as the process sees them, and as they are on the disk.
-    names: BTreeMap<PathBuf, usize>,
-    synced_names: BTreeMap<PathBuf, usize>,
-    folders: BTreeSet<PathBuf>,
-    synced_folders: BTreeSet<PathBuf>,
-    open: BTreeMap<u64, Open>,
-}
-
-impl Disk {
-    /// What the calls of a trace have done to a folder that was not there before.
-    pub fn of(trace: &str, root: &Path) -> Disk {
-        let mut disk = Disk {
-            root: root.to_owned(),
-            nodes: Vec::new(),
-            names: BTreeMap::new(),
-            synced_names: BTreeMap::new(),
-            folders: BTreeSet::new(),
-            synced_folders: BTreeSet::new(),
-            open: BTreeMap::new(),
-        };
-        for line in whole_lines(trace) {
-            if let Some(call) = Call::read(&line) {
-                disk.apply(&call);
-            }
-        }
-        disk
-    }
-
-    fn is_inside(&self, path: &Path) -> bool {
-        path.starts_with(&self.root)
-    }
-
-    fn apply(&mut self, call: &Call) {
-        match call.name.as_str() {
-            "openat" | "open" | "creat" => self.open_file(call),
-            "close" => {
-                if let Some(fd) = call.fd(0) {
-                    self.open.remove(&fd);
-                }
-            }
-            "dup" | "dup2" | "dup3" => self.duplicate(call),
-            "fcntl" if call.text(1).is_some_and(|it| it.starts_with("F_DUPFD")) => {
-                self.duplicate(call);
-            }
-            "write" => {
-                let (Some(fd), Some(bytes)) = (call.fd(0), call.bytes(1)) else {
-                    return;
-                };
-                let done = usize::try_from(call.result).unwrap_or(0).min(bytes.len());
-                if let Some(open) = self.open.get_mut(&fd) {
-                    let node = &mut self.nodes[open.node];
-                    let at = if open.appends {
-                        node.length
-                    } else {
-                        open.offset
-                    };
-                    node.write(at, bytes[..done].to_vec());
-                    open.offset = at + done as u64;
-                }
-            }
-            "pwrite64" => {
-                let (Some(fd), Some(bytes), Some(at)) = (call.fd(0), call.bytes(1), call.number(3))
-                else {
-                    return;
-                };
-                let done = usize::try_from(call.result).unwrap_or(0).min(bytes.len());
-                if let Some(open) = self.open.get(&fd) {
-                    self.nodes[open.node].write(at, bytes[..done].to_vec());
-                }
-            }
-            "lseek" => {
-                if let (Some(fd), Ok(at)) = (call.fd(0), u64::try_from(call.result))
-                    && let Some(open) = self.open.get_mut(&fd)
-                {
-                    open.offset = at;
-                }
-            }
-            "ftruncate" | "fallocate" => {
-                let length = match call.name.as_str() {
-                    "ftruncate" => call.number(1),
-                    _ => call
-                        .number(2)
-                        .zip(call.number(3))
-                        .map(|(at, more)| at + more),
-                };
-                if let (Some(fd), Some(length)) = (call.fd(0), length)
-                    && let Some(open) = self.open.get(&fd)
-                {
-                    self.nodes[open.node].cut(length);
-                }
-            }
-            "fsync" | "fdatasync" => self.sync(call),
-            "mkdir" | "mkdirat" => {
-                if let Some(path) = call.path(&self.root) {
-                    self.folders.insert(path);
-                }
-            }
-            "rename" | "renameat" | "renameat2" => {
-                if let Some((from, to)) = call.two_paths()
-                    && let Some(node) = self.names.remove(&from)
-                {
-                    self.names.insert(to, node);
-                }
-            }
-            "link" | "linkat" => {
-                if let Some((from, to)) = call.two_paths()
-                    && let Some(node) = self.names.get(&from)
-                {
-                    self.names.insert(to, *node);
-                }
-            }
-            "unlink" | "unlinkat" => {
-                if let Some(path) = call.path(&self.root) {
-                    self.names.remove(&path);
-                }
-            }
-            other => {
-                // A call that is not understood must not be one that changes a file of the folder.
-                let writes = [
-                    "writev",
-                    "pwritev",
-                    "truncate",
-                    "copy_file_range",
-                    "sendfile",
-                ];
-                let mut paths = (0..call.arguments.len())
-                    .filter_map(|index| call.fd_path(index).or_else(|| call.name_at(index)));
-                assert!(
-                    !writes.contains(&other) || !paths.any(|path| self.is_inside(&path)),
-                    "a call that is not understood: {}",
-                    call.line
-                );
-            }
-        }
-    }
-
-    fn open_file(&mut self, call: &Call) {
-        let Ok(fd) = u64::try_from(call.result) else {
-            return;
-        };
-        let Some(path) = call.result_path.clone().filter(|path| self.is_inside(path)) else {
-            self.open.remove(&fd);
-            return;
-        };
-        let flags = &call.line;
-        if self.folders.contains(&path) || path == self.root || flags.contains("O_DIRECTORY") {
-            return;
-        }
-        let node = *self.names.entry(path).or_insert_with(|| {
-            self.nodes.push(Node::default());
-            self.nodes.len() - 1
-        });
-        if flags.contains("O_TRUNC") && self.nodes[node].length > 0 {
-            self.nodes[node].cut(0);
-        }
-        let open = Open {
-            node,
-            offset: 0,
-            appends: flags.contains("O_APPEND"),
-        };
-        self.open.insert(fd, open);
-    }
-
-    fn duplicate(&mut self, call: &Call) {
-        if let (Some(fd), Ok(new)) = (call.fd(0), u64::try_from(call.result))
-            && let Some(open) = self.open.get(&fd).cloned()
-        {
-            self.open.insert(new, open);
-        }
-    }
-
-    fn sync(&mut self, call: &Call) {
-        if call.result != 0 {
-            return;
-        }
-        let Some(path) = call.fd_path(0) else { return };
-        if let Some(open) = call.fd(0).and_then(|fd| self.open.get(&fd)) {
-            self.nodes[open.node].sync();
-            return;
-        }
-        // A folder: its names are on the disk from here on.
-        let of_it = |name: &PathBuf| name.parent() == Some(path.as_path());
-        self.synced_names.retain(|name, _| !of_it(name));
-        let names = self.names.iter().filter(|(name, _)| of_it(name));
-        self.synced_names
-            .extend(names.map(|(name, node)| (name.clone(), *node)));
-        let folders = self.folders.iter().filter(|name| of_it(name)).cloned();
-        self.synced_folders.extend(folders);
-    }
-
-    /// Makes the folder what it is after a loss of power. A name that was never synced is lost with it, unless some of what
-    /// was not synced survives.
-    pub fn lose_power(&self, survives: Survives) {
-        let _ = std::fs::remove_dir_all(&self.root);
-        std::fs::create_dir_all(&self.root).unwrap();
-        let (names, folders) = match survives {
-            Survives::Nothing => (&self.synced_names, &self.synced_folders),
-            _ => (&self.names, &self.folders),
-        };
-        for folder in folders {
-            std::fs::create_dir_all(folder).unwrap();
-        }
-        for (name, node) in names {
-            // Shared memory is no part of the disk, and locks are those of processes.
-            if name.extension().is_some_and(|it| it == "db-shm") {
-                continue;
-            }
-            if let Some(parent) = name.parent() {
-                std::fs::create_dir_all(parent).unwrap();
-            }
-            std::fs::write(name, self.nodes[*node].after_loss(survives)).unwrap();
-        }
-    }
-}
-
 /// Lines of a trace, those of calls that another thread interrupted put together.
-fn whole_lines(trace: &str) -> Vec<String> {
+pub fn whole_lines(trace: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut begun: BTreeMap<&str, String> = BTreeMap::new();
     for line in trace.lines() {
@@ -339,16 +32,17 @@ fn whole_lines(trace: &str) -> Vec<String> {
 }
 
 /// A system call.
-struct Call {
-    line: String,
-    name: String,
-    arguments: Vec<String>,
-    result: i64,
-    result_path: Option<PathBuf>,
+pub struct Call {
+    pub line: String,
+    pub name: String,
+    pub arguments: Vec<String>,
+    pub result: i64,
+    /// The file that the result is open at.
+    pub result_path: Option<PathBuf>,
 }
 
 impl Call {
-    fn read(line: &str) -> Option<Call> {
+    pub fn read(line: &str) -> Option<Call> {
         let (name, rest) = line.split_once('(')?;
         let (arguments, result) = rest.rsplit_once(" = ")?;
         let arguments = arguments.trim_end().strip_suffix(')')?;
@@ -365,29 +59,29 @@ impl Call {
         })
     }
 
-    fn text(&self, index: usize) -> Option<&str> {
+    pub fn text(&self, index: usize) -> Option<&str> {
         self.arguments.get(index).map(String::as_str)
     }
 
-    fn number(&self, index: usize) -> Option<u64> {
+    pub fn number(&self, index: usize) -> Option<u64> {
         self.text(index)?.parse().ok()
     }
 
-    fn fd(&self, index: usize) -> Option<u64> {
+    pub fn fd(&self, index: usize) -> Option<u64> {
         let text = self.text(index)?;
         text.split('<').next()?.parse().ok()
     }
 
-    fn fd_path(&self, index: usize) -> Option<PathBuf> {
+    pub fn fd_path(&self, index: usize) -> Option<PathBuf> {
         behind(self.text(index)?)
     }
 
-    fn bytes(&self, index: usize) -> Option<Vec<u8>> {
+    pub fn bytes(&self, index: usize) -> Option<Vec<u8>> {
         quoted(self.text(index)?)
     }
 
     /// A name, by itself or in the folder of the argument before it.
-    fn name_at(&self, index: usize) -> Option<PathBuf> {
+    pub fn name_at(&self, index: usize) -> Option<PathBuf> {
         let name = String::from_utf8(quoted(self.text(index)?)?).ok()?;
         let name = PathBuf::from(name);
         let folder = index.checked_sub(1).and_then(|before| self.fd_path(before));
@@ -398,13 +92,13 @@ impl Call {
     }
 
     /// The one name that it is about.
-    fn path(&self, root: &Path) -> Option<PathBuf> {
+    pub fn path(&self, root: &Path) -> Option<PathBuf> {
         let index = self.arguments.iter().position(|it| it.starts_with('"'))?;
         let path = self.name_at(index)?;
         (self.result == 0 && path.starts_with(root)).then_some(path)
     }
 
-    fn two_paths(&self) -> Option<(PathBuf, PathBuf)> {
+    pub fn two_paths(&self) -> Option<(PathBuf, PathBuf)> {
         let mut names = (0..self.arguments.len())
             .filter(|index| self.arguments[*index].starts_with('"'))
             .filter_map(|index| self.name_at(index));
@@ -438,35 +132,4 @@ fn split(arguments: &str) -> Vec<String> {
         .split(", ")
         .map(|it| it.trim().to_owned())
         .collect()
-}
-
-#[test]
-fn only_what_was_synced_survives() {
-    let root = tempfile::tempdir().unwrap();
-    let root = root.path().join("state");
-    let hex = |text: &str| -> String { text.bytes().map(|b| format!("\\x{b:02x}")).collect() };
-    let at = |name: &str| hex(&root.join(name).display().to_string());
-    let folder = hex(&root.display().to_string());
-    let text = |text: &str| format!("\"{}\"", hex(text));
-    let (a, b) = (at("a"), at("b"));
-    let trace = [
-        format!("7 openat(AT_FDCWD<\\x2f>, \"{a}\", O_RDWR|O_CREAT, 0600) = 5<{a}>"),
-        format!("7 pwrite64(5<{a}>, {}, 3, 0) = 3", text("one")),
-        format!("7 fsync(5<{a}>) = 0"),
-        format!("7 fsync(6<{folder}>) = 0"),
-        format!("7 pwrite64(5<{a}>, {}, 3, 3 <unfinished ...>", text("two")),
-        format!("8 openat(AT_FDCWD<\\x2f>, \"{b}\", O_WRONLY|O_CREAT, 0600) = 9<{b}>"),
-        "7 <... pwrite64 resumed>) = 3".to_owned(),
-        format!("8 write(9<{b}>, {}, 4) = 4", text("lost")),
-    ]
-    .join("\n");
-    let disk = Disk::of(&trace, &root);
-    let read = |name: &str| std::fs::read_to_string(root.join(name)).ok();
-    disk.lose_power(Survives::Nothing);
-    assert_eq!((read("a").as_deref(), read("b")), (Some("one"), None));
-    disk.lose_power(Survives::EverySecond);
-    assert_eq!(read("a").as_deref(), Some("onetwo"));
-    assert_eq!(read("b").as_deref(), Some("lost"));
-    disk.lose_power(Survives::TornLast);
-    assert_eq!(read("a").as_deref(), Some("onet"));
 }

@@ -132,6 +132,55 @@ pub fn drive(
     command.args(options).output().unwrap()
 }
 
+/// What a process has printed.
+pub fn printed(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Deaths after each of these records but the last: with that a run is over.
+pub fn deaths_at_records(first: usize, last: usize) -> Vec<String> {
+    (first..last)
+        .map(|number| format!("after:{number}"))
+        .collect()
+}
+
+/// Ends a run; what is wrong with that, if anything is.
+pub fn ends_well(folder: &Path, host: &str) -> Result<(), String> {
+    let ended = drive(folder, "cleanup", None, host, &[]);
+    match ended.status.code() {
+        Some(0 | 20 | 21 | 30) => {}
+        // Nothing was recorded: nothing has happened.
+        Some(3) => return Ok(()),
+        _ => return Err(format!("ended otherwise: {ended:?}")),
+    }
+    leaves_nothing_unsaid(folder, host, &ended)
+}
+
+/// Whether a run that has ended names what it leaves, and is over.
+pub fn leaves_nothing_unsaid(folder: &Path, host: &str, ended: &Output) -> Result<(), String> {
+    let said = printed(ended);
+    let text = std::fs::read_to_string(folder.join("world/world.json")).unwrap();
+    let world: Value = serde_json::from_str(&text).unwrap();
+    let entries = world["server"]["entries"].as_object().unwrap();
+    if !entries.is_empty() && !said.contains("left: the DHCP entry") {
+        return Err(format!(
+            "the DHCP entry is still there, and the report does not name it: {said}"
+        ));
+    }
+    let set = &world["machines"][host]["bmc"]["boot_override"]["device"];
+    if set != "None" && !said.contains("boot override") {
+        return Err(format!(
+            "the boot override is {set}, and the report does not name it: {said}"
+        ));
+    }
+    // It is over: it can neither be continued nor ended again, and both are reported.
+    let again = drive(folder, "resume", None, host, &[]);
+    if again.status.code() != Some(0) {
+        return Err(format!("it is not over: {again:?}"));
+    }
+    Ok(())
+}
+
 /// The world at the end, without its diary and the numbers of calls: a resumed run looks more often.
 pub fn world(folder: &Path) -> BTreeMap<String, Value> {
     let text = std::fs::read_to_string(folder.join("world/world.json")).unwrap();

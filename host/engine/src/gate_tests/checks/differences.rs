@@ -1,0 +1,233 @@
+//! What a difference means.
+
+use super::*;
+
+#[tokio::test]
+async fn protection_refuses_before_the_wipe_and_pauses_after_it() {
+    for status in ["tag", "decommissioning"] {
+        let protect = |host: &Host| {
+            let mut changed = device(&["protected"], "S1");
+            if status == "decommissioning" {
+                changed = device(&[], "S1");
+                changed["status"] = json!("Decommissioning");
+            }
+            host.inventory.reads("get-device", Ok(changed));
+        };
+        let untouched = host();
+        protect(&untouched);
+        let stop = untouched.stopped(PUBLISH).await;
+        assert!(
+            matches!(&stop, Stop::Refused(why) if why.contains("Nothing was touched")),
+            "{stop}"
+        );
+
+        let changed = host();
+        changed.ok(PUBLISH).await;
+        protect(&changed);
+        let stop = changed.stopped(SET_POWER).await;
+        assert!(
+            matches!(&stop, Stop::Refused(why) if !why.contains("Nothing was touched")),
+            "{stop}"
+        );
+        assert!(changed.setup.ipmi.called().is_empty());
+
+        let wiping = host();
+        wiping.ok(PUBLISH).await;
+        wiping.ok(SET_POWER).await;
+        protect(&wiping);
+        let stop = wiping.stopped(SET_POWER).await;
+        assert!(
+            matches!(&stop, Stop::Paused(why) if why.contains("wiped")),
+            "{stop}"
+        );
+        assert_eq!(wiping.setup.ipmi.called(), ["ipmi.set-power"]);
+    }
+}
+
+#[tokio::test]
+async fn another_machine_fails_the_run_before_the_wipe_and_pauses_it_after() {
+    let mutations: [fn(&Host); 4] = [
+        |host| host.inventory.reads("get-device", Ok(device(&[], "S2"))),
+        |host| host.setup.ipmi.reads("get-device-info", Ok(info("S2"))),
+        |host| {
+            let dmi = json!({"serial": "S2", "machine_uuid": null});
+            host.setup.remote.reads("get-dmi", Ok(dmi));
+        },
+        |host| {
+            let gone = Fault::not_found("netbox.not-found", "inventory", "no such host");
+            host.inventory.reads("get-device", Err(gone));
+        },
+    ];
+    for (number, change) in mutations.into_iter().enumerate() {
+        let changed = host();
+        changed.ok(PUBLISH).await;
+        change(&changed);
+        let stop = changed.stopped(SET_POWER).await;
+        assert!(matches!(&stop, Stop::AnotherMachine(_)), "{number}: {stop}");
+        assert!(changed.setup.ipmi.called().is_empty());
+        if number == 2 {
+            // The old system is gone with the wipe.
+            continue;
+        }
+        let wiping = host();
+        wiping.ok(PUBLISH).await;
+        wiping.ok(SET_POWER).await;
+        change(&wiping);
+        let stop = wiping.stopped(SET_POWER).await;
+        assert!(
+            matches!(&stop, Stop::Paused(why) if why.contains("wiped")),
+            "{number}: {stop}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_the_run_made_on_another_machine_is_left_and_its_entry_withdrawn() {
+    let host = host();
+    host.ok(PUBLISH).await;
+    host.ok(SET_BOOT).await;
+    host.setup.ipmi.reads("get-device-info", Ok(info("S2")));
+    host.setup.course.take_back().await.unwrap();
+    assert_eq!(host.setup.ipmi.called(), ["ipmi.set-boot-device"]);
+    assert_eq!(
+        host.setup.undone(),
+        [
+            ("ipmi.clear-boot-device".to_owned(), UndoState::Left),
+            ("dhcp.withdraw".to_owned(), UndoState::Done),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_system_that_does_not_answer_again_is_retried_and_then_waited_for() {
+    let unreachable = || Err(Fault::unreachable("x", "y", "no route"));
+    for of_bmc in [true, false] {
+        let host = host();
+        host.ok(PUBLISH).await;
+        if of_bmc {
+            host.setup.ipmi.reads("get-device-info", unreachable());
+        } else {
+            host.inventory.reads("get-device", unreachable());
+        }
+        let before = host.setup.course.recorder.clock().now();
+        let stop = host.stopped(SET_POWER).await;
+        assert!(
+            matches!(&stop, Stop::Paused(why) if why.contains("no route") && !why.contains("Nothing was touched")),
+            "{stop}"
+        );
+        let took = host
+            .setup
+            .course
+            .recorder
+            .clock()
+            .now()
+            .duration_since(before);
+        assert_eq!(took.as_secs(), 50);
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_was_absent_or_that_the_run_explains_is_no_difference() {
+    let host = host_with(|course| course.options = vec![("os".to_owned(), "bookworm".to_owned())]);
+    let mut bare = device(&[], "S1");
+    bare["status"] = json!("Failed");
+    host.inventory.reads("get-device", Ok(bare));
+    host.ok(PUBLISH).await;
+    let set = json!({"status": "Active"});
+    let set_status = &netbox::functions::set_status;
+    let called = host.setup.course.call(set_status, set, Origin::Guest);
+    called.await.unwrap().unwrap();
+    let mut more = device(&[], "S1");
+    more["mac"] = json!("aa:00:00:00:10:01");
+    more["primary_ip"] = json!("10.0.0.1");
+    host.inventory.reads("get-device", Ok(more));
+    host.ok(SET_POWER).await;
+}
+
+#[tokio::test]
+async fn what_was_shown_and_differs_is_asked_anew_before_the_wipe_only() {
+    let renamed = || {
+        let mut changed = device(&["db"], "S1");
+        changed["status"] = json!("Failed");
+        Ok(changed)
+    };
+    let first = host();
+    first.ok(PUBLISH).await;
+    let host = first.resumed(|course| course.consent = Arc::new(NobodyThere));
+    host.inventory.reads("get-device", renamed());
+    host.replay(PUBLISH).await;
+    let stop = host.stopped(SET_BOOT).await;
+    assert!(
+        matches!(&stop, Stop::Paused(why) if why.contains("the status was `active` and is `failed`")),
+        "{stop}"
+    );
+    let open = host
+        .setup
+        .log
+        .entries()
+        .into_iter()
+        .any(|entry| matches!(entry.record, Record::Question(question) if question.consent));
+    assert!(open, "the question does not stay open");
+
+    let first = host_with(|_| {});
+    first.ok(PUBLISH).await;
+    first.ok(SET_POWER).await;
+    let host = first.resumed(|course| course.consent = Arc::new(NobodyThere));
+    host.inventory.reads("get-device", renamed());
+    host.replay(PUBLISH).await;
+    host.replay(SET_POWER).await;
+    host.ok(SET_BOOT).await;
+}
+
+#[tokio::test]
+async fn another_guest_or_another_site_needs_consent_anew() {
+    let changes: [fn(&mut Course); 2] = [
+        |course| course.digest = "d2".to_owned(),
+        |course| course.site_tables = vec![("site grants".to_owned(), "g2".to_owned())],
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        let first = host_with(|course| {
+            course.site_tables = vec![("site grants".to_owned(), "g1".to_owned())];
+        });
+        first.ok(PUBLISH).await;
+        first.ok(SET_POWER).await;
+        let host = first.resumed(|course| {
+            course.site_tables = vec![("site grants".to_owned(), "g1".to_owned())];
+            course.consent = Arc::new(NobodyThere);
+            change(course);
+        });
+        host.replay(PUBLISH).await;
+        host.replay(SET_POWER).await;
+        let asked = host.try_call(SET_BOOT).await;
+        // After the wipe only another program is asked about.
+        assert_eq!(
+            matches!(asked, Err(Stop::Paused(_))),
+            number == 0,
+            "{asked:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn consent_in_advance_counts_once_in_a_process() {
+    let host = host_with(|course| {
+        course.operator = Arc::new(Answers(Mutex::new(["yes"].into())));
+    });
+    host.ok(PUBLISH).await;
+    let question = json!({"question": "shall I?"});
+    let confirm = &operator::functions::confirm;
+    let asked = host.setup.course.call(confirm, question, Origin::Guest);
+    asked.await.unwrap().unwrap();
+    let mut changed = device(&["db"], "S1");
+    changed["primary_ip"] = json!("10.0.0.9");
+    host.inventory.reads("get-device", Ok(changed.clone()));
+    // The tags were not shown before; the address was absent. Neither is a difference.
+    host.ok(SET_BOOT).await;
+    changed["status"] = json!("Failed");
+    host.inventory.reads("get-device", Ok(changed));
+    let stop = host.stopped(SET_POWER).await;
+    assert!(
+        matches!(&stop, Stop::Paused(why) if why.contains("status")),
+        "{stop}"
+    );
+}

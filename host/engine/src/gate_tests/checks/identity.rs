@@ -1,0 +1,52 @@
+//! Machines that cannot be compared, and parts that do not agree.
+
+use super::*;
+
+#[tokio::test]
+async fn a_machine_without_any_comparable_identity_is_refused_unless_the_site_lets_it_through() {
+    let nothing = || {
+        Ok(
+            json!({"manufacturer": null, "product": null, "serial": null, "guid": null, "firmware": null, "extra": []}),
+        )
+    };
+    let silent = || Err(Fault::unreachable("x", "y", "no route"));
+    let required = host();
+    required.setup.ipmi.reads("get-device-info", nothing());
+    required.setup.remote.reads("get-dmi", silent());
+    let stop = required.stopped(PUBLISH).await;
+    assert!(
+        matches!(&stop, Stop::Refused(why) if why.contains("identity = \"optional\"")),
+        "{stop}"
+    );
+    let optional = host_with(|course| course.identity_optional = true);
+    optional.setup.ipmi.reads("get-device-info", nothing());
+    optional.setup.remote.reads("get-dmi", silent());
+    optional.ok(PUBLISH).await;
+    assert!(!optional.setup.course.state().warned);
+}
+
+#[tokio::test]
+async fn bmc_and_old_system_must_agree_unless_the_guid_is_unrelated() {
+    let uuid = |last: &str| format!("4c4c4544-0042-4310-8031-c1c04f32333{last}");
+    for unrelated in [false, true] {
+        let host = host_with(|course| {
+            if unrelated {
+                course.unrelated_guids = vec!["acme x1".to_owned()];
+            }
+        });
+        let mut bmc = info("S1");
+        bmc["product"] = json!("Acme X1");
+        bmc["guid"] = json!(uuid("4"));
+        host.setup.ipmi.reads("get-device-info", Ok(bmc));
+        let dmi = json!({"serial": "S1", "machine_uuid": uuid("5")});
+        host.setup.remote.reads("get-dmi", Ok(dmi));
+        let called = host.try_call(PUBLISH).await;
+        match called {
+            Ok(Ok(_)) => assert!(unrelated),
+            Err(Stop::WrongMachine(why)) => {
+                assert!(!unrelated && why.contains(&uuid("5")), "{why}")
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}

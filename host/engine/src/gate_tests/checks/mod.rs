@@ -1,0 +1,104 @@
+//! What was checked stays checked: when the host is checked again, and what a difference means.
+
+mod differences;
+mod identity;
+mod when;
+
+use super::identity::{device, info};
+use super::*;
+use crate::consent::{Consent, ConsentRequest};
+use crate::operator::LATER;
+use wreimage_capability::operator;
+use wreimage_journal::{Checked, Entry};
+
+/// A host that is described, whose BMC and old system answer, and for which consent was given.
+pub(super) struct Host {
+    pub(super) setup: Setup,
+    inventory: Arc<Script>,
+}
+
+pub(super) fn host_with(change: impl FnOnce(&mut Course)) -> Host {
+    let inventory = Arc::new(Script::default());
+    inventory.reads("get-device", Ok(device(&[], "S1")));
+    let setup = Setup::with(|course| {
+        course.resumable = true;
+        course.identity_optional = false;
+        let state = course.state.get_mut().unwrap();
+        state.providers.add(("netbox", inventory.clone()));
+        state.allowed = false;
+        state.is_fresh = false;
+        change(course);
+    });
+    setup.ipmi.reads("get-device-info", Ok(info("S1")));
+    setup
+        .remote
+        .reads("get-dmi", Ok(json!({"serial": "S1", "machine_uuid": null})));
+    Host { setup, inventory }
+}
+
+fn host() -> Host {
+    host_with(|_| {})
+}
+
+impl Host {
+    pub(super) async fn ok(&self, function: &'static Function) {
+        let called = self.try_call(function).await;
+        assert!(matches!(called, Ok(Ok(_))), "{function}: {called:?}");
+    }
+
+    async fn try_call(&self, function: &'static Function) -> Result<Result<Value, Fault>, Stop> {
+        let call = self.setup.course.call(function, json!({}), Origin::Guest);
+        call.await
+    }
+
+    pub(super) async fn stopped(&self, function: &'static Function) -> Stop {
+        self.try_call(function).await.unwrap_err()
+    }
+
+    fn checks(&self) -> Vec<Checked> {
+        let entries = self.setup.log.entries().into_iter();
+        entries
+            .filter_map(|entry| match entry.record {
+                Record::Checked(checked) => Some(*checked),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The run as another process goes on with it: the same world, the records of this one.
+    pub(super) fn resumed(&self, change: impl FnOnce(&mut Course)) -> Host {
+        let past: Vec<Entry> = self.setup.log.entries();
+        let next = host_with(change);
+        let last = past.iter().filter_map(|entry| match &entry.record {
+            Record::Outcome(outcome) => Some(outcome.call),
+            _ => None,
+        });
+        let recorder = &next.setup.course.recorder;
+        recorder.continue_after(past.len() as u64, last.max());
+        next.setup.course.has_past(past);
+        next
+    }
+
+    /// Passes what the process before has done.
+    pub(super) async fn replay(&self, function: &'static Function) {
+        self.ok(function).await;
+        assert!(self.checks().is_empty());
+    }
+}
+
+/// Nobody is there, and nothing was agreed on in advance.
+pub(super) struct NobodyThere;
+
+impl Consent for NobodyThere {
+    fn in_advance(&self, _request: &ConsentRequest, _stands: bool) -> Option<Result<(), String>> {
+        None
+    }
+
+    fn ask<'a>(
+        &'a self,
+        _request: &'a ConsentRequest,
+        question: &'a Question,
+    ) -> BoxFuture<'a, Result<Given, Fault>> {
+        Box::pin(async move { Err(Fault::denied(LATER, "wreimage", question.question.clone())) })
+    }
+}

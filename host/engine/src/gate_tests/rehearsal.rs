@@ -1,0 +1,51 @@
+//! A rehearsal, and the twin that it continues in.
+
+use super::*;
+use crate::twin::{Seen, Twin, TwinMaker};
+
+struct ScriptTwin(Arc<Script>, Mutex<Vec<String>>);
+
+impl TwinMaker for ScriptTwin {
+    fn make(&self, _host: &str, seen: &[Seen], _clock: &dyn Clock) -> Result<Twin, String> {
+        *self.1.lock().unwrap() = seen.iter().map(|s| s.function.to_string()).collect();
+        let mut providers = Providers::new();
+        providers.add(("ipmi", self.0.clone()));
+        Ok(Twin {
+            providers,
+            clock: Arc::new(TestClock::default()),
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_rehearsal_goes_into_its_twin_at_the_first_mutation_and_real_systems_see_none() {
+    let maker = Arc::new(ScriptTwin(Arc::new(Script::default()), Mutex::default()));
+    let setup = Setup::with(|course| {
+        course.dry_run = true;
+        course.twin = Some(maker.clone());
+        let state = course.state.get_mut().unwrap();
+        state.allowed = false;
+        state.rehearses = true;
+        course.absent = ["netbox".to_owned()].into();
+    });
+    setup.call(POWER_STATE, json!({})).await.unwrap();
+    setup.call(SET_POWER, json!({})).await.unwrap();
+    setup.call(POWER_STATE, json!({})).await.unwrap();
+    assert_eq!(setup.ipmi.called(), ["ipmi.get-power-state"]);
+    assert_eq!(maker.0.called(), ["ipmi.set-power", "ipmi.get-power-state"]);
+    assert_eq!(*maker.1.lock().unwrap(), ["ipmi.get-power-state"]);
+    assert!(!setup.course.state().touched);
+    let realities: Vec<Reality> = setup
+        .log
+        .entries()
+        .into_iter()
+        .filter_map(|e| match e.record {
+            Record::Outcome(outcome) if outcome.origin == Origin::Guest => Some(outcome.reality),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        realities,
+        [Reality::Real, Reality::Assumed, Reality::Assumed]
+    );
+}

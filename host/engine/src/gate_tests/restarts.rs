@@ -1,0 +1,146 @@
+//! Restarts: what is restored directly before one, and which of them leads into the installer.
+
+use super::*;
+use crate::check::Progress;
+
+const GET_FLAGS: &str = "ipmi.get-boot-flags";
+
+fn flags(device: &str) -> Result<Value, Fault> {
+    Ok(json!({
+        "valid": true, "persistent": false, "efi": false, "device": device, "raw": "8004000000", "extra": []
+    }))
+}
+
+async fn cycle(setup: &Setup) -> Result<Value, Fault> {
+    setup.call(SET_POWER, json!({"action": "Cycle"})).await
+}
+
+/// A run that has set the override to the network.
+async fn overridden() -> Setup {
+    let setup = Setup::new();
+    setup.ipmi.answer(flags("Pxe"));
+    setup
+        .call(SET_BOOT, json!({"device": "Pxe", "efi": false}))
+        .await
+        .unwrap();
+    setup
+}
+
+#[tokio::test]
+async fn an_override_that_is_gone_is_set_again_directly_before_the_restart() {
+    for (there, calls) in [
+        (flags("Pxe"), vec![GET_FLAGS]),
+        (flags("None"), vec![GET_FLAGS, "ipmi.set-boot-device"]),
+        (flags("Disk"), vec![GET_FLAGS, "ipmi.set-boot-device"]),
+        // Whether it is there is not known: the restart shows it.
+        (
+            Err(Fault::unreachable("x", "BMC", "no route")),
+            vec![GET_FLAGS],
+        ),
+    ] {
+        let setup = overridden().await;
+        setup.ipmi.answer(there);
+        if calls.len() > 1 {
+            setup.ipmi.answer(flags("Pxe"));
+        }
+        cycle(&setup).await.unwrap();
+        let mut all = vec!["ipmi.set-boot-device"];
+        all.extend(calls);
+        all.push("ipmi.set-power");
+        assert_eq!(setup.ipmi.called(), all);
+    }
+}
+
+/// An entry that is gone, and an agent of the old system that another person has enabled again.
+#[tokio::test]
+async fn what_else_was_set_for_the_restart_is_read_and_done_again_and_that_is_reported() {
+    let puppet = Arc::new(Script::default());
+    let setup = Setup::with(|course| {
+        let state = course.state.get_mut().unwrap();
+        state.providers.add(("puppet", puppet.clone()));
+    });
+    let disable = json!({"reason": "Host reimage"});
+    setup
+        .call(&puppet::functions::disable, disable)
+        .await
+        .unwrap();
+    let entry = json!({"location": "x", "digest": "d", "matches": "", "text": "", "extra": []});
+    setup.dhcp.answer(Ok(entry.clone()));
+    setup.call(PUBLISH, json!({})).await.unwrap();
+    puppet.answer(Ok(json!({"enabled": true, "reason": null})));
+    setup.dhcp.answer(Ok(Value::Null));
+    setup.dhcp.answer(Ok(entry));
+    cycle(&setup).await.unwrap();
+    let again = ["puppet.disable", "puppet.get-state", "puppet.disable"];
+    assert_eq!(puppet.called(), again);
+    let again = ["dhcp.publish", "dhcp.get-published", "dhcp.publish"];
+    assert_eq!(setup.dhcp.called(), again);
+    let entries = setup.log.entries();
+    let reported = entries.iter().filter(|entry| {
+        matches!(&entry.record, Record::Note { text, .. } if text.contains("was undone, not by this run; it was done again"))
+    });
+    assert_eq!(reported.count(), 2);
+}
+
+#[tokio::test]
+async fn only_a_restart_restores_the_override_and_only_one_that_is_not_used_up() {
+    let setup = overridden().await;
+    setup
+        .call(SET_POWER, json!({"action": "Off"}))
+        .await
+        .unwrap();
+    assert!(!setup.ipmi.called().contains(&GET_FLAGS.to_owned()));
+    setup.ipmi.answer(flags("Pxe"));
+    cycle(&setup).await.unwrap();
+    cycle(&setup).await.unwrap();
+    let read = setup.ipmi.called().into_iter().filter(|it| it == GET_FLAGS);
+    assert_eq!(read.count(), 1);
+}
+
+#[tokio::test]
+async fn a_restart_under_an_override_alone_begins_the_wipe_and_the_next_one_does_not_install() {
+    let setup = overridden().await;
+    assert_eq!(setup.course.state().progress(), Progress::Changed);
+    setup
+        .call(SET_POWER, json!({"action": "Off"}))
+        .await
+        .unwrap();
+    assert_eq!(setup.course.state().progress(), Progress::Changed);
+    setup.ipmi.answer(flags("Pxe"));
+    cycle(&setup).await.unwrap();
+    {
+        let state = setup.course.state();
+        assert_eq!(state.progress(), Progress::Wiping);
+        assert!(state.restarts.is_last_into_installer());
+    }
+    cycle(&setup).await.unwrap();
+    let state = setup.course.state();
+    assert_eq!(state.progress(), Progress::Wiping);
+    assert!(!state.restarts.is_last_into_installer());
+}
+
+#[tokio::test]
+async fn a_restart_that_certainly_did_not_happen_wipes_nothing_and_leaves_the_override_unused() {
+    let setup = overridden().await;
+    setup.ipmi.answer(flags("Pxe"));
+    setup
+        .ipmi
+        .answer(Err(Fault::denied("ipmi.denied", "BMC", "no")));
+    cycle(&setup).await.unwrap_err();
+    {
+        let state = setup.course.state();
+        assert_eq!(state.progress(), Progress::Changed);
+        assert!(state.undo.unused_override().is_some());
+    }
+    // In doubt, it may have begun.
+    setup.ipmi.answer(flags("Pxe"));
+    setup
+        .ipmi
+        .answer(Err(Fault::timeout("ipmi.timeout", "BMC", "late")));
+    let stop = setup
+        .course
+        .call(SET_POWER, json!({"action": "Cycle"}), Origin::Guest)
+        .await;
+    assert!(matches!(stop, Err(Stop::InDoubt(_))), "{stop:?}");
+    assert_eq!(setup.course.state().progress(), Progress::Wiping);
+}

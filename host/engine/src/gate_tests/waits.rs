@@ -1,0 +1,109 @@
+//! Calls that wait.
+
+use super::*;
+
+#[tokio::test]
+async fn a_wait_looks_once_more_after_its_deadline_and_is_one_call() {
+    let script = Arc::new(Script::default());
+    for _ in 0..20 {
+        script
+            .answers
+            .lock()
+            .unwrap()
+            .push_back(Ok(Polled::pending("in POST")));
+    }
+    let setup = Setup::with(|course| {
+        course
+            .state
+            .get_mut()
+            .unwrap()
+            .providers
+            .add(("remote", script.clone()));
+    });
+    let fault = setup.call(WAIT, patience()).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Timeout);
+    assert!(
+        fault.message.contains("in POST") && fault.message.contains("console host1001"),
+        "{}",
+        fault.message
+    );
+    // At 0, 300, 600, 900 and once more at 1000 ms.
+    assert_eq!(script.called().len(), 5);
+    let outcomes = setup
+        .log
+        .entries()
+        .into_iter()
+        .filter(|e| matches!(e.record, Record::Outcome(_)));
+    assert_eq!(outcomes.count(), 1);
+}
+
+#[tokio::test]
+async fn a_wait_outlives_what_may_pass_and_ends_with_what_may_not() {
+    let script = Arc::new(Script::default());
+    let setup = Setup::with(|course| {
+        course
+            .state
+            .get_mut()
+            .unwrap()
+            .providers
+            .add(("remote", script.clone()));
+    });
+    script.answer(Err(Fault::unreachable("x", "y", "not yet")));
+    script.answer(Ok(json!("boot")));
+    assert_eq!(setup.call(WAIT, patience()).await, Ok(json!("boot")));
+    script.answer(Err(Fault::denied("x", "y", "never")));
+    assert_eq!(
+        setup.call(WAIT, patience()).await.unwrap_err().kind,
+        FaultKind::Denied
+    );
+}
+
+/// The machine sleeps for two hours in the first pause that somebody makes.
+#[derive(Default)]
+struct Suspended(AtomicI64);
+
+impl Clock for Suspended {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+
+    fn sleep_until(&self, time: Timestamp) -> BoxFuture<'_, ()> {
+        let slept = if self.0.load(Ordering::SeqCst) == 0 {
+            7_200_000
+        } else {
+            0
+        };
+        self.0
+            .fetch_max(time.as_millisecond() + slept, Ordering::SeqCst);
+        Box::pin(async {})
+    }
+}
+
+#[tokio::test]
+async fn a_wait_goes_on_after_a_sleep_of_the_machine_and_what_was_set_is_looked_at() {
+    let script = Arc::new(Script::default());
+    for _ in 0..20 {
+        script
+            .answers
+            .lock()
+            .unwrap()
+            .push_back(Ok(Polled::pending("in POST")));
+    }
+    let setup = Setup::with(|course| {
+        course.recorder.set_clock(Arc::new(Suspended::default()));
+        let mut state = course.state();
+        state.providers.add(("remote", script.clone()));
+    });
+    let made = json!({"location": "a", "digest": "1", "text": "", "matches": "", "extra": []});
+    setup.dhcp.answer(Ok(made));
+    setup.call(PUBLISH, json!({})).await.unwrap();
+    let fault = setup.call(WAIT, patience()).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Timeout);
+    // At 0, then after the sleep at 300, 600, 900 and 1000 ms of the time in which somebody looked.
+    assert_eq!(script.called().len(), 5);
+    // Its entry was gone, and is published again.
+    assert_eq!(
+        setup.dhcp.called(),
+        ["dhcp.publish", "dhcp.get-published", "dhcp.publish"]
+    );
+}
