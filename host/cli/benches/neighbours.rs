@@ -24,15 +24,12 @@ const GRACE: Duration = Duration::from_secs(11);
 fn main() {
     let bench = Bench::new();
     let mut is_kept = true;
-    for spins in [
-        &["log"][..],
-        &["clock"],
-        &["note"],
-        &["log", "clock", "note"],
-    ] {
-        is_kept &= bench.batch(spins);
+    for by in ["log", "clock", "note"] {
+        is_kept &= bench.batch(&[by]);
     }
-    assert!(is_kept, "a bar is exceeded");
+    // More guests than threads: shown, without a bar.
+    bench.batch(&["log", "clock", "note"]);
+    assert!(is_kept, "a bar is exceeded beside one guest that spins");
 }
 
 struct Bench {

@@ -121,15 +121,6 @@ impl UndoList {
         open.any(|open| is_entry(open) || open.is_unused_override())
     }
 
-    /// The boot override that this run has set and that no restart has used up.
-    #[cfg(test)]
-    pub(crate) fn unused_override(&self) -> Option<Open> {
-        self.open
-            .iter()
-            .find(|open| open.is_unused_override())
-            .cloned()
-    }
-
     /// The machine is told to restart by this call.
     pub(crate) fn restarted(&mut self, call: u64) {
         for open in &mut self.open {

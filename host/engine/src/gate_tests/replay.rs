@@ -3,7 +3,7 @@
 use super::*;
 use crate::past::Recalled;
 use wreimage_capability::{Effect, operator};
-use wreimage_journal::{Answered, Entry, Intent, Outcome, Timer};
+use wreimage_journal::{Answered, Entry, Intent, Outcome};
 
 const CONFIRM: &Function = &operator::functions::confirm;
 
@@ -347,28 +347,6 @@ async fn a_guest_that_dies_before_the_end_of_its_records_is_another_guest() {
         setup.course.recall(PUBLISH, &json!({}), Origin::Guest),
         Ok(Recalled::Open(_))
     ));
-}
-
-#[test]
-fn a_wait_is_extended_by_every_time_in_which_nobody_drove_the_run() {
-    let resumed = |undriven_ms| Record::Resumed {
-        actor: String::new(),
-        controller: String::new(),
-        wreimage: String::new(),
-        undriven_ms,
-    };
-    let timer = Record::Timer(Timer {
-        call: 1,
-        function: "clock.sleep".to_owned(),
-        origin: Origin::Guest,
-        arguments: json!({}),
-        due_ms: 0,
-    });
-    let all = entries(vec![resumed(1), timer, resumed(20), resumed(300)]);
-    assert_eq!(crate::resume::undriven_before(&all), 320);
-    let at = |ms| Timestamp::from_millisecond(ms).unwrap();
-    assert_eq!(crate::resume::undriven(&all, None, at(70)), 70);
-    assert_eq!(crate::resume::undriven(&all, Some(at(50)), at(70)), 20);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Calls that wait.
 
 use super::*;
+use wreimage_journal::{Entry, Timer};
 
 #[tokio::test]
 async fn a_wait_looks_once_more_after_its_deadline_and_is_one_call() {
@@ -106,4 +107,31 @@ async fn a_wait_goes_on_after_a_sleep_of_the_machine_and_what_was_set_is_looked_
         setup.dhcp.called(),
         ["dhcp.publish", "dhcp.get-published", "dhcp.publish"]
     );
+}
+
+#[test]
+fn a_wait_is_extended_by_every_time_in_which_no_process_drove_the_run() {
+    let resumed = |undriven_ms| Record::Resumed {
+        actor: String::new(),
+        controller: String::new(),
+        wreimage: String::new(),
+        undriven_ms,
+    };
+    let timer = Record::Timer(Timer {
+        call: 1,
+        function: "clock.sleep".to_owned(),
+        origin: Origin::Guest,
+        arguments: json!({}),
+        due_ms: 0,
+    });
+    let records = [resumed(1), timer, resumed(20), resumed(300)];
+    let all = records.map(|record| Entry {
+        number: 1,
+        time: Timestamp::UNIX_EPOCH,
+        record,
+    });
+    assert_eq!(crate::resume::undriven_before(&all), 320);
+    let at = |ms| Timestamp::from_millisecond(ms).unwrap();
+    assert_eq!(crate::resume::undriven(&all, None, at(70)), 70);
+    assert_eq!(crate::resume::undriven(&all, Some(at(50)), at(70)), 20);
 }
