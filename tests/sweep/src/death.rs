@@ -143,7 +143,7 @@ impl Dispatch for Killer {
                 Poll::Ready(())
             })
             .await;
-            // What takes no time has had its effect by now, and has told nobody.
+            // What takes no time has had its effect by now, and has reported it to no one.
             self.death.at(Death::During(number));
             match first {
                 Some(answer) => answer,
