@@ -71,9 +71,14 @@ fn half_way(asked: &Asked, past: &Past<'_>, look: &impl Look) -> Option<Todo> {
         Some(_) => asked.new,
         None => forgotten,
     };
+    let mut command = continuing(asked, is_new, installed);
+    // PuppetDB knows a host by now that was new, and monitoring does not: no downtime could be set for it.
+    if asked.new && !is_new && !past.is_monitored() && !asked.no_downtime {
+        command.push_str(" --no-downtime");
+    }
     Some(Todo {
         text: format!("{} {what}", asked.host),
-        command: continuing(asked, is_new, installed),
+        command,
     })
 }
 
@@ -271,5 +276,25 @@ mod tests {
         });
         let forgotten = (steps::forget::PHASE, steps::forget::PUPPETDB);
         assert_eq!(left(done, &[forgotten]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_new_host_that_monitoring_does_not_know_yet_continues_without_a_downtime() {
+        let new = [("os", "bullseye"), ("new", "true")];
+        let asked = Asked::from_request(&request(&new)).unwrap();
+        let command = |knows: &str| {
+            let steps = vec![
+                step(
+                    steps::install::PHASE,
+                    steps::install::NOT_INSTALLER,
+                    "success",
+                ),
+                step(steps::populate::PHASE, steps::populate::ICINGA_KNOWS, knows),
+            ];
+            let left = of(&asked, &ending(failed(), steps), &Report::default());
+            left[0].command.clone()
+        };
+        assert!(command("warning").ends_with("--no-pxe --no-downtime"));
+        assert!(command("success").ends_with("--no-pxe"));
     }
 }

@@ -46,6 +46,11 @@ impl Past<'_> {
         self.done(steps::settle::PHASE, steps::settle::REMOVE_DOWNTIME)
     }
 
+    /// Whether monitoring was seen to know the new system.
+    pub fn is_monitored(&self) -> bool {
+        self.succeeded(steps::populate::PHASE, steps::populate::ICINGA_KNOWS)
+    }
+
     /// Whether a phase has begun.
     pub fn began(&self, phase: &str) -> bool {
         self.0.steps.iter().any(|step| step.phase == phase)
