@@ -28,8 +28,8 @@ pub struct Test {
     pub sweep: bool,
     /// Of the sweep, play only the cases of this kind; may be given several times. crash: the process dies around a call.
     /// fault: a call fails, or the operator cancels. changed: another system or person changes something between two calls.
-    /// partial: half of a call's effect, the clock, the operator at a question. power: the controller loses power, and records
-    /// that were not synced
+    /// rival: a second controller begins a run on the same host. partial: half of a call's effect, the clock, the operator at a
+    /// question. power: the controller loses power, and records that were not synced
     #[arg(long, value_name = "KIND", requires = "sweep",
         value_parser = PossibleValuesParser::new(Kind::WORDS).try_map(|word| word.parse::<Kind>()))]
     pub kind: Vec<Kind>,
