@@ -41,6 +41,12 @@ impl Open {
             && self.restarted.is_none()
     }
 
+    /// Whether the machine would boot something else than its own disk by it.
+    fn leads_elsewhere(&self) -> bool {
+        let device = self.arguments.get("device").and_then(Value::as_str);
+        self.is_unused_override() && device != Some("Disk")
+    }
+
     fn closed(&self, state: UndoState, text: impl Into<String>) -> UndoClosed {
         UndoClosed {
             call: self.call,
@@ -113,12 +119,12 @@ impl UndoList {
     }
 
     /// Whether something of this run is in place that makes the machine boot an installer at its next restart: a DHCP entry,
-    /// or a boot override that no restart has used up.
+    /// or a boot override that no restart has used up and that is not to its disk.
     pub(crate) fn makes_install(&self) -> bool {
         let is_entry =
             |open: &Open| (open.function.capability, open.function.name) == ("dhcp", "publish");
         let mut open = self.open.iter();
-        open.any(|open| is_entry(open) || open.is_unused_override())
+        open.any(|open| is_entry(open) || open.leads_elsewhere())
     }
 
     /// The machine is told to restart by this call.

@@ -144,3 +144,14 @@ async fn a_restart_that_certainly_did_not_happen_wipes_nothing_and_leaves_the_ov
     assert!(matches!(stop, Err(Stop::InDoubt(_))), "{stop:?}");
     assert_eq!(setup.course.state().progress(), Progress::Wiping);
 }
+
+#[tokio::test]
+async fn a_restart_into_its_own_disk_wipes_nothing() {
+    let setup = Setup::new();
+    let disk = json!({"device": "Disk", "efi": false});
+    setup.ipmi.answer(flags("Disk"));
+    setup.call(SET_BOOT, disk).await.unwrap();
+    setup.ipmi.answer(flags("Disk"));
+    cycle(&setup).await.unwrap();
+    assert_eq!(setup.course.state().progress(), Progress::Changed);
+}
