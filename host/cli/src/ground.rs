@@ -87,7 +87,7 @@ impl Ground {
         }
     }
 
-    /// Whether somebody is told of its runs.
+    /// Whether the site notifies people of its runs.
     pub fn notifies(&self) -> bool {
         match self {
             Ground::Lab { .. } => false,

@@ -8,6 +8,7 @@ mod arguments;
 mod attach;
 mod batch;
 mod begin;
+mod break_lock;
 mod build;
 mod choices;
 mod cleanup;
@@ -110,7 +111,7 @@ async fn dispatch(arguments: Vec<OsString>) -> Result<Exit, Failure> {
         Command::Cancel(cancel) => answer::cancel(&cancel),
         Command::Attach(attach) => attach::attach(&attach).await,
         Command::Lock(LockCommand::Ls(which)) => locks::list(&which).await,
-        Command::Lock(LockCommand::Break(which)) => locks::break_lock(&which).await,
+        Command::Lock(LockCommand::Break(which)) => break_lock::break_lock(&which).await,
         Command::Lock(LockCommand::Init(place)) => locks::init(&place).await,
         Command::Runs(runs) => runs::runs(&runs),
         Command::Show(show) => show::show(&show),

@@ -289,7 +289,7 @@ impl Keyboard {
     }
 }
 
-fn read_lines() -> Receiver<String> {
+pub fn read_lines() -> Receiver<String> {
     let (lines, keyboard) = channel(TYPED_AHEAD);
     // Ends with the input or with the process.
     std::thread::spawn(move || {
@@ -304,7 +304,7 @@ fn read_lines() -> Receiver<String> {
 }
 
 /// The next line, of which what is too long is dropped; `None` at the end of the input, and when it cannot be read.
-fn read_line(input: &mut impl BufRead) -> Option<String> {
+pub fn read_line(input: &mut impl BufRead) -> Option<String> {
     let mut line = Vec::new();
     let count = input.take(LONGEST_LINE).read_until(b'\n', &mut line).ok()?;
     if count == 0 {

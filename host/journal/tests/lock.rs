@@ -94,7 +94,7 @@ fn a_broken_lock_is_lost_to_its_holder() {
     assert!(!locks.break_lock(&held).unwrap());
     let next = locks.take(HOST, &holder("r2")).unwrap();
     assert!(next > fence + 1);
-    // Whoever has it by now was not seen to hold it.
+    // The run that holds it by now is not the one that was shown.
     assert!(!locks.break_lock(&held).unwrap());
     assert!(locks.holds(HOST, next).unwrap());
 }

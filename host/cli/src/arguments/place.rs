@@ -13,7 +13,7 @@ pub struct Place {
     /// begin with
     #[arg(long, value_name = "FILE", require_equals = true, conflicts_with = "site", help_heading = HOST_OPTIONS)]
     pub lab: Option<Option<PathBuf>>,
-    /// Keep the lab's world in this directory: it goes on there with the next run, and outlives a process that is killed
+    /// Keep the lab's world in this directory: the next run continues in it, and it outlives a process that is killed
     #[arg(long, value_name = "DIR", conflicts_with = "site", help_heading = HOST_OPTIONS)]
     pub world: Option<PathBuf>,
     /// The site file. Without it $WREIMAGE_SITE, then wreimage/site.toml in the user's configuration, then

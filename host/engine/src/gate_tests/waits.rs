@@ -3,24 +3,16 @@
 use super::*;
 use wreimage_journal::{Entry, Timer};
 
+/// The host does not come up, however often it is asked.
+fn stays_in_post(setup: &Setup) {
+    let mut answers = setup.remote.answers.lock().unwrap();
+    answers.extend((0..20).map(|_| Ok(Polled::pending("in POST"))));
+}
+
 #[tokio::test]
 async fn a_wait_looks_once_more_after_its_deadline_and_is_one_call() {
-    let script = Arc::new(Script::default());
-    for _ in 0..20 {
-        script
-            .answers
-            .lock()
-            .unwrap()
-            .push_back(Ok(Polled::pending("in POST")));
-    }
-    let setup = Setup::with(|course| {
-        course
-            .state
-            .get_mut()
-            .unwrap()
-            .providers
-            .add(("remote", script.clone()));
-    });
+    let setup = Setup::new();
+    stays_in_post(&setup);
     let fault = setup.call(WAIT, patience()).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Timeout);
     assert!(
@@ -29,7 +21,7 @@ async fn a_wait_looks_once_more_after_its_deadline_and_is_one_call() {
         fault.message
     );
     // At 0, 300, 600, 900 and once more at 1000 ms.
-    assert_eq!(script.called().len(), 5);
+    assert_eq!(setup.remote.called().len(), 5);
     let outcomes = setup
         .log
         .entries()
@@ -40,26 +32,19 @@ async fn a_wait_looks_once_more_after_its_deadline_and_is_one_call() {
 
 #[tokio::test]
 async fn a_wait_outlives_what_may_pass_and_ends_with_what_may_not() {
-    let script = Arc::new(Script::default());
-    let setup = Setup::with(|course| {
-        course
-            .state
-            .get_mut()
-            .unwrap()
-            .providers
-            .add(("remote", script.clone()));
-    });
-    script.answer(Err(Fault::unreachable("x", "y", "not yet")));
-    script.answer(Ok(json!("boot")));
+    let setup = Setup::new();
+    let answer = |answer| setup.remote.answer(answer);
+    answer(Err(Fault::unreachable("x", "y", "not yet")));
+    answer(Ok(json!("boot")));
     assert_eq!(setup.call(WAIT, patience()).await, Ok(json!("boot")));
-    script.answer(Err(Fault::denied("x", "y", "never")));
+    answer(Err(Fault::denied("x", "y", "never")));
     assert_eq!(
         setup.call(WAIT, patience()).await.unwrap_err().kind,
         FaultKind::Denied
     );
 }
 
-/// The machine sleeps for two hours in the first pause that somebody makes.
+/// The machine sleeps for two hours in the first pause of the run.
 #[derive(Default)]
 struct Suspended(AtomicI64);
 
@@ -82,26 +67,15 @@ impl Clock for Suspended {
 
 #[tokio::test]
 async fn a_wait_goes_on_after_a_sleep_of_the_machine_and_what_was_set_is_looked_at() {
-    let script = Arc::new(Script::default());
-    for _ in 0..20 {
-        script
-            .answers
-            .lock()
-            .unwrap()
-            .push_back(Ok(Polled::pending("in POST")));
-    }
-    let setup = Setup::with(|course| {
-        course.recorder.set_clock(Arc::new(Suspended::default()));
-        let mut state = course.state();
-        state.providers.add(("remote", script.clone()));
-    });
+    let setup = Setup::with(|course| course.recorder.set_clock(Arc::new(Suspended::default())));
+    stays_in_post(&setup);
     let made = json!({"location": "a", "digest": "1", "text": "", "matches": "", "extra": []});
     setup.dhcp.answer(Ok(made));
     setup.call(PUBLISH, json!({})).await.unwrap();
     let fault = setup.call(WAIT, patience()).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Timeout);
-    // At 0, then after the sleep at 300, 600, 900 and 1000 ms of the time in which somebody looked.
-    assert_eq!(script.called().len(), 5);
+    // At 0, then after the sleep at 300, 600, 900 and 1000 ms of the time in which the process was awake.
+    assert_eq!(setup.remote.called().len(), 5);
     // Its entry was gone, and is published again.
     assert_eq!(
         setup.dhcp.called(),

@@ -65,7 +65,7 @@ impl Host {
             .collect()
     }
 
-    /// The run as another process goes on with it: the same world, the records of this one.
+    /// The run as another process resumes it: the same world, the records of this one.
     pub(super) fn resumed(&self, change: impl FnOnce(&mut Course)) -> Host {
         let past: Vec<Entry> = self.setup.log.entries();
         let next = host_with(change);
