@@ -17,6 +17,8 @@ pub enum Kind {
     Rival,
     /// It is killed in a call that has had half of its effect, or the operator cancels during a wait.
     Partial,
+    /// It is killed, and the run is resumed an hour later.
+    Late,
     /// Its machine loses power: what strace has not seen it sync is dropped.
     Power,
 }
@@ -29,6 +31,7 @@ impl Kind {
             Kind::Changed => "changed",
             Kind::Rival => "rival",
             Kind::Partial => "partial",
+            Kind::Late => "late",
             Kind::Power => "power",
         }
     }
@@ -38,7 +41,7 @@ impl Kind {
         match self {
             Kind::Crash => 2,
             Kind::Power => 3,
-            Kind::Changed | Kind::Rival => 4,
+            Kind::Changed | Kind::Rival | Kind::Late => 4,
             Kind::Partial => 1,
         }
     }

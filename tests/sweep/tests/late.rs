@@ -1,0 +1,53 @@
+//! A reimage that is killed anywhere and resumed an hour later ends as one that was left alone: nobody has seen what the machine has
+//! done meanwhile.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "sweep/mod.rs"]
+mod sweep;
+
+use sweep::{CASES, RUN, Sample, deaths_at_records, drive, every, printed, try_all};
+
+/// How often the time to live of a claim passes, which is six minutes in this lab: longer than any installation.
+const PASSES: usize = 10;
+
+/// What the run asks where no old system had answered: whether what answers now is the new one is not assumed.
+const UNSEEN: &str = "no process has seen the installer";
+
+/// What is wrong after a death there and a late resume, if anything is.
+fn comes_back_late(death: &str, code: i32, host: &str, options: &[&str]) -> Result<(), String> {
+    let folder = tempfile::tempdir().unwrap();
+    let dead = drive(folder.path(), "run", Some(death), host, options);
+    if dead.status.code().is_some() {
+        return Err(format!("it was not stopped: {dead:?}"));
+    }
+    for _ in 0..PASSES {
+        drive(folder.path(), "pass", None, host, &[]);
+    }
+    let back = drive(folder.path(), "resume", None, host, options);
+    let is_asked = options.contains(&"new") && printed(&back).contains(UNSEEN);
+    match back.status.code() {
+        Some(found) if found == code || (found == 50 && is_asked) => Ok(()),
+        _ => Err(format!("ended otherwise: {back:?}")),
+    }
+}
+
+#[test]
+fn a_run_that_is_resumed_late_ends_as_one_that_was_left_alone() {
+    let sample = Sample::of_today().rarer(3);
+    println!("{sample}");
+    let mut tried = 0;
+    for (number, (host, options)) in CASES.iter().enumerate() {
+        let folder = tempfile::tempdir().unwrap();
+        let calm = drive(folder.path(), "run", None, host, options);
+        let code = calm.status.code().unwrap();
+        let entries = wreimage_journal::read(&folder.path().join("state"), RUN).unwrap();
+        let some = every(&sample, number, deaths_at_records(2, entries.len()));
+        tried += some.len();
+        println!("{host} {options:?}: {} deaths", some.len());
+        try_all(&some, |_, death| {
+            comes_back_late(death, code, host, options)
+        });
+    }
+    println!("{tried} deaths");
+    assert!(tried > 20, "only {tried}");
+}
