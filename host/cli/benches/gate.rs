@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use criterion::{Criterion, Throughput};
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
@@ -72,6 +73,19 @@ fn main() {
     let bullseye = options(&reimage, &[("os", "bullseye")]);
     criterion.bench_function("whole reimage in the lab, in process", |bench| {
         bench.iter(|| run(&runtime, &engine, &reimage, bullseye.clone(), state.path()));
+    });
+    // How much of it is the disk's.
+    if let Ok(memory) = tempfile::tempdir_in("/dev/shm") {
+        criterion.bench_function("the same, journal in memory", |bench| {
+            bench.iter(|| run(&runtime, &engine, &reimage, bullseye.clone(), memory.path()));
+        });
+    }
+    let mut raw = tempfile::tempfile_in(state.path()).unwrap();
+    criterion.bench_function("1 KiB appended to a file, and fdatasync", |bench| {
+        bench.iter(|| {
+            raw.write_all(&[0; 1024]).unwrap();
+            raw.sync_data().unwrap();
+        });
     });
     criterion.final_summary();
 }

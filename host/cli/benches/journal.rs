@@ -101,16 +101,20 @@ fn main() {
         }
         began.elapsed() / ONCES
     });
-    let one = best(|| bench.run(&cycles, &[("cycles", "1")]).0);
     let many = (ONCES + 1).to_string();
-    let onces = best(|| bench.run(&cycles, &[("cycles", &many)]).0);
-    let once = onces.saturating_sub(one) / ONCES;
+    let each = |off: &str| {
+        let run = |times: &str| bench.run(&cycles, &[("cycles", times), ("off", off)]).0;
+        let one = best(|| run("1"));
+        best(|| run(&many)).saturating_sub(one) / ONCES
+    };
+    let (once, restart) = (each("true"), each("false"));
     println!("two raw flushes:                   {raw:?}");
     println!("a once call, journalled:           {once:?}");
     println!(
         "  ratio                            {:.2}",
         once.as_secs_f64() / raw.as_secs_f64()
     );
+    println!("a restart, with its check:         {restart:?}");
 
     let many = READS.to_string();
     let read = best(|| bench.run(&reads, &[("reads", &many)]).0) / READS;

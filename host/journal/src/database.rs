@@ -458,13 +458,19 @@ fn make_schema(folder: &Folder, name: &str) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "OFF")?;
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     connection.pragma_update(None, "user_version", FORMAT)?;
-    connection.execute_batch(SCHEMA)
+    connection.execute_batch(SCHEMA)?;
+    // In the mode that it stays in: a later change of the mode would be flushed four times.
+    write_ahead(&connection)
+}
+
+/// The answer is the mode; what is not `wal` then is a file system without shared memory.
+fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA journal_mode=WAL", [], |_| Ok(()))
 }
 
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY)?;
-    // The answer is the mode; what is not `wal` then is a file system without shared memory.
-    connection.query_row("PRAGMA journal_mode=WAL", [], |_| Ok(()))?;
+    write_ahead(connection)?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     // Moving the log into the file flushes; that is done at the end, not in the middle of a read.
     connection.pragma_update(None, "wal_autocheckpoint", 0)
