@@ -3,11 +3,10 @@
 
 mod common;
 
-use common::{At, Run, edited};
+use common::{At, Run};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use wreimage_capability::dhcp::{BootMethod, MatchKind};
-use wreimage_capability::ipmi::{BootDevice, BootMode, PowerAction};
+use wreimage_capability::ipmi::PowerAction;
 use wreimage_capability::{Clock, from_millis, to_millis};
 use wreimage_lab::{Lab, Pace, World};
 
