@@ -1,4 +1,5 @@
 //! Running `wreimage` on the rig, with a site file for it.
+#![allow(dead_code)] // Not every test program needs all of it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -28,6 +29,8 @@ pub struct Site {
     pub services_from_lab: bool,
     /// Another password than the BMC's.
     pub password: Option<String>,
+    /// Of a second controller, the name of its operator's home; the first one's home is the folder of the rig.
+    pub home: Option<&'static str>,
 }
 
 impl Site {
@@ -190,8 +193,11 @@ impl Run {
     }
 }
 
-/// `wreimage` with a home of its own.
-fn program(rig: &Rig) -> Result<Command> {
+/// `wreimage` with this home, in which its state folder is.
+fn program(rig: &Rig, home: Option<&str>) -> Result<Command> {
+    let own = rig.directory();
+    let home = home.map_or_else(|| own.to_owned(), |name| own.join(name));
+    std::fs::create_dir_all(&home)?;
     let mut command = rig.command(built("target/release/wreimage")?);
     command
         .env_clear()
@@ -199,7 +205,7 @@ fn program(rig: &Rig) -> Result<Command> {
             "PATH",
             "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         )
-        .env("HOME", rig.directory());
+        .env("HOME", home);
     Ok(command)
 }
 
@@ -213,7 +219,7 @@ fn settle_lease(rig: &Rig, site: &Path) -> Result<()> {
     if folder.exists() {
         return Ok(());
     }
-    let mut command = program(rig)?;
+    let mut command = program(rig, None)?;
     command.args(["lock", "init", "--site"]).arg(site);
     let output = run_any(&command, Duration::from_secs(60))?;
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -228,7 +234,7 @@ fn settle_lease(rig: &Rig, site: &Path) -> Result<()> {
 }
 
 fn begin(rig: &Rig, site: &Site) -> Result<Command> {
-    let mut command = program(rig)?;
+    let mut command = program(rig, site.home)?;
     command
         .arg("run")
         .arg(built("target/guests/reimage.wasm")?)
@@ -240,7 +246,7 @@ fn begin(rig: &Rig, site: &Site) -> Result<Command> {
 }
 
 fn resume(rig: &Rig, site: &Site, id: &str) -> Result<Command> {
-    let mut command = program(rig)?;
+    let mut command = program(rig, site.home)?;
     command
         .args(["resume", id, "--output", "json", "--site"])
         .arg(site.write(rig)?);
@@ -294,6 +300,15 @@ impl Going {
         let said = self.0.output();
         Ok(said)
     }
+}
+
+/// What `wreimage lock ls` prints.
+pub fn locks(rig: &Rig, site: &Site) -> Result<String> {
+    let mut command = program(rig, site.home)?;
+    command.args(["lock", "ls", "--site"]).arg(site.write(rig)?);
+    let output = run_any(&command, Duration::from_secs(60))?;
+    ensure!(output.status.success(), "{output:?}");
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// `wreimage site check` on the rig.
