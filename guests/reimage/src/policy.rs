@@ -51,6 +51,10 @@ pub const DOWNTIME_SHOWS: Tries = Tries {
     pause: seconds(5),
 };
 
+/// So often an override that was set between the last look and the reboot is cleared. Whoever sets one again and again has to be
+/// found.
+pub const REFUSED_REBOOTS: u32 = 2;
+
 /// Asking a BMC: many forget a packet now and then.
 pub const ASK_BMC: Tries = Tries {
     tries: 3,

@@ -12,6 +12,9 @@ use wreimage_sdk::{
     Actions, Fault, FaultKind, Offers, Step, attempt, clock, httpbb, puppet, retry, text,
 };
 
+/// Code of the host's refusal to restart the machine under an override that was set since the guest looked.
+const OVERRIDE_CHANGED: &str = "gate.override-changed";
+
 /// What the phases before have left to settle.
 #[derive(Debug)]
 pub struct Left<'a> {
@@ -134,9 +137,18 @@ fn reboot(
         time_ms: clock::now_ms()?,
     };
     step.evidence("boot id before", boot_id);
-    // Nothing is read between this and the reboot.
-    boot_override::ensure_still_normal(machine, step)?;
-    match remote::reboot(identity) {
+    // Nothing is read between this and the reboot. An override that is set in between is found by the host.
+    let mut refused = 0;
+    let reboot = loop {
+        boot_override::ensure_still_normal(machine, step)?;
+        match remote::reboot(identity) {
+            Err(fault) if fault.code == OVERRIDE_CHANGED && refused < policy::REFUSED_REBOOTS => {
+                refused += 1;
+            }
+            made => break made,
+        }
+    };
+    match reboot {
         Ok(()) => step.says(format!("asked at the {} identity", identity_name(identity))),
         // The next boot id tells.
         Err(fault) if fault.is(FaultKind::InDoubt) => {

@@ -177,6 +177,12 @@ impl Course {
             self.look_first(function, arguments, origin).await?;
             self.restore_before_restart(function, arguments, origin)
                 .await?;
+            if let Some(fault) = self
+                .refuse_new_override(function, arguments, origin)
+                .await?
+            {
+                return Ok(Err(fault));
+            }
         }
         self.attempt(function, arguments, origin, call, open).await
     }

@@ -1,7 +1,12 @@
-//! The restarts of the machine that a run has announced, and which of them lead into the installer.
+//! The restarts of the machine that a run has announced, which of them lead into the installer, and which are refused.
 
-use serde_json::Value;
-use wreimage_capability::Function;
+use crate::course::Course;
+use crate::stop::Stop;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use wreimage_capability::ipmi::{self, BootDevice, BootFlags};
+use wreimage_capability::{Fault, Function};
+use wreimage_journal::Origin;
 
 /// Whether the call restarts the machine.
 pub(crate) fn is_restart(function: &Function, arguments: &Value) -> bool {
@@ -52,6 +57,43 @@ impl Restarts {
     /// Whether the last one leads into the installer.
     pub(crate) fn is_last_into_installer(&self) -> bool {
         self.0.last().is_some_and(|it| it.installs)
+    }
+}
+
+impl Course {
+    /// Directly before a restart of which the guest takes for granted that no boot override is set: it is looked at once more. The
+    /// guest may have looked in an earlier process, an hour ago.
+    pub(crate) async fn refuse_new_override(
+        self: &Arc<Self>,
+        function: &Function,
+        arguments: &Value,
+        origin: Origin,
+    ) -> Result<Option<Fault>, Stop> {
+        {
+            let state = self.state();
+            let is_checked = !state.in_twin && !state.closing && state.facts.no_override;
+            if origin != Origin::Guest || !is_checked || !is_restart(function, arguments) {
+                return Ok(None);
+            }
+        }
+        let there = self
+            .own_call::<BootFlags>(&ipmi::functions::get_boot_flags, json!({}))
+            .await?;
+        // One that does not answer now has answered the guest.
+        let Some(flags) = there.ok().filter(|it| it.device != BootDevice::None) else {
+            return Ok(None);
+        };
+        let mut fault = Fault::conflict(
+            "gate.override-changed",
+            format!("the BMC of {}", self.host),
+            format!(
+                "a boot override was set since it was last looked at ({:?}, `{}`), not by this run: the machine was not restarted. \
+                 Clear it, and try again",
+                flags.device, flags.raw
+            ),
+        );
+        fault.retryable = true;
+        Ok(Some(fault))
     }
 }
 

@@ -86,7 +86,7 @@ fn median(mut spans: Vec<Duration>) -> Duration {
     spans.get(spans.len() / 2).copied().unwrap()
 }
 
-/// One reimage in the lab: read, publish, restart, poll every ten seconds, withdraw.
+/// One reimage in the lab: read, publish, restart, look every second of lab time, withdraw.
 async fn reimage(run: &Run) -> usize {
     let mut polls = 0;
     let old = run.boot_id(At::Production).await.unwrap();

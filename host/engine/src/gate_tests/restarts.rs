@@ -155,3 +155,32 @@ async fn a_restart_into_its_own_disk_wipes_nothing() {
     cycle(&setup).await.unwrap();
     assert_eq!(setup.course.state().progress(), Progress::Changed);
 }
+
+/// A guest whose last look found no override: what it bases the restart on must hold still, whoever looked, and however long ago.
+#[tokio::test]
+async fn a_restart_is_not_made_under_an_override_that_was_set_since_the_guest_looked() {
+    for (there, is_made) in [
+        (flags("None"), true),
+        (flags("Pxe"), false),
+        (flags("Disk"), false),
+        // The guest has looked; whether anything was set since is not known.
+        (Err(Fault::unreachable("x", "BMC", "no route")), true),
+    ] {
+        let setup = Setup::new();
+        setup.ipmi.answer(flags("None"));
+        let look = &ipmi::functions::get_boot_flags;
+        setup.call(look, json!({})).await.unwrap();
+        setup.ipmi.answer(there);
+        let made = cycle(&setup).await;
+        let mut all = vec![GET_FLAGS, GET_FLAGS];
+        if is_made {
+            made.unwrap();
+            all.push("ipmi.set-power");
+        } else {
+            let fault = made.unwrap_err();
+            assert_eq!(fault.code, "gate.override-changed");
+            assert!(fault.retryable);
+        }
+        assert_eq!(setup.ipmi.called(), all);
+    }
+}
