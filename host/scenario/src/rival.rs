@@ -134,7 +134,7 @@ impl Stage {
     }
 
     /// From here on this run must change nothing more.
-    fn is_taken_over(&self) {
+    fn note_take_over(&self) {
         let changed = Changed {
             records: self.journal.entries().len(),
             world: self.situation(),
@@ -225,7 +225,7 @@ impl<'a> OneRun<'a> {
                 () = meeting.arrived() => None,
             };
             let Some((ended, attempt)) = ended else {
-                stage.is_taken_over();
+                stage.note_take_over();
                 return Ok(Some(Overtaking {
                     run: rival,
                     meeting,
@@ -236,7 +236,7 @@ impl<'a> OneRun<'a> {
             stage.note_rival(|it| it.taken_over = attempt);
             match next_run(&ended) {
                 _ if has_taken_over => {
-                    stage.is_taken_over();
+                    stage.note_take_over();
                     break;
                 }
                 Ok(Some(next)) => options = next.options,

@@ -18,7 +18,7 @@ use wreimage_journal::{Origin, Outcome, Record};
 
 /// The run without faults, by which the cases are judged.
 pub struct Swept {
-    /// It.
+    /// The run itself.
     pub undisturbed: Played,
     /// What each call answered, by number.
     answers: BTreeMap<u64, Value>,
@@ -92,7 +92,7 @@ impl Swept {
         Ok(disturbance)
     }
 
-    /// Nothing is done in the name of this case.
+    /// A disturbance of this case that does nothing yet.
     fn quiet(&self, case: &Case) -> Disturbance {
         Disturbance {
             rules: Vec::new(),

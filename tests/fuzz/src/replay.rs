@@ -135,7 +135,10 @@ mod tests {
             let (header, entries) = journal(&text.collect::<String>()).unwrap();
             assert_eq!(entries.len(), cut);
             let report = resumed(&header, entries);
-            assert!(report.is_ok(), "{cut}: {:?}", report.err());
+            // It got past the records: neither they nor the guest differ from what was recorded.
+            let ending = report.unwrap().ending;
+            let is_over = ["success", "warnings"].contains(&ending.outcome.as_str());
+            assert!(is_over, "{cut}: {ending:?}");
         }
     }
 }

@@ -334,6 +334,7 @@ async fn fifty_hosts_are_renewed_with_the_default_limits_of_sshd_and_never_wait_
         async move { publish_with(&publisher, Some(claim)).await }
     });
     while !rig.site.path("begun").exists() {
+        assert!(!publication.is_finished(), "{:?}", publication.await);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let sessions = rig.sshd.sessions();

@@ -206,7 +206,12 @@ async fn a_command_begins_and_a_short_one_ends_only_while_the_claim_is_valid() {
     sshd.up();
     let providers = site.open(&sshd.table(ANYTHING));
     let marker = site.path("begun");
-    let touch = format!("touch {}; sleep 20", marker.display());
+    let late = site.path("late");
+    let touch = format!(
+        "touch {}; sleep 5; touch {}",
+        marker.display(),
+        late.display()
+    );
     let arguments = || command(&["sh", "-c", &touch], 30_000);
     let mut call = Call::alone();
     call.valid_until = Some(Instant::now());
@@ -221,5 +226,7 @@ async fn a_command_begins_and_a_short_one_ends_only_while_the_claim_is_valid() {
     let fault = fault.map(|_| ()).unwrap_err();
     assert!(fault.leaves_doubt(), "{fault:?}");
     assert!(marker.exists());
-    assert!(began.elapsed() < Duration::from_secs(10), "{fault:?}");
+    assert!(began.elapsed() < Duration::from_secs(5), "{fault:?}");
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert!(!late.exists(), "it changed the machine without a claim");
 }

@@ -1,7 +1,7 @@
 //! The corpus of the repository: text only. Bytes that are no text are kept as hexadecimal digits.
 
 use super::listing;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -34,7 +34,14 @@ impl Corpus {
                 fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
             let (name, data) = decoded(&name_of(&file), data)
                 .with_context(|| format!("cannot decode {}", file.display()))?;
-            write(&bytes.join(name), &data)?;
+            let decoded = bytes.join(name);
+            ensure!(
+                !decoded.exists(),
+                "{} and another file mean the input {}: rename one of them",
+                file.display(),
+                name_of(&decoded)
+            );
+            write(&decoded, &data)?;
         }
         Ok(Corpus { kept, bytes })
     }

@@ -17,6 +17,18 @@ use wreimage_capability::{Call, Fault, Reconciled};
 /// How long the end of a unit is waited for that this process has lost: the engine asks no longer than 120 s.
 const LOST_UNIT: Duration = Duration::from_secs(70);
 
+/// Ends a command by the machine's own means. sshd passes no signal on to what root runs, and what a lost session has begun lives on.
+/// An installer may have no `timeout`, or one that counts whole seconds.
+const ENDED: &str = r#"if timeout -k 1 1.5 true 2>/dev/null; then exec timeout -k 1 "$0" "$@"; fi; exec "$@""#;
+
+/// The command line that runs `argv` for no longer than `within`.
+fn ended_within(argv: &[String], within: Duration) -> String {
+    let mut all = ["sh", "-c", ENDED].map(str::to_owned).to_vec();
+    all.push(format!("{:.3}", within.as_secs_f64()));
+    all.extend_from_slice(argv);
+    quote(&all)
+}
+
 /// The commands of one run on its machine.
 pub(super) struct Commands {
     /// Patterns of what is allowed.
@@ -84,7 +96,9 @@ impl Commands {
             connection
         };
         call.progress(format!("running {what}"));
-        let ended = connection.exec(&quote(&command.argv), within).await;
+        let ended = connection
+            .exec(&ended_within(&command.argv, within), within)
+            .await;
         let fingerprint = connection.fingerprint.clone();
         connection.close().await;
         let ended = ended.map_err(|failure| lost_command(machine, &what, failure))?;
