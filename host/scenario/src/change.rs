@@ -10,12 +10,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use wreimage_capability::ipmi::BootDevice;
 use wreimage_capability::lease::ClaimState;
-use wreimage_capability::netbox::DeviceStatus;
+use wreimage_capability::netbox::{Device, DeviceStatus};
 use wreimage_capability::{BoxFuture, Call, Clock, Silent};
 use wreimage_lab::{Agent, Disabled, KernelBoot, Lab, Override, Situation};
 
 /// The run that published an entry in the place of ours.
 pub(crate) const ANOTHER_RUN: &str = "run-of-another-controller";
+
+/// Why somebody else has disabled the agent.
+const COLLEAGUE: &str = "disabled by a colleague";
+
+/// The host key of a system that is none of ours.
+const ANOTHER_KEY: &str = "SHA256:the-key-of-another-system";
 
 /// How the process that drives the run is doing while the world changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,7 +188,7 @@ impl Change {
             }
             Change::AgentDisabled => agent(lab, host, |agent| {
                 agent.disabled = Some(Disabled {
-                    reason: "disabled by a colleague".to_owned(),
+                    reason: COLLEAGUE.to_owned(),
                     by: None,
                 });
             }),
@@ -196,12 +202,56 @@ impl Change {
                 }
             }),
             Change::OtherKey => boot(lab, host, |boot| {
-                "SHA256:the-key-of-another-system".clone_into(&mut boot.host_key);
+                ANOTHER_KEY.clone_into(&mut boot.host_key);
             }),
             Change::OtherBoot => boot(lab, host, |boot| {
                 "99999999-9999-4999-8999-999999999999".clone_into(&mut boot.id);
             }),
             Change::ClockForward | Change::ClockBack => {}
+        }
+    }
+}
+
+impl Change {
+    /// Takes back what would refuse every further run of the host, which had this record in the inventory.
+    pub(crate) fn lift(self, lab: &Lab, host: &str, former: &Device) {
+        match self {
+            Change::Protected => device(lab, host, |device| device.tags.clone_from(&former.tags)),
+            Change::Decommissioning => device(lab, host, |device| {
+                device.status = former.status.clone();
+            }),
+            Change::OtherSerial => device(lab, host, |device| {
+                device.serial.clone_from(&former.serial);
+            }),
+            Change::EntryReplaced => lab.change(|world| {
+                world.install_server_mut().entries.remove(host);
+            }),
+            Change::AgentDisabled => agent(lab, host, |agent| {
+                let is_theirs = |it: &Disabled| it.reason == COLLEAGUE;
+                if agent.disabled.as_ref().is_some_and(is_theirs) {
+                    agent.disabled = None;
+                }
+            }),
+            Change::OtherKey => lab.change(|world| {
+                let machine = world.machine_mut(host);
+                if let Some((boot, disk)) =
+                    machine.and_then(|it| Some((it.boot.as_mut()?, it.disk.as_ref()?)))
+                    && boot.host_key == ANOTHER_KEY
+                {
+                    boot.host_key.clone_from(&disk.host_key);
+                }
+            }),
+            // The next run is not held up by these.
+            Change::EntryRemoved
+            | Change::OverrideSet
+            | Change::OverrideCleared
+            | Change::Repooled
+            | Change::AgentEnabled
+            | Change::CertificateRevoked
+            | Change::LockBroken
+            | Change::OtherBoot
+            | Change::ClockForward
+            | Change::ClockBack => {}
         }
     }
 }
@@ -218,7 +268,7 @@ impl FromStr for Change {
     }
 }
 
-fn device(lab: &Lab, host: &str, change: impl FnOnce(&mut wreimage_capability::netbox::Device)) {
+fn device(lab: &Lab, host: &str, change: impl FnOnce(&mut Device)) {
     lab.change(|world| {
         if let Some(machine) = world.machine_mut(host) {
             change(&mut machine.inventory.device);

@@ -68,6 +68,10 @@ pub(crate) async fn played(
     let began = Instant::now();
     let lab = Lab::new(scenario.world.clone(), Pace::Full);
     let journals = Journals::default();
+    let former = lab.look(|world| {
+        let machine = world.machine(&scenario.host);
+        machine.map(|it| it.inventory.device.clone())
+    });
     let mut wrong = Vec::new();
     for earlier in &scenario.earlier {
         let run = OneRun {
@@ -130,9 +134,11 @@ pub(crate) async fn played(
         if disturbance.rival.is_none() {
             wrong.extend(name_nothing(&lab, &scenario.host, fault, &end.run));
         }
-        // What others have done is not undone: what the run prints then is judged by the invariants.
-        let is_alone = disturbance.change.is_none() && disturbance.rival.is_none();
-        if is_alone && end.run.exit_code != 0 {
+        if let (Some(at), Some(former)) = (&disturbance.change, &former) {
+            at.change.lift(&lab, &scenario.host, former);
+        }
+        // Where there was a rival, the command of the one that was refused has been typed.
+        if disturbance.rival.is_none() && end.run.exit_code != 0 {
             wrong.extend(follow(subject, scenario, &lab, &journals, &end.run).await?);
         }
     }

@@ -19,7 +19,8 @@ const LOST_UNIT: Duration = Duration::from_secs(70);
 
 /// Ends a command by the machine's own means. sshd passes no signal on to what root runs, and what a lost session has begun lives on.
 /// An installer may have no `timeout`, or one that counts whole seconds.
-const ENDED: &str = r#"if timeout -k 1 1.5 true 2>/dev/null; then exec timeout -k 1 "$0" "$@"; fi; exec "$@""#;
+const ENDED: &str =
+    r#"if timeout -k 1 1.5 true 2>/dev/null; then exec timeout -k 1 "$0" "$@"; fi; exec "$@""#;
 
 /// The command line that runs `argv` for no longer than `within`.
 fn ended_within(argv: &[String], within: Duration) -> String {
