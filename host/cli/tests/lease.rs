@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::kept::{begin, in_post, killed, resume, signal, state_of, until};
+use common::kept::{begin, begin_cleanup, in_post, killed, resume, signal, state_of, until};
 use common::{Done, User};
 use nix::sys::signal::Signal;
 use wreimage_journal::Record;
@@ -287,6 +287,34 @@ fn a_run_whose_file_of_marks_is_missing_or_damaged_is_never_resumed() {
         assert_eq!(changes(&user, &run), before);
         let ended = user.wreimage(&["cleanup", &run, "--speed", "0"]);
         assert!([21, 30].contains(&ended.code), "{}", ended.said());
+    }
+}
+
+/// What a cleanup records does not make up for what was lost: as long as the run has not ended, it can only be ended.
+#[test]
+fn a_cleanup_that_is_stopped_leaves_a_cut_journal_known_as_cut() {
+    for (stop, word) in [
+        (Signal::SIGTERM, "resumed"),
+        (Signal::SIGKILL, "guest-ended"),
+    ] {
+        let user = User::new();
+        let run = killed(&user, "host1001");
+        let folder = user.runs().into_iter().find(|it| it.ends_with(&run));
+        std::fs::remove_file(folder.unwrap().join("journal.mark")).unwrap();
+        let (mut child, mut out) = begin_cleanup(&user, &run);
+        until(&mut out, |event| event["event"] == word);
+        signal(&child, stop);
+        child.wait().unwrap();
+        let before = changes(&user, &run);
+        resume(&user, &run, &[]).ends_with(
+            40,
+            &["is missing or damaged", &format!("wreimage cleanup {run}")],
+        );
+        assert_eq!(changes(&user, &run), before);
+        let ended = user.wreimage(&["cleanup", &run, "--speed", "0"]);
+        assert!([21, 30].contains(&ended.code), "{}", ended.said());
+        let code = ended.code;
+        ended.ends_with(code, &["is missing or damaged", "LEFT: the boot override"]);
     }
 }
 

@@ -108,6 +108,14 @@ impl Folder {
         self.open_with(name, OFlags::RDONLY)
     }
 
+    /// Opens a file to read it and to write it.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or is no plain file.
+    pub fn open_to_change(&self, name: &str) -> io::Result<File> {
+        self.open_with(name, OFlags::RDWR)
+    }
+
     /// Opens a file to read it and to write it, which is made unless it is there.
     ///
     /// # Errors
@@ -412,6 +420,7 @@ mod tests {
         symlink(&away, folder.path().join("sub")).unwrap();
         for error in [
             folder.open("file").unwrap_err(),
+            folder.open_to_change("file").unwrap_err(),
             folder.open_or_create("file").unwrap_err(),
             folder.append("file").unwrap_err(),
             folder.sub("sub").map(drop).unwrap_err(),
