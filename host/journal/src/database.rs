@@ -34,6 +34,9 @@ const LOG_LENGTH: u64 = 512 << 10;
 /// The folder of all runs, in the state folder.
 pub(crate) const RUNS: &str = "runs";
 
+/// The folder of what a run keeps by digest, in the folder of the run.
+const BLOBS: &str = "blobs";
+
 /// The file of a journal, in the folder of its run.
 pub(crate) const JOURNAL: &str = "journal.db";
 
@@ -372,14 +375,14 @@ impl Log for RunDatabase {
 
     fn keep(&self, bytes: &[u8]) -> Result<String, LogError> {
         let digest = digest(bytes);
-        let kept = self.folder.make_sub("blobs").and_then(|blobs| {
+        let kept = self.folder.make_sub(BLOBS).and_then(|blobs| {
             if blobs.has_file(&digest) {
                 return Ok(());
             }
             blobs.keep(&digest, bytes)
         });
         kept.map_err(|source| LogError {
-            path: self.path().join("blobs"),
+            path: self.path().join(BLOBS),
             source,
         })?;
         Ok(digest)
@@ -427,6 +430,8 @@ fn begin(runs: &Folder, folder: &Folder) -> io::Result<(Connection, File, MarkFi
     marks_file.write(&JournalMark::default())?;
     // A run without its marks is not resumed.
     marks.sync_all()?;
+    // Created here, its name survives by the flush that the journal needs anyway.
+    folder.make_new_sub(BLOBS)?;
     folder.rename(NEW, JOURNAL)?;
     // The names of the new files must survive as well.
     folder.sync()?;
