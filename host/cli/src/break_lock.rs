@@ -1,88 +1,17 @@
 //! `wreimage lock break`: the lock and the lease of a host are taken away from their holder.
 
 use crate::arguments::{BreakLock, Place};
+use crate::broken::Broken;
 use crate::exit::{Exit, Failure};
 use crate::ground::{self, state_of};
 use crate::locks::{claims, leases};
-use crate::look;
 use crate::prompt;
 use crate::session::read_line;
 use crate::tell::{self, Page, Prompt, one_line};
 use std::path::Path;
-use wreimage_capability::lease::{Claim, ClaimState, ObservedClaim, judgement};
-use wreimage_journal::{Held, Locks};
+use wreimage_capability::lease::Claim;
+use wreimage_journal::Locks;
 use wreimage_lab::Pace;
-
-/// What `lock break` is about to break.
-struct Broken {
-    /// The host's short name: the word to type.
-    host: String,
-    lock: Option<Held>,
-    claim: Option<ObservedClaim>,
-}
-
-/// The part of a lock's name, or of a host's full name, that is its short name.
-fn short(name: &str) -> &str {
-    let last = name.rsplit('/').next().unwrap_or(name);
-    last.split('.').next().unwrap_or(last)
-}
-
-impl Broken {
-    /// What goes by this name: a lock, a host's short or full name, or both.
-    fn find(name: &str, held: Vec<Held>, claims: Vec<ObservedClaim>) -> Option<Broken> {
-        let is_full_name = name.contains('.') && !name.contains('/');
-        let is_claim = |it: &ObservedClaim| {
-            let fqdn = &it.claim.host.fqdn;
-            let is_named = fqdn.eq_ignore_ascii_case(name)
-                || (!is_full_name && short(fqdn).eq_ignore_ascii_case(short(name)));
-            is_named && it.claim.state != ClaimState::Released
-        };
-        let claim = claims.into_iter().find(is_claim);
-        // A lock does not know the full name of its host: it is that of the run which has the claim.
-        let is_lock = |it: &Held| match &claim {
-            Some(claim) if is_full_name => it.run == claim.claim.run,
-            _ => it.name == name || (!name.contains('/') && short(&it.name) == name),
-        };
-        let lock = held.into_iter().find(is_lock);
-        let of = match (&lock, &claim) {
-            (Some(lock), _) => &lock.name,
-            (None, Some(claim)) => &claim.claim.host.fqdn,
-            (None, None) => return None,
-        };
-        Some(Broken {
-            host: short(of).to_owned(),
-            lock,
-            claim,
-        })
-    }
-
-    /// What a person weighs before they break it.
-    fn show(&self, state: &Path) -> Page {
-        let mut text = Page::default();
-        if let Some(lock) = &self.lock {
-            let standing = look::state_of_run(state, &lock.run)
-                .unwrap_or_else(|| "its journal is not here".to_owned());
-            text.line(format!(
-                "lock  {}: run {} of {} on {}, {}; where the run stands: {standing}",
-                lock.name, lock.run, lock.actor, lock.controller, lock.pulse
-            ));
-        }
-        if let Some(it) = &self.claim {
-            text.line(format!(
-                "lease {}: {}, token {}",
-                it.claim.host.fqdn,
-                judgement::describe(it),
-                it.claim.token
-            ));
-        }
-        text.line(format!(
-            "{} may be half-way through an installation. That run changes nothing any more from now on; a call that it has \
-             begun may still end, up to its own time-out",
-            self.host
-        ));
-        text
-    }
-}
 
 /// `wreimage lock break`.
 pub async fn break_lock(arguments: &BreakLock) -> Result<Exit, Failure> {
@@ -94,7 +23,8 @@ pub async fn break_lock(arguments: &BreakLock) -> Result<Exit, Failure> {
         .map_err(|error| Failure::usage(error.to_string()))?;
     let lease = leases(&world_of_lock(place, &arguments.name))?;
     let name = &arguments.name;
-    let broken = Broken::find(name, held, claims(lease.as_ref()).await).ok_or_else(|| {
+    let found = Broken::find(name, held, claims(lease.as_ref()).await)?;
+    let broken = found.ok_or_else(|| {
         Failure::usage(format!(
             "nobody holds a lock or a lease {name:?}; `wreimage lock ls` lists those that are held"
         ))
@@ -193,75 +123,5 @@ fn confirm(host: &str, yes: Option<&str>) -> Result<(), Failure> {
         Ok(())
     } else {
         Err(not(answer))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use wreimage_capability::lease::{ClaimedHost, ControllerId, FORMAT, JournalMark, Token};
-    use wreimage_journal::Pulse;
-
-    fn lock(name: &str, run: &str) -> Held {
-        Held {
-            name: name.to_owned(),
-            run: run.to_owned(),
-            actor: String::new(),
-            controller: String::new(),
-            process: 1,
-            since_ms: 0,
-            renewed_ms: 0,
-            fence: 1,
-            pulse: Pulse::Dead,
-        }
-    }
-
-    fn claim(fqdn: &str, run: &str) -> ObservedClaim {
-        ObservedClaim {
-            claim: Claim {
-                format: FORMAT,
-                host: ClaimedHost {
-                    fqdn: fqdn.to_owned(),
-                    ..ClaimedHost::default()
-                },
-                run: run.to_owned(),
-                token: Token(run.to_owned()),
-                state: ClaimState::Held,
-                controller: ControllerId {
-                    name: String::new(),
-                    boot_id: String::new(),
-                    lock_inode: 0,
-                },
-                actor: String::new(),
-                uid: 0,
-                phase: String::new(),
-                acquisition: 1,
-                journal: JournalMark::default(),
-            },
-            age_ms: 0,
-            is_fresh: true,
-        }
-    }
-
-    #[test]
-    fn a_full_name_is_that_of_one_host_and_the_lock_is_that_of_its_run() {
-        let held = || vec![lock("one/host1001", "r1"), lock("two/host1001", "r2")];
-        let claims = || {
-            vec![
-                claim("host1001.one.example", "r1"),
-                claim("host1001.two.example", "r2"),
-            ]
-        };
-        let found = |name: &str| {
-            Broken::find(name, held(), claims())
-                .map(|it| (it.lock.map(|it| it.run), it.claim.map(|it| it.claim.run)))
-        };
-        let both = |run: &str| Some((Some(run.to_owned()), Some(run.to_owned())));
-        assert_eq!(found("host1001.two.example"), both("r2"));
-        assert_eq!(found("host1001.one.example"), both("r1"));
-        assert_eq!(found("host1001"), both("r1"));
-        assert_eq!(found("host1001.three.example"), None);
-        assert_eq!(found("host1002"), None);
     }
 }
