@@ -10,56 +10,89 @@ use crate::session::read_line;
 use crate::tell::{self, Page, Prompt, one_line};
 use std::path::Path;
 use wreimage_capability::lease::Claim;
-use wreimage_journal::Locks;
+use wreimage_journal::{Held, Locks};
 use wreimage_lab::Pace;
 
 /// `wreimage lock break`.
 pub async fn break_lock(arguments: &BreakLock) -> Result<Exit, Failure> {
-    let place = &arguments.place;
-    let state = state_of(place)?;
+    let name = &arguments.name;
+    let state = state_of(&arguments.place)?;
+    let place = world_of_lock(&arguments.place, name);
     let locks = Locks::open(&state).map_err(|error| Failure::usage(error.to_string()))?;
     let held = locks
         .held()
         .map_err(|error| Failure::usage(error.to_string()))?;
-    let lease = leases(&world_of_lock(place, &arguments.name))?;
-    let name = &arguments.name;
-    let found = Broken::find(name, held, claims(lease.as_ref()).await)?;
-    let broken = found.ok_or_else(|| {
-        Failure::usage(format!(
-            "nobody holds a lock or a lease {name:?}; `wreimage lock ls` lists those that are held"
-        ))
-    })?;
+    let lease = leases(&place)?;
+    let (claims, unread) = match claims(lease.as_ref()).await {
+        Ok(claims) => (claims, None),
+        Err(why) => (Vec::new(), Some(why)),
+    };
+    let Some(broken) = Broken::find(name, held, claims)? else {
+        return Err(none_found(name, unread));
+    };
     tell::lines(&broken.show(&state));
+    if let Some(why) = &unread {
+        tell::line(&format!("warning: {why}"));
+    }
     confirm(&broken.host, arguments.yes.as_deref())?;
-    // The lease first: it keeps other controllers away as well.
+    let mut parts = Vec::new();
+    // The lease first: it keeps other controllers away as well. The lock is broken whether or not the lease is.
     if let Some(it) = &broken.claim {
-        match break_claim(&world_of_lock(place, name), &it.claim).await {
-            Ok(()) => tell::line(&format!(
-                "the claim on {} is taken away from the run {}. Another run acquires the host when the claim is stale",
-                it.claim.host.fqdn, it.claim.run
-            )),
-            // The lock is broken all the same.
-            Err(failure) if broken.lock.is_some() => tell::line(&format!("warning: {failure}")),
-            Err(failure) => return Err(failure),
-        }
+        parts.push(break_claim(&place, &it.claim).await);
     }
     if let Some(lock) = &broken.lock {
-        let is_broken = locks
-            .break_lock(lock)
-            .map_err(|error| Failure::usage(error.to_string()))?;
-        tell::line(&if is_broken {
-            format!(
-                "{} is taken away from the run {} of {} on {}",
-                lock.name, lock.run, lock.actor, lock.controller
-            )
-        } else {
-            format!(
-                "warning: the lock {} was not broken: the run {} does not hold it any more",
-                lock.name, lock.run
-            )
-        });
+        parts.push(take_lock(&locks, lock));
     }
-    Ok(Exit::Success)
+    if let Some(why) = unread {
+        parts.push(Err(format!(
+            "{why}. A lease on {} may still be held",
+            broken.host
+        )));
+    }
+    conclude(parts)
+}
+
+/// The failure for a name that fits nothing, when all claims could be read and when they could not.
+fn none_found(name: &str, unread: Option<String>) -> Failure {
+    match unread {
+        None => Failure::usage(format!(
+            "nobody holds a lock or a lease {name:?}; `wreimage lock ls` lists those that are held"
+        )),
+        Some(why) => Failure::refused(format!(
+            "no run holds a lock {name:?} of this state folder, and {why}. Nothing was broken"
+        )),
+    }
+}
+
+/// Prints what was broken. Anything that was shown and not broken is a failure: its run may continue.
+fn conclude(parts: Vec<Result<String, String>>) -> Result<Exit, Failure> {
+    let (broken, left): (Vec<_>, Vec<_>) = parts.into_iter().partition(Result::is_ok);
+    let is_any_broken = !broken.is_empty();
+    for text in broken.into_iter().flatten() {
+        tell::line(&text);
+    }
+    let left: Vec<String> = left.into_iter().filter_map(Result::err).collect();
+    let left = left.join("; ");
+    match (left.is_empty(), is_any_broken) {
+        (true, _) => Ok(Exit::Success),
+        (false, true) => Err(Failure::left(left)),
+        (false, false) => Err(Failure::refused(format!("{left}. Nothing was broken"))),
+    }
+}
+
+/// Breaks a lock of this state folder; an error is why it was not broken.
+fn take_lock(locks: &Locks, lock: &Held) -> Result<String, String> {
+    match locks.break_lock(lock) {
+        Ok(true) => Ok(format!(
+            "{} is taken away from the run {} of {} on {}",
+            lock.name, lock.run, lock.actor, lock.controller
+        )),
+        Ok(false) => Err(format!(
+            "the lock {} was not broken: it has changed since it was shown, and `wreimage lock ls` lists its holder",
+            lock.name
+        )),
+        Err(error) => Err(format!("the lock {} was not broken: {error}", lock.name)),
+    }
 }
 
 /// The name of a lock in a kept world has the folder of the world.
@@ -75,13 +108,13 @@ fn world_of_lock(place: &Place, name: &str) -> Place {
     place
 }
 
-/// Breaks a claim of this place: of a lab's world by owning it.
-async fn break_claim(place: &Place, claim: &Claim) -> Result<(), Failure> {
+/// Breaks a claim of this place, in a lab's world by owning it; an error is why it was not broken.
+async fn break_claim(place: &Place, claim: &Claim) -> Result<String, String> {
+    let fqdn = &claim.host.fqdn;
     let not = |why: String| {
-        Failure::refused(format!(
-            "the claim on {} was not broken: {why}",
-            claim.host.fqdn
-        ))
+        format!(
+            "the claim on {fqdn} was not broken: {why}. When that is corrected: `wreimage lock break {fqdn}`"
+        )
     };
     let ground = ground::open(place, Pace::Full)
         .await
@@ -89,8 +122,12 @@ async fn break_claim(place: &Place, claim: &Claim) -> Result<(), Failure> {
     let Some(lease) = ground.lease() else {
         return Err(not("this place has no leases".to_owned()));
     };
-    let broken = lease.break_claim(&claim.host.fqdn, &claim.token).await;
-    broken.map_err(|error| not(error.to_string()))
+    let broken = lease.break_claim(fqdn, &claim.token).await;
+    broken.map_err(|error| not(error.to_string()))?;
+    Ok(format!(
+        "the claim on {fqdn} is taken away from the run {}. Another run acquires the host when the claim is stale",
+        claim.run
+    ))
 }
 
 /// The host's name must be typed, or given in advance.
@@ -123,5 +160,47 @@ fn confirm(host: &str, yes: Option<&str>) -> Result<(), Failure> {
         Ok(())
     } else {
         Err(not(answer))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use wreimage_journal::Holder;
+
+    #[test]
+    fn a_part_that_is_not_broken_is_no_success() {
+        let broken = || Ok("the lock is taken away".to_owned());
+        let left = || Err("the lease was not broken".to_owned());
+        let exit = |parts| conclude(parts).map_err(|failure| failure.exit());
+        assert_eq!(exit(vec![broken(), broken()]), Ok(Exit::Success));
+        assert_eq!(exit(vec![left(), broken()]), Err(Exit::Left));
+        assert_eq!(exit(vec![broken(), left()]), Err(Exit::Left));
+        assert_eq!(exit(vec![left(), left()]), Err(Exit::Refused));
+    }
+
+    #[test]
+    fn a_lock_that_has_changed_since_it_was_shown_is_not_broken() {
+        let state = tempfile::tempdir().unwrap();
+        let locks = Locks::open(state.path()).unwrap();
+        let holder = Holder {
+            run: "r1".to_owned(),
+            actor: String::new(),
+            controller: String::new(),
+        };
+        locks.take("one/host1001", &holder).unwrap();
+        let shown = locks.held().unwrap().remove(0);
+        // Its run was resumed meanwhile.
+        locks.take("one/host1001", &holder).unwrap();
+        let refused = conclude(vec![take_lock(&locks, &shown)]).unwrap_err();
+        assert_eq!(refused.exit(), Exit::Refused);
+        assert!(refused.to_string().contains("Nothing was broken"));
+        let shown = locks.held().unwrap().remove(0);
+        assert_eq!(
+            conclude(vec![take_lock(&locks, &shown)]).unwrap(),
+            Exit::Success
+        );
+        assert!(locks.held().unwrap().is_empty());
     }
 }

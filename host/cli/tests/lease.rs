@@ -215,6 +215,66 @@ fn leases_are_listed_and_broken_by_name() {
     resume(&alice, &run, &[]).ends_with(50, &["belongs to another run"]);
 }
 
+/// How a break ends tells whether all that was shown is broken.
+#[test]
+fn a_lease_that_is_not_broken_is_no_success() {
+    let user = User::new();
+    let (mut child, mut out) = begin(&user, "host1001", "400");
+    let run = until(&mut out, in_post);
+    // The world is the run's as long as its process lives: the lease is listed and cannot be broken, and the lock can.
+    signal(&child, Signal::SIGSTOP);
+    let world = world_of(&user);
+    let break_it = |name: &str| {
+        user.wreimage(&[
+            "lock", "break", name, "--world", &world, "--yes", "host1001",
+        ])
+    };
+    let one = break_it("host1001");
+    let fqdn = format!("wreimage lock break host1001.{}", domain_of(&one));
+    one.ends_with(
+        21,
+        &[&run, "was not broken", "is taken away from the run", &fqdn],
+    );
+    // Only the lease is left, and nothing is broken.
+    break_it("host1001").ends_with(40, &["was not broken", "Nothing was broken"]);
+    signal(&child, Signal::SIGKILL);
+    child.wait().unwrap();
+    break_it("host1001").ends_with(0, &["is taken away from the run", &run]);
+}
+
+/// The domain of the one host that a break has shown.
+fn domain_of(done: &Done) -> String {
+    let said = done.said();
+    let (_, from) = said.split_once("lease host1001.").unwrap();
+    from.split(':').next().unwrap().to_owned()
+}
+
+#[test]
+fn leases_that_cannot_be_read_are_not_reported_as_free() {
+    let user = User::new();
+    let run = killed(&user, "host1001");
+    let world = world_of(&user);
+    let file = user.home.path().join("world/world.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let mut json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    json["server"]["reachable"] = false.into();
+    std::fs::write(&file, json.to_string()).unwrap();
+    let break_it = |name: &str| {
+        user.wreimage(&[
+            "lock", "break", name, "--world", &world, "--yes", "host1001",
+        ])
+    };
+    let unread = "could not be read: the install server";
+    let done = break_it("host1001.lab.example").ends_with(40, &[unread, "Nothing was broken"]);
+    let is_known = done.said().contains("or a lease");
+    assert!(!is_known, "{}", done.said());
+    // The lock can be broken; whether a lease is left is not known.
+    break_it("host1001").ends_with(21, &[&run, "is taken away from the run", unread]);
+    let listed = user.wreimage(&["lock", "ls", "--world", &world]);
+    assert!(!listed.said().contains("a lease"), "{}", listed.said());
+    listed.ends_with(0, &[unread, "no run holds a lock of this state folder"]);
+}
+
 #[test]
 fn a_run_is_ended_only_where_its_journal_is() {
     let (alice, bob) = (User::new(), User::new());
