@@ -56,10 +56,10 @@ pub async fn break_lock(arguments: &BreakLock) -> Result<Exit, Failure> {
 fn none_found(name: &str, unread: Option<String>) -> Failure {
     match unread {
         None => Failure::usage(format!(
-            "nobody holds a lock or a lease {name:?}; `wreimage lock ls` lists those that are held"
+            "No run holds a lock or a lease {name:?}; `wreimage lock ls` lists those that are held"
         )),
         Some(why) => Failure::refused(format!(
-            "no run holds a lock {name:?} of this state folder, and {why}. Nothing was broken"
+            "No run holds a lock {name:?} of this state folder, and {why}. Nothing was broken"
         )),
     }
 }
@@ -125,7 +125,7 @@ async fn break_claim(place: &Place, claim: &Claim) -> Result<String, String> {
     let broken = lease.break_claim(fqdn, &claim.token).await;
     broken.map_err(|error| not(error.to_string()))?;
     Ok(format!(
-        "the claim on {fqdn} is taken away from the run {}. Another run acquires the host when the claim is stale",
+        "the claim on {fqdn} is taken away from the run {}. Another run can acquire the host when the claim is stale",
         claim.run
     ))
 }
@@ -146,7 +146,7 @@ fn confirm(host: &str, yes: Option<&str>) -> Result<(), Failure> {
     }
     if !prompt::is_operator_there() {
         return Err(Failure::refused(format!(
-            "nobody confirmed: this is not a terminal, and nothing was broken. Confirm in advance with `--yes {host}`"
+            "Not confirmed: this is not a terminal, and nothing was broken. Confirm in advance with `--yes {host}`"
         )));
     }
     let prompt = Prompt {

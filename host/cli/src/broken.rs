@@ -77,9 +77,9 @@ impl Broken {
         let mut text = Page::default();
         if let Some(lock) = &self.lock {
             let standing = look::state_of_run(state, &lock.run)
-                .unwrap_or_else(|| "its journal is not here".to_owned());
+                .unwrap_or_else(|| "unknown, its journal is not in this state folder".to_owned());
             text.line(format!(
-                "lock  {}: run {} of {} on {}, {}; where the run stands: {standing}",
+                "lock  {}: run {} of {} on {}, {}; state of the run: {standing}",
                 lock.name, lock.run, lock.actor, lock.controller, lock.pulse
             ));
         }
