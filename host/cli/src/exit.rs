@@ -150,6 +150,14 @@ impl Failure {
         }
     }
 
+    /// Part of it is done, and part is left.
+    pub fn left(message: impl Into<String>) -> Self {
+        Failure {
+            exit: Exit::Left,
+            message: message.into(),
+        }
+    }
+
     /// Somebody stopped it, and nothing is left.
     pub fn cancelled(message: impl Into<String>) -> Self {
         Failure {

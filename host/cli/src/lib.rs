@@ -9,6 +9,7 @@ mod attach;
 mod batch;
 mod begin;
 mod break_lock;
+mod broken;
 mod build;
 mod choices;
 mod cleanup;

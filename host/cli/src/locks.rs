@@ -28,21 +28,21 @@ pub fn leases(place: &Place) -> Result<Option<Arc<dyn Lease>>, Failure> {
     Ok(None)
 }
 
-/// The claims of a place; what went wrong is printed.
-pub async fn claims(lease: Option<&Arc<dyn Lease>>) -> Vec<ObservedClaim> {
+/// The claims of a place.
+///
+/// # Errors
+/// Why they could not be read: then no one knows whether there are any.
+pub async fn claims(lease: Option<&Arc<dyn Lease>>) -> Result<Vec<ObservedClaim>, String> {
     let Some(lease) = lease else {
-        return Vec::new();
+        return Ok(Vec::new());
     };
-    match lease.list().await {
-        Ok(there) => there.claims,
-        Err(error) => {
-            tell::line(&format!(
-                "warning: the leases on {} are not listed: {error}",
-                lease.system()
-            ));
-            Vec::new()
-        }
-    }
+    let listed = lease.list().await;
+    listed.map(|there| there.claims).map_err(|error| {
+        format!(
+            "the leases on {} could not be read: {error}",
+            lease.system()
+        )
+    })
 }
 
 /// `wreimage lock ls`.
@@ -53,7 +53,10 @@ pub async fn list(arguments: &Runs) -> Result<Exit, Failure> {
         .held()
         .map_err(|error| Failure::usage(error.to_string()))?;
     let lease = leases(&arguments.place)?;
-    let mut claims = claims(lease.as_ref()).await;
+    let (mut claims, unread) = match claims(lease.as_ref()).await {
+        Ok(claims) => (claims, None),
+        Err(why) => (Vec::new(), Some(why)),
+    };
     claims.retain(|it| it.claim.state != ClaimState::Released);
     let mut text = Page::default();
     for lock in held {
@@ -70,7 +73,13 @@ pub async fn list(arguments: &Runs) -> Result<Exit, Failure> {
         }
     }
     if text.is_empty() && arguments.output == Output::Text {
-        tell::line("no run holds a lock or a lease");
+        tell::line(match unread {
+            None => "no run holds a lock or a lease",
+            Some(_) => "no run holds a lock of this state folder",
+        });
+    }
+    if let Some(why) = unread {
+        tell::line(&format!("warning: {why}"));
     }
     tell::page(&text)?;
     Ok(Exit::Success)

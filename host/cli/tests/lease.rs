@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::kept::{begin, in_post, killed, resume, signal, state_of, until};
+use common::kept::{begin, begin_cleanup, in_post, killed, resume, signal, state_of, until};
 use common::{Done, User};
 use nix::sys::signal::Signal;
 use wreimage_journal::Record;
@@ -195,10 +195,13 @@ fn leases_are_listed_and_broken_by_name() {
     let json = bob.wreimage(&["lock", "ls", "--world", &world, "--output", "json"]);
     assert_eq!(json.events()[0]["lease"]["claim"]["run"], run.as_str());
 
+    bob.wreimage(&["lock", "break", "host1002", "--world", &world])
+        .ends_with(64, &["No run holds a lock or a lease \"host1002\""]);
+
     // What it breaks is shown, and the host's name is needed.
     let break_it = ["lock", "break", "host1001", "--world", &world];
     bob.wreimage(&break_it)
-        .ends_with(40, &[&run, "half-way", "--yes host1001"]);
+        .ends_with(40, &[&run, "half-way", "Not confirmed", "--yes host1001"]);
     bob.wreimage(&[&break_it[..], &["--yes", "host1002"]].concat())
         .ends_with(40, &["not confirmed"]);
     bob.wreimage(&[&break_it[..], &["--yes", "host1001"]].concat())
@@ -213,6 +216,66 @@ fn leases_are_listed_and_broken_by_name() {
     let done = reimage(&bob, &world, "host1001", &["--new"]);
     assert_eq!(done.code, 0, "{}", done.said());
     resume(&alice, &run, &[]).ends_with(50, &["belongs to another run"]);
+}
+
+/// How a break ends tells whether all that was shown is broken.
+#[test]
+fn a_lease_that_is_not_broken_is_no_success() {
+    let user = User::new();
+    let (mut child, mut out) = begin(&user, "host1001", "400");
+    let run = until(&mut out, in_post);
+    // The world is the run's as long as its process lives: the lease is listed and cannot be broken, and the lock can.
+    signal(&child, Signal::SIGSTOP);
+    let world = world_of(&user);
+    let break_it = |name: &str| {
+        user.wreimage(&[
+            "lock", "break", name, "--world", &world, "--yes", "host1001",
+        ])
+    };
+    let one = break_it("host1001");
+    let fqdn = format!("wreimage lock break host1001.{}", domain_of(&one));
+    one.ends_with(
+        21,
+        &[&run, "was not broken", "is taken away from the run", &fqdn],
+    );
+    // Only the lease is left, and nothing is broken.
+    break_it("host1001").ends_with(40, &["was not broken", "Nothing was broken"]);
+    signal(&child, Signal::SIGKILL);
+    child.wait().unwrap();
+    break_it("host1001").ends_with(0, &["is taken away from the run", &run]);
+}
+
+/// The domain of the one host that a break has shown.
+fn domain_of(done: &Done) -> String {
+    let said = done.said();
+    let (_, from) = said.split_once("lease host1001.").unwrap();
+    from.split(':').next().unwrap().to_owned()
+}
+
+#[test]
+fn leases_that_cannot_be_read_are_not_reported_as_free() {
+    let user = User::new();
+    let run = killed(&user, "host1001");
+    let world = world_of(&user);
+    let file = user.home.path().join("world/world.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let mut json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    json["server"]["reachable"] = false.into();
+    std::fs::write(&file, json.to_string()).unwrap();
+    let break_it = |name: &str| {
+        user.wreimage(&[
+            "lock", "break", name, "--world", &world, "--yes", "host1001",
+        ])
+    };
+    let unread = "could not be read: the install server";
+    let done = break_it("host1001.lab.example").ends_with(40, &[unread, "Nothing was broken"]);
+    let is_known = done.said().contains("or a lease");
+    assert!(!is_known, "{}", done.said());
+    // The lock can be broken; whether a lease is left is not known.
+    break_it("host1001").ends_with(21, &[&run, "is taken away from the run", unread]);
+    let listed = user.wreimage(&["lock", "ls", "--world", &world]);
+    assert!(!listed.said().contains("a lease"), "{}", listed.said());
+    listed.ends_with(0, &[unread, "no run holds a lock of this state folder"]);
 }
 
 #[test]
@@ -287,6 +350,34 @@ fn a_run_whose_file_of_marks_is_missing_or_damaged_is_never_resumed() {
         assert_eq!(changes(&user, &run), before);
         let ended = user.wreimage(&["cleanup", &run, "--speed", "0"]);
         assert!([21, 30].contains(&ended.code), "{}", ended.said());
+    }
+}
+
+/// What a cleanup records does not make up for what was lost: as long as the run has not ended, it can only be ended.
+#[test]
+fn a_cleanup_that_is_stopped_leaves_a_cut_journal_known_as_cut() {
+    for (stop, word) in [
+        (Signal::SIGTERM, "resumed"),
+        (Signal::SIGKILL, "guest-ended"),
+    ] {
+        let user = User::new();
+        let run = killed(&user, "host1001");
+        let folder = user.runs().into_iter().find(|it| it.ends_with(&run));
+        std::fs::remove_file(folder.unwrap().join("journal.mark")).unwrap();
+        let (mut child, mut out) = begin_cleanup(&user, &run);
+        until(&mut out, |event| event["event"] == word);
+        signal(&child, stop);
+        child.wait().unwrap();
+        let before = changes(&user, &run);
+        resume(&user, &run, &[]).ends_with(
+            40,
+            &["is missing or damaged", &format!("wreimage cleanup {run}")],
+        );
+        assert_eq!(changes(&user, &run), before);
+        let ended = user.wreimage(&["cleanup", &run, "--speed", "0"]);
+        assert!([21, 30].contains(&ended.code), "{}", ended.said());
+        let code = ended.code;
+        ended.ends_with(code, &["is missing or damaged", "LEFT: the boot override"]);
     }
 }
 

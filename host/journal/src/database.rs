@@ -34,6 +34,9 @@ const LOG_LENGTH: u64 = 512 << 10;
 /// The folder of all runs, in the state folder.
 pub(crate) const RUNS: &str = "runs";
 
+/// The folder of what a run keeps by digest, in the folder of the run.
+const BLOBS: &str = "blobs";
+
 /// The file of a journal, in the folder of its run.
 pub(crate) const JOURNAL: &str = "journal.db";
 
@@ -89,12 +92,12 @@ pub enum OpenError {
         /// What is wrong with it.
         why: String,
     },
-    /// It ends before the last durable record.
+    /// It does not have the last durable record.
     #[error(
-        "the journal {} was cut: it ends at record {found}, and record {recorded} was on stable storage. Its run is never \
-         resumed, as calls that it no longer shows would be repeated. `wreimage cleanup {run}` ends the run and undoes only what \
-         is certainly its own",
-        path.display()
+        "the journal {} was cut: {}. Its run is never resumed, as calls that it no longer shows would be repeated. `wreimage \
+         cleanup {run}` ends the run and undoes only what is certainly its own",
+        path.display(),
+        missing(*found, *recorded)
     )]
     Cut {
         /// The file.
@@ -129,6 +132,15 @@ pub enum OpenError {
     },
 }
 
+/// What is wrong with a journal of so many records that lacks this one.
+fn missing(found: u64, recorded: u64) -> String {
+    if found < recorded {
+        return format!("it ends at record {found}, and record {recorded} was on stable storage");
+    }
+    // A cleanup that was stopped has added records behind the cut.
+    format!("its record {recorded} is not the one that was on stable storage")
+}
+
 pub(crate) type Sum = [u8; 8];
 
 /// A journal that is open again, and what it holds.
@@ -154,8 +166,9 @@ pub(crate) struct Inner {
     last: Sum,
     /// Up to the last durable record.
     mark: JournalMark,
-    /// The same, kept beside the database.
-    marks: MarkFile,
+    /// The same, kept beside the database. `None` for a journal that was cut: its file stays as it was found, because a new
+    /// mark would agree with what is left, and the next process would resume the run.
+    marks: Option<MarkFile>,
     /// Whether each write is flushed: `synchronous=FULL`.
     flushes: bool,
     /// Whether the log has been made long.
@@ -188,7 +201,7 @@ impl RunDatabase {
                 connection,
                 last: Sum::default(),
                 mark: JournalMark::default(),
-                marks,
+                marks: Some(marks),
                 flushes: false,
                 is_long: false,
             }),
@@ -264,7 +277,7 @@ impl RunDatabase {
                 last,
                 // What could be read is what a crash has left.
                 mark: mark_of(length, last),
-                marks,
+                marks: marks.filter(|_| !is_cut),
                 flushes: false,
                 is_long: false,
             }),
@@ -345,10 +358,12 @@ impl Log for RunDatabase {
         inner.last = sum;
         if durable {
             let mark = mark_of(entry.number, sum);
-            inner.marks.write(&mark).map_err(|source| LogError {
-                path: self.path().join(mark_file::NAME),
-                source,
-            })?;
+            if let Some(marks) = &mut inner.marks {
+                marks.write(&mark).map_err(|source| LogError {
+                    path: self.path().join(mark_file::NAME),
+                    source,
+                })?;
+            }
             inner.mark = mark;
         }
         Ok(())
@@ -360,14 +375,14 @@ impl Log for RunDatabase {
 
     fn keep(&self, bytes: &[u8]) -> Result<String, LogError> {
         let digest = digest(bytes);
-        let kept = self.folder.make_sub("blobs").and_then(|blobs| {
+        let kept = self.folder.make_sub(BLOBS).and_then(|blobs| {
             if blobs.has_file(&digest) {
                 return Ok(());
             }
             blobs.keep(&digest, bytes)
         });
         kept.map_err(|source| LogError {
-            path: self.path().join("blobs"),
+            path: self.path().join(BLOBS),
             source,
         })?;
         Ok(digest)
@@ -415,6 +430,8 @@ fn begin(runs: &Folder, folder: &Folder) -> io::Result<(Connection, File, MarkFi
     marks_file.write(&JournalMark::default())?;
     // A run without its marks is not resumed.
     marks.sync_all()?;
+    // Created here, its name survives by the flush that the journal needs anyway.
+    folder.make_new_sub(BLOBS)?;
     folder.rename(NEW, JOURNAL)?;
     // The names of the new files must survive as well.
     folder.sync()?;
@@ -431,14 +448,19 @@ fn begin(runs: &Folder, folder: &Folder) -> io::Result<(Connection, File, MarkFi
     Ok((connection, driver, marks_file))
 }
 
-/// The file of marks of a run, and its mark: none when it was missing, and is made, or cannot be read. One that is ended needs it.
-fn open_marks(folder: &Folder) -> io::Result<(MarkFile, Option<JournalMark>)> {
-    let mut file = folder.open_or_create(mark_file::NAME)?;
+/// The file of marks of a run and the mark in it. A file that is missing is not created, and a damaged one has no mark: neither
+/// shows how far the journal reached.
+fn open_marks(folder: &Folder) -> io::Result<(Option<MarkFile>, Option<JournalMark>)> {
+    let mut file = match folder.open_to_change(mark_file::NAME) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((None, None)),
+        Err(error) => return Err(error),
+    };
     let mut bytes = Vec::new();
     Read::by_ref(&mut file)
         .take(mark_file::LONGEST)
         .read_to_end(&mut bytes)?;
-    Ok((MarkFile::new(file), mark_file::read(&bytes)))
+    Ok((Some(MarkFile::new(file)), mark_file::read(&bytes)))
 }
 
 /// The sum that a record has in the database, in hexadecimal.

@@ -78,18 +78,23 @@ impl Folder {
         })
     }
 
-    /// A folder in it, which is made unless it is there; whoever shares the state folder shares it.
+    /// A folder in it, which is made unless it is there; whoever shares the state folder shares it. The name of a new one
+    /// survives a crash of the machine: what is kept in it later is not lost with it.
     ///
     /// # Errors
     /// When it cannot be made or opened.
     pub fn make_sub(&self, name: &str) -> io::Result<Self> {
         match self.make_new_sub(name) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.sub(name),
-            made => made,
+            Err(error) => Err(error),
+            Ok(made) => {
+                self.sync()?;
+                Ok(made)
+            }
         }
     }
 
-    /// A new folder in it.
+    /// A new folder in it, whose name survives a crash of the machine only after [`sync`](Self::sync).
     ///
     /// # Errors
     /// When it cannot be made; `AlreadyExists` when there is something of that name.
@@ -106,6 +111,14 @@ impl Folder {
     /// When it cannot be opened, or is no plain file.
     pub fn open(&self, name: &str) -> io::Result<File> {
         self.open_with(name, OFlags::RDONLY)
+    }
+
+    /// Opens a file to read it and to write it.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or is no plain file.
+    pub fn open_to_change(&self, name: &str) -> io::Result<File> {
+        self.open_with(name, OFlags::RDWR)
     }
 
     /// Opens a file to read it and to write it, which is made unless it is there.
@@ -217,6 +230,8 @@ impl Folder {
     /// # Errors
     /// When that fails.
     pub fn sync(&self) -> io::Result<()> {
+        #[cfg(test)]
+        crate::sync_tests::note(&self.path);
         Ok(rustix::fs::fsync(&self.dir)?)
     }
 
@@ -412,6 +427,7 @@ mod tests {
         symlink(&away, folder.path().join("sub")).unwrap();
         for error in [
             folder.open("file").unwrap_err(),
+            folder.open_to_change("file").unwrap_err(),
             folder.open_or_create("file").unwrap_err(),
             folder.append("file").unwrap_err(),
             folder.sub("sub").map(drop).unwrap_err(),

@@ -12,6 +12,8 @@ mod reading;
 mod record;
 mod size;
 mod state_dir;
+#[cfg(test)]
+mod sync_tests;
 
 pub use answers::{leave_answer, leave_cancel};
 pub use database::{OpenError, Reopened, RunDatabase};

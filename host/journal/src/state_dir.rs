@@ -1,5 +1,6 @@
 //! Where a user's runs are kept.
 
+use crate::folder::Folder;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -21,12 +22,20 @@ const NETWORK: [(i64, &str); 11] = [
     (0x6573_5546, "FUSE"),
 ];
 
-/// Makes a folder that belongs to its user, unless it is there.
+/// Makes a folder that belongs to its user, unless it is there. The names of all folders that are new survive a crash of the
+/// machine: without them nothing that is kept there can be found.
 pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
+    let is_missing = |it: &&Path| !it.as_os_str().is_empty() && !it.exists();
+    let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
-        .create(path)
+        .create(path)?;
+    for made in missing {
+        let above = made.parent().filter(|it| !it.as_os_str().is_empty());
+        Folder::of_state(above.unwrap_or(Path::new(".")))?.sync()?;
+    }
+    Ok(())
 }
 
 /// A journal needs a file system that locks and flushes.

@@ -94,6 +94,54 @@ fn a_cancel_that_nobody_saw_does_not_end_a_run_that_is_gone_on_with() {
     assert_eq!(run.given_cancel().unwrap(), Some("somebody".to_owned()));
 }
 
+/// Whether a journal that is opened now is known to be cut, and whether a resume is refused for that.
+fn is_known_as_cut(state: &tempfile::TempDir) -> bool {
+    let cut = RunDatabase::reopen(state.path(), "r1").unwrap().cut;
+    let resumed = RunDatabase::resume(state.path(), "r1").map(|_| ());
+    let is_refused = matches!(
+        resumed,
+        Err(OpenError::Cut { .. } | OpenError::Unmarked { .. })
+    );
+    assert_eq!(cut.is_some(), is_refused, "{cut:?}");
+    is_refused
+}
+
+#[test]
+fn a_journal_that_was_cut_stays_so_whatever_a_cleanup_has_recorded() {
+    type Damage = fn(&tempfile::TempDir);
+    let marks = |state: &tempfile::TempDir| state.path().join("runs/r1/journal.mark");
+    let damages: [Damage; 4] = [
+        |state| change(state, "DELETE FROM record WHERE number > 1"),
+        |state| std::fs::remove_file(state.path().join("runs/r1/journal.mark")).unwrap(),
+        |state| std::fs::write(state.path().join("runs/r1/journal.mark"), "").unwrap(),
+        |state| std::fs::write(state.path().join("runs/r1/journal.mark"), "no mark").unwrap(),
+    ];
+    for (number, damage) in damages.iter().enumerate() {
+        let state = tempfile::tempdir().unwrap();
+        let run = RunDatabase::create(state.path(), "r1").unwrap();
+        for it in [outcome(1), signal(2, "cancel"), signal(3, "stop")] {
+            run.append(&it, true).unwrap();
+        }
+        drop(run);
+        damage(&state);
+        let before = std::fs::read(marks(&state)).ok();
+        // Each cleanup is stopped: first when the journal is shorter than the mark, then when it is longer.
+        for round in 0..3 {
+            assert!(is_known_as_cut(&state), "damage {number}, round {round}");
+            let reopened = RunDatabase::reopen(state.path(), "r1").unwrap();
+            let last = reopened.entries.last().unwrap().number;
+            for it in [signal(last + 1, "SIGTERM"), outcome(last + 2)] {
+                reopened.database.append(&it, true).unwrap();
+            }
+        }
+        assert!(is_known_as_cut(&state), "damage {number}");
+        assert_eq!(std::fs::read(marks(&state)).ok(), before, "damage {number}");
+        let text = RunDatabase::resume(state.path(), "r1").map(|_| ());
+        let text = text.unwrap_err().to_string();
+        assert!(text.contains("wreimage cleanup r1"), "{text}");
+    }
+}
+
 #[test]
 fn a_second_run_of_the_same_id_is_refused() {
     let state = written(&[]);

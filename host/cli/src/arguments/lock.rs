@@ -24,7 +24,8 @@ pub struct InitLease {
 /// `wreimage lock break`.
 #[derive(Debug, Clone, Args)]
 pub struct BreakLock {
-    /// The lock's name, or the host, as `wreimage lock ls` lists it
+    /// The lock's name or the host's full name, as `wreimage lock ls` lists them, or the host's short name unless it fits
+    /// those of several runs
     #[arg(value_name = "NAME")]
     pub name: String,
     /// Confirm in advance, by the short name of the host

@@ -14,18 +14,28 @@ pub fn begin(user: &User, host: &str, speed: &str) -> (Child, BufReader<ChildStd
 
 /// The same, with more options.
 pub fn begin_with(user: &User, host: &str, more: &[&str]) -> (Child, BufReader<ChildStdout>) {
+    let guest = guests().join("reimage.wasm").display().to_string();
+    let world = user.home.path().join("world").display().to_string();
+    let words = [
+        "run", &guest, "--host", host, "--os", "bullseye", "--yes", host, "--world", &world,
+    ];
+    spawn(user, &[&words[..], more].concat())
+}
+
+/// A cleanup as slow as on real machines, to be stopped.
+pub fn begin_cleanup(user: &User, run: &str) -> (Child, BufReader<ChildStdout>) {
+    spawn(user, &["cleanup", run, "--speed", "1"])
+}
+
+/// Begins a command whose events can be read.
+fn spawn(user: &User, words: &[&str]) -> (Child, BufReader<ChildStdout>) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_wreimage"))
         .env("HOME", user.home.path())
         .env("USER", "tester")
         .env_remove("XDG_STATE_HOME")
         .env("XDG_CACHE_HOME", guests().join("../test-cache"))
-        .arg("run")
-        .arg(guests().join("reimage.wasm"))
-        .args(["--host", host, "--os", "bullseye", "--yes", host])
-        .arg("--world")
-        .arg(user.home.path().join("world"))
+        .args(words)
         .args(["--output", "json"])
-        .args(more)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
