@@ -17,8 +17,10 @@
     clippy::indexing_slicing
 )]
 
+mod agreed;
 mod death;
 
+use agreed::{NO_DIFFERENCE, NO_RECORD, RUN};
 use death::{Death, Killer, Mortal};
 use jiff::{SignedDuration, Timestamp};
 use std::path::{Path, PathBuf};
@@ -33,12 +35,6 @@ use wreimage_engine::{
 use wreimage_journal::{Question, RunDatabase};
 use wreimage_lab::{BUILTIN, Lab, Pace, World};
 use wreimage_scenario::{Change, Moment, lab_leasing};
-
-/// Exit code of a change that makes no difference.
-const NO_DIFFERENCE: u8 = 4;
-
-/// Exit code of a resume of which nothing was recorded.
-const NO_RECORD: u8 = 3;
 
 /// What is done.
 #[derive(Clone, Copy, PartialEq)]
@@ -79,8 +75,6 @@ fn world() -> World {
     World::parse(&BUILTIN.replace(one, two)).unwrap()
 }
 
-const RUN: &str = "20260105T080000-sweep-00000001";
-
 /// The run of the other controller.
 const RIVAL: &str = "20260105T080000-rival-00000001";
 
@@ -117,12 +111,12 @@ fn main() {
         "take-over" => Mode::TakeOver,
         other => {
             let code = runtime.block_on(change(&folder, other, host));
-            std::process::exit(code.into());
+            std::process::exit(code);
         }
     };
     let place = place.unwrap_or(Death::Never);
     let code = runtime.block_on(drive(&folder, mode, place, host, options));
-    std::process::exit(code.into());
+    std::process::exit(code);
 }
 
 fn open(folder: &Path) -> Lab {
@@ -130,7 +124,7 @@ fn open(folder: &Path) -> Lab {
 }
 
 /// Something changes in the world while no process drives the run.
-async fn change(folder: &Path, word: &str, host: &str) -> u8 {
+async fn change(folder: &Path, word: &str, host: &str) -> i32 {
     let lab = open(folder);
     if word == "pass" {
         let stale = lab.look(|world| world.lease_folder().ttl + 60_000);
@@ -151,7 +145,7 @@ async fn change(folder: &Path, word: &str, host: &str) -> u8 {
     0
 }
 
-async fn drive(folder: &Path, mode: Mode, death: Death, host: &str, options: &[String]) -> u8 {
+async fn drive(folder: &Path, mode: Mode, death: Death, host: &str, options: &[String]) -> i32 {
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target");
     let engine = Engine::new(Some(&target.join("test-cache"))).unwrap();
     let bytes = std::fs::read(target.join("guests/reimage.wasm")).expect("cargo xtask guests");
@@ -232,17 +226,19 @@ async fn drive(folder: &Path, mode: Mode, death: Death, host: &str, options: &[S
         std::fs::write(folder.join("performed.json"), text).unwrap();
     }
     print(&report);
-    report.ending.exit_code
+    report.ending.exit_code.into()
 }
 
-/// What a person reads at the end.
+/// What a person reads at the end. The names of the steps go to the standard error: the tests look for words in what is printed,
+/// and a name such as "Remove the PXE boot override" would have them whatever has happened.
 fn print(report: &Report) {
     println!("{}: {}", report.ending.outcome, report.ending.summary);
     for left in &report.ending.left {
         println!("left: {left}");
     }
     for step in &report.steps {
-        println!("step: {}: {}: {}", step.phase, step.name, step.text);
+        println!("step: {}", step.text);
+        eprintln!("{}: {}: {}", step.phase, step.name, step.text);
     }
     for (_, text) in &report.notes {
         println!("note: {text}");

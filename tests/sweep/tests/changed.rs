@@ -5,31 +5,29 @@
 mod sweep;
 
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Output;
 use std::sync::Mutex;
-use sweep::{CASES, RUN, Sample, deaths_at_records, drive, every, printed, try_all, world};
-use wreimage_journal::{Entry, Record};
+use sweep::{
+    CASES, NO_DIFFERENCE, RUN, Sample, conclusion, deaths_at_records, drive, every, printed,
+    try_all, world,
+};
+use wreimage_journal::{Entry, Origin, Record};
+use wreimage_scenario::Change;
 
-/// The changes, but for those of a clock: the lab's is the controller's here.
-const CHANGES: [&str; 12] = [
-    "protected",
-    "decommissioning",
-    "other-serial",
-    "entry-replaced",
-    "entry-removed",
-    "override-set",
-    "override-cleared",
-    "repooled",
-    "agent-disabled",
-    "agent-enabled",
-    "certificate-revoked",
-    "lock-broken",
-];
+/// The changes of a clock: the lab's is the controller's here.
+const OF_CLOCKS: [Change; 2] = [Change::ClockForward, Change::ClockBack];
 
-/// Exit code of a change that makes no difference.
-const NO_DIFFERENCE: i32 = 4;
+/// The words of all changes but those of a clock. The refusal of a word that is none lists them: a new change is played without
+/// being named here.
+fn all_changes() -> Vec<String> {
+    let refusal = "".parse::<Change>().unwrap_err();
+    let (_, words) = refusal.split_once("there are ").unwrap();
+    let is_played = |word: &&str| !OF_CLOCKS.contains(&word.parse().unwrap());
+    let words = words.split(", ").filter(is_played);
+    words.map(str::to_owned).collect()
+}
 
 /// What is known of a case when its run has been resumed.
 struct Resumed<'a> {
@@ -39,41 +37,62 @@ struct Resumed<'a> {
     /// The world right after the change, and after the resume.
     changed: BTreeMap<String, Value>,
     after: BTreeMap<String, Value>,
-    /// How many restarts the run had begun when it died, and how many have happened by the end of its resume.
-    restarts: (usize, usize),
+    /// What the run had done when it died, and by the end of its resume.
+    dead: Done,
+    resumed: Done,
     output: Output,
 }
 
-const RESTARTS: [&str; 2] = ["ipmi.set-power", "remote.reboot"];
+/// By this a host is restarted to be wiped.
+const WIPE: &str = "ipmi.set-power";
 
-/// The restarts that the run has begun: whether the last of them happened may not be known yet.
-fn begun(folder: &Path) -> usize {
-    let calls = |record: Record| match record {
-        Record::Intent(it) if RESTARTS.contains(&it.function.as_str()) => Some(it.call),
-        _ => None,
-    };
-    count(folder, calls)
+/// By this the new system is restarted, or with `--no-pxe` the old one.
+const REBOOT: &str = "remote.reboot";
+
+/// A comment on the task of the run: it says how the run ends, and touches no host.
+const COMMENT: &str = "phabricator.comment";
+
+/// What only the boot that the run has accepted may be told.
+const IN_BOOT: [&str; 8] = [
+    "remote.run",
+    "remote.reboot",
+    "puppet.disable",
+    "puppet.enable",
+    "puppet.request-certificate",
+    "puppet.noop-run",
+    "puppet.first-run",
+    "puppet.run",
+];
+
+/// Changes by the number of their call.
+struct Done {
+    /// All that were begun: whether the last of them happened may not be known yet.
+    begun: BTreeMap<u64, String>,
+    /// Those that have succeeded. What was only taken back is not among them.
+    made: BTreeMap<u64, String>,
 }
 
-/// The restarts that have happened.
-fn happened(folder: &Path) -> usize {
-    let calls = |record: Record| match record {
-        Record::Outcome(it) if RESTARTS.contains(&it.function.as_str()) => {
-            it.result.is_ok().then_some(it.call)
+impl Done {
+    /// As the journal of the run has it.
+    fn read(folder: &Path) -> Result<Done, String> {
+        let entries = wreimage_journal::read(&folder.join("state"), RUN)
+            .map_err(|error| error.to_string())?;
+        let (mut begun, mut made) = (BTreeMap::new(), BTreeMap::new());
+        for entry in entries {
+            match entry.record {
+                Record::Intent(it) => {
+                    begun.insert(it.call, it.function);
+                }
+                Record::Outcome(it)
+                    if it.effect.mutates() && it.origin != Origin::Undo && it.result.is_ok() =>
+                {
+                    made.insert(it.call, it.function);
+                }
+                _ => {}
+            }
         }
-        _ => None,
-    };
-    count(folder, calls)
-}
-
-/// The number of different calls in the journal.
-fn count(folder: &Path, calls: impl Fn(Record) -> Option<u64>) -> usize {
-    let entries = wreimage_journal::read(&folder.join("state"), RUN).unwrap_or_default();
-    let calls: BTreeSet<u64> = entries
-        .into_iter()
-        .filter_map(|entry| calls(entry.record))
-        .collect();
-    calls.len()
+        Ok(Done { begun, made })
+    }
 }
 
 impl Resumed<'_> {
@@ -86,8 +105,26 @@ impl Resumed<'_> {
         machine.pointer(at).cloned().unwrap_or_default()
     }
 
-    fn is_restarted(&self) -> bool {
-        self.restarts.0 > 0
+    /// Whether the run had begun a change by this function when it died.
+    fn has_begun(&self, function: &str) -> bool {
+        self.dead.begun.values().any(|it| it == function)
+    }
+
+    /// The changes that the resume has made, but for a comment on the task.
+    fn done_since(&self) -> Vec<&str> {
+        let made = self.resumed.made.iter();
+        made.filter(|(call, function)| {
+            !self.dead.made.contains_key(call) && function.as_str() != COMMENT
+        })
+        .map(|(_, function)| function.as_str())
+        .collect()
+    }
+
+    /// Nothing of this was done by the resume.
+    fn has_not_done(&self, is_meant: impl Fn(&str) -> bool) -> Result<(), String> {
+        let mut done = self.done_since();
+        done.retain(|function| is_meant(function));
+        self.must(done.is_empty(), &format!("it has done {done:?}"))
     }
 
     fn release(&self, world: &BTreeMap<String, Value>) -> Value {
@@ -115,15 +152,23 @@ impl Resumed<'_> {
     fn judge(&self, change: &str) -> Result<(), String> {
         match change {
             "protected" | "decommissioning" | "other-serial" => {
-                self.ends_in(&[0, 20, 21, 40, 50])?;
-                let (before, now) = self.restarts;
-                self.must(now <= before, "the machine was restarted all the same")
+                self.has_not_done(|_| true)?;
+                // It is refused as long as it has changed nothing, fails until it wipes the host, and pauses from there on. It
+                // succeeds when only its closing words were left.
+                match (self.has_begun(WIPE), self.dead.begun.is_empty()) {
+                    (true, _) => self.ends_in(&[0, 50]),
+                    (false, false) => self.ends_in(&[0, 20, 21]),
+                    (false, true) => self.ends_in(&[40]),
+                }
             }
             "lock-broken" => {
                 // After its last change a run does not need the lease any more.
-                self.ends_in(&[0, 50])?;
-                let (before, now) = self.restarts;
-                self.must(now <= before, "the machine was restarted without the lease")
+                self.has_not_done(|_| true)?;
+                self.ends_in(&[0, 50])
+            }
+            "other-key" | "other-boot" => {
+                self.has_not_done(|function| IN_BOOT.contains(&function))?;
+                self.ends_in(&[20, 21, 50])
             }
             "entry-replaced" => {
                 let entry = |world: &BTreeMap<String, Value>| {
@@ -134,10 +179,13 @@ impl Resumed<'_> {
                 self.ends_in(&[20, 21, 50])
             }
             // By then the machine is on its way: what it boots is noticed.
-            "override-set" | "override-cleared" if self.code() != 0 && self.is_restarted() => {
+            "override-set" | "override-cleared"
+                if self.code() != 0 && (self.has_begun(WIPE) || self.has_begun(REBOOT)) =>
+            {
                 self.ends_in(&[21, 50])?;
                 let seen = ["boot override", "booted from its disk", "no system answers"];
-                let is_named = seen.iter().any(|it| printed(&self.output).contains(it));
+                let said = printed(&self.output);
+                let is_named = seen.iter().any(|it| conclusion(&said).contains(it));
                 self.must(is_named, "what it boots is not noticed")
             }
             "entry-removed" | "override-set" | "override-cleared" => {
@@ -152,13 +200,15 @@ impl Resumed<'_> {
             "agent-disabled" if self.release(&self.changed) == self.release(&self.after) => {
                 self.reports("disabled by a colleague")
             }
+            // The old system is wiped, with its agent.
+            "agent-disabled" => self.ends_in(&[0, 20, 21, 50]),
             "agent-enabled" => self.reports("puppet.disable had done was undone"),
             "certificate-revoked" => {
                 // The operator is asked first, where a step offers that.
                 self.ends_in(&[20, 21, 50])?;
                 self.reports("revoked")
             }
-            _ => self.ends_in(&[0, 20, 21, 50]),
+            _ => Err("nothing says what must hold after it".to_owned()),
         }
     }
 }
@@ -187,9 +237,9 @@ fn changes(
 ) -> Result<bool, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    let dead = drive(path, "run", Some(death), host, options);
-    if dead.status.code().is_some() {
-        return Err(format!("it was not stopped: {dead:?}"));
+    let killed = drive(path, "run", Some(death), host, options);
+    if killed.status.code().is_some() {
+        return Err(format!("it was not stopped: {killed:?}"));
     }
     let changed = drive(path, change, None, host, &[]);
     match changed.status.code() {
@@ -198,14 +248,15 @@ fn changes(
         _ => return Err(format!("nothing was changed: {changed:?}")),
     }
     let changed = world(path);
-    let before = begun(path);
+    let dead = Done::read(path)?;
     let output = drive(path, "resume", None, host, options);
     let resumed = Resumed {
         host,
         calm,
         changed,
         after: world(path),
-        restarts: (before, happened(path)),
+        dead,
+        resumed: Done::read(path)?,
         output,
     };
     resumed.judge(change)?;
@@ -230,7 +281,9 @@ fn ends(path: &Path, host: &str, change: &str) -> Result<(), String> {
 #[test]
 fn a_run_that_is_killed_notices_what_has_changed_meanwhile() {
     let sample = Sample::of_today().rarer(6);
-    let differences: Mutex<BTreeMap<&str, usize>> = Mutex::default();
+    let all = all_changes();
+    let none = all.iter().map(|change| (change.as_str(), 0));
+    let differences: Mutex<BTreeMap<&str, usize>> = Mutex::new(none.collect());
     println!("{sample}");
     for (number, (host, options)) in CASES.iter().enumerate() {
         let folder = tempfile::tempdir().unwrap();
@@ -243,7 +296,7 @@ fn a_run_that_is_killed_notices_what_has_changed_meanwhile() {
         // With the header alone there is no run yet, and the run of a release is judged by its own system.
         let is_reimage = !options.contains(&"no-pxe");
         let mut points = Vec::new();
-        for change in CHANGES {
+        for change in &all {
             let last = last_look(&entries, change).min(entries.len() as u64);
             let deaths = deaths_at_records(2, usize::try_from(last).unwrap());
             if is_reimage || !change.starts_with("agent-") {
@@ -255,8 +308,7 @@ fn a_run_that_is_killed_notices_what_has_changed_meanwhile() {
         try_all(&some, |_, point| {
             let (death, change) = point.split_once(' ').unwrap();
             if changes(death, change, calm, host, options)? {
-                let change = CHANGES.iter().find(|it| **it == change).unwrap();
-                *differences.lock().unwrap().entry(change).or_default() += 1;
+                *differences.lock().unwrap().get_mut(change).unwrap() += 1;
             }
             Ok(())
         });
@@ -264,4 +316,10 @@ fn a_run_that_is_killed_notices_what_has_changed_meanwhile() {
     let differences = differences.into_inner().unwrap();
     println!("changes that made a difference: {differences:?}");
     assert!(differences.values().sum::<usize>() > 20, "{differences:?}");
+    if sample.is_all() {
+        assert!(
+            differences.values().all(|count| *count > 0),
+            "{differences:?}"
+        );
+    }
 }

@@ -7,7 +7,7 @@ mod sweep;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use sweep::{CASES, RUN, Sample, compare, drive, ends_well, every, try_all, world};
+use sweep::{CASES, NO_RECORD, RUN, Sample, compare, drive, ends_well, every, try_all, world};
 use wreimage_capability::{Effect, Server};
 use wreimage_journal::Record;
 
@@ -114,10 +114,14 @@ fn dies_and_comes_back(
     {
         let again = format!("before:{}", number + 5);
         let again = drive(folder.path(), "resume", Some(&again), host, options);
-        early = again.status.code().filter(|code| *code != 3).map(|_| again);
+        early = again
+            .status
+            .code()
+            .filter(|code| *code != NO_RECORD)
+            .map(|_| again);
     }
     let mut back = early.unwrap_or_else(|| drive(folder.path(), "resume", None, host, options));
-    if back.status.code() == Some(3) {
+    if back.status.code() == Some(NO_RECORD) {
         // Nothing was recorded: nothing has happened, and the run is simply started.
         std::fs::remove_dir_all(folder.path().join("state")).unwrap();
         back = drive(folder.path(), "run", None, host, options);

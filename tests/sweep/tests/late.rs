@@ -5,7 +5,13 @@
 #[path = "sweep/mod.rs"]
 mod sweep;
 
-use sweep::{CASES, RUN, Sample, deaths_at_records, drive, every, printed, try_all};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+use sweep::{
+    CASES, RUN, Sample, compare, deaths_at_records, drive, ends_well, every, passes, printed,
+    timeless, try_all, world,
+};
 
 /// How often the time to live of a claim passes, which is six minutes in this lab: longer than any installation.
 const PASSES: usize = 10;
@@ -13,20 +19,37 @@ const PASSES: usize = 10;
 /// What the run asks where no old system had answered: whether what answers now is the new one is not assumed.
 const UNSEEN: &str = "no process has seen the installer";
 
+/// The world but for its times, and for what an hour more brings about by itself: what is about to happen, and whether the new
+/// system has reported itself to Debmonitor.
+fn kept(folder: &Path) -> BTreeMap<String, Value> {
+    let mut world = timeless(world(folder));
+    world.remove("events");
+    world.get_mut("services").unwrap()["debmonitor"]["hosts"] = Value::Null;
+    world
+}
+
 /// What is wrong after a death there and a late resume, if anything is.
-fn comes_back_late(death: &str, code: i32, host: &str, options: &[&str]) -> Result<(), String> {
+fn comes_back_late(
+    death: &str,
+    undisturbed: &BTreeMap<String, Value>,
+    code: i32,
+    host: &str,
+    options: &[&str],
+) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
-    let dead = drive(folder.path(), "run", Some(death), host, options);
+    let path = folder.path();
+    let dead = drive(path, "run", Some(death), host, options);
     if dead.status.code().is_some() {
         return Err(format!("it was not stopped: {dead:?}"));
     }
     for _ in 0..PASSES {
-        drive(folder.path(), "pass", None, host, &[]);
+        passes(path, host)?;
     }
-    let back = drive(folder.path(), "resume", None, host, options);
+    let back = drive(path, "resume", None, host, options);
     let is_asked = options.contains(&"new") && printed(&back).contains(UNSEEN);
     match back.status.code() {
-        Some(found) if found == code || (found == 50 && is_asked) => Ok(()),
+        Some(found) if found == code => compare(undisturbed, &kept(path)),
+        Some(50) if is_asked => ends_well(path, host),
         _ => Err(format!("ended otherwise: {back:?}")),
     }
 }
@@ -40,12 +63,13 @@ fn a_run_that_is_resumed_late_ends_as_one_that_was_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let calm = drive(folder.path(), "run", None, host, options);
         let code = calm.status.code().unwrap();
+        let undisturbed = kept(folder.path());
         let entries = wreimage_journal::read(&folder.path().join("state"), RUN).unwrap();
         let some = every(&sample, number, deaths_at_records(2, entries.len()));
         tried += some.len();
         println!("{host} {options:?}: {} deaths", some.len());
         try_all(&some, |_, death| {
-            comes_back_late(death, code, host, options)
+            comes_back_late(death, &undisturbed, code, host, options)
         });
     }
     println!("{tried} deaths");

@@ -49,7 +49,7 @@ fn resumes(
     match back.status.code() {
         // Whether a call happened that must not happen twice is asked, and where doubt harms no one it is reported.
         Some(50) => ends_well(path, host),
-        Some(20 | 21) => Ok(()),
+        Some(20 | 21) => sweep::leaves_nothing_unsaid(path, host, &back),
         back if back == Some(code) => compare(undisturbed, &world(path)),
         _ => Err(format!("ended otherwise: {back:?}")),
     }

@@ -8,8 +8,9 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Output;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use sweep::{
-    CASES, RUN, Sample, compare, deaths_at_records, drive, every, printed, try_all, world,
+    CASES, RUN, Sample, compare, deaths_at_records, drive, every, passes, printed, try_all, world,
 };
 use wreimage_journal::Record;
 
@@ -41,8 +42,8 @@ fn rival(folder: &Path, mode: &str, host: &str, options: &[&str]) -> Output {
     begin(&others)
 }
 
-/// What is wrong when a rival begins after a death there.
-fn is_rivalled(death: &str, host: &str, options: &[&str]) -> Result<&'static str, String> {
+/// What is wrong when a rival begins after a death there, or else whether the run held the lease and was taken over.
+fn is_rivalled(death: &str, host: &str, options: &[&str]) -> Result<bool, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     let dead = drive(path, "run", Some(death), host, options);
@@ -59,7 +60,7 @@ fn is_rivalled(death: &str, host: &str, options: &[&str]) -> Result<&'static str
     if !holds {
         return match is_changed {
             true => Err("it has changed something without the lease".to_owned()),
-            false => Ok("without the lease"),
+            false => Ok(false),
         };
     }
     for when in ["of a fresh claim", "of a stale claim"] {
@@ -68,7 +69,7 @@ fn is_rivalled(death: &str, host: &str, options: &[&str]) -> Result<&'static str
         if rival.status.code() != Some(40) || changed_by_runs(path) != before {
             return Err(format!("a rival {when} was not refused: {rival:?}"));
         }
-        drive(path, "pass", None, host, &[]);
+        passes(path, host)?;
     }
     let taken = rival(path, "take-over", host, options);
     // It may wait for a person where a step fails, as any run does: the host is its own all the same.
@@ -87,34 +88,59 @@ fn is_rivalled(death: &str, host: &str, options: &[&str]) -> Result<&'static str
     }
     compare(&without_own(after), &without_own(changed_by_runs(path)))
         .map_err(|what| format!("the first run has changed the host of the second: {what}"))?;
-    Ok("with the lease")
+    Ok(true)
 }
 
-/// A run may end its own downtime and silence, and comment on its own task, also when it has lost the host.
+/// A run may end its own downtime and silence, and comment on its own task, also when it has lost the host. Those of the other
+/// run and of people stay.
 fn without_own(mut world: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
     let services = world.get_mut("services").unwrap();
-    for name in ["icinga", "alertmanager", "phabricator"] {
-        services[name] = Value::Null;
+    for monitored in services["icinga"]["hosts"]
+        .as_object_mut()
+        .unwrap()
+        .values_mut()
+    {
+        drop_of_first(&mut monitored["downtimes"], "owner");
+    }
+    drop_of_first(&mut services["alertmanager"]["silences"], "owner");
+    for task in services["phabricator"]["tasks"]
+        .as_object_mut()
+        .unwrap()
+        .values_mut()
+    {
+        drop_of_first(&mut task["comments"], "marker");
     }
     world
+}
+
+/// Drops the objects that the first run has marked with its name.
+fn drop_of_first(objects: &mut Value, marker: &str) {
+    let is_other = |object: &Value| !object[marker].as_str().unwrap().contains(RUN);
+    objects.as_array_mut().unwrap().retain(is_other);
 }
 
 #[test]
 fn a_second_controller_changes_nothing_without_a_take_over_and_the_first_nothing_after_it() {
     let sample = Sample::of_today().rarer(3);
     println!("{sample}");
-    let mut tried = 0;
+    let (alone, taken) = (AtomicUsize::new(0), AtomicUsize::new(0));
     for (number, (host, options)) in CASES.iter().enumerate() {
         let folder = tempfile::tempdir().unwrap();
         drive(folder.path(), "run", None, host, options);
         let entries = wreimage_journal::read(&folder.path().join("state"), RUN).unwrap();
         let some = every(&sample, number, deaths_at_records(2, entries.len()));
-        tried += some.len();
         println!("{host} {options:?}: {} deaths", some.len());
         try_all(&some, |_, death| {
-            is_rivalled(death, host, options).map(|_| ())
+            let count = match is_rivalled(death, host, options)? {
+                true => &taken,
+                false => &alone,
+            };
+            count.fetch_add(1, Ordering::SeqCst);
+            Ok(())
         });
     }
-    println!("{tried} deaths");
-    assert!(tried > 20, "only {tried}");
+    let (alone, taken) = (alone.into_inner(), taken.into_inner());
+    println!("{alone} deaths without the lease, {taken} take-overs");
+    assert!(alone + taken > 20, "only {alone} and {taken}");
+    assert!(taken > 0, "no run was taken over");
 }

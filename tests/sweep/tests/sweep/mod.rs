@@ -7,6 +7,10 @@
     missing_docs
 )]
 
+#[path = "../../src/agreed.rs"]
+mod agreed;
+
+pub use agreed::*;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,8 +18,6 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-pub const RUN: &str = "20260105T080000-sweep-00000001";
 
 /// Option sets that together reach every capability and every step.
 pub const CASES: [(&str, &[&str]); 6] = [
@@ -69,12 +71,17 @@ impl Sample {
     /// So many times fewer, but for a sweep of all points.
     #[must_use]
     pub fn rarer(self, times: usize) -> Self {
-        let stride = if self.stride == 1 {
+        let stride = if self.is_all() {
             1
         } else {
             self.stride * times
         };
         Sample { stride, ..self }
+    }
+
+    /// Whether every point is one of them.
+    pub fn is_all(self) -> bool {
+        self.stride == 1
     }
 
     /// A number that follows from the seed.
@@ -132,9 +139,25 @@ pub fn drive(
     command.args(options).output().unwrap()
 }
 
+/// Time passes until every claim is stale.
+pub fn passes(folder: &Path, host: &str) -> Result<(), String> {
+    let passed = drive(folder, "pass", None, host, &[]);
+    match passed.status.code() {
+        Some(0) => Ok(()),
+        _ => Err(format!("the time did not pass: {passed:?}")),
+    }
+}
+
 /// What a process has printed.
 pub fn printed(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// The outcome, the summary and what is left: all that a report says before its steps and notes.
+pub fn conclusion(said: &str) -> &str {
+    let ends = ["\nstep: ", "\nnote: "].map(|begin| said.find(begin));
+    let end = ends.into_iter().flatten().min();
+    &said[..end.unwrap_or(said.len())]
 }
 
 /// Deaths after each of these records but the last: with that a run is over.
@@ -150,7 +173,7 @@ pub fn ends_well(folder: &Path, host: &str) -> Result<(), String> {
     match ended.status.code() {
         Some(0 | 20 | 21 | 30) => {}
         // Nothing was recorded: nothing has happened.
-        Some(3) => return Ok(()),
+        Some(NO_RECORD) => return Ok(()),
         _ => return Err(format!("ended otherwise: {ended:?}")),
     }
     leaves_nothing_unsaid(folder, host, &ended)
@@ -159,16 +182,18 @@ pub fn ends_well(folder: &Path, host: &str) -> Result<(), String> {
 /// Whether a run that has ended names what it leaves, and is over.
 pub fn leaves_nothing_unsaid(folder: &Path, host: &str, ended: &Output) -> Result<(), String> {
     let said = printed(ended);
+    // What a step says of a DHCP entry or an override does not tell anyone that it is still there.
+    let named = conclusion(&said);
     let text = std::fs::read_to_string(folder.join("world/world.json")).unwrap();
     let world: Value = serde_json::from_str(&text).unwrap();
     let entries = world["server"]["entries"].as_object().unwrap();
-    if !entries.is_empty() && !said.contains("left: the DHCP entry") {
+    if !entries.is_empty() && !named.contains("left: the DHCP entry") {
         return Err(format!(
             "the DHCP entry is still there, and the report does not name it: {said}"
         ));
     }
     let set = &world["machines"][host]["bmc"]["boot_override"]["device"];
-    if set != "None" && !said.contains("boot override") {
+    if set != "None" && !named.contains("boot override") {
         return Err(format!(
             "the boot override is {set}, and the report does not name it: {said}"
         ));
@@ -239,6 +264,25 @@ fn forget_repeats(at: &str, value: &mut Value) {
             }
             list.iter_mut().for_each(|value| forget_repeats(at, value));
         }
+        _ => {}
+    }
+}
+
+/// The world without the times of day: a run that was resumed later, or begins a pause anew, does the same at another time.
+pub fn timeless(mut world: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
+    world.values_mut().for_each(forget_times);
+    world
+}
+
+fn forget_times(value: &mut Value) {
+    /// Milliseconds since 1970 of a day before that of every lab.
+    const BEFORE: u64 = 1_700_000_000_000;
+    match value {
+        Value::Number(number) if number.as_u64().is_some_and(|it| it > BEFORE) => {
+            *value = Value::Null;
+        }
+        Value::Object(map) => map.values_mut().for_each(forget_times),
+        Value::Array(list) => list.iter_mut().for_each(forget_times),
         _ => {}
     }
 }
