@@ -63,6 +63,13 @@ fn is_rivalled(death: &str, host: &str, options: &[&str]) -> Result<bool, String
             false => Ok(false),
         };
     }
+    // It died in its last words: the host is free.
+    let is_released = entries
+        .iter()
+        .any(|it| matches!(it.record, Record::LeaseReleased { .. }));
+    if is_released {
+        return Ok(false);
+    }
     for when in ["of a fresh claim", "of a stale claim"] {
         let before = changed_by_runs(path);
         let rival = rival(path, "rival", host, options);
