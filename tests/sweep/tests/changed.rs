@@ -195,7 +195,9 @@ impl Resumed<'_> {
             }
             "repooled" => {
                 self.ends_in(&[0, 20, 21, 50])?;
-                self.reports("pooled again")
+                // Until it has read back what it has depooled itself, it is its own change that does not show.
+                self.reports("shows otherwise")
+                    .or_else(|_| self.reports("pooled again"))
             }
             "agent-disabled" if self.release(&self.changed) == self.release(&self.after) => {
                 self.reports("disabled by a colleague")
