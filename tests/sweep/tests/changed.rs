@@ -180,7 +180,8 @@ impl Resumed<'_> {
             }
             // By then the machine is on its way: what it boots is noticed.
             "override-set" | "override-cleared"
-                if self.code() != 0 && (self.has_begun(WIPE) || self.has_begun(REBOOT)) =>
+                if self.code() != self.calm.1
+                    && (self.has_begun(WIPE) || self.has_begun(REBOOT)) =>
             {
                 self.ends_in(&[21, 50])?;
                 let seen = ["boot override", "booted from its disk", "no system answers"];
