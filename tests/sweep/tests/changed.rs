@@ -205,6 +205,8 @@ impl Resumed<'_> {
             }
             // The old system is wiped, with its agent.
             "agent-disabled" => self.ends_in(&[0, 20, 21, 50]),
+            // The restart that wipes the old system was about to happen: nobody looks at its agent again.
+            "agent-enabled" if self.has_begun(WIPE) => self.ends_in(&[self.calm.1]),
             "agent-enabled" => self.reports("puppet.disable had done was undone"),
             "certificate-revoked" => {
                 // The operator is asked first, where a step offers that.
