@@ -10,11 +10,12 @@ mod sweep;
 mod trace;
 
 use disk::{Disk, Survives};
-use serde_json::Value;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
-use sweep::{CASES, RUN, Sample, compare, drive, every, program, try_all, world};
+use sweep::{
+    CASES, NO_RECORD, RUN, Sample, compare, drive, every, program, timeless, try_all, world,
+};
+use wreimage_journal::Record;
 
 /// What may be left of the writes that were not synced.
 const LOSSES: [Survives; 4] = [
@@ -74,8 +75,9 @@ fn a_run_whose_controller_loses_power_anywhere_ends_as_one_that_was_left_alone()
             let folder = tempfile::tempdir().unwrap();
             let trace = traced(folder.path(), death, host, options)?;
             let state = folder.path().join("state");
+            let is_changed = has_changed(&state)?;
             Disk::of(&trace, &state).lose_power(survives);
-            resumes(folder.path(), host, options, code)
+            resumes(folder.path(), host, options, code, is_changed)
                 .and_then(|()| compare(&undisturbed, &timeless(world(folder.path()))))
                 .map_err(|why| format!("{why} ({survives:?} survives)"))
         });
@@ -84,36 +86,31 @@ fn a_run_whose_controller_loses_power_anywhere_ends_as_one_that_was_left_alone()
     assert!(tried > 60, "only {tried}");
 }
 
-/// The world without the times of day: a pause of which no record is left is begun anew.
-fn timeless(mut world: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
-    world.values_mut().for_each(forget_times);
-    world
+/// Whether the run has begun to change something.
+fn has_changed(state: &Path) -> Result<bool, String> {
+    let entries = wreimage_journal::read(state, RUN).map_err(|error| error.to_string())?;
+    let mut records = entries.into_iter().map(|entry| entry.record);
+    Ok(records.any(|record| matches!(record, Record::Intent(_))))
 }
 
-fn forget_times(value: &mut Value) {
-    /// Milliseconds since 1970 of a day before that of every lab.
-    const BEFORE: u64 = 1_700_000_000_000;
-    match value {
-        Value::Number(number) if number.as_u64().is_some_and(|it| it > BEFORE) => {
-            *value = Value::Null;
-        }
-        Value::Object(map) => map.values_mut().for_each(forget_times),
-        Value::Array(list) => list.iter_mut().for_each(forget_times),
-        _ => {}
-    }
-}
-
-/// Resumes the run, or starts it when nothing of it is left.
-fn resumes(folder: &Path, host: &str, options: &[&str], code: i32) -> Result<(), String> {
+/// Resumes the run, or starts it when nothing of it is left, which may only be while it has changed nothing.
+fn resumes(
+    folder: &Path,
+    host: &str,
+    options: &[&str],
+    code: i32,
+    is_changed: bool,
+) -> Result<(), String> {
     let journal = folder.join(format!("state/runs/{RUN}/journal.db"));
-    let mut back = if journal.exists() {
-        drive(folder, "resume", None, host, options)
-    } else {
-        restart(folder, host, options)
+    let resumed = journal
+        .exists()
+        .then(|| drive(folder, "resume", None, host, options))
+        .filter(|resumed| resumed.status.code() != Some(NO_RECORD));
+    let back = match resumed {
+        Some(resumed) => resumed,
+        None if is_changed => return Err("nothing is left of its journal".to_owned()),
+        None => restart(folder, host, options),
     };
-    if back.status.code() == Some(3) {
-        back = restart(folder, host, options);
-    }
     match back.status.code() {
         found if found == Some(code) => Ok(()),
         _ => Err(format!("ended otherwise: {back:?}")),

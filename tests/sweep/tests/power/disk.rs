@@ -191,7 +191,7 @@ impl Disk {
             }
             "fsync" | "fdatasync" => self.sync(call),
             "mkdir" | "mkdirat" => {
-                if let Some(path) = call.path(&self.root) {
+                if let Some(path) = call.path(&self.root).filter(|it| *it != self.root) {
                     self.folders.insert(path);
                 }
             }
@@ -212,6 +212,7 @@ impl Disk {
             "unlink" | "unlinkat" => {
                 if let Some(path) = call.path(&self.root) {
                     self.names.remove(&path);
+                    self.folders.remove(&path);
                 }
             }
             other => {
@@ -284,12 +285,20 @@ impl Disk {
         let names = self.names.iter().filter(|(name, _)| of_it(name));
         self.synced_names
             .extend(names.map(|(name, node)| (name.clone(), *node)));
+        self.synced_folders.retain(|name| !of_it(name));
         let folders = self.folders.iter().filter(|name| of_it(name)).cloned();
         self.synced_folders.extend(folders);
     }
 
-    /// Makes the folder what it is after a loss of power. A name that was never synced is lost with it, unless some of what
-    /// was not synced survives.
+    /// Whether the name of each folder from the root down to this one is on the disk. The root itself is: a state folder is made
+    /// once, long before most runs.
+    fn is_reached(&self, folder: &Path) -> bool {
+        let mut below = folder.ancestors().take_while(|it| *it != self.root);
+        below.all(|it| self.synced_folders.contains(it))
+    }
+
+    /// Makes the folder what it is after a loss of power. Where nothing survives that was not synced, a name that was never
+    /// synced is lost, and with the name of a folder whatever is in it.
     pub fn lose_power(&self, survives: Survives) {
         let _ = std::fs::remove_dir_all(&self.root);
         std::fs::create_dir_all(&self.root).unwrap();
@@ -297,28 +306,71 @@ impl Disk {
             Survives::Nothing => (&self.synced_names, &self.synced_folders),
             _ => (&self.names, &self.folders),
         };
-        for folder in folders {
-            std::fs::create_dir_all(folder).unwrap();
+        let is_lost = |folder: &Path| survives == Survives::Nothing && !self.is_reached(folder);
+        // A folder stands before what is in it.
+        for folder in folders.iter().filter(|it| !is_lost(it)) {
+            std::fs::create_dir(folder).unwrap();
         }
         for (name, node) in names {
             // Shared memory is no part of the disk, and locks are those of processes.
-            if name.extension().is_some_and(|it| it == "db-shm") {
+            let is_memory = name.extension().is_some_and(|it| it == "db-shm");
+            if is_memory || name.parent().is_none_or(is_lost) {
                 continue;
-            }
-            if let Some(parent) = name.parent() {
-                std::fs::create_dir_all(parent).unwrap();
             }
             std::fs::write(name, self.nodes[*node].after_loss(survives)).unwrap();
         }
     }
 }
 
+/// Lines of a trace about files below a folder.
+#[cfg(test)]
+struct Lines(PathBuf);
+
+#[cfg(test)]
+impl Lines {
+    fn at(&self, name: &str) -> String {
+        hex(&self.0.join(name).display().to_string())
+    }
+
+    fn sync(&self, name: &str) -> String {
+        format!("7 fsync(6<{}>) = 0", self.at(name))
+    }
+
+    fn make(&self, name: &str) -> String {
+        format!(
+            "7 mkdirat(AT_FDCWD<\\x2f>, \"{}\", 0700) = 0",
+            self.at(name)
+        )
+    }
+
+    /// A file with one word, synced, but not its name.
+    fn file(&self, name: &str, word: &str) -> [String; 4] {
+        let name = self.at(name);
+        [
+            format!("7 openat(AT_FDCWD<\\x2f>, \"{name}\", O_RDWR|O_CREAT, 0600) = 5<{name}>"),
+            format!(
+                "7 write(5<{name}>, \"{}\", {}) = {}",
+                hex(word),
+                word.len(),
+                word.len()
+            ),
+            format!("7 fsync(5<{name}>) = 0"),
+            format!("7 close(5<{name}>) = 0"),
+        ]
+    }
+}
+
+#[cfg(test)]
+fn hex(text: &str) -> String {
+    text.bytes().map(|byte| format!("\\x{byte:02x}")).collect()
+}
+
 #[test]
 fn only_what_was_synced_survives() {
     let root = tempfile::tempdir().unwrap();
     let root = root.path().join("state");
-    let hex = |text: &str| -> String { text.bytes().map(|b| format!("\\x{b:02x}")).collect() };
-    let at = |name: &str| hex(&root.join(name).display().to_string());
+    let lines = Lines(root.clone());
+    let at = |name: &str| lines.at(name);
     let folder = hex(&root.display().to_string());
     let text = |text: &str| format!("\"{}\"", hex(text));
     let (a, b) = (at("a"), at("b"));
@@ -342,4 +394,27 @@ fn only_what_was_synced_survives() {
     assert_eq!(read("b").as_deref(), Some("lost"));
     disk.lose_power(Survives::TornLast);
     assert_eq!(read("a").as_deref(), Some("onet"));
+}
+
+#[test]
+fn a_folder_whose_name_was_not_synced_takes_all_with_it_that_is_in_it() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path().join("state");
+    let lines = Lines(root.clone());
+    let (runs, run, journal) = ("runs", "runs/one", "runs/one/journal.db");
+    // The order of the calls: the folders, the file, its name.
+    let mut calls = vec![lines.make(""), lines.make(runs), lines.make(run)];
+    calls.extend(lines.file(journal, "all"));
+    calls.push(lines.sync(run));
+    let left = |more: &[&str]| {
+        let syncs = more.iter().map(|name| lines.sync(name));
+        let trace: Vec<String> = calls.iter().cloned().chain(syncs).collect();
+        Disk::of(&trace.join("\n"), &root).lose_power(Survives::Nothing);
+        let is_there = |name: &str| root.join(name).exists();
+        (is_there(runs), is_there(run), is_there(journal))
+    };
+    assert_eq!(left(&[]), (false, false, false));
+    assert_eq!(left(&[runs]), (false, false, false));
+    assert_eq!(left(&[""]), (true, false, false));
+    assert_eq!(left(&["", runs]), (true, true, true));
 }
