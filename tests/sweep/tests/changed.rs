@@ -180,7 +180,8 @@ impl Resumed<'_> {
             }
             // By then the machine is on its way: what it boots is noticed.
             "override-set" | "override-cleared"
-                if self.code() != 0 && (self.has_begun(WIPE) || self.has_begun(REBOOT)) =>
+                if self.code() != self.calm.1
+                    && (self.has_begun(WIPE) || self.has_begun(REBOOT)) =>
             {
                 self.ends_in(&[21, 50])?;
                 let seen = ["boot override", "booted from its disk", "no system answers"];
@@ -195,13 +196,17 @@ impl Resumed<'_> {
             }
             "repooled" => {
                 self.ends_in(&[0, 20, 21, 50])?;
-                self.reports("pooled again")
+                // Until it has read back what it has depooled itself, it is its own change that does not show.
+                self.reports("shows otherwise")
+                    .or_else(|_| self.reports("pooled again"))
             }
             "agent-disabled" if self.release(&self.changed) == self.release(&self.after) => {
                 self.reports("disabled by a colleague")
             }
             // The old system is wiped, with its agent.
             "agent-disabled" => self.ends_in(&[0, 20, 21, 50]),
+            // The restart that wipes the old system was about to happen: nobody looks at its agent again.
+            "agent-enabled" if self.has_begun(WIPE) => self.ends_in(&[self.calm.1]),
             "agent-enabled" => self.reports("puppet.disable had done was undone"),
             "certificate-revoked" => {
                 // The operator is asked first, where a step offers that.
