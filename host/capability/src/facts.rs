@@ -32,9 +32,6 @@ pub struct Facts {
     pub wiped: bool,
     /// The BMC has told since the last restart that it holds no boot override.
     pub override_gone: bool,
-    /// The BMC holds no boot override as far as the run knows: it has reported so, and this run has neither set one nor tried a
-    /// restart since.
-    pub no_override: bool,
 }
 
 /// The text on an installer's kernel command line by which it is told from an installed system: PXELINUX names the boot
@@ -59,11 +56,9 @@ impl Facts {
             self.installer = None;
             self.system_up = false;
             self.override_gone = false;
-            self.no_override = false;
         }
         if (function.capability, function.name) == ("ipmi", "set-boot-device") {
             self.override_gone = false;
-            self.no_override = false;
         }
     }
 
@@ -77,13 +72,7 @@ impl Facts {
             }
             ("ipmi", "get-boot-flags") => {
                 if let Ok(flags) = serde_json::from_value::<BootFlags>(outcome.clone()) {
-                    self.no_override = flags.device == BootDevice::None;
-                    self.override_gone = self.system_up && self.no_override;
-                }
-            }
-            ("ipmi", "clear-boot-device") => {
-                if let Ok(flags) = serde_json::from_value::<BootFlags>(outcome.clone()) {
-                    self.no_override = flags.device == BootDevice::None;
+                    self.override_gone = self.system_up && flags.device == BootDevice::None;
                 }
             }
             ("remote", "wait-for-boot") => {

@@ -59,7 +59,8 @@ fn none_found(name: &str, unread: Option<String>) -> Failure {
             "No run holds a lock or a lease {name:?}; `wreimage lock ls` lists those that are held"
         )),
         Some(why) => Failure::refused(format!(
-            "No run holds a lock {name:?} of this state folder, and {why}. Nothing was broken"
+            "No lock of this state folder is named {name:?}, and {why}. A host's full name leads to its lock through its lease only: \
+             give the lock's name, as `wreimage lock ls` lists it. Nothing was broken"
         )),
     }
 }
@@ -112,9 +113,7 @@ fn world_of_lock(place: &Place, name: &str) -> Place {
 async fn break_claim(place: &Place, claim: &Claim) -> Result<String, String> {
     let fqdn = &claim.host.fqdn;
     let not = |why: String| {
-        format!(
-            "the claim on {fqdn} was not broken: {why}. When that is corrected: `wreimage lock break {fqdn}`"
-        )
+        format!("the claim on {fqdn} was not broken: {why}. `wreimage lock ls` lists its holder")
     };
     let ground = ground::open(place, Pace::Full)
         .await

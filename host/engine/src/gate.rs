@@ -178,7 +178,7 @@ impl Course {
             self.restore_before_restart(function, arguments, origin)
                 .await?;
             if let Some(fault) = self
-                .refuse_new_override(function, arguments, origin)
+                .refuse_new_override(function, arguments, origin, call.sequence)
                 .await?
             {
                 return Ok(Err(fault));

@@ -4,7 +4,7 @@ use crate::consent::Standing;
 use crate::identity::status;
 use crate::once::DID_NOT;
 use crate::report::{Mutation, PastStep, Reminder};
-use crate::restarts::is_restart;
+use crate::restarts::{OVERRIDE_CHANGED, is_restart};
 use crate::state::State;
 use crate::twin::Seen;
 use crate::undo::untouched;
@@ -12,6 +12,7 @@ use crate::wasi::Times;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use wreimage_capability::ipmi::BootDevice;
 use wreimage_capability::netbox::DeviceStatus;
 use wreimage_capability::{Function, HostSnapshot, to_millis};
 use wreimage_journal::{GuestEnd, Intent, Level, Origin, Outcome, Record, UndoClosed};
@@ -98,6 +99,7 @@ impl State {
                 self.identified_boot = false;
                 self.is_at_installer = false;
             }
+            ("ipmi", "set-boot-device") => self.restarts.override_is(true),
             ("netbox", "set-status") => self.learn_status(&intent.arguments),
             _ => {}
         }
@@ -150,6 +152,13 @@ impl State {
                         self.snapshot = Some(Arc::new(HostSnapshot::of(device)));
                     }
                 }
+                // What the host reads on its own account says nothing of what the guest takes for granted.
+                ("ipmi", "get-boot-flags" | "clear-boot-device")
+                    if outcome.origin == Origin::Guest =>
+                {
+                    let is_none = value.get("device") == Some(&json!(BootDevice::None));
+                    self.restarts.override_is(!is_none);
+                }
                 // Another boot: what was compared before may have been another machine.
                 ("remote", "wait-for-boot") => {
                     self.identified_boot = false;
@@ -171,7 +180,8 @@ impl State {
             }
         }
         if let Err(fault) = &outcome.result
-            && (untouched(&fault.kind) || fault.code == DID_NOT)
+            && (untouched(&fault.kind)
+                || [DID_NOT, OVERRIDE_CHANGED].contains(&fault.code.as_str()))
         {
             self.not_restarted(outcome.call);
         }

@@ -89,6 +89,13 @@ impl Course {
                         // What was set for this very restart is not used up, and BMCs forget it within a minute.
                         self.state().undo.not_restarted(call.sequence);
                         self.mend_open(None).await?;
+                        // The try before did not happen: the guest may make another one.
+                        if let Some(fault) = self
+                            .refuse_new_override(function, arguments, origin, call.sequence)
+                            .await?
+                        {
+                            return Ok(Err(fault));
+                        }
                     }
                     self.give_checked(call);
                     let witness = self.witness(provider, function, arguments, call).await;

@@ -17,61 +17,90 @@ pub(crate) fn is_restart(function: &Function, arguments: &Value) -> bool {
     }
 }
 
+/// Code of the fault of a restart that is refused because a boot override was set since the guest read that there is none.
+pub(crate) const OVERRIDE_CHANGED: &str = "gate.override-changed";
+
 /// One restart, from its intent on.
 #[derive(Debug, Clone, Copy)]
 struct Restart {
     call: u64,
     /// A DHCP entry or an unused boot override of this run stood at that moment.
     installs: bool,
+    /// The guest had read that no boot override is set.
+    is_ordinary: bool,
 }
 
 /// All of them, in order. A restart that certainly did not happen is none.
 #[derive(Debug, Default)]
-pub(crate) struct Restarts(Vec<Restart>);
+pub(crate) struct Restarts {
+    all: Vec<Restart>,
+    /// The guest has read that no boot override is set, and the run has neither set one nor tried a restart since.
+    is_next_ordinary: bool,
+}
 
 impl Restarts {
     /// The machine is about to restart by this call.
     pub(crate) fn announce(&mut self, call: u64, installs: bool) {
         // The intent of a call that is repeated is recorded again.
-        let earlier = self.0.iter().position(|it| it.call == call);
-        let earlier = earlier.map(|index| self.0.remove(index));
+        let earlier = self.all.iter().position(|it| it.call == call);
+        let earlier = earlier.map(|index| self.all.remove(index));
         let installs = installs || earlier.is_some_and(|it| it.installs);
-        self.0.push(Restart { call, installs });
+        let is_ordinary = self.is_next_ordinary || earlier.is_some_and(|it| it.is_ordinary);
+        self.is_next_ordinary = false;
+        self.all.push(Restart {
+            call,
+            installs,
+            is_ordinary,
+        });
+    }
+
+    /// The guest has read whether a boot override is set, or the run is about to set one.
+    pub(crate) fn override_is(&mut self, is_set: bool) {
+        self.is_next_ordinary = !is_set;
+    }
+
+    /// Whether the restart of this call, or the next one, is made in the belief that no boot override is set.
+    fn is_ordinary(&self, call: u64) -> bool {
+        let made = self.all.iter().find(|it| it.call == call);
+        made.map_or(self.is_next_ordinary, |it| it.is_ordinary)
     }
 
     /// The machine did not restart by this call.
     pub(crate) fn withdraw(&mut self, call: u64) {
-        self.0.retain(|it| it.call != call);
+        let was_ordinary = |it: &Restart| it.call == call && it.is_ordinary;
+        self.is_next_ordinary |= self.all.iter().any(was_ordinary);
+        self.all.retain(|it| it.call != call);
     }
 
     /// Whether the machine was restarted at all.
     pub(crate) fn any(&self) -> bool {
-        !self.0.is_empty()
+        !self.all.is_empty()
     }
 
     /// Whether the wipe has begun: one of them leads into the installer.
     pub(crate) fn has_begun_wipe(&self) -> bool {
-        self.0.iter().any(|it| it.installs)
+        self.all.iter().any(|it| it.installs)
     }
 
     /// Whether the last one leads into the installer.
     pub(crate) fn is_last_into_installer(&self) -> bool {
-        self.0.last().is_some_and(|it| it.installs)
+        self.all.last().is_some_and(|it| it.installs)
     }
 }
 
 impl Course {
-    /// Directly before a restart of which the guest takes for granted that no boot override is set: it is looked at once more. The
-    /// guest may have looked in an earlier process, an hour ago.
+    /// Reads the boot override once more before a restart, when the guest's last read found none. The guest may have read it in an
+    /// earlier process, an hour ago.
     pub(crate) async fn refuse_new_override(
         self: &Arc<Self>,
         function: &Function,
         arguments: &Value,
         origin: Origin,
+        call: u64,
     ) -> Result<Option<Fault>, Stop> {
         {
             let state = self.state();
-            let is_checked = !state.in_twin && !state.closing && state.facts.no_override;
+            let is_checked = !state.in_twin && !state.closing && state.restarts.is_ordinary(call);
             if origin != Origin::Guest || !is_checked || !is_restart(function, arguments) {
                 return Ok(None);
             }
@@ -79,17 +108,17 @@ impl Course {
         let there = self
             .own_call::<BootFlags>(&ipmi::functions::get_boot_flags, json!({}))
             .await?;
-        // One that does not answer now has answered the guest.
+        // A BMC that does not answer now has answered the guest.
         let Some(flags) = there.ok().filter(|it| it.device != BootDevice::None) else {
             return Ok(None);
         };
         let mut fault = Fault::conflict(
-            "gate.override-changed",
+            OVERRIDE_CHANGED,
             format!("the BMC of {}", self.host),
             format!(
-                "a boot override was set since it was last looked at ({:?}, `{}`), not by this run: the machine was not restarted. \
-                 Clear it, and try again",
-                flags.device, flags.raw
+                "the BMC of {} has a boot override ({:?}, flags {}) that this run did not set: the machine was not restarted. \
+                 Find out who has set it, and clear it with `chassis bootdev none`",
+                self.host, flags.device, flags.raw
             ),
         );
         fault.retryable = true;
@@ -117,5 +146,23 @@ mod tests {
         restarts.withdraw(7);
         assert!(!restarts.has_begun_wipe());
         assert!(!restarts.any());
+    }
+
+    #[test]
+    fn a_restart_is_ordinary_while_the_guest_has_read_that_no_override_is_set() {
+        let mut restarts = Restarts::default();
+        assert!(!restarts.is_ordinary(7));
+        restarts.override_is(false);
+        assert!(restarts.is_ordinary(7));
+        restarts.announce(7, false);
+        // It is so for a repetition of this one, and not for the next.
+        assert!(restarts.is_ordinary(7));
+        assert!(!restarts.is_ordinary(8));
+        restarts.announce(7, false);
+        assert!(restarts.is_ordinary(7));
+        restarts.withdraw(7);
+        assert!(restarts.is_ordinary(8));
+        restarts.override_is(true);
+        assert!(!restarts.is_ordinary(8));
     }
 }

@@ -216,8 +216,9 @@ impl RunDatabase {
     pub fn resume(state: &Path, run: &str) -> Result<(Self, Vec<Entry>), OpenError> {
         let reopened = Self::reopen(state, run)?;
         match reopened.cut {
-            None => Ok((reopened.database, reopened.entries)),
-            Some(cut) => Err(cut),
+            // A run that a cleanup has ended is over, whatever was lost before.
+            Some(cut) if !is_finished(&reopened.entries) => Err(cut),
+            _ => Ok((reopened.database, reopened.entries)),
         }
     }
 
@@ -412,6 +413,12 @@ pub(crate) fn run_folder(state: &Path, run: &str) -> Result<Folder, OpenError> {
     })
 }
 
+/// Whether the run has come to its end.
+fn is_finished(entries: &[Entry]) -> bool {
+    let last = entries.last().map(|entry| &entry.record);
+    matches!(last, Some(Record::Finished(_)))
+}
+
 /// Makes an empty journal in the folder of a new run, and its driver of this process.
 fn begin(runs: &Folder, folder: &Folder) -> io::Result<(Connection, File, MarkFile)> {
     const NEW: &str = "journal.db.new";
@@ -423,6 +430,8 @@ fn begin(runs: &Folder, folder: &Folder) -> io::Result<(Connection, File, MarkFi
     let file = folder.create_new(NEW)?;
     make_schema(folder, NEW).map_err(io::Error::other)?;
     file.sync_all()?;
+    // To close a file ends all locks of the process on it: of this one it must not happen once SQLite has it open.
+    drop(file);
     let marks = folder.create_new(mark_file::NAME)?;
     let mut marks_file = MarkFile::new(marks.try_clone()?);
     // Both slots: later writes need no room on the disk.

@@ -224,7 +224,14 @@ impl Change {
                 device.serial.clone_from(&former.serial);
             }),
             Change::EntryReplaced => lab.change(|world| {
-                world.install_server_mut().entries.remove(host);
+                let entries = &mut world.install_server_mut().entries;
+                let is_theirs = |run: &String| run == ANOTHER_RUN;
+                if entries
+                    .get(host)
+                    .is_some_and(|it| it.run.as_ref().is_some_and(is_theirs))
+                {
+                    entries.remove(host);
+                }
             }),
             Change::AgentDisabled => agent(lab, host, |agent| {
                 let is_theirs = |it: &Disabled| it.reason == COLLEAGUE;

@@ -68,10 +68,6 @@ pub(crate) async fn played(
     let began = Instant::now();
     let lab = Lab::new(scenario.world.clone(), Pace::Full);
     let journals = Journals::default();
-    let former = lab.look(|world| {
-        let machine = world.machine(&scenario.host);
-        machine.map(|it| it.inventory.device.clone())
-    });
     let mut wrong = Vec::new();
     for earlier in &scenario.earlier {
         let run = OneRun {
@@ -94,6 +90,10 @@ pub(crate) async fn played(
             .chain(done.answers.unused());
         wrong.extend(all.map(|what| format!("in an [[earlier]] run: {what}")));
     }
+    let former = lab.look(|world| {
+        let machine = world.machine(&scenario.host);
+        machine.map(|it| it.inventory.device.clone())
+    });
     // First, so that no other fault of the same call hides it.
     let mut rules: Vec<Rule> = disturbance.map(|it| it.rules.clone()).unwrap_or_default();
     rules.extend(scenario.rules.iter().cloned());

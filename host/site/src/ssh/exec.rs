@@ -5,6 +5,7 @@ use crate::redact;
 use russh::client::Msg;
 use russh::{Channel, ChannelMsg, Sig};
 use std::time::Duration;
+use tokio::time::Instant;
 use wreimage_capability::remote::Exit;
 
 /// How much of the end of each stream is kept for the answer.
@@ -80,9 +81,18 @@ pub(crate) enum ExecFailure {
     Timeout(Duration),
 }
 
+/// Makes a command for the time that it may take.
+type Command<'a> = &'a (dyn Fn(Duration) -> String + Sync);
+
 impl Connection {
-    async fn send(&self, command: &str, timeout: Duration) -> Result<Channel<Msg>, ExecFailure> {
-        let open = tokio::time::timeout(timeout, self.handle.channel_open_session()).await;
+    /// Sends a command, which is made for the time that is left when the session is open.
+    async fn send(
+        &self,
+        command: Command<'_>,
+        until: Instant,
+        timeout: Duration,
+    ) -> Result<Channel<Msg>, ExecFailure> {
+        let open = tokio::time::timeout_at(until, self.handle.channel_open_session()).await;
         let channel = match open {
             Ok(Ok(channel)) => channel,
             Ok(Err(error)) => return Err(ExecFailure::NotSent(error.to_string())),
@@ -92,7 +102,8 @@ impl Connection {
                 ));
             }
         };
-        match tokio::time::timeout(timeout, channel.exec(true, command)).await {
+        let command = command(until.saturating_duration_since(Instant::now()));
+        match tokio::time::timeout_at(until, channel.exec(true, command)).await {
             Ok(Ok(())) => Ok(channel),
             Ok(Err(error)) => Err(ExecFailure::NotSent(error.to_string())),
             // It waits in a queue, and may still get out.
@@ -104,6 +115,15 @@ impl Connection {
     pub(crate) async fn exec(
         &self,
         command: &str,
+        timeout: Duration,
+    ) -> Result<Ended, ExecFailure> {
+        self.exec_made(&|_| command.to_owned(), timeout).await
+    }
+
+    /// Runs a command string of the far shell that is made for the time that is left when the session is open.
+    pub(crate) async fn exec_made(
+        &self,
+        command: Command<'_>,
         timeout: Duration,
     ) -> Result<Ended, ExecFailure> {
         self.run(command, None, timeout, &mut |_| {}).await
@@ -118,17 +138,19 @@ impl Connection {
         timeout: Duration,
         watch: &mut (dyn FnMut(&[u8]) + Send),
     ) -> Result<Ended, ExecFailure> {
-        self.run(command, Some(input), timeout, watch).await
+        self.run(&|_| command.to_owned(), Some(input), timeout, watch)
+            .await
     }
 
     async fn run(
         &self,
-        command: &str,
+        command: Command<'_>,
         input: Option<Input<'_>>,
         timeout: Duration,
         watch: &mut (dyn FnMut(&[u8]) + Send),
     ) -> Result<Ended, ExecFailure> {
-        let mut channel = self.send(command, timeout).await?;
+        let until = Instant::now() + timeout;
+        let mut channel = self.send(command, until, timeout).await?;
         let mut ended = Ended {
             exit: Exit::Other(String::new()),
             stdout: Output::default(),
@@ -182,7 +204,7 @@ impl Connection {
             }
             Ok(())
         };
-        match tokio::time::timeout(timeout, work).await {
+        match tokio::time::timeout_at(until, work).await {
             Ok(Ok(())) if has_ended => Ok(ended),
             Ok(Ok(())) if ended.truncated && input.is_some() => {
                 stop(&channel).await;
