@@ -51,8 +51,8 @@ pub const DOWNTIME_SHOWS: Tries = Tries {
     pause: seconds(5),
 };
 
-/// So often an override that was set between the last look and the reboot is cleared. Whoever sets one again and again has to be
-/// found.
+/// How often the guest clears an override that was set after its last read and tries the reboot again. An override that keeps coming
+/// back has a cause that a person must find.
 pub const REFUSED_REBOOTS: u32 = 2;
 
 /// Asking a BMC: many forget a packet now and then.

@@ -12,7 +12,7 @@ use wreimage_sdk::{
     Actions, Fault, FaultKind, Offers, Step, attempt, clock, httpbb, puppet, retry, text,
 };
 
-/// Code of the host's refusal to restart the machine under an override that was set since the guest looked.
+/// Code of the host's refusal to restart the machine under an override that was set after the guest's last read.
 const OVERRIDE_CHANGED: &str = "gate.override-changed";
 
 /// What the phases before have left to settle.

@@ -23,10 +23,7 @@ pub async fn break_lock(arguments: &BreakLock) -> Result<Exit, Failure> {
         .held()
         .map_err(|error| Failure::usage(error.to_string()))?;
     let lease = leases(&place)?;
-    let (claims, unread) = match claims(lease.as_ref()).await {
-        Ok(claims) => (claims, None),
-        Err(why) => (Vec::new(), Some(why)),
-    };
+    let (claims, unread) = claims(lease.as_ref()).await;
     let Some(broken) = Broken::find(name, held, claims)? else {
         return Err(none_found(name, unread));
     };
@@ -56,10 +53,10 @@ pub async fn break_lock(arguments: &BreakLock) -> Result<Exit, Failure> {
 fn none_found(name: &str, unread: Option<String>) -> Failure {
     match unread {
         None => Failure::usage(format!(
-            "No run holds a lock or a lease {name:?}; `wreimage lock ls` lists those that are held"
+            "no run holds a lock or a lease {name:?}; `wreimage lock ls` lists those that are held"
         )),
         Some(why) => Failure::refused(format!(
-            "No lock of this state folder is named {name:?}, and {why}. A host's full name leads to its lock through its lease only: \
+            "no lock of this state folder is named {name:?}, and {why}. A host's full name leads to its lock through its lease only: \
              give the lock's name, as `wreimage lock ls` lists it. Nothing was broken"
         )),
     }
@@ -145,7 +142,7 @@ fn confirm(host: &str, yes: Option<&str>) -> Result<(), Failure> {
     }
     if !prompt::is_operator_there() {
         return Err(Failure::refused(format!(
-            "Not confirmed: this is not a terminal, and nothing was broken. Confirm in advance with `--yes {host}`"
+            "not confirmed: this is not a terminal, and nothing was broken. Confirm in advance with `--yes {host}`"
         )));
     }
     let prompt = Prompt {

@@ -28,21 +28,21 @@ pub fn leases(place: &Place) -> Result<Option<Arc<dyn Lease>>, Failure> {
     Ok(None)
 }
 
-/// The claims of a place.
-///
-/// # Errors
-/// Why they could not be read: then no one knows whether there are any.
-pub async fn claims(lease: Option<&Arc<dyn Lease>>) -> Result<Vec<ObservedClaim>, String> {
+/// The claims of a place, or why they could not be read: whether there are any is not known then.
+pub async fn claims(lease: Option<&Arc<dyn Lease>>) -> (Vec<ObservedClaim>, Option<String>) {
     let Some(lease) = lease else {
-        return Ok(Vec::new());
+        return (Vec::new(), None);
     };
-    let listed = lease.list().await;
-    listed.map(|there| there.claims).map_err(|error| {
-        format!(
-            "the leases on {} could not be read: {error}",
-            lease.system()
-        )
-    })
+    match lease.list().await {
+        Ok(there) => (there.claims, None),
+        Err(error) => {
+            let why = format!(
+                "the leases on {} could not be read: {error}",
+                lease.system()
+            );
+            (Vec::new(), Some(why))
+        }
+    }
 }
 
 /// `wreimage lock ls`.
@@ -53,10 +53,7 @@ pub async fn list(arguments: &Runs) -> Result<Exit, Failure> {
         .held()
         .map_err(|error| Failure::usage(error.to_string()))?;
     let lease = leases(&arguments.place)?;
-    let (mut claims, unread) = match claims(lease.as_ref()).await {
-        Ok(claims) => (claims, None),
-        Err(why) => (Vec::new(), Some(why)),
-    };
+    let (mut claims, unread) = claims(lease.as_ref()).await;
     claims.retain(|it| it.claim.state != ClaimState::Released);
     let mut text = Page::default();
     for lock in held {

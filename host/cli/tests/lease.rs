@@ -196,12 +196,12 @@ fn leases_are_listed_and_broken_by_name() {
     assert_eq!(json.events()[0]["lease"]["claim"]["run"], run.as_str());
 
     bob.wreimage(&["lock", "break", "host1002", "--world", &world])
-        .ends_with(64, &["No run holds a lock or a lease \"host1002\""]);
+        .ends_with(64, &["no run holds a lock or a lease \"host1002\""]);
 
     // What it breaks is shown, and the host's name is needed.
     let break_it = ["lock", "break", "host1001", "--world", &world];
     bob.wreimage(&break_it)
-        .ends_with(40, &[&run, "half-way", "Not confirmed", "--yes host1001"]);
+        .ends_with(40, &[&run, "half-way", "not confirmed", "--yes host1001"]);
     bob.wreimage(&[&break_it[..], &["--yes", "host1002"]].concat())
         .ends_with(40, &["not confirmed"]);
     bob.wreimage(&[&break_it[..], &["--yes", "host1001"]].concat())

@@ -99,7 +99,7 @@ impl State {
                 self.identified_boot = false;
                 self.is_at_installer = false;
             }
-            ("ipmi", "set-boot-device") => self.restarts.override_is(true),
+            ("ipmi", "set-boot-device") => self.restarts.note_override(true),
             ("netbox", "set-status") => self.learn_status(&intent.arguments),
             _ => {}
         }
@@ -152,12 +152,12 @@ impl State {
                         self.snapshot = Some(Arc::new(HostSnapshot::of(device)));
                     }
                 }
-                // What the host reads on its own account says nothing of what the guest takes for granted.
+                // Only what the guest itself has read tells what it expects of the restart.
                 ("ipmi", "get-boot-flags" | "clear-boot-device")
                     if outcome.origin == Origin::Guest =>
                 {
                     let is_none = value.get("device") == Some(&json!(BootDevice::None));
-                    self.restarts.override_is(!is_none);
+                    self.restarts.note_override(!is_none);
                 }
                 // Another boot: what was compared before may have been another machine.
                 ("remote", "wait-for-boot") => {

@@ -27,7 +27,7 @@ struct Restart {
     /// A DHCP entry or an unused boot override of this run stood at that moment.
     installs: bool,
     /// The guest had read that no boot override is set.
-    is_ordinary: bool,
+    expects_no_override: bool,
 }
 
 /// All of them, in order. A restart that certainly did not happen is none.
@@ -35,7 +35,7 @@ struct Restart {
 pub(crate) struct Restarts {
     all: Vec<Restart>,
     /// The guest has read that no boot override is set, and the run has neither set one nor tried a restart since.
-    is_next_ordinary: bool,
+    next_expects_no_override: bool,
 }
 
 impl Restarts {
@@ -45,30 +45,31 @@ impl Restarts {
         let earlier = self.all.iter().position(|it| it.call == call);
         let earlier = earlier.map(|index| self.all.remove(index));
         let installs = installs || earlier.is_some_and(|it| it.installs);
-        let is_ordinary = self.is_next_ordinary || earlier.is_some_and(|it| it.is_ordinary);
-        self.is_next_ordinary = false;
+        let expects_no_override =
+            self.next_expects_no_override || earlier.is_some_and(|it| it.expects_no_override);
+        self.next_expects_no_override = false;
         self.all.push(Restart {
             call,
             installs,
-            is_ordinary,
+            expects_no_override,
         });
     }
 
     /// The guest has read whether a boot override is set, or the run is about to set one.
-    pub(crate) fn override_is(&mut self, is_set: bool) {
-        self.is_next_ordinary = !is_set;
+    pub(crate) fn note_override(&mut self, is_set: bool) {
+        self.next_expects_no_override = !is_set;
     }
 
     /// Whether the restart of this call, or the next one, is made in the belief that no boot override is set.
-    fn is_ordinary(&self, call: u64) -> bool {
+    fn expects_no_override(&self, call: u64) -> bool {
         let made = self.all.iter().find(|it| it.call == call);
-        made.map_or(self.is_next_ordinary, |it| it.is_ordinary)
+        made.map_or(self.next_expects_no_override, |it| it.expects_no_override)
     }
 
     /// The machine did not restart by this call.
     pub(crate) fn withdraw(&mut self, call: u64) {
-        let was_ordinary = |it: &Restart| it.call == call && it.is_ordinary;
-        self.is_next_ordinary |= self.all.iter().any(was_ordinary);
+        let had_expected_it = |it: &Restart| it.call == call && it.expects_no_override;
+        self.next_expects_no_override |= self.all.iter().any(had_expected_it);
         self.all.retain(|it| it.call != call);
     }
 
@@ -100,7 +101,8 @@ impl Course {
     ) -> Result<Option<Fault>, Stop> {
         {
             let state = self.state();
-            let is_checked = !state.in_twin && !state.closing && state.restarts.is_ordinary(call);
+            let is_checked =
+                !state.in_twin && !state.closing && state.restarts.expects_no_override(call);
             if origin != Origin::Guest || !is_checked || !is_restart(function, arguments) {
                 return Ok(None);
             }
@@ -149,20 +151,20 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_is_ordinary_while_the_guest_has_read_that_no_override_is_set() {
+    fn a_restart_expects_no_override_while_the_guest_has_read_that_no_override_is_set() {
         let mut restarts = Restarts::default();
-        assert!(!restarts.is_ordinary(7));
-        restarts.override_is(false);
-        assert!(restarts.is_ordinary(7));
+        assert!(!restarts.expects_no_override(7));
+        restarts.note_override(false);
+        assert!(restarts.expects_no_override(7));
         restarts.announce(7, false);
         // It is so for a repetition of this one, and not for the next.
-        assert!(restarts.is_ordinary(7));
-        assert!(!restarts.is_ordinary(8));
+        assert!(restarts.expects_no_override(7));
+        assert!(!restarts.expects_no_override(8));
         restarts.announce(7, false);
-        assert!(restarts.is_ordinary(7));
+        assert!(restarts.expects_no_override(7));
         restarts.withdraw(7);
-        assert!(restarts.is_ordinary(8));
-        restarts.override_is(true);
-        assert!(!restarts.is_ordinary(8));
+        assert!(restarts.expects_no_override(8));
+        restarts.note_override(true);
+        assert!(!restarts.expects_no_override(8));
     }
 }

@@ -1,7 +1,8 @@
 //! Answers, and the wish to cancel, that are left for the driver of a run by other processes.
 
-use crate::database::{BUSY, JOURNAL, OpenError, RunDatabase, run_folder};
+use crate::database::{BUSY, JOURNAL, RunDatabase, run_folder};
 use crate::log::LogError;
+use crate::open_error::OpenError;
 use rusqlite::{Connection, OpenFlags, params};
 use std::io;
 use std::path::Path;

@@ -1,8 +1,9 @@
 //! Who drives a run: one process at a time, as long as it holds the lock of the file `driver`.
 
-use crate::database::{OpenError, run_folder};
+use crate::database::run_folder;
 use crate::folder::Folder;
 use crate::lock::began;
+use crate::open_error::OpenError;
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::Path;

@@ -78,8 +78,8 @@ impl Folder {
         })
     }
 
-    /// A folder in it, which is made unless it is there; whoever shares the state folder shares it. The name of a new one
-    /// survives a crash of the machine: what is kept in it later is not lost with it.
+    /// A folder in it, which is created unless it exists, with the permissions of the state folder. The name of a new one
+    /// survives a crash of the machine, and so do the files that are kept in it later.
     ///
     /// # Errors
     /// When it cannot be made or opened.

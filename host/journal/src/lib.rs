@@ -8,6 +8,7 @@ mod folder;
 mod lock;
 mod log;
 mod mark_file;
+mod open_error;
 mod reading;
 mod record;
 mod size;
@@ -16,11 +17,12 @@ mod state_dir;
 mod sync_tests;
 
 pub use answers::{leave_answer, leave_cancel};
-pub use database::{OpenError, Reopened, RunDatabase};
+pub use database::{Reopened, RunDatabase};
 pub use driver::{Process, driver, last_driver};
 pub use folder::Folder;
 pub use lock::{ALIVE, Held, Holder, LockError, Locks, Pulse, RENEWAL, began as process_began};
 pub use log::{Log, LogError, MemoryLog, digest};
+pub use open_error::OpenError;
 pub use reading::{header, read, runs};
 pub use record::{
     AcceptedBoot, Answered, Checked, Ending, Entry, FORMAT, GuestEnd, Header, Intent, KnownBy,

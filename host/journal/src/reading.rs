@@ -1,7 +1,8 @@
 //! Reading the records of a run back, each with its sum.
 
-use crate::database::{APPLICATION_ID, BUSY, JOURNAL, OpenError, RUNS, Sum, run_folder, sum};
+use crate::database::{APPLICATION_ID, BUSY, JOURNAL, RUNS, Sum, run_folder, sum};
 use crate::folder::Folder;
+use crate::open_error::OpenError;
 use crate::record::{Entry, FORMAT, Header, Record};
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, OpenFlags};

@@ -9,13 +9,11 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use wreimage_capability::Polled;
-use wreimage_capability::dhcp::{BootMethod, MatchKind};
-use wreimage_capability::ipmi::{BootDevice, BootMode, PowerAction};
 use wreimage_lab::{Lab, Pace, World};
 
 /// A reimage takes less: one read, a publish, a restart, two waits with a look each second of lab time, a withdrawal.
 const REIMAGE: Duration = Duration::from_millis(20);
-/// A read takes less besides two copies of its answer: one leaves the world, and becomes JSON.
+/// A read takes less, its arguments and its answer as JSON included.
 const READ: Duration = Duration::from_micros(2);
 const REIMAGES: usize = 50;
 const READS: u32 = 2000;
@@ -36,9 +34,9 @@ fn main() {
         ("remote.get-boot-id", json!({ "at": "Production" })),
     ] {
         let (read, copy) = runtime.block_on(reads(name, &arguments));
-        let bar = READ + 2 * copy;
-        println!("{name}: {read:?} (bar {bar:?}: {READ:?} and two copies of its answer)");
-        is_kept &= read < bar;
+        let ratio = read.as_secs_f64() / copy.as_secs_f64();
+        println!("{name}: {read:?}, {ratio:.1} x a copy of its answer (bar {READ:?})");
+        is_kept &= read < READ;
     }
     assert!(is_kept, "a bar is exceeded");
 }
@@ -57,7 +55,7 @@ async fn reimages() -> (Duration, usize) {
     (median(spans), polls)
 }
 
-/// The median of one read over some rounds, and of a copy of its answer.
+/// What one read takes in the round in which nothing else held it up, and a copy of its answer.
 async fn reads(name: &str, arguments: &serde_json::Value) -> (Duration, Duration) {
     let lab = Lab::new(edited("seed = 1001", "seed = 1"), Pace::Full);
     let run = Run::of(&lab, "host1001");
@@ -78,7 +76,11 @@ async fn reads(name: &str, arguments: &serde_json::Value) -> (Duration, Duration
         }
         copies.push(began.elapsed() / READS);
     }
-    (median(spans), median(copies))
+    (best(spans), best(copies))
+}
+
+fn best(spans: Vec<Duration>) -> Duration {
+    spans.into_iter().min().unwrap()
 }
 
 fn median(mut spans: Vec<Duration>) -> Duration {
@@ -90,13 +92,7 @@ fn median(mut spans: Vec<Duration>) -> Duration {
 async fn reimage(run: &Run) -> usize {
     let mut polls = 0;
     let old = run.boot_id(At::Production).await.unwrap();
-    run.publish("bullseye", MatchKind::CircuitId, BootMethod::PxelinuxHttp)
-        .await
-        .unwrap();
-    run.boot_from(BootDevice::Pxe, BootMode::Legacy)
-        .await
-        .unwrap();
-    run.power(PowerAction::Cycle).await.unwrap();
+    run.restart_into_installer("bullseye").await;
     let mut before = old;
     for _ in 0..2 {
         before = loop {

@@ -20,13 +20,7 @@ async fn a_healthy_machine_is_reinstalled() {
     assert_eq!(run.release(At::Production).await.unwrap(), "buster");
     let old = run.boot_id(At::Production).await.unwrap();
 
-    run.publish("bullseye", MatchKind::CircuitId, BootMethod::PxelinuxHttp)
-        .await
-        .unwrap();
-    run.boot_from(BootDevice::Pxe, BootMode::Legacy)
-        .await
-        .unwrap();
-    run.power(PowerAction::Cycle).await.unwrap();
+    run.restart_into_installer("bullseye").await;
 
     let installer = run.next_boot(&old).await;
     assert!(

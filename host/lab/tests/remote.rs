@@ -5,8 +5,7 @@ mod common;
 
 use common::{At, Run, happened, said};
 use serde_json::{Value, json};
-use wreimage_capability::dhcp::{BootMethod, MatchKind};
-use wreimage_capability::ipmi::{BootDevice, BootMode, PowerAction};
+use wreimage_capability::ipmi::PowerAction;
 use wreimage_capability::{Fault, FaultKind, Polled, Reconciled};
 use wreimage_lab::{Lab, Pace, World};
 
@@ -34,13 +33,7 @@ async fn identities_at_each_stage() {
         FaultKind::Denied,
         "remote.auth-refused",
     );
-    run.publish("bullseye", MatchKind::CircuitId, BootMethod::PxelinuxHttp)
-        .await
-        .unwrap();
-    run.boot_from(BootDevice::Pxe, BootMode::Legacy)
-        .await
-        .unwrap();
-    run.power(PowerAction::Cycle).await.unwrap();
+    run.restart_into_installer("bullseye").await;
     let at = async |seconds: u64, why: &str| {
         run.sleep(seconds - run.at()).await;
         let Polled::Pending { why: seen, .. } = run.look(Some(&old)).await else {

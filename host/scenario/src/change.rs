@@ -17,7 +17,7 @@ use wreimage_lab::{Agent, Disabled, KernelBoot, Lab, Override, Situation};
 /// The run that published an entry in the place of ours.
 pub(crate) const ANOTHER_RUN: &str = "run-of-another-controller";
 
-/// Why somebody else has disabled the agent.
+/// The reason that a colleague gives for the disabled agent.
 const COLLEAGUE: &str = "disabled by a colleague";
 
 /// The host key of a system that is none of ours.
@@ -107,6 +107,11 @@ pub(crate) const CHANGES: [(Change, &str); 16] = [
 ];
 
 impl Change {
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Change> {
+        CHANGES.into_iter().map(|(change, _)| change)
+    }
+
     /// The word for it.
     pub fn word(self) -> &'static str {
         let entry = CHANGES.iter().find(|(change, _)| *change == self);
@@ -210,10 +215,8 @@ impl Change {
             Change::ClockForward | Change::ClockBack => {}
         }
     }
-}
 
-impl Change {
-    /// Takes back what would refuse every further run of the host, which had this record in the inventory.
+    /// Undoes what would have every further run of the host refused. `former` is the record that the inventory had of it.
     pub(crate) fn lift(self, lab: &Lab, host: &str, former: &Device) {
         match self {
             Change::Protected => device(lab, host, |device| device.tags.clone_from(&former.tags)),
@@ -248,7 +251,7 @@ impl Change {
                     boot.host_key.clone_from(&disk.host_key);
                 }
             }),
-            // The next run is not held up by these.
+            // These do not hold up the next run.
             Change::EntryRemoved
             | Change::OverrideSet
             | Change::OverrideCleared

@@ -135,8 +135,8 @@ mod tests {
             let (header, entries) = journal(&text.collect::<String>()).unwrap();
             assert_eq!(entries.len(), cut);
             let report = resumed(&header, entries);
-            // A guest that does otherwise than the records pauses the run. Here it comes to an end, if only because the restart that
-            // they have has not happened in this lab.
+            // A guest that differs from the records pauses the run. Here the run ends, if only because the recorded restart has not
+            // happened in this lab.
             let ending = report.unwrap().ending;
             assert_ne!(ending.outcome, "paused", "{cut}: {ending:?}");
         }

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Output;
 use std::sync::Mutex;
 use sweep::{
-    CASES, NO_DIFFERENCE, RUN, Sample, conclusion, deaths_at_records, drive, every, printed,
+    CASES, NO_DIFFERENCE, RUN, Sample, conclusion, deaths_at_records, dies, drive, every, printed,
     try_all, world,
 };
 use wreimage_journal::{Entry, Origin, Record};
@@ -19,14 +19,10 @@ use wreimage_scenario::Change;
 /// The changes of a clock: the lab's is the controller's here.
 const OF_CLOCKS: [Change; 2] = [Change::ClockForward, Change::ClockBack];
 
-/// The words of all changes but those of a clock. The refusal of a word that is none lists them: a new change is played without
-/// being named here.
-fn all_changes() -> Vec<String> {
-    let refusal = "".parse::<Change>().unwrap_err();
-    let (_, words) = refusal.split_once("there are ").unwrap();
-    let is_played = |word: &&str| !OF_CLOCKS.contains(&word.parse().unwrap());
-    let words = words.split(", ").filter(is_played);
-    words.map(str::to_owned).collect()
+/// The words of all changes but those of a clock: a new change is played without being named here.
+fn all_changes() -> Vec<&'static str> {
+    let played = Change::all().filter(|change| !OF_CLOCKS.contains(change));
+    played.map(Change::word).collect()
 }
 
 /// What is known of a case when its run has been resumed.
@@ -52,7 +48,7 @@ const REBOOT: &str = "remote.reboot";
 /// A comment on the task of the run: it says how the run ends, and touches no host.
 const COMMENT: &str = "phabricator.comment";
 
-/// What only the boot that the run has accepted may be told.
+/// Changes that are made only in the boot that the run has accepted.
 const IN_BOOT: [&str; 8] = [
     "remote.run",
     "remote.reboot",
@@ -68,7 +64,7 @@ const IN_BOOT: [&str; 8] = [
 struct Done {
     /// All that were begun: whether the last of them happened may not be known yet.
     begun: BTreeMap<u64, String>,
-    /// Those that have succeeded. What was only taken back is not among them.
+    /// Those that have succeeded, without the calls that only undo another.
     made: BTreeMap<u64, String>,
 }
 
@@ -120,7 +116,7 @@ impl Resumed<'_> {
         .collect()
     }
 
-    /// Nothing of this was done by the resume.
+    /// Whether the resume has made none of these changes.
     fn has_not_done(&self, is_meant: impl Fn(&str) -> bool) -> Result<(), String> {
         let mut done = self.done_since();
         done.retain(|function| is_meant(function));
@@ -205,7 +201,7 @@ impl Resumed<'_> {
             }
             // The old system is wiped, with its agent.
             "agent-disabled" => self.ends_in(&[0, 20, 21, 50]),
-            // The restart that wipes the old system was about to happen: nobody looks at its agent again.
+            // The restart that wipes the old system was about to happen: its agent is not read again.
             "agent-enabled" if self.has_begun(WIPE) => self.ends_in(&[self.calm.1]),
             "agent-enabled" => self.reports("puppet.disable had done was undone"),
             "certificate-revoked" => {
@@ -242,10 +238,7 @@ fn changes(
 ) -> Result<bool, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    let killed = drive(path, "run", Some(death), host, options);
-    if killed.status.code().is_some() {
-        return Err(format!("it was not stopped: {killed:?}"));
-    }
+    dies(path, death, host, options)?;
     let changed = drive(path, change, None, host, &[]);
     match changed.status.code() {
         Some(0) => {}
@@ -287,7 +280,7 @@ fn ends(path: &Path, host: &str, change: &str) -> Result<(), String> {
 fn a_run_that_is_killed_notices_what_has_changed_meanwhile() {
     let sample = Sample::of_today().rarer(6);
     let all = all_changes();
-    let none = all.iter().map(|change| (change.as_str(), 0));
+    let none = all.iter().map(|change| (*change, 0));
     let differences: Mutex<BTreeMap<&str, usize>> = Mutex::new(none.collect());
     println!("{sample}");
     for (number, (host, options)) in CASES.iter().enumerate() {
@@ -301,7 +294,7 @@ fn a_run_that_is_killed_notices_what_has_changed_meanwhile() {
         // With the header alone there is no run yet, and the run of a release is judged by its own system.
         let is_reimage = !options.contains(&"no-pxe");
         let mut points = Vec::new();
-        for change in &all {
+        for &change in &all {
             let last = last_look(&entries, change).min(entries.len() as u64);
             let deaths = deaths_at_records(2, usize::try_from(last).unwrap());
             if is_reimage || !change.starts_with("agent-") {

@@ -1,5 +1,5 @@
-//! A reimage that is killed anywhere and resumed an hour later ends as one that was left alone: nobody has seen what the machine has
-//! done meanwhile.
+//! A reimage that is killed anywhere and resumed an hour later ends as one that was left alone: no process has seen what the
+//! machine has done meanwhile.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "sweep/mod.rs"]
@@ -9,18 +9,18 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 use sweep::{
-    CASES, RUN, Sample, compare, deaths_at_records, drive, ends_well, every, passes, printed,
+    CASES, RUN, Sample, compare, deaths_at_records, dies, drive, ends_well, every, passes, printed,
     timeless, try_all, world,
 };
 
 /// How often the time to live of a claim passes, which is six minutes in this lab: longer than any installation.
 const PASSES: usize = 10;
 
-/// What the run asks where no old system had answered: whether what answers now is the new one is not assumed.
+/// Words of the question where no old system had answered: the run does not assume that the system which answers now is the new one.
 const UNSEEN: &str = "no process has seen the installer";
 
-/// The world but for its times, and for what an hour more brings about by itself: what is about to happen, and whether the new
-/// system has reported itself to Debmonitor.
+/// The world without its times, and without what an hour more changes by itself: pending events, and the new system's report to
+/// Debmonitor.
 fn kept(folder: &Path) -> BTreeMap<String, Value> {
     let mut world = timeless(world(folder));
     world.remove("events");
@@ -38,10 +38,7 @@ fn comes_back_late(
 ) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    let dead = drive(path, "run", Some(death), host, options);
-    if dead.status.code().is_some() {
-        return Err(format!("it was not stopped: {dead:?}"));
-    }
+    dies(path, death, host, options)?;
     for _ in 0..PASSES {
         passes(path, host)?;
     }

@@ -7,7 +7,7 @@ mod sweep;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
-use sweep::{CASES, RUN, compare, drive, ends_well, try_all, world};
+use sweep::{CASES, RUN, compare, dies, drive, ends_well, try_all, world};
 use wreimage_journal::Record;
 
 /// Functions that can have half of their effect.
@@ -41,10 +41,7 @@ fn resumes(
 ) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    let dead = drive(path, "run", Some(half), host, options);
-    if dead.status.code().is_some() {
-        return Err(format!("it was not stopped: {dead:?}"));
-    }
+    dies(path, half, host, options)?;
     let back = drive(path, "resume", None, host, options);
     match back.status.code() {
         // Whether a call happened that must not happen twice is asked, and where doubt harms no one it is reported.

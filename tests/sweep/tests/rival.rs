@@ -10,7 +10,8 @@ use std::path::Path;
 use std::process::Output;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use sweep::{
-    CASES, RUN, Sample, compare, deaths_at_records, drive, every, passes, printed, try_all, world,
+    CASES, RUN, Sample, compare, deaths_at_records, dies, drive, every, passes, printed, try_all,
+    world,
 };
 use wreimage_journal::Record;
 
@@ -46,10 +47,7 @@ fn rival(folder: &Path, mode: &str, host: &str, options: &[&str]) -> Output {
 fn is_rivalled(death: &str, host: &str, options: &[&str]) -> Result<bool, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    let dead = drive(path, "run", Some(death), host, options);
-    if dead.status.code().is_some() {
-        return Err(format!("it was not stopped: {dead:?}"));
-    }
+    dies(path, death, host, options)?;
     let entries = wreimage_journal::read(&path.join("state"), RUN).unwrap();
     let holds = entries
         .iter()

@@ -157,7 +157,7 @@ async fn a_restart_into_its_own_disk_wipes_nothing() {
     assert_eq!(setup.course.state().progress(), Progress::Changed);
 }
 
-/// A guest whose last look found no override: what it bases the restart on must hold still, whoever looked, and however long ago.
+/// The guest's last read found no override. That must still hold at the restart, also when an earlier process has read it.
 #[tokio::test]
 async fn a_restart_is_not_made_under_an_override_that_was_set_since_the_guest_looked() {
     for (there, is_made) in [

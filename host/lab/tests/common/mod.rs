@@ -135,9 +135,8 @@ impl Run {
         self.call(name, timeout).await
     }
 
-    /// Reinstalls the machine; afterwards the fresh system lets in the installer identity.
-    pub async fn reinstall(&self, distribution: &str) {
-        let old = self.boot_id(At::Production).await.unwrap_or_default();
+    /// Publishes the entry of the installer and restarts the machine from the network.
+    pub async fn restart_into_installer(&self, distribution: &str) {
         self.publish(distribution, MatchKind::CircuitId, BootMethod::PxelinuxHttp)
             .await
             .unwrap();
@@ -145,6 +144,12 @@ impl Run {
             .await
             .unwrap();
         self.power(PowerAction::Cycle).await.unwrap();
+    }
+
+    /// Reinstalls the machine; afterwards the fresh system lets in the installer identity.
+    pub async fn reinstall(&self, distribution: &str) {
+        let old = self.boot_id(At::Production).await.unwrap_or_default();
+        self.restart_into_installer(distribution).await;
         let installer = self.next_boot(&old).await;
         self.next_boot(&installer.boot_id).await;
         self.withdraw().await.unwrap();

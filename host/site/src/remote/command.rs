@@ -17,29 +17,29 @@ use wreimage_capability::{Call, Fault, Reconciled};
 /// How long the end of a unit is waited for that this process has lost: the engine asks no longer than 120 s.
 const LOST_UNIT: Duration = Duration::from_secs(70);
 
-/// Ends a command by the machine's own means. sshd passes no signal on to what root runs, and what a lost session has begun lives on.
-/// An installer may have no `timeout`, or one that counts whole seconds.
-const ENDED: &str = r#"limit=$0
+/// Runs `"$@"` for at most `$0` seconds by the machine's own `timeout`: sshd passes no signal on to a command of root, and a command
+/// outlives its lost session. An installer may have no `timeout`, or one that counts whole seconds.
+const LIMITED: &str = r#"limit=$0
 timeout -k 1 1.5 true 2>/dev/null || { limit=${0%.*}; [ "$limit" -gt 0 ] || limit=1; }
 if timeout -k 1 "$limit" true 2>/dev/null; then exec timeout -k 1 "$limit" "$@"; fi
 exec "$@""#;
 
-/// What is left is not rounded to nothing, which `timeout` takes for no limit.
+/// The shortest limit: `timeout` takes 0 for no limit.
 const SHORTEST: Duration = Duration::from_millis(50);
 
 /// The machine's clock and ours differ by no more than this over the time of a short command.
 const CLOCKS_DIFFER: Duration = Duration::from_millis(500);
 
 /// The command line that runs `argv` for no longer than `within`.
-fn ended_within(argv: &[String], within: Duration) -> String {
-    let mut all = ["sh", "-c", ENDED].map(str::to_owned).to_vec();
+fn limited(argv: &[String], within: Duration) -> String {
+    let mut all = ["sh", "-c", LIMITED].map(str::to_owned).to_vec();
     all.push(format!("{:.3}", within.max(SHORTEST).as_secs_f64()));
     all.extend_from_slice(argv);
     quote(&all)
 }
 
 /// Whether it was the machine's own limit that ended the command.
-fn is_cut(ended: &Ended, took: Duration, within: Duration) -> bool {
+fn has_hit_limit(ended: &Ended, took: Duration, within: Duration) -> bool {
     let is_killed = match &ended.exit {
         Exit::Status(status) => matches!(status, 124 | 137 | 143),
         Exit::Signal(name) => matches!(name.as_str(), "TERM" | "KILL"),
@@ -116,12 +116,14 @@ impl Commands {
         };
         call.progress(format!("running {what}"));
         let began = Instant::now();
-        let made = |left| ended_within(&command.argv, left);
-        let ended = connection.exec_made(&made, within).await;
-        let ended = ended.and_then(|ended| match is_cut(&ended, began.elapsed(), within) {
-            true => Err(ExecFailure::Timeout(within)),
-            false => Ok(ended),
-        });
+        let made = |left| limited(&command.argv, left);
+        let ended = connection.exec_within(&made, within).await;
+        let ended = ended.and_then(
+            |ended| match has_hit_limit(&ended, began.elapsed(), within) {
+                true => Err(ExecFailure::Timeout(within)),
+                false => Ok(ended),
+            },
+        );
         let fingerprint = connection.fingerprint.clone();
         connection.close().await;
         let ended = ended.map_err(|failure| lost_command(machine, &what, failure))?;

@@ -117,11 +117,11 @@ impl Connection {
         command: &str,
         timeout: Duration,
     ) -> Result<Ended, ExecFailure> {
-        self.exec_made(&|_| command.to_owned(), timeout).await
+        self.exec_within(&|_| command.to_owned(), timeout).await
     }
 
     /// Runs a command string of the far shell that is made for the time that is left when the session is open.
-    pub(crate) async fn exec_made(
+    pub(crate) async fn exec_within(
         &self,
         command: Command<'_>,
         timeout: Duration,

@@ -139,6 +139,15 @@ pub fn drive(
     command.args(options).output().unwrap()
 }
 
+/// A run dies there.
+pub fn dies(folder: &Path, death: &str, host: &str, options: &[&str]) -> Result<(), String> {
+    let dead = drive(folder, "run", Some(death), host, options);
+    match dead.status.code() {
+        None => Ok(()),
+        Some(_) => Err(format!("it was not stopped: {dead:?}")),
+    }
+}
+
 /// Time passes until every claim is stale.
 pub fn passes(folder: &Path, host: &str) -> Result<(), String> {
     let passed = drive(folder, "pass", None, host, &[]);
