@@ -51,11 +51,7 @@ pub async fn attach(arguments: &Attach) -> Result<Exit, Failure> {
                 }
                 tell::page(&text)?;
             }
-            Ok(Exit::of_run(
-                ending.exit_code,
-                &ending.outcome,
-                arguments.strict,
-            ))
+            Ok(Exit::of_run(ending, arguments.strict))
         }
         _ => {
             tell::line(&format!(
@@ -84,9 +80,7 @@ async fn attach_batch(state: &Path, batch: &Batch, arguments: &Attach) -> Result
     let mut exits = Vec::new();
     for (run, entries) in &runs {
         let ended = match entries.last().map(|entry| &entry.record) {
-            Some(Record::Finished(ending)) => {
-                Exit::of_run(ending.exit_code, &ending.outcome, arguments.strict)
-            }
+            Some(Record::Finished(ending)) => Exit::of_run(ending, arguments.strict),
             _ => {
                 tell::line(&format!(
                     "nobody drives {run}; to go on with it and with all that wait: wreimage resume {id}"

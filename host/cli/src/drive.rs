@@ -21,7 +21,7 @@ use std::time::Duration;
 use wreimage_engine::{
     Cancel, Companion, Engine, Fence, Going, Guest, Report, RunError, RunRequest,
 };
-use wreimage_journal::{Entry, Record, RunDatabase};
+use wreimage_journal::{Entry, Record, RunDatabase, RunOutcome};
 use wreimage_site::Keeper;
 
 /// How often the wish to cancel, from another terminal, is looked for.
@@ -160,7 +160,7 @@ pub async fn drive(session: &Arc<Session>, job: Job<'_>) -> Result<Driven, Failu
     }
     // One that waits for somebody keeps its host: it is half-way. One that did not begin does not.
     let is_over = match &report {
-        Ok(report) => report.ending.outcome != "paused",
+        Ok(report) => report.ending.outcome != RunOutcome::Paused,
         Err(_) => is_new,
     };
     if let (Some(lock), true) = (lock, is_over) {
@@ -238,7 +238,7 @@ pub fn tell_end(session: &Session, driven: &Driven) -> Result<Exit, Failure> {
     }
     // The guest knows better what to correct: its command is in the report.
     let by_guest = as_text && report.notes.iter().any(|(_, it)| it.starts_with(NEXT));
-    if !by_guest && let Some(next) = next::after_run(&report.run, &report.ending.outcome) {
+    if !by_guest && let Some(next) = next::after_run(&report.run, report.ending.outcome) {
         tell::line(&next);
     }
     tell::line(&format!(
@@ -246,11 +246,7 @@ pub fn tell_end(session: &Session, driven: &Driven) -> Result<Exit, Failure> {
         report.run,
         driven.recorded.display()
     ));
-    Ok(Exit::of_run(
-        report.ending.exit_code,
-        &report.ending.outcome,
-        session.strict,
-    ))
+    Ok(Exit::of_run(&report.ending, session.strict))
 }
 
 fn failure(error: RunError) -> Failure {

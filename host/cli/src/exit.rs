@@ -2,6 +2,7 @@
 
 use crate::next;
 use std::process::ExitCode;
+use wreimage_journal::{Ending, RunOutcome};
 
 /// The exit codes, as `--help` documents them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +32,22 @@ pub enum Exit {
 }
 
 impl Exit {
-    fn code(self) -> u8 {
+    const ALL: [Exit; 11] = [
+        Exit::Success,
+        Exit::Warnings,
+        Exit::NotPassed,
+        Exit::TakenBack,
+        Exit::Left,
+        Exit::Cancelled,
+        Exit::Refused,
+        Exit::Partly,
+        Exit::Paused,
+        Exit::Usage,
+        Exit::Internal,
+    ];
+
+    /// The exit code of the program.
+    pub fn code(self) -> u8 {
         match self {
             Exit::Success => 0,
             Exit::NotPassed => 1,
@@ -49,10 +65,9 @@ impl Exit {
 
     /// The exit with this code; one that is not among them is a failure of the program.
     pub fn of_code(code: u8) -> Self {
-        match code {
-            10 => Exit::Warnings,
-            code => Exit::of_run(code, "", false),
-        }
+        let mut all = Exit::ALL.into_iter();
+        all.find(|exit| exit.code() == code)
+            .unwrap_or(Exit::Internal)
     }
 
     /// Of the runs of a batch, by the precedence that `--help` documents.
@@ -78,19 +93,17 @@ impl Exit {
         }
     }
 
-    /// The exit for the code that a run's last record gives.
-    pub fn of_run(code: u8, outcome: &str, strict: bool) -> Self {
-        match code {
-            0 if strict && outcome == "warnings" => Exit::Warnings,
-            0 => Exit::Success,
-            20 => Exit::TakenBack,
-            21 => Exit::Left,
-            30 => Exit::Cancelled,
-            40 => Exit::Refused,
-            41 => Exit::Partly,
-            50 => Exit::Paused,
-            64 => Exit::Usage,
-            _ => Exit::Internal,
+    /// How the program ends by a run that ended so.
+    pub fn of_run(ending: &Ending, strict: bool) -> Self {
+        match ending.outcome {
+            RunOutcome::Warnings if strict => Exit::Warnings,
+            RunOutcome::Success | RunOutcome::Warnings => Exit::Success,
+            RunOutcome::Failed if ending.left.is_empty() => Exit::TakenBack,
+            RunOutcome::Failed => Exit::Left,
+            RunOutcome::Cancelled => Exit::Cancelled,
+            RunOutcome::Refused if ending.invalid_options => Exit::Usage,
+            RunOutcome::Refused => Exit::Refused,
+            RunOutcome::Paused => Exit::Paused,
         }
     }
 }
@@ -220,6 +233,26 @@ pub fn clap(error: &clap::Error) -> Result<Exit, Failure> {
 #[cfg(test)]
 mod tests {
     use super::Exit;
+    use wreimage_journal::{Ending, RunOutcome};
+
+    #[test]
+    fn scenarios_name_the_exit_codes_of_the_program() {
+        for outcome in RunOutcome::ALL {
+            for left in [vec![], vec!["the boot override".to_owned()]] {
+                for invalid_options in [false, true] {
+                    let ending = Ending {
+                        outcome,
+                        summary: String::new(),
+                        touched: true,
+                        left: left.clone(),
+                        invalid_options,
+                    };
+                    let code = Exit::of_run(&ending, false).code();
+                    assert_eq!(code, wreimage_scenario::exit_code(&ending), "{ending:?}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn the_worst_of_a_batch_is_told_in_the_documented_order() {

@@ -2,7 +2,7 @@
 
 use crate::arguments::{Logs, Output};
 use crate::exit::{Exit, Failure};
-use crate::face::words;
+use crate::face::{Event, words};
 use crate::ground::state_of;
 use crate::look;
 use crate::tell::{self, Page};
@@ -24,7 +24,7 @@ pub async fn logs(arguments: &Logs) -> Result<Exit, Failure> {
         for entry in entries.iter().skip(told) {
             match arguments.output {
                 Output::Json => {
-                    text.json(&json!(entry));
+                    text.json(&json!(Event::of(entry)));
                 }
                 Output::Text => {
                     for line in words::lines(entry) {

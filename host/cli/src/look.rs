@@ -107,7 +107,7 @@ impl Standing {
         };
         let question = open_question(entries).map(|open| open.question);
         let state = match &last.record {
-            Record::Finished(ending) => ending.outcome.clone(),
+            Record::Finished(ending) => ending.outcome.word().to_owned(),
             _ if driver.is_some() && question.is_some() => "waiting".to_owned(),
             _ if driver.is_some() => "running".to_owned(),
             Record::Paused { .. } => "paused".to_owned(),

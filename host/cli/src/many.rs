@@ -263,7 +263,7 @@ impl Work<'_> {
         let is_kept_back = self.kept_back.remove(host);
         let is_well = driven
             .as_ref()
-            .is_ok_and(|driven| driven.report.ending.exit_code == 0);
+            .is_ok_and(|driven| driven.report.ending.outcome.is_success());
         self.unwell = self.unwell.saturating_add(u16::from(!is_well));
         let line = if is_kept_back {
             format!("{host}: not begun: nothing was changed")

@@ -2,7 +2,7 @@
 
 use crate::arguments::{Place, Watch};
 use crate::exit::{Exit, Failure};
-use crate::face::Face;
+use crate::face::{Face, exit_code};
 use crate::ground::state_of;
 use crate::look;
 use crate::tell;
@@ -97,7 +97,7 @@ fn message(header: &Header, record: &Record) -> Option<(Occasion, Value)> {
                 "outcome": ending.outcome,
                 "summary": ending.summary,
                 "left": ending.left,
-                "exit_code": ending.exit_code,
+                "exit_code": exit_code(ending),
                 "commands": [format!("wreimage show {run}")],
             }),
         ),

@@ -25,7 +25,7 @@ use jiff::Timestamp;
 use std::path::Path;
 use std::sync::Arc;
 use wreimage_engine::{ResumeError, RunRequest};
-use wreimage_journal::{Entry, Header, Locks, Mode, Record, RunDatabase};
+use wreimage_journal::{Entry, Header, Locks, Mode, Record, RunDatabase, RunOutcome};
 use wreimage_lab::Pace;
 
 /// Goes on with a run, or with all of a batch.
@@ -251,7 +251,7 @@ async fn resume_batch(state: &Path, arguments: &Resume, mut batch: Batch) -> Res
 fn ended_untouched(entries: &[Entry]) -> bool {
     matches!(
         entries.last().map(|entry| &entry.record),
-        Some(Record::Finished(ending)) if ending.outcome == "cancelled" && !ending.touched
+        Some(Record::Finished(ending)) if ending.outcome == RunOutcome::Cancelled && !ending.touched
     )
 }
 

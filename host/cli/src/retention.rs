@@ -115,7 +115,7 @@ impl Aged {
 mod tests {
     use super::*;
     use crate::begin::Order;
-    use wreimage_journal::{Ending, Entry, Log, Mode, OnFailure, RunDatabase};
+    use wreimage_journal::{Ending, Entry, Log, Mode, OnFailure, RunDatabase, RunOutcome};
 
     const BATCH: &str = "20260101T000000-batch-00000001";
 
@@ -167,11 +167,11 @@ mod tests {
             wreimage: word("0.1.0"),
         };
         let ending = Ending {
-            outcome: word("success"),
+            outcome: RunOutcome::Success,
             summary: String::new(),
             touched: true,
             left: Vec::new(),
-            exit_code: 0,
+            invalid_options: false,
         };
         let journal = RunDatabase::create(state, &run).unwrap();
         let records = [Record::Header(Box::new(header)), Record::Finished(ending)];

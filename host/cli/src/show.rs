@@ -3,7 +3,7 @@
 use crate::arguments::{Output, Show};
 use crate::batch::Batch;
 use crate::exit::{Exit, Failure};
-use crate::face::{fields, words};
+use crate::face::{EndingEvent, fields, words};
 use crate::ground::state_of;
 use crate::hosts::Hosts;
 use crate::look::{self, Standing};
@@ -37,7 +37,7 @@ pub fn show(arguments: &Show) -> Result<Exit, Failure> {
                 })
                 .collect();
             let ending = entries.iter().rev().find_map(|entry| match &entry.record {
-                Record::Finished(ending) => Some(ending),
+                Record::Finished(ending) => Some(EndingEvent::of(ending)),
                 _ => None,
             });
             let all = json!({ "standing": standing, "records": steps, "ending": ending });

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tell::Teller;
 use tokio::task::JoinError;
+use wreimage_journal::RunOutcome;
 use wreimage_scenario::{
     Invariants, Kind, PlayError, Played, Scenario, ScenarioError, Snapshot, Subject, check, find,
     play,
@@ -27,8 +28,8 @@ pub struct Tried {
     of: Option<String>,
     /// Of a case of a sweep, its kind.
     kind: Option<Kind>,
-    /// How the run ended; empty when it came to no end.
-    outcome: String,
+    /// How the run ended; `None` when it came to no end.
+    outcome: Option<RunOutcome>,
     /// What is not as it must be.
     wrong: Vec<String>,
     /// How long it took.
@@ -161,9 +162,9 @@ async fn play_all(
                 bad.extend(played.wrong.iter().cloned());
                 let differs = snapshot(arguments, &scenario, &played, bad.is_empty())?;
                 bad.extend(differs);
-                (played.end.run.outcome.clone(), bad, played.took)
+                (played.end.run.outcome, bad, played.took)
             }
-            Err(what) => (String::new(), vec![what], took),
+            Err(what) => (None, vec![what], took),
         };
         teller.tell(Tried {
             name: scenario.name.clone(),

@@ -12,7 +12,7 @@ use wreimage_capability::dhcp::{self, Published};
 use wreimage_capability::ipmi::{self, BootFlags};
 use wreimage_capability::puppet::{self, AgentState, Identity};
 use wreimage_capability::{Call, Function, Validity};
-use wreimage_journal::{Entry, Header, Origin, Outcome, Reality, Record};
+use wreimage_journal::{Entry, Header, Origin, Outcome, Reality, Record, RunOutcome};
 
 /// A journal with which nobody can go on.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +28,7 @@ pub enum ResumeError {
         /// Id of the run.
         run: String,
         /// How.
-        outcome: String,
+        outcome: RunOutcome,
         /// In its words.
         summary: String,
     },
@@ -80,7 +80,7 @@ pub fn endable(entries: &[Entry]) -> Result<&Header, ResumeError> {
     if let Some(Record::Finished(ending)) = entries.last().map(|entry| &entry.record) {
         return Err(ResumeError::Finished {
             run: header.run.clone(),
-            outcome: ending.outcome.clone(),
+            outcome: ending.outcome,
             summary: ending.summary.clone(),
         });
     }

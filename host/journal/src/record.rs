@@ -1,5 +1,6 @@
 //! Every kind of record, defined once.
 
+use crate::ending::Ending;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -601,20 +602,4 @@ pub struct UndoClosed {
     pub state: UndoState,
     /// Why, where it is not plain.
     pub text: String,
-}
-
-/// How the run ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Ending {
-    /// `success`, `warnings`, `failed`, `refused`, `cancelled`.
-    pub outcome: String,
-    /// What a tired person reads first.
-    pub summary: String,
-    /// Whether anything was changed.
-    pub touched: bool,
-    /// What could not be taken back, or was left on purpose.
-    pub left: Vec<String>,
-    /// Exit code of the program.
-    pub exit_code: u8,
 }

@@ -10,7 +10,7 @@ use wreimage_capability::{Effect, Fault, HostSnapshot};
 use wreimage_journal::{
     AcceptedBoot, Answered, Checked, Ending, Entry, GuestEnd, Header, Intent, KnownBy,
     LeaseRequested, Level, Mode, OnFailure, Origin, Outcome, Question, Reality, Record, Reported,
-    ReportedKey, Timer, UndoClosed, UndoState,
+    ReportedKey, RunOutcome, Timer, UndoClosed, UndoState,
 };
 
 /// One of each kind, and of each form that a kind has.
@@ -185,11 +185,11 @@ fn all() -> Vec<Record> {
             version: word("0.2.0"),
         },
         Record::Finished(Ending {
-            outcome: word("failed"),
+            outcome: RunOutcome::Failed,
             summary: word("the installer never came"),
             touched: true,
             left: vec![word("the boot override")],
-            exit_code: 21,
+            invalid_options: false,
         }),
         Record::Question(Question {
             call: 10,
@@ -359,6 +359,17 @@ fn every_record_has_the_form_that_it_had() {
             "{line}"
         );
     }
+}
+
+/// The last record as versions before this one wrote it.
+const EARLIER_ENDING: &str = r#"{"number":34,"time":"2026-01-05T08:00:00Z","event":"finished","outcome":"failed","summary":"the installer never came","touched":true,"left":["the boot override"],"exit_code":21}"#;
+
+#[test]
+fn an_ending_of_an_earlier_version_is_the_ending_of_today() {
+    let earlier: Entry = serde_json::from_str(EARLIER_ENDING).unwrap();
+    let is_it = |record: &Record| matches!(record, Record::Finished(_));
+    let today = all().into_iter().find(is_it).unwrap();
+    assert_eq!(earlier.record, today);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::invariant::Invariants;
 use crate::journals::Journals;
 use crate::leasing::lab_leasing;
 use crate::meeting::Meeting;
-use crate::play::{PAUSED, Subject};
+use crate::play::Subject;
 use crate::scenario::Scenario;
 use crate::since::After;
 use crate::stage_log::{Death, Journal};
@@ -25,7 +25,7 @@ use wreimage_capability::lease::ControllerId;
 use wreimage_engine::{
     Cancel, GivenConsent, Going, OptionValues, Report, RunError, RunRequest, Services,
 };
-use wreimage_journal::{Mode, OnFailure};
+use wreimage_journal::{Mode, OnFailure, RunOutcome};
 use wreimage_lab::Lab;
 
 /// Longer than any run takes on a virtual clock: what takes longer does not end.
@@ -247,7 +247,10 @@ impl<'a> OneRun<'a> {
             }
             let (going, cleanup) = match ended {
                 // No one continues it: it must be possible to end it. A run that pauses again has been continued already.
-                Some(report) if report.ending.outcome == PAUSED && self.disturbance.is_some() => {
+                Some(report)
+                    if report.ending.outcome == RunOutcome::Paused
+                        && self.disturbance.is_some() =>
+                {
                     let resumes = self.is_resumed() && processes == 1;
                     (self.going(), !resumes)
                 }

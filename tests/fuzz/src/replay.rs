@@ -101,7 +101,7 @@ fn services(lab: &Lab, header: &Header) -> Services {
 mod tests {
     use super::*;
     use wreimage_engine::{OptionValues, run};
-    use wreimage_journal::MemoryLog;
+    use wreimage_journal::{MemoryLog, RunOutcome};
 
     /// The records of a run that nothing has disturbed, one a line.
     fn undisturbed() -> Vec<String> {
@@ -120,7 +120,12 @@ mod tests {
         let report = runtime()
             .block_on(run(engine(), guest(), request, services))
             .unwrap();
-        assert_eq!(report.ending.outcome, "success", "{:?}", report.ending);
+        assert_eq!(
+            report.ending.outcome,
+            RunOutcome::Success,
+            "{:?}",
+            report.ending
+        );
         let entries = log.entries();
         assert!(entries.len() <= MOST, "{} records", entries.len());
         let lines = entries.iter().map(serde_json::to_string);
@@ -138,7 +143,7 @@ mod tests {
             // A guest that differs from the records pauses the run. Here the run ends, if only because the recorded restart has not
             // happened in this lab.
             let ending = report.unwrap().ending;
-            assert_ne!(ending.outcome, "paused", "{cut}: {ending:?}");
+            assert_ne!(ending.outcome, RunOutcome::Paused, "{cut}: {ending:?}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! How a run shows itself.
 
 mod apart;
+mod event;
 pub mod fields;
 mod json;
 mod live;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use wreimage_journal::Entry;
 use wreimage_lab::Pace;
 
+pub use event::{EndingEvent, Event, exit_code};
 pub use report::report;
 
 /// Whose record it is.

@@ -8,8 +8,9 @@ use crate::exit::{Exit, Failure};
 use crate::face::{self, words};
 use crate::session::Session;
 use crate::tell::{self, Page};
+use serde::{Serialize, Serializer};
 use serde_json::json;
-use wreimage_journal::Mode;
+use wreimage_journal::{Mode, RunOutcome};
 
 /// How the work on one host ended. `None`: it did not begin, or ended before its turn to change something.
 pub(super) struct Done {
@@ -17,6 +18,55 @@ pub(super) struct Done {
     pub driven: Option<Result<Driven, Failure>>,
     /// Its run was ended while it waited for its turn.
     pub is_kept_back: bool,
+}
+
+/// How the work on a host ended.
+#[derive(Debug, Clone, Copy)]
+enum HostOutcome {
+    /// Its run ended so, or waits.
+    Ended(RunOutcome),
+    /// No run was begun, or it was ended before its turn to change something.
+    NotBegun,
+    /// The run failed before it had an outcome.
+    NotRun,
+}
+
+impl HostOutcome {
+    fn word(self) -> &'static str {
+        match self {
+            HostOutcome::Ended(outcome) => outcome.word(),
+            HostOutcome::NotBegun => "not begun",
+            HostOutcome::NotRun => "not run",
+        }
+    }
+}
+
+impl Serialize for HostOutcome {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
+}
+
+/// What the summary says of a host.
+#[derive(Debug, Serialize)]
+struct HostLine<'a> {
+    host: &'a str,
+    outcome: HostOutcome,
+    run: Option<&'a str>,
+    took_ms: u64,
+    summary: String,
+}
+
+impl<'a> HostLine<'a> {
+    fn without_run(host: &'a str, outcome: HostOutcome, summary: String) -> Self {
+        HostLine {
+            host,
+            outcome,
+            run: None,
+            took_ms: 0,
+            summary,
+        }
+    }
 }
 
 /// The line for a host as soon as the work on it has ended.
@@ -53,47 +103,40 @@ pub(super) fn conclude(
         is_kept_back,
     } in &done
     {
-        let (outcome, run, took, said) = match driven {
+        let host = task.host();
+        lines.push(match driven {
             Some(Ok(driven)) if *is_kept_back => {
                 exits.push(not_begun(session));
-                let run = Some(driven.report.run.as_str());
-                (
-                    "not begun",
-                    run,
-                    driven.report.took_ms,
-                    NOT_BEGUN.to_owned(),
-                )
+                HostLine {
+                    run: Some(&driven.report.run),
+                    took_ms: driven.report.took_ms,
+                    ..HostLine::without_run(host, HostOutcome::NotBegun, NOT_BEGUN.to_owned())
+                }
             }
             Some(Ok(driven)) => {
                 let report = &driven.report;
                 let ending = &report.ending;
-                exits.push(Exit::of_run(
-                    ending.exit_code,
-                    &ending.outcome,
-                    session.strict,
-                ));
-                if ending.exit_code != 0 {
+                exits.push(Exit::of_run(ending, session.strict));
+                if !ending.outcome.is_success() {
                     text.append(&face::report(report));
                 }
-                (
-                    ending.outcome.as_str(),
-                    Some(report.run.as_str()),
-                    report.took_ms,
-                    ending.summary.clone(),
-                )
+                HostLine {
+                    host,
+                    outcome: HostOutcome::Ended(ending.outcome),
+                    run: Some(&report.run),
+                    took_ms: report.took_ms,
+                    summary: ending.summary.clone(),
+                }
             }
             Some(Err(failure)) => {
                 exits.push(failure.exit());
-                ("not run", None, 0, failure.to_string())
+                HostLine::without_run(host, HostOutcome::NotRun, failure.to_string())
             }
             None => {
                 exits.push(not_begun(session));
-                ("not begun", None, 0, NOT_BEGUN.to_owned())
+                HostLine::without_run(host, HostOutcome::NotBegun, NOT_BEGUN.to_owned())
             }
-        };
-        lines.push(json!({
-            "host": task.host(), "outcome": outcome, "run": run, "took_ms": took, "summary": said,
-        }));
+        });
     }
     let exit = Exit::of_batch(&exits);
     if session.output == Output::Json {
@@ -101,28 +144,26 @@ pub(super) fn conclude(
         tell::json(&all)?;
         return Ok(exit);
     }
-    let is_well = |line: &&serde_json::Value| {
-        matches!(line["outcome"].as_str(), Some("success" | "warnings"))
-    };
-    let well = lines.iter().filter(is_well).count();
+    let is_done =
+        |line: &&HostLine| matches!(line.outcome, HostOutcome::Ended(it) if it.is_success());
+    let well = lines.iter().filter(is_done).count();
     text.gap();
     text.line(format!("{} hosts, {well} done", lines.len()));
     for line in &lines {
-        let word = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
         text.line(format!(
             "  {:<12} {:<10} {:>8}  {}",
-            word("host"),
-            word("outcome"),
-            words::duration(line["took_ms"].as_u64().unwrap_or(0)),
-            words::short(&word("summary"))
+            line.host,
+            line.outcome.word(),
+            words::duration(line.took_ms),
+            words::short(&line.summary)
         ));
-        if let Some(run) = line["run"].as_str() {
+        if let Some(run) = line.run {
             text.line(format!("               {run}"));
         }
     }
     tell::page(&text)?;
     let open = done.iter().any(|done| match &done.driven {
-        Some(Ok(driven)) => done.is_kept_back || driven.report.ending.outcome == "paused",
+        Some(Ok(driven)) => done.is_kept_back || driven.report.ending.outcome == RunOutcome::Paused,
         _ => true,
     });
     if exit != Exit::Success {

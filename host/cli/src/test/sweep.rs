@@ -121,10 +121,10 @@ async fn without_fault(
             if bad.is_empty() {
                 return Ok(Some(Arc::new(Swept::new(played))));
             }
-            (played.end.run.outcome.clone(), bad)
+            (played.end.run.outcome, bad)
         }
         Err(PlayError::File(error)) => return Err(wrong(error)),
-        Err(PlayError::NoEnd(what)) => (String::new(), vec![what]),
+        Err(PlayError::NoEnd(what)) => (None, vec![what]),
     };
     let why = "it does not hold without a fault, so a sweep of it would prove nothing";
     teller.tell(Tried {
@@ -161,8 +161,8 @@ async fn play_cases(
         .buffered(jobs(arguments));
     while let Some((case, played, took)) = playing.next().await {
         let (outcome, wrong, took) = match ended(played)? {
-            Ok(played) => (played.end.run.outcome.clone(), played.wrong, played.took),
-            Err(what) => (String::new(), vec![what], took),
+            Ok(played) => (played.end.run.outcome, played.wrong, played.took),
+            Err(what) => (None, vec![what], took),
         };
         teller.tell(Tried {
             name: case.to_string(),
