@@ -68,6 +68,7 @@ impl Part {
             Part::Lab => &[
                 "host/lab",
                 "host/scenario",
+                "host/runs",
                 "host/cli",
                 "tests/runbook",
                 "tests/sweep",

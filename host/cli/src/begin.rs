@@ -3,58 +3,21 @@
 use crate::arguments::{OnFailure as Wanted, Place};
 use crate::components::Named;
 use crate::drive::{self, Driven, Job, What};
-use crate::exit::Failure;
-use crate::files;
+use crate::failure::Failure;
 use crate::ground::Ground;
-use crate::hosts::Hosts;
-use crate::lock::HostLock;
 use crate::notice;
-use crate::prompt::Questions;
-use crate::retention;
 use crate::session::Session;
 use crate::surroundings::Binding;
 use crate::tell;
-use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 use wreimage_engine::{Engine, Guest, OptionValues, RunRequest};
 use wreimage_journal::{Holder, Mode, OnFailure, RunDatabase};
+use wreimage_runs::Hosts;
+use wreimage_runs::{HostLock, LaunchSettings, RunStore, RunsError};
 
 /// The option by which a guest names the run's task; the host binds `phabricator` to it.
 pub const TASK: &str = "task";
-
-/// What is to be done on each host: all that a run is started with, but for its host.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Order {
-    /// Options of the guest, as given.
-    pub options: Vec<(String, String)>,
-    pub dry_run: bool,
-    pub no_locks: bool,
-    /// The host key that the operator has given; for one host.
-    #[serde(default)]
-    pub host_key: Option<String>,
-    /// The runs over whose stale claims these may begin.
-    #[serde(default)]
-    pub take_over: Vec<String>,
-    pub reason: Option<String>,
-    pub on_failure: OnFailure,
-    pub default_answer: Vec<String>,
-    pub answer_within: Option<Duration>,
-    /// The batch that the runs are of, when there are several.
-    pub batch: Option<String>,
-}
-
-impl Order {
-    /// What becomes of questions.
-    pub fn questions(&self) -> Questions {
-        Questions {
-            pause: self.on_failure == OnFailure::Pause,
-            default: self.default_answer.clone(),
-            within: self.answer_within,
-        }
-    }
-}
 
 /// What a failed step does, in the words of a journal.
 pub fn on_failure(wanted: Wanted) -> OnFailure {
@@ -78,8 +41,9 @@ impl Tools {
     /// What is done once in a process that drives runs: old records are removed, and somebody looks after those that it may
     /// leave.
     pub fn prepare(&self, place: &Place, resumable: bool) -> Result<(), Failure> {
-        retention::forget(&self.ground.state()?, &self.ground.retention(), |header| {
-            self.ground.has_run(header)
+        let store = RunStore::new(self.ground.state()?);
+        wreimage_runs::forget(&store, &self.ground.retention(), |run| {
+            self.ground.has_run(run)
         });
         if resumable {
             look_after(&self.ground, place);
@@ -101,7 +65,7 @@ pub fn look_after(ground: &Ground, place: &Place) {
 pub async fn begin(
     session: &Arc<Session>,
     tools: &Tools,
-    order: &Order,
+    order: &LaunchSettings,
     host: &str,
     run: Option<&str>,
 ) -> Result<Driven, Failure> {
@@ -122,14 +86,14 @@ pub async fn begin(
         .map(|(name, value)| (name.as_str(), value.clone()))
         .collect();
     if let Some(refusal) = place.grants.refuse(guest, &place.absent) {
-        return Err(Failure::refused(refusal));
+        return Err(RunsError::NotGranted(refusal).into());
     }
     let mut request = RunRequest::new(host, &place.site);
     if let Some(run) = run {
         run.clone_into(&mut request.run);
     }
-    request.options = OptionValues::check(guest.description(), given, &place.absent)
-        .map_err(|error| Failure::usage(error.to_string()))?;
+    request.options =
+        OptionValues::check(guest.description(), given, &place.absent).map_err(RunsError::from)?;
     request.actor = drive::actor();
     request.controller = drive::controller();
     request.dry_run = order.dry_run;
@@ -147,7 +111,7 @@ pub async fn begin(
     request.on_failure = order.on_failure;
     request.policy = place.policy.take();
     request.mode = tools.ground.mode();
-    let resumable = is_resumable(&tools.ground, order);
+    let resumable = order.is_resumable(&tools.ground.mode());
     request.lock = (resumable && !order.no_locks).then(|| lock_name(&request));
 
     let lock = lock(&state, &request)?;
@@ -155,7 +119,7 @@ pub async fn begin(
         Ok(journal) => journal,
         Err(failure) => {
             if let Some(lock) = lock {
-                lock.release();
+                drive::release(lock);
             }
             return Err(failure);
         }
@@ -178,20 +142,14 @@ pub fn refuse_volatile(ground: &Ground, state: &Path) -> Result<(), Failure> {
     let there = state.ancestors().find(|it| it.exists());
     match (ground.mode(), there) {
         (Mode::Live, Some(folder)) => wreimage_journal::refuse_volatile(folder)
-            .map_err(|error| Failure::usage(error.to_string())),
+            .map_err(|error| RunsError::Volatile(error).into()),
         _ => Ok(()),
     }
 }
 
-/// Whether another process can go on with the runs.
-pub fn is_resumable(ground: &Ground, order: &Order) -> bool {
-    !order.dry_run && ground.mode() != Mode::Lab
-}
-
 fn prepare(state: &Path, run: &str, tools: &Tools) -> Result<RunDatabase, Failure> {
-    let journal =
-        RunDatabase::create(state, run).map_err(|error| Failure::usage(error.to_string()))?;
-    files::pin_guest(state, tools.guest.digest(), &tools.bytes)?;
+    let journal = RunDatabase::create(state, run)?;
+    wreimage_runs::pin_guest(state, tools.guest.digest(), &tools.bytes)?;
     Ok(journal)
 }
 
@@ -217,9 +175,10 @@ pub fn lock(state: &Path, request: &RunRequest) -> Result<Option<HostLock>, Fail
         actor: drive::actor(),
         controller: drive::controller(),
     };
+    let store = RunStore::new(state);
     let name = request.lock.as_deref();
-    name.map(|name| HostLock::take(state, name, &holder))
-        .transpose()
+    let lock = name.map(|name| HostLock::take(&store, name, &holder));
+    Ok(lock.transpose()?)
 }
 
 /// The task that the options name; `phabricator` is bound to nothing but the id of a task.
@@ -232,8 +191,7 @@ fn task(options: &[(String, String)]) -> Result<Option<String>, Failure> {
     if is_task {
         return Ok(Some(given.clone()));
     }
-    let shown: String = given.chars().take(80).collect();
-    Err(Failure::usage(format!(
-        "--{TASK} takes the id of a task such as T12345, not {shown:?}; nothing was touched"
-    )))
+    let given = given.chars().take(80).collect();
+    let option = TASK;
+    Err(RunsError::NoTask { option, given }.into())
 }

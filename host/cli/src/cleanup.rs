@@ -1,53 +1,54 @@
 //! `wreimage cleanup`.
 
 use crate::arguments::Going;
-use crate::batch::Batch;
 use crate::begin::{lock, look_after};
 use crate::compiler;
 use crate::components::Named;
 use crate::drive::{self, Job, What};
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::ground::{self, Ground};
-use crate::hosts::Hosts;
 use crate::load_guest;
 use crate::locks;
-use crate::look;
 use crate::own_site;
-use crate::prompt::Questions;
 use crate::resume::{binding, is_of, open_as, over, pinned, request, session};
 use crate::run::pace;
 use crate::session::Session;
 use crate::tell;
-use std::path::Path;
 use std::sync::Arc;
 use wreimage_journal::{Reopened, RunDatabase};
+use wreimage_runs::Batch;
+use wreimage_runs::Hosts;
+use wreimage_runs::Questions;
+use wreimage_runs::{RunStore, RunsError};
 
 /// Ends a run. Nothing but its journal and its systems are needed for that: a guest that cannot be loaded says no closing
 /// words.
 pub async fn cleanup(going: &Going) -> Result<Exit, Failure> {
     let state = ground::state_of(&going.place)?;
+    let store = RunStore::new(&state);
     if let Some(batch) = Batch::read(&state, &going.run)? {
-        return cleanup_batch(&state, going, &batch).await;
+        return cleanup_batch(&store, going, &batch).await;
     }
-    one(&state, going, None).await
+    one(&store, going, None).await
 }
 
 /// One after the other; what goes wrong with one disturbs no other.
-async fn cleanup_batch(state: &Path, going: &Going, batch: &Batch) -> Result<Exit, Failure> {
+async fn cleanup_batch(store: &RunStore, going: &Going, batch: &Batch) -> Result<Exit, Failure> {
     // While this process has it, nobody else begins with a further host.
-    let _driven = batch.drive(state).await?;
+    let _driven = batch.drive(store.state()).await?;
     let mut going = going.clone();
     let pace = pace(going.speed, going.output)?;
     let ground = open_as(&going.place, &batch.mode, pace, "batch").await?;
     look_after(&ground, &going.place);
-    let hosts = Hosts::parse(&batch.hosts).map_err(Failure::refused)?;
+    let hosts = batch.hosts()?;
     // One for all: it has the signals, and a cancel is meant for those that come as well.
     let session = session(&going, &ground, hosts)?;
     let own = ground.recorded_site();
     let what = format!("batch {}", batch.id);
     own_site::check(&session, &what, &batch.recorded_site(&own), &own).await?;
     let mut exits = Vec::new();
-    for (run, entries) in look::runs_of(state, &batch.id)? {
+    for (run, entries) in store.runs_of_batch(&batch.id)? {
         if wreimage_engine::endable(&entries).is_err() {
             continue;
         }
@@ -56,43 +57,41 @@ async fn cleanup_batch(state: &Path, going: &Going, batch: &Batch) -> Result<Exi
             Exit::Paused
         } else {
             going.run.clone_from(&run);
-            let ended = Box::pin(one(state, &going, Some((&ground, &session)))).await;
+            let ended = Box::pin(one(store, &going, Some((&ground, &session)))).await;
             ended.unwrap_or_else(|failure| {
                 tell::line(&format!("{run}: {failure}"));
-                failure.exit()
+                Exit::from(failure.kind())
             })
         };
         exits.push(ended);
     }
     session.face.finish();
     if exits.is_empty() {
-        return Err(Failure::refused(format!(
-            "all runs of the batch {} have ended",
-            batch.id
-        )));
+        return Err(RunsError::BatchEnded(batch.id.clone()).into());
     }
     Ok(Exit::of_batch(&exits))
 }
 
 /// Ends one run, in the place and the session of its batch if it is one of several.
 async fn one(
-    state: &Path,
+    store: &RunStore,
     going: &Going,
     shared: Option<(&Ground, &Arc<Session>)>,
 ) -> Result<Exit, Failure> {
-    let run = match look::find(state, &going.run) {
+    let state = store.state();
+    let run = match store.find(&going.run) {
         Ok(run) => run,
         Err(failure) => {
             return Err(locks::elsewhere(&going.place, &going.run)
                 .await
-                .unwrap_or(failure));
+                .unwrap_or(failure.into()));
         }
     };
     let Reopened {
         database: journal,
         entries,
         cut,
-    } = RunDatabase::reopen(state, &run).map_err(look::unreadable)?;
+    } = RunDatabase::reopen(state, &run).map_err(RunsError::from)?;
     if let Some(cut) = &cut {
         tell::line(&format!("note: {cut}"));
     }

@@ -1,15 +1,13 @@
 //! Driving one run to its end: what `run`, `resume` and `cleanup` have in common.
 
 pub use crate::actor::actor;
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
 use crate::face::{self, Source};
+use crate::failure::Failure;
 use crate::leasing;
-use crate::lock::HostLock;
-use crate::look;
 use crate::next;
 use crate::notice::Teller;
-use crate::prompt::{Questions, Terminal};
-use crate::recorded_keys;
+use crate::prompt::Terminal;
 use crate::session::{Running, Session};
 use crate::surroundings::Surroundings;
 use crate::tell;
@@ -18,10 +16,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use wreimage_engine::{
-    Cancel, Companion, Engine, Fence, Going, Guest, Report, RunError, RunRequest,
-};
+use wreimage_engine::{Cancel, Companion, Engine, Fence, Going, Guest, Report, RunRequest};
 use wreimage_journal::{Entry, Record, RunDatabase, RunOutcome};
+use wreimage_runs::HostLock;
+use wreimage_runs::Questions;
+use wreimage_runs::{RunsError, header_of};
 use wreimage_site::Keeper;
 
 /// How often the wish to cancel, from another terminal, is looked for.
@@ -97,14 +96,14 @@ pub async fn drive(session: &Arc<Session>, job: Job<'_>) -> Result<Driven, Failu
     services.resumable = resumable;
     services.fence = fence(lock.as_ref().map(HostLock::fence), keeper, &run);
     if let Some(state) = recorded.ancestors().nth(2) {
-        services.recorded_keys = Some(recorded_keys::for_run(state, &request));
+        services.recorded_keys = Some(wreimage_runs::recorded_keys(state, &request));
         if let Some(leasing) = &mut services.lease {
             leasing::complete(leasing, state);
         }
     }
     let header = match &what {
         What::Begin(_) => None,
-        What::Resume(_, entries, _) | What::End(_, entries) => look::header_of(entries).cloned(),
+        What::Resume(_, entries, _) | What::End(_, entries) => header_of(entries).cloned(),
     };
     let teller = place
         .notifier
@@ -164,12 +163,22 @@ pub async fn drive(session: &Arc<Session>, job: Job<'_>) -> Result<Driven, Failu
         Err(_) => is_new,
     };
     if let (Some(lock), true) = (lock, is_over) {
-        lock.release();
+        release(lock);
     }
     Ok(Driven {
-        report: report.map_err(failure)?,
+        report: report.map_err(RunsError::from)?,
         recorded,
     })
+}
+
+/// Gives a lock back; one that stays is named.
+pub fn release(lock: HostLock) {
+    let name = lock.name().to_owned();
+    if let Err(error) = lock.release() {
+        tell::line(&format!(
+            "warning: the lock {name} could not be given back: {error}; it ends with `wreimage lock break {name}`"
+        ));
+    }
 }
 
 /// What a run asks before each change: whether it still holds its lock, and whether its DHCP entry is still its own.
@@ -247,17 +256,6 @@ pub fn tell_end(session: &Session, driven: &Driven) -> Result<Exit, Failure> {
         driven.recorded.display()
     ));
     Ok(Exit::of_run(&report.ending, session.strict))
-}
-
-fn failure(error: RunError) -> Failure {
-    match error {
-        RunError::NotGranted(why) => Failure::refused(why),
-        RunError::OtherGuest(why) => {
-            Failure::refused(format!("the other guest cannot go on with this run: {why}"))
-        }
-        RunError::Record(error) => Failure::internal(error.to_string()),
-        RunError::Host(why) => Failure::internal(why),
-    }
 }
 
 /// The machine that this runs on.

@@ -1,5 +1,6 @@
 //! How the program ends, and how it says why.
 
+use crate::failure::{Failure, FailureKind};
 use crate::next;
 use std::process::ExitCode;
 use wreimage_journal::{Ending, RunOutcome};
@@ -139,88 +140,34 @@ Exit codes:
   64  the call or a scenario is wrong: it has a key, a function or a host that does not exist, or expects nothing
   70  wreimage itself failed";
 
-/// Why the program ends before a run has its own word on it.
-#[derive(Debug)]
-pub struct Failure {
-    exit: Exit,
-    message: String,
-}
-
-impl Failure {
-    /// The caller can put it right.
-    pub fn usage(message: impl Into<String>) -> Self {
-        Failure {
-            exit: Exit::Usage,
-            message: message.into(),
+impl From<FailureKind> for Exit {
+    fn from(kind: FailureKind) -> Self {
+        match kind {
+            FailureKind::Usage => Exit::Usage,
+            FailureKind::Refused => Exit::Refused,
+            FailureKind::Left => Exit::Left,
+            FailureKind::Cancelled => Exit::Cancelled,
+            FailureKind::Paused => Exit::Paused,
+            FailureKind::Internal => Exit::Internal,
         }
-    }
-
-    /// Nothing was touched, and will not be.
-    pub fn refused(message: impl Into<String>) -> Self {
-        Failure {
-            exit: Exit::Refused,
-            message: message.into(),
-        }
-    }
-
-    /// Part of it is done, and part is left.
-    pub fn left(message: impl Into<String>) -> Self {
-        Failure {
-            exit: Exit::Left,
-            message: message.into(),
-        }
-    }
-
-    /// Somebody stopped it, and nothing is left.
-    pub fn cancelled(message: impl Into<String>) -> Self {
-        Failure {
-            exit: Exit::Cancelled,
-            message: message.into(),
-        }
-    }
-
-    /// It waits for a person as it did before.
-    pub fn paused(message: impl Into<String>) -> Self {
-        Failure {
-            exit: Exit::Paused,
-            message: message.into(),
-        }
-    }
-
-    /// The host failed.
-    pub fn internal(message: impl Into<String>) -> Self {
-        Failure {
-            exit: Exit::Internal,
-            message: message.into(),
-        }
-    }
-
-    /// How the program ends by it.
-    pub fn exit(&self) -> Exit {
-        self.exit
-    }
-
-    /// Says it on stderr.
-    pub fn tell(self) -> Exit {
-        crate::tell::line(&format!("error: {}", self.message));
-        if let Some(next) = next::behind(self.exit, &self.message) {
-            crate::tell::line(&next);
-        }
-        self.exit
     }
 }
 
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)
+/// Prints why the program ends, and what to do next, on stderr. Returns how it ends.
+pub fn fail(failure: &Failure) -> Exit {
+    let (exit, message) = (Exit::from(failure.kind()), failure.to_string());
+    crate::tell::line(&format!("error: {message}"));
+    if let Some(next) = next::behind(exit, &message) {
+        crate::tell::line(&next);
     }
+    exit
 }
 
 /// What clap says: help and version are successes, the rest is wrong usage.
 pub fn clap(error: &clap::Error) -> Result<Exit, Failure> {
     let printed = error.print();
     if let Err(problem) = printed {
-        return Err(Failure::internal(problem.to_string()));
+        return Err(Failure::part("", problem));
     }
     Ok(if error.use_stderr() {
         crate::tell::line(&format!("next: {}", next::help()));

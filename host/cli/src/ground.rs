@@ -2,16 +2,16 @@
 
 use crate::arguments::Place;
 use crate::components::Named;
-use crate::exit::Failure;
+use crate::failure::Failure;
 use crate::files;
 use crate::leasing::SiteLease;
-use crate::own_site::RecordedSite;
 use crate::surroundings::{Binding, Surroundings, in_lab, on_site};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use wreimage_capability::lease::Lease;
-use wreimage_journal::{Header, Mode};
+use wreimage_journal::Mode;
 use wreimage_lab::{Lab, Pace, World};
+use wreimage_runs::{RecordedSite, RunOrigin, RunsError};
 use wreimage_site::{Choice, Retention, Site};
 
 /// A place to work in, before it is bound to a host.
@@ -115,10 +115,10 @@ impl Ground {
     }
 
     /// Whether a run is one of this place: of this site, or of a lab like those in which this one is.
-    pub fn has_run(&self, header: &Header) -> bool {
+    pub fn has_run(&self, run: &RunOrigin) -> bool {
         match self {
-            Ground::Lab { .. } => header.mode != Mode::Live,
-            Ground::Site { site, .. } => header.mode == Mode::Live && header.site == site.name(),
+            Ground::Lab { .. } => run.mode != Mode::Live,
+            Ground::Site { site, .. } => run.mode == Mode::Live && run.site == site.name(),
         }
     }
 
@@ -181,9 +181,7 @@ pub async fn open(place: &Place, pace: Pace) -> Result<Ground, Failure> {
         && let Some(path) = place.site.clone().or_else(files::site_file)
     {
         let site = load_site(&path)?;
-        site.ask_secrets()
-            .await
-            .map_err(|error| Failure::refused(error.to_string()))?;
+        site.ask_secrets().await.map_err(Failure::Secret)?;
         let lease = site.lease().map(|lease| Box::new(SiteLease::new(lease)));
         return Ok(Ground::Site {
             site: Box::new(site),
@@ -200,8 +198,7 @@ pub async fn open(place: &Place, pace: Pace) -> Result<Ground, Failure> {
     let kept = match &place.world {
         None => None,
         Some(folder) => {
-            let lab = Lab::kept(folder, || (*world).clone(), pace)
-                .map_err(|error| Failure::usage(error.to_string()))?;
+            let lab = Lab::kept(folder, || (*world).clone(), pace)?;
             Some((lab, absolute(folder)?))
         }
     };
@@ -215,11 +212,13 @@ pub async fn open(place: &Place, pace: Pace) -> Result<Ground, Failure> {
 
 /// As a path that means the same wherever a run is resumed.
 pub fn absolute(folder: &Path) -> Result<String, Failure> {
-    let path = std::path::absolute(folder)
-        .map_err(|error| Failure::usage(format!("{}: {error}", folder.display())))?;
+    let path = std::path::absolute(folder).map_err(|source| Failure::Path {
+        path: folder.to_owned(),
+        source,
+    })?;
     path.into_os_string()
         .into_string()
-        .map_err(|path| Failure::usage(format!("{path:?} is not text")))
+        .map_err(|path| Failure::Usage(format!("{path:?} is not text")))
 }
 
 /// Where the runs of this place are recorded.
@@ -239,21 +238,21 @@ pub fn state_of(place: &Place) -> Result<PathBuf, Failure> {
 /// The world of this file, or the built-in one.
 pub fn world(file: Option<&Path>) -> Result<World, Failure> {
     let Some(path) = file else {
-        return World::builtin().map_err(|error| Failure::internal(error.to_string()));
+        return World::builtin().map_err(Failure::BuiltinWorld);
     };
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::usage(format!(
-            "the world file {} cannot be read: {error}; `wreimage lab show` prints one to begin with",
-            path.display()
-        ))
+    let text = std::fs::read_to_string(path).map_err(|source| RunsError::WorldFileUnreadable {
+        path: path.to_owned(),
+        source,
     })?;
-    World::parse(&text)
-        .map_err(|error| Failure::usage(format!("the world file {}: {error}", path.display())))
+    World::parse(&text).map_err(|source| {
+        let path = path.to_owned();
+        RunsError::WorldFile { path, source }.into()
+    })
 }
 
 /// Reads a site file; what its commands list is kept for `--help` and completion.
 pub fn load_site(path: &Path) -> Result<Site, Failure> {
-    let site = Site::load(path).map_err(|error| Failure::usage(error.to_string()))?;
+    let site = Site::load(path)?;
     Ok(match files::lists() {
         Some(folder) => site.with_cache(&folder),
         None => site,

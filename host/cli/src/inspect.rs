@@ -1,7 +1,8 @@
 //! `wreimage inspect`: what a guest is and what it can do.
 
 use crate::arguments::{Inspect, Output};
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::load_guest::load_guest;
 use crate::tell::{self, Page};
 use serde_json::json;

@@ -6,7 +6,6 @@ mod actor;
 mod answer;
 mod arguments;
 mod attach;
-mod batch;
 mod begin;
 mod break_lock;
 mod broken;
@@ -21,28 +20,24 @@ mod detach;
 mod drive;
 mod exit;
 mod face;
+mod failure;
 mod files;
 #[doc(hidden)]
 pub mod fuzzing;
 mod ground;
 mod guest_options;
-mod hosts;
 mod inspect;
 mod leasing;
 mod load_guest;
-mod lock;
 mod locks;
 mod logs;
-mod look;
 mod many;
 mod new;
 mod next;
 mod notice;
 mod own_site;
 mod prompt;
-mod recorded_keys;
 mod resume;
-mod retention;
 mod run;
 mod runs;
 mod session;
@@ -51,11 +46,11 @@ mod site_check;
 mod surroundings;
 mod tell;
 mod test;
-mod turns;
 
 use arguments::{Command, LabCommand, LockCommand, SiteCommand};
 use clap::{CommandFactory, FromArgMatches};
-use exit::{Exit, Failure};
+use exit::Exit;
+use failure::Failure;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -65,7 +60,7 @@ pub fn main() -> ExitCode {
     compiler::compile_if_asked(&arguments);
     let exit = match start(arguments) {
         Ok(exit) => exit,
-        Err(failure) => failure.tell(),
+        Err(failure) => exit::fail(&failure),
     };
     exit.into()
 }
@@ -75,7 +70,10 @@ fn start(arguments: Vec<OsString>) -> Result<Exit, Failure> {
         .worker_threads(threads())
         .enable_all()
         .build()
-        .map_err(|error| Failure::internal(format!("no threads can be started: {error}")))?;
+        .map_err(|source| Failure::System {
+            what: "no threads can be started",
+            source,
+        })?;
     let exit = runtime.block_on(dispatch(arguments));
     // A thread that still waits for a key at the terminal must not hold the process.
     runtime.shutdown_background();
@@ -133,7 +131,7 @@ async fn dispatch(arguments: Vec<OsString>) -> Result<Exit, Failure> {
             let mut page = Vec::new();
             clap_mangen::Man::new(arguments::Cli::command())
                 .render(&mut page)
-                .map_err(|error| Failure::internal(error.to_string()))?;
+                .map_err(|error| Failure::part("", error))?;
             tell::own(&String::from_utf8_lossy(&page))?;
             Ok(Exit::Success)
         }

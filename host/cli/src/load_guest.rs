@@ -2,7 +2,7 @@
 
 use crate::compiler;
 use crate::compose;
-use crate::exit::Failure;
+use crate::failure::Failure;
 use crate::files;
 use std::path::Path;
 use wreimage_engine::{Engine, Guest};
@@ -20,13 +20,12 @@ pub async fn load_guest(
     let limits = compiler::limits(site);
     let bytes = compose::composed(&path, plugs, &limits)?;
     let engine = compiler::engine(limits)?;
-    let guest = Guest::load(&engine, &bytes).await.map_err(|error| {
-        Failure::refused(format!(
-            "{} with {} plugged in: {error}",
-            path.display(),
-            plugs.join(", ")
-        ))
-    })?;
+    let guest = Guest::load(&engine, &bytes)
+        .await
+        .map_err(|error| Failure::Guest {
+            label: format!("{} with {} plugged in", path.display(), plugs.join(", ")),
+            source: Box::new(error),
+        })?;
     Ok((engine, guest, bytes))
 }
 
@@ -41,7 +40,10 @@ pub async fn load_guest_file(
     let engine = compiler::engine(limits)?;
     let guest = Guest::load_known(&engine, &bytes, known)
         .await
-        .map_err(|error| Failure::refused(format!("{}: {error}", path.display())))?;
+        .map_err(|error| Failure::Guest {
+            label: path.display().to_string(),
+            source: Box::new(error),
+        })?;
     Ok((engine, guest, bytes))
 }
 
@@ -51,17 +53,7 @@ pub async fn load_pinned(
     digest: &str,
     site: Option<&Path>,
 ) -> Result<(Engine, Guest, Vec<u8>), Failure> {
-    let path = files::pinned_guest(state, digest);
-    let bytes = files::read_pinned(state, digest)?;
     let engine = compiler::engine(compiler::limits(site))?;
-    let guest = Guest::load_known(&engine, &bytes, Some(digest))
-        .await
-        .map_err(|error| Failure::refused(format!("{}: {error}", path.display())))?;
-    if guest.digest() != digest {
-        return Err(Failure::refused(format!(
-            "{} is not the guest that the run was driven by: its SHA-256 differs; give the right file with --guest",
-            path.display()
-        )));
-    }
+    let (guest, bytes) = wreimage_runs::load_pinned(&engine, state, digest).await?;
     Ok((engine, guest, bytes))
 }

@@ -3,14 +3,13 @@
 
 mod summary;
 
-use crate::batch::Batch;
 use crate::begin::{self, Tools};
 use crate::drive::Driven;
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::resume;
 use crate::session::Session;
 use crate::tell;
-use crate::turns::Turn;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,6 +18,8 @@ use summary::{Done, conclude, headline};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 use tokio::task::{Id, JoinError, JoinSet};
+use wreimage_runs::Batch;
+use wreimage_runs::{RunsError, Turn};
 
 /// How often a pause between two runs checks whether the batch is to end.
 const LOOK: Duration = Duration::from_millis(200);
@@ -46,7 +47,7 @@ pub async fn run(
     batch: Batch,
 ) -> Result<Exit, Failure> {
     let mut driven = None;
-    if begin::is_resumable(&tools.ground, &batch.order) {
+    if batch.is_resumable() {
         let state = tools.ground.state()?;
         batch.keep(&state)?;
         driven = Some(batch.drive(&state).await?);
@@ -109,7 +110,7 @@ fn allow_many_files() {
 fn takes_turns(tools: &Tools, batch: &Batch) -> bool {
     let mut plugs = tools.guest.plugs().iter();
     let mutates = tools.guest.description().mutates || plugs.any(|plug| plug.description.mutates);
-    mutates && !batch.order.dry_run
+    mutates && !batch.settings.dry_run
 }
 
 /// The work on the hosts of a batch.
@@ -249,8 +250,7 @@ impl Work<'_> {
                 let Some(task) = self.tasks.get(&error.id()) else {
                     return;
                 };
-                let why = format!("the run was lost in this process: {error}");
-                (task.clone(), Err(Failure::internal(why)))
+                (task.clone(), Err(RunsError::Lost(error).into()))
             }
         };
         // What it has said before its end is here already, and may not have been read.
@@ -309,9 +309,9 @@ async fn one(
     task: &Task,
 ) -> Result<Driven, Failure> {
     match task {
-        Task::Begin(host) => begin::begin(session, tools, &batch.order, host, None).await,
+        Task::Begin(host) => begin::begin(session, tools, &batch.settings, host, None).await,
         Task::Resume(_, run) => {
-            let questions = batch.order.questions();
+            let questions = batch.settings.questions();
             resume::one(session, tools, run, questions).await
         }
     }

@@ -1,10 +1,10 @@
 //! Telling the site's people of a run: that it waits, is lost, or has ended; and looking after what a process leaves.
 
 use crate::arguments::{Place, Watch};
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
 use crate::face::{Face, exit_code};
+use crate::failure::Failure;
 use crate::ground::state_of;
-use crate::look;
 use crate::tell;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use wreimage_journal::{Entry, Header, Process, Record};
+use wreimage_runs::{RunState, RunStore};
 use wreimage_site::{Notifier, Occasion, Site};
 
 /// How often a process that drives runs is looked for, and the runs that it has left paused.
@@ -162,7 +163,7 @@ pub fn watch_over_this_process(place: &Place, site: &Path) {
 /// that it has lost. Ends when the process is gone and none of its runs is paused any more, or after [`LONGEST`].
 pub async fn watch(arguments: &Watch) -> Result<Exit, Failure> {
     // As it is now: whoever changes it later may not have come to an end with that.
-    let site = Site::load(&arguments.site).map_err(|error| Failure::usage(error.to_string()))?;
+    let site = Site::load(&arguments.site)?;
     let state = state_of(&Place {
         lab: None,
         world: None,
@@ -197,7 +198,7 @@ async fn renew(
     due: &mut BTreeMap<String, Instant>,
 ) -> bool {
     // What cannot be read now may be read later.
-    let Ok(paused) = look::left_by(state, process, "paused") else {
+    let Ok(paused) = RunStore::new(state).left_by(process, RunState::Paused) else {
         return true;
     };
     for (header, _) in &paused {
@@ -221,7 +222,7 @@ async fn tell_lost(site: &Site, state: &Path, process: &Process) -> Result<(), F
         return Ok(());
     };
     let mut failed = None;
-    for (header, state) in look::left_by(state, process, "lost")? {
+    for (header, state) in RunStore::new(state).left_by(process, RunState::Lost)? {
         let run = &header.run;
         let commands = [
             format!("wreimage resume {run}"),
@@ -230,7 +231,7 @@ async fn tell_lost(site: &Site, state: &Path, process: &Process) -> Result<(), F
         let more = json!({ "state": state, "commands": commands });
         let message = of_run(&header, Occasion::Lost, more);
         if let Err(why) = notifier.tell(Occasion::Lost, &message).await {
-            failed = Some(Failure::internal(why));
+            failed = Some(Failure::Internal(why));
         }
     }
     failed.map_or(Ok(()), Err)

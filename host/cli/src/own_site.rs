@@ -2,21 +2,12 @@
 //! names, since colleagues can write there and a site file holds commands and grants. The records say of which site the run is
 //! and by which file it was begun; another file is confirmed by the operator.
 
-use crate::exit::Failure;
+use crate::failure::Failure;
 use crate::prompt::is_operator_there;
 use crate::session::Session;
 use crate::tell::{Page, Prompt, one_line};
-use serde::{Deserialize, Serialize};
 use std::sync::atomic::Ordering;
-
-/// What records say of a site.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RecordedSite {
-    /// Its name.
-    pub name: String,
-    /// SHA-256 of its file; `None` in a lab.
-    pub digest: Option<String>,
-}
+use wreimage_runs::{RecordedSite, RunsError};
 
 /// What is typed to continue.
 const CONFIRMED: &str = "yes";
@@ -33,10 +24,12 @@ pub async fn check(
     own: &RecordedSite,
 ) -> Result<(), Failure> {
     if recorded.name != own.name {
-        return Err(Failure::usage(format!(
-            "the {what} is of the site {}, and this is {}; name its site file with --site",
-            recorded.name, own.name
-        )));
+        return Err(RunsError::OtherSite {
+            what: what.to_owned(),
+            recorded: recorded.name.clone(),
+            own: own.name.clone(),
+        }
+        .into());
     }
     if recorded.digest == own.digest || session.changed_site.load(Ordering::SeqCst) {
         return Ok(());
@@ -50,13 +43,13 @@ pub async fn check(
     difference.line(format!("  recorded  sha256 {}", known(recorded)));
     difference.line(format!("  now       sha256 {}", known(own)));
     if !is_operator_there() {
-        return Err(Failure::paused(format!(
-            "the site file of {} is not the one by which the {what} was begun (recorded sha256 {}, now {}): nothing was done. \
-             Check what has changed in it, then give the same command with --changed-site",
-            own.name,
-            known(recorded),
-            known(own)
-        )));
+        return Err(RunsError::ChangedSite {
+            what: what.to_owned(),
+            site: own.name.clone(),
+            recorded: known(recorded),
+            now: known(own),
+        }
+        .into());
     }
     let prompt = Prompt {
         above: difference,
@@ -67,8 +60,6 @@ pub async fn check(
             session.changed_site.store(true, Ordering::SeqCst);
             Ok(())
         }
-        _ => Err(Failure::paused(format!(
-            "the changed site file was not confirmed: nothing was done, and the {what} stays as it is"
-        ))),
+        _ => Err(RunsError::ChangedSiteNotConfirmed(what.to_owned()).into()),
     }
 }

@@ -11,23 +11,13 @@ use wreimage_capability::{BoxFuture, Clock, Fault};
 use wreimage_engine::{Given, LATER, Operator};
 use wreimage_journal::{Question, RunDatabase};
 use wreimage_lab::Participant;
+use wreimage_runs::Questions;
 
 /// How often a wrong answer is asked again.
 const TRIES: u32 = 3;
 
 /// How often an answer from another terminal is looked for.
 const LOOK: Duration = Duration::from_millis(300);
-
-/// What becomes of questions.
-#[derive(Debug, Clone, Default)]
-pub struct Questions {
-    /// They are not asked here: the run pauses.
-    pub pause: bool,
-    /// For want of an answer, the first of these that is offered is taken.
-    pub default: Vec<String>,
-    /// After so long.
-    pub within: Option<Duration>,
-}
 
 /// Asks on stderr and reads stdin, when both are terminals.
 pub struct Terminal {

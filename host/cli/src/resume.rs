@@ -2,21 +2,18 @@
 
 use crate::answer;
 use crate::arguments::{Going, Place, Resume};
-use crate::batch::Batch;
 use crate::begin::{self, TASK, Tools, lock};
 use crate::components::Named;
 use crate::detach;
 use crate::drive::{self, Driven, Job, What};
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::files;
 use crate::ground::{self, Ground};
-use crate::hosts::Hosts;
 use crate::load_guest;
 use crate::locks;
-use crate::look;
 use crate::many::{self, Task};
-use crate::own_site::{self, RecordedSite};
-use crate::prompt::Questions;
+use crate::own_site;
 use crate::run::{consented, pace};
 use crate::session::Session;
 use crate::surroundings::{Binding, Surroundings};
@@ -27,19 +24,24 @@ use std::sync::Arc;
 use wreimage_engine::{ResumeError, RunRequest};
 use wreimage_journal::{Entry, Header, Locks, Mode, Record, RunDatabase, RunOutcome};
 use wreimage_lab::Pace;
+use wreimage_runs::Batch;
+use wreimage_runs::Hosts;
+use wreimage_runs::Questions;
+use wreimage_runs::{RecordedSite, RunStore, RunsError, header_of};
 
 /// Goes on with a run, or with all of a batch.
 pub async fn resume(arguments: &Resume) -> Result<Exit, Failure> {
     let going = &arguments.going;
     let state = ground::state_of(&going.place)?;
+    let store = RunStore::new(&state);
     if arguments.detach {
-        return detach::resume(&state, going).await;
+        return detach::resume(&store, going).await;
     }
     if let Some(batch) = Batch::read(&state, &going.run)? {
-        return resume_batch(&state, arguments, batch).await;
+        return resume_batch(&store, arguments, batch).await;
     }
     if arguments.many.is_given() {
-        return Err(Failure::usage(format!(
+        return Err(Failure::Usage(format!(
             "{} is one run: --parallel, --max-failures and --batch-sleep are for a batch",
             going.run
         )));
@@ -50,12 +52,12 @@ pub async fn resume(arguments: &Resume) -> Result<Exit, Failure> {
         (_, _, true) => Some("abort"),
         _ => arguments.answer.as_deref(),
     };
-    let run = match look::find(&state, &going.run) {
+    let run = match store.find(&going.run) {
         Ok(run) => run,
         Err(failure) => {
             return Err(locks::elsewhere(&going.place, &going.run)
                 .await
-                .unwrap_or(failure));
+                .unwrap_or(failure.into()));
         }
     };
     let (journal, entries) = open(&state, &run)?;
@@ -138,14 +140,15 @@ async fn go_on(
         .bind(&Named::of(guest), &binding(header), session.is_many())
         .await?;
     is_of(session, header, &place).await?;
-    if let Some(other) = look::overtaken(state, header)? {
-        return Err(Failure::refused(format!(
-            "since the run {0} began, the run {other} has changed {1}: to go on would destroy its work. `wreimage cleanup {0}` \
-             ends this one and takes back what only it has set",
-            header.run, header.host
-        )));
+    if let Some(other) = RunStore::new(state).overtaken_by(header)? {
+        return Err(RunsError::Overtaken {
+            run: header.run.clone(),
+            other,
+            host: header.host.clone(),
+        }
+        .into());
     }
-    files::pin_guest(state, guest.digest(), &tools.bytes)?;
+    wreimage_runs::pin_guest(state, guest.digest(), &tools.bytes)?;
     let request = request(header, &mut place);
     let heard = heard(state, &header.run, tools.ground.pace());
     let lock = lock(state, &request)?;
@@ -162,7 +165,12 @@ async fn go_on(
     drive::drive(session, job).await
 }
 
-async fn resume_batch(state: &Path, arguments: &Resume, mut batch: Batch) -> Result<Exit, Failure> {
+async fn resume_batch(
+    store: &RunStore,
+    arguments: &Resume,
+    mut batch: Batch,
+) -> Result<Exit, Failure> {
+    let state = store.state();
     let going = &arguments.going;
     let for_one = arguments.answer.is_some()
         || arguments.retry
@@ -170,7 +178,7 @@ async fn resume_batch(state: &Path, arguments: &Resume, mut batch: Batch) -> Res
         || arguments.abort
         || arguments.guest.is_some();
     if for_one {
-        return Err(Failure::usage(format!(
+        return Err(Failure::Usage(format!(
             "{0} is a batch: answers and guests are given run by run (`wreimage show {0}` lists the runs), then the batch is \
              gone on with",
             batch.id
@@ -181,25 +189,25 @@ async fn resume_batch(state: &Path, arguments: &Resume, mut batch: Batch) -> Res
     batch.max_failures = many.max_failures.unwrap_or(batch.max_failures);
     batch.batch_sleep = many.batch_sleep.or(batch.batch_sleep);
     if let Some(within) = arguments.asking.answer_within {
-        batch.order.answer_within = Some(within);
+        batch.settings.answer_within = Some(within);
         batch
-            .order
+            .settings
             .default_answer
             .clone_from(&arguments.asking.default_answer);
     }
-    let hosts = Hosts::parse(&batch.hosts).map_err(Failure::refused)?;
+    let hosts = batch.hosts()?;
     // A host whose run cannot be read may be half-way: it must not be taken for one that was not begun.
-    if let Some(error) = look::unreadable_since(state, &batch.id, hosts.names())? {
-        return Err(look::unreadable(error));
+    if let Some(error) = store.unreadable_since(&batch.id, hosts.names())? {
+        return Err(RunsError::from(error).into());
     }
     let _driven = batch.drive(state).await?;
     let mut begun = std::collections::HashMap::new();
-    for (run, entries) in look::runs_of(state, &batch.id)? {
+    for (run, entries) in store.runs_of_batch(&batch.id)? {
         if let Ok(header) = wreimage_engine::endable(&entries) {
             begun.insert(header.host.clone(), Some(run));
         } else if ended_untouched(&entries) {
             // It was cancelled before it changed anything, as those are that wait for their turn when a batch is stopped.
-        } else if let Some(header) = look::header_of(&entries) {
+        } else if let Some(header) = header_of(&entries) {
             // One that has ended is not begun again; one that ended before anything was touched neither: somebody has to
             // look at it first.
             begun.insert(header.host.clone(), None);
@@ -215,10 +223,7 @@ async fn resume_batch(state: &Path, arguments: &Resume, mut batch: Batch) -> Res
         })
         .collect();
     if tasks.is_empty() {
-        return Err(Failure::refused(format!(
-            "all runs of the batch {} have ended",
-            batch.id
-        )));
+        return Err(RunsError::BatchEnded(batch.id).into());
     }
     let ground = open_as(
         &going.place,
@@ -240,7 +245,7 @@ async fn resume_batch(state: &Path, arguments: &Resume, mut batch: Batch) -> Res
         ground,
     });
     tools.prepare(&going.place, true)?;
-    if batch.order.no_locks {
+    if batch.settings.no_locks {
         begin::warn_of_no_locks(&hosts);
     }
     batch.forget_cancel(state)?;
@@ -268,7 +273,7 @@ pub fn session(going: &Going, ground: &Ground, hosts: Hosts) -> Result<Arc<Sessi
 
 /// The journal first: from here on nobody else drives the run.
 pub fn open(state: &Path, run: &str) -> Result<(RunDatabase, Vec<Entry>), Failure> {
-    RunDatabase::resume(state, run).map_err(look::unreadable)
+    Ok(RunDatabase::resume(state, run).map_err(RunsError::from)?)
 }
 
 /// A run with which nobody goes on holds no lock, however its process ended.
@@ -280,7 +285,7 @@ pub fn over(state: &Path, run: &str, error: ResumeError) -> Failure {
         // What cannot be given back now is said by whoever wants the lock.
         let _given = Locks::open(state).and_then(|locks| locks.release_all_of(run));
     }
-    Failure::refused(error.to_string())
+    RunsError::from(error).into()
 }
 
 /// SHA-256 of the guest of the last records.
@@ -316,7 +321,7 @@ pub async fn open_as(
         Mode::Lab => "a lab that is not kept".to_owned(),
         Mode::World(folder) => format!("the lab's world in {folder}"),
     };
-    Err(Failure::usage(format!(
+    Err(Failure::Usage(format!(
         "the {what} works on {}, and here it would be {}: {}",
         shown(mode),
         shown(&ground.mode()),

@@ -1,15 +1,14 @@
 //! `wreimage run`.
 
 use crate::arguments::{Cli, Command, Output, Run};
-use crate::batch::{self, Batch};
-use crate::begin::{self, Order, Tools};
+use crate::begin::{self, Tools};
 use crate::choices::{self, Choices};
 use crate::detach;
 use crate::drive;
-use crate::exit::{self, Exit, Failure};
+use crate::exit::{self, Exit};
+use crate::failure::Failure;
 use crate::ground;
 use crate::guest_options::{self, Given};
-use crate::hosts::Hosts;
 use crate::load_guest::load_guest;
 use crate::many;
 use crate::session::Session;
@@ -19,6 +18,8 @@ use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::sync::Arc;
 use wreimage_lab::Pace;
+use wreimage_runs::Hosts;
+use wreimage_runs::{Batch, LaunchSettings};
 
 /// Virtual seconds a second at which a lab run on a terminal takes about 15 s.
 const TERMINAL_SPEED: f64 = 270.0;
@@ -42,8 +43,8 @@ pub async fn run(named: &Given, words: Vec<OsString>) -> Result<Exit, Failure> {
     let (Command::Run(arguments), Some(run_matches)) =
         (cli.command, matches.subcommand_matches("run"))
     else {
-        return Err(Failure::internal(
-            "the command line changed while it was read",
+        return Err(Failure::Internal(
+            "the command line changed while it was read".to_owned(),
         ));
     };
     if arguments.plug != named.plugs {
@@ -79,7 +80,7 @@ pub async fn run(named: &Given, words: Vec<OsString>) -> Result<Exit, Failure> {
         bytes,
         ground,
     });
-    let resumable = begin::is_resumable(&tools.ground, &order);
+    let resumable = order.is_resumable(&tools.ground.mode());
     tools.prepare(&arguments.place, resumable)?;
     if order.no_locks && resumable {
         begin::warn_of_no_locks(&hosts);
@@ -96,14 +97,24 @@ pub async fn run(named: &Given, words: Vec<OsString>) -> Result<Exit, Failure> {
         let driven = begin::begin(&session, &tools, &order, host, run.as_deref()).await?;
         return drive::conclude(&session, &driven);
     }
-    let id = detach::given_run().unwrap_or_else(batch::new_id);
+    let id = detach::given_run().unwrap_or_else(Batch::new_id);
     order.batch = Some(id.clone());
-    let batch = Batch::new(id, &hosts, &tools, order, &arguments.many);
+    let batch = Batch {
+        id,
+        hosts: hosts.to_string(),
+        mode: tools.ground.mode(),
+        of_site: Some(tools.ground.recorded_site()),
+        guest_digest: tools.guest.digest().to_owned(),
+        settings: order,
+        parallel: arguments.many.parallel,
+        max_failures: arguments.many.max_failures,
+        batch_sleep: arguments.many.batch_sleep,
+    };
     many::run(&session, &tools, batch).await
 }
 
-fn order(arguments: &Run, given: Vec<(&str, String)>) -> Order {
-    Order {
+fn order(arguments: &Run, given: Vec<(&str, String)>) -> LaunchSettings {
+    LaunchSettings {
         options: given
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value))
@@ -128,13 +139,13 @@ fn hosts(given: Option<&str>) -> Result<Hosts, Failure> {
 
 /// The hosts for which consent is given.
 pub fn consented(given: &str) -> Result<Hosts, Failure> {
-    Hosts::parse(given).map_err(|why| Failure::usage(format!("--yes: {why}")))
+    Hosts::parse(given).map_err(|why| Failure::Usage(format!("--yes: {why}")))
 }
 
 /// How fast the time of a lab passes.
 pub fn pace(speed: Option<f64>, output: Output) -> Result<Pace, Failure> {
     match speed {
-        Some(speed) if !speed.is_finite() || speed < 0.0 => Err(Failure::usage(format!(
+        Some(speed) if !speed.is_finite() || speed < 0.0 => Err(Failure::Usage(format!(
             "--speed {speed} is no speed: give a number above 0, or 0 for at once"
         ))),
         Some(0.0) => Ok(Pace::Full),

@@ -2,9 +2,7 @@
 
 use crate::arguments::Output;
 use crate::face::{self, Face};
-use crate::hosts::Hosts;
 use crate::tell::{self, Prompt};
-use crate::turns::Turns;
 use std::io::{BufRead, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -13,6 +11,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{Receiver, channel};
 use wreimage_engine::Cancel;
 use wreimage_lab::Pace;
+use wreimage_runs::Hosts;
+use wreimage_runs::Turns;
 
 /// How long runs that are stopped have for their last record.
 const STOP_WITHIN: Duration = Duration::from_secs(10);

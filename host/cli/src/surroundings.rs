@@ -1,7 +1,7 @@
 //! A place to work in, bound to one host: what serves a run there, and what the site decides of it.
 
 use crate::components::{Component, Named};
-use crate::exit::Failure;
+use crate::failure::Failure;
 use crate::ground::{from_lab, world};
 use crate::leasing;
 use std::path::Path;
@@ -140,9 +140,7 @@ pub async fn on_site(
     binding: &Binding,
 ) -> Result<Surroundings, Failure> {
     let host = binding.host.as_str();
-    let mut providers = site
-        .open(host)
-        .map_err(|error| Failure::usage(error.to_string()))?;
+    let mut providers = site.open(host)?;
     let choices = site.choices();
     // What the site file does not name, the site does not have.
     let absent: Absent = wreimage_capability::ALL
@@ -195,9 +193,7 @@ pub async fn on_site(
         limits,
         console: site.console_command(host),
         notifier: site.notifier(),
-        keeper: site
-            .keeper(host)
-            .map_err(|error| Failure::usage(error.to_string()))?,
+        keeper: site.keeper(host)?,
         seat: None,
         services,
     })

@@ -5,7 +5,8 @@ mod sweep;
 mod tell;
 
 use crate::arguments::Test;
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::files;
 use crate::load_guest::load_guest;
 use futures::StreamExt;
@@ -16,8 +17,7 @@ use tell::Teller;
 use tokio::task::JoinError;
 use wreimage_journal::RunOutcome;
 use wreimage_scenario::{
-    Invariants, Kind, PlayError, Played, Scenario, ScenarioError, Snapshot, Subject, check, find,
-    play,
+    Invariants, Kind, PlayError, Played, Scenario, Snapshot, Subject, check, find, play,
 };
 
 /// A scenario, or a case of a sweep, that was played.
@@ -77,10 +77,6 @@ pub async fn test(arguments: &Test) -> Result<Exit, Failure> {
     })
 }
 
-fn wrong(error: ScenarioError) -> Failure {
-    Failure::usage(error.to_string())
-}
-
 /// What must hold: the file beside the guest, and those that are named.
 fn invariants(guest: &Path, named: &[PathBuf]) -> Result<Invariants, Failure> {
     let beside = guest.with_extension("invariants.toml");
@@ -89,7 +85,7 @@ fn invariants(guest: &Path, named: &[PathBuf]) -> Result<Invariants, Failure> {
         .iter()
         .chain(named)
         .try_fold(Invariants::default(), |all, path| {
-            Ok(all.and(Invariants::read(path).map_err(wrong)?))
+            Ok(all.and(Invariants::read(path).map_err(Failure::from)?))
         })
 }
 
@@ -115,8 +111,8 @@ fn scenarios(
     }
     let mut scenarios = Vec::new();
     for place in &places {
-        for path in find(place).map_err(wrong)? {
-            let scenario = Scenario::read(&path).map_err(wrong)?;
+        for path in find(place).map_err(Failure::from)? {
+            let scenario = Scenario::read(&path).map_err(Failure::from)?;
             if filter.is_none_or(|it| scenario.name.contains(it.as_str())) {
                 scenarios.push(scenario);
             }
@@ -185,7 +181,7 @@ fn ended(
 ) -> Result<Result<Played, String>, Failure> {
     match played {
         Ok(Ok(played)) => Ok(Ok(played)),
-        Ok(Err(PlayError::File(error))) => Err(wrong(error)),
+        Ok(Err(PlayError::File(error))) => Err(error.into()),
         Ok(Err(PlayError::NoEnd(what))) => Ok(Err(what)),
         Err(error) => Ok(Err(format!("a fault of wreimage itself: {error}"))),
     }
@@ -198,14 +194,14 @@ fn snapshot(
     played: &Played,
     good: bool,
 ) -> Result<Option<String>, Failure> {
-    let compared = Snapshot::compare(scenario, played).map_err(wrong)?;
+    let compared = Snapshot::compare(scenario, played).map_err(Failure::from)?;
     let keep = match &compared {
         Snapshot::None => arguments.record || arguments.accept,
         Snapshot::Differs(_) => arguments.accept,
         Snapshot::Same => false,
     };
     if keep && good {
-        Snapshot::keep(scenario, played).map_err(wrong)?;
+        Snapshot::keep(scenario, played).map_err(Failure::from)?;
         return Ok(None);
     }
     Ok(match compared {

@@ -13,6 +13,7 @@ mod open_error;
 mod reading;
 mod record;
 mod size;
+mod stamp;
 mod state_dir;
 #[cfg(test)]
 mod sync_tests;
@@ -32,4 +33,5 @@ pub use record::{
     Reported, ReportedKey, Timer, UndoClosed, UndoState,
 };
 pub use size::size;
+pub use stamp::{FileStamp, StampedRun, log_stamp, stamped_run, stamped_runs};
 pub use state_dir::{refuse_volatile, state_directory};

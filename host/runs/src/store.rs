@@ -1,334 +1,351 @@
-//! Looking at runs from outside: which there are, and where each stands.
+//! The runs of a state folder.
 
 use crate::batch::Batch;
-use crate::exit::Failure;
-use crate::face::words;
-use jiff::Timestamp;
-use serde::Serialize;
-use std::path::Path;
-use wreimage_journal::{Entry, Header, Mode, OpenError, Process, Question, Record};
+use crate::detached;
+use crate::error::RunsError;
+use crate::index::{Index, IndexedRun};
+use crate::run_id::{host_of, started_at};
+use crate::standing::{RunState, Standing, header_of};
+use std::io;
+use std::path::{Path, PathBuf};
+use wreimage_journal::{Entry, Folder, Header, Mode, OpenError, Process, Record, StampedRun};
 
-/// The full id of the run that is meant.
-pub fn find(state: &Path, given: &str) -> Result<String, Failure> {
-    let all = ids(state)?;
-    if all.iter().any(|id| id == given) {
-        return Ok(given.to_owned());
-    }
-    let near: Vec<&String> = all
-        .iter()
-        .filter(|id| id.starts_with(given) || id.ends_with(given))
-        .collect();
-    match near.as_slice() {
-        [one] => Ok((*one).clone()),
-        [] if Batch::read(state, given)?.is_some() => Err(Failure::usage(format!(
-            "{given} is a batch, and this is for one run: `wreimage show {given}` lists its runs"
-        ))),
-        [] => Err(Failure::usage(format!(
-            "there is no run {given:?} in {}; `wreimage runs` lists those that there are",
-            state.display()
-        ))),
-        many => Err(Failure::usage(format!(
-            "{given:?} is the begin or end of several runs: {}",
-            many.iter()
-                .map(|id| id.as_str())
-                .collect::<Vec<_>>()
-                .join(", ")
-        ))),
-    }
+/// The runs of a state folder, whoever drives them.
+#[derive(Debug, Clone)]
+pub struct RunStore {
+    state: PathBuf,
 }
 
-/// The ids of all runs, the oldest first: they begin with the time.
-pub fn ids(state: &Path) -> Result<Vec<String>, Failure> {
-    match wreimage_journal::runs(state) {
-        Ok(ids) => Ok(ids),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(Failure::usage(format!(
-            "the runs in {} cannot be read: {error}",
-            state.display()
-        ))),
-    }
-}
-
-/// A journal that cannot be read as a failure of the program.
-pub fn unreadable(error: OpenError) -> Failure {
-    match error {
-        OpenError::NoRun { .. } => Failure::usage(error.to_string()),
-        _ => Failure::refused(error.to_string()),
-    }
-}
-
-/// Where a run stands.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Standing {
+/// A run of a store.
+#[derive(Debug)]
+pub struct ListedRun {
+    /// Its id.
     pub run: String,
+    /// Where it stands; `None` when it never began, an error when its journal cannot be read.
+    pub standing: Result<Option<Standing>, OpenError>,
+}
+
+/// What the header of a run says that decides who may remove its records.
+#[derive(Debug, Clone)]
+pub struct RunOrigin {
+    /// Id of the run.
+    pub run: String,
+    /// Short name of its host.
     pub host: String,
+    /// Name of its site.
     pub site: String,
-    pub guest: String,
-    pub actor: String,
+    /// What it works on.
+    pub mode: Mode,
     /// The batch that it is one of.
     pub batch: Option<String>,
-    /// Whether it is a rehearsal: it changes nothing.
-    #[serde(rename = "dry_run")]
-    pub dry_run: bool,
-    /// `live`, `lab`, or the folder of the lab's world.
-    pub mode: Mode,
-    /// `running`, `waiting`, `paused`, `lost`, or how it ended.
-    pub state: String,
-    /// The step that it is in, or stopped in.
-    pub step: Option<String>,
-    /// The question that waits for an answer.
-    pub question: Option<Question>,
-    /// For whom or what it waits, if it does.
-    pub waits_for: Option<String>,
-    /// Whether other runs are kept from its host.
-    pub locked: bool,
-    /// When it began, by its own clock.
-    pub began: Timestamp,
-    /// When it was last heard of, by its own clock.
-    pub last: Timestamp,
-    pub reason: Option<String>,
+    /// Whether another process can continue it.
+    pub resumable: bool,
 }
 
-impl Standing {
-    /// What kind of run it is, in a word.
-    pub fn kind(&self) -> &'static str {
-        match (&self.mode, self.dry_run) {
-            (_, true) => "rehearsal",
-            (Mode::Live, false) => "live",
-            (Mode::Lab | Mode::World(_), false) => "lab",
+impl RunStore {
+    /// The runs of this state folder, which need not be there.
+    pub fn new(state: impl Into<PathBuf>) -> Self {
+        RunStore {
+            state: state.into(),
         }
     }
 
-    pub fn of(entries: &[Entry], driver: Option<&str>) -> Option<Standing> {
-        let (first, last) = (entries.first()?, entries.last()?);
-        let Record::Header(header) = &first.record else {
-            return None;
-        };
-        let question = open_question(entries).map(|open| open.question);
-        let state = match &last.record {
-            Record::Finished(ending) => ending.outcome.word().to_owned(),
-            _ if driver.is_some() && question.is_some() => "waiting".to_owned(),
-            _ if driver.is_some() => "running".to_owned(),
-            Record::Paused { .. } => "paused".to_owned(),
-            _ => "lost".to_owned(),
-        };
-        let waits_for = waits_for(&state, header, question.as_ref(), entries);
-        let locked = header.lock.is_some();
-        let Header {
-            run,
-            host,
-            site,
-            guest,
-            actor,
-            batch,
-            reason,
-            dry_run,
-            mode,
-            ..
-        } = header.as_ref().clone();
-        Some(Standing {
-            run,
-            host,
-            site,
-            guest,
-            actor,
-            batch,
-            dry_run,
-            mode,
-            state,
-            step: last_step(entries),
-            question,
-            waits_for,
-            locked,
-            began: first.time,
-            last: last.time,
-            reason,
-        })
+    /// The state folder.
+    pub fn state(&self) -> &Path {
+        &self.state
     }
-}
 
-/// For whom or what a run waits.
-fn waits_for(
-    state: &str,
-    header: &Header,
-    question: Option<&Question>,
-    entries: &[Entry],
-) -> Option<String> {
-    match (state, question) {
-        ("waiting" | "paused" | "lost", Some(question)) => {
-            Some(format!("an answer: {}", words::short(&question.question)))
+    /// The ids of all runs, the oldest first: they begin with the time.
+    ///
+    /// # Errors
+    /// When the folder cannot be read; one that is missing has no runs.
+    pub fn ids(&self) -> Result<Vec<String>, RunsError> {
+        self.present(wreimage_journal::runs(&self.state))
+    }
+
+    fn stamped(&self) -> Result<Vec<StampedRun>, RunsError> {
+        self.present(wreimage_journal::stamped_runs(&self.state))
+    }
+
+    fn present<T>(&self, runs: io::Result<Vec<T>>) -> Result<Vec<T>, RunsError> {
+        match runs {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            runs => runs.map_err(|source| RunsError::RunsUnreadable {
+                state: self.state.clone(),
+                source,
+            }),
         }
-        ("running", _) => match entries.last().map(|entry| &entry.record) {
-            // What the call that is under way has seen last.
-            Some(Record::Progress { text, .. }) => {
-                Some(format!("{}: {}", header.host, words::short(text)))
+    }
+
+    /// The full id of the run that is meant: an id, or so much of its begin or end that only one run has it.
+    ///
+    /// # Errors
+    /// When no run is meant, or several are.
+    pub fn find(&self, given: &str) -> Result<String, RunsError> {
+        let all = self.ids()?;
+        if all.iter().any(|id| id == given) {
+            return Ok(given.to_owned());
+        }
+        let given_to_end = |id: &&String| id.starts_with(given) || id.ends_with(given);
+        let mut near: Vec<String> = all.iter().filter(given_to_end).cloned().collect();
+        match (near.pop(), near.is_empty()) {
+            (Some(one), true) => Ok(one),
+            (Some(last), false) => {
+                near.push(last);
+                Err(RunsError::SeveralRuns {
+                    given: given.to_owned(),
+                    runs: near,
+                })
             }
-            _ => None,
-        },
-        ("paused", None) => match entries.last().map(|entry| &entry.record) {
-            Some(Record::Paused { why }) => Some(format!("somebody: {}", words::short(why))),
-            _ => None,
-        },
-        ("lost", None) if header.resumable => Some("somebody to go on with it".to_owned()),
-        _ => None,
-    }
-}
-
-/// Where a run stands, in a word; `None` when it cannot be read.
-pub fn state_of_run(state: &Path, run: &str) -> Option<String> {
-    let driver = wreimage_journal::driver(state, run).ok()?;
-    let entries = wreimage_journal::read(state, run).ok()?;
-    let standing = Standing::of(&entries, driver.as_deref())?;
-    Some(match standing.question {
-        Some(question) => format!("{}: {}", standing.state, words::short(&question.question)),
-        None => standing.state,
-    })
-}
-
-/// Whether nobody can go on with a run: it has ended, or never began.
-pub fn is_over(state: &Path, run: &str) -> bool {
-    let driver = wreimage_journal::driver(state, run);
-    match (driver, wreimage_journal::read(state, run)) {
-        (Ok(None), Ok(entries)) => matches!(
-            entries.last().map(|entry| &entry.record),
-            None | Some(Record::Finished(_))
-        ),
-        (_, Err(OpenError::NoRun { .. })) => true,
-        _ => false,
-    }
-}
-
-/// The runs of these hosts, begun since then, whose journals cannot be read: what they were begun for, and how far they got,
-/// is not known.
-pub fn unreadable_since(
-    state: &Path,
-    since: &str,
-    hosts: &[String],
-) -> Result<Option<OpenError>, Failure> {
-    for id in ids(state)? {
-        let of_host = host_of(&id).is_some_and(|host| hosts.iter().any(|it| it == host));
-        if of_host
-            && began(&id) >= began(since)
-            && let Err(error) = wreimage_journal::read(state, &id)
-        {
-            return Ok(Some(error));
+            (None, _) if Batch::read(&self.state, given)?.is_some() => {
+                Err(RunsError::IsBatch(given.to_owned()))
+            }
+            (None, _) => Err(RunsError::NoRun {
+                given: given.to_owned(),
+                state: self.state.clone(),
+            }),
         }
     }
-    Ok(None)
-}
 
-/// The run that has changed the host of this one since this one began: going on would undo its work. `Err` when whether there
-/// is one is not known.
-pub fn overtaken(state: &Path, of: &Header) -> Result<Option<String>, Failure> {
-    for id in ids(state)? {
-        if id <= of.run || host_of(&id) != Some(&of.host) {
-            continue;
-        }
-        let entries = wreimage_journal::read(state, &id).map_err(unreadable)?;
-        let same = |it: &Header| it.site == of.site && it.mode == of.mode && !it.dry_run;
-        let changed = |entry: &Entry| matches!(entry.record, Record::Intent(_));
-        if header_of(&entries).is_some_and(same) && entries.iter().any(changed) {
-            return Ok(Some(id));
-        }
+    /// All records of a run.
+    ///
+    /// # Errors
+    /// When there is no such run, or its journal cannot be read.
+    pub fn read(&self, run: &str) -> Result<Vec<Entry>, RunsError> {
+        Ok(wreimage_journal::read(&self.state, run)?)
     }
-    Ok(None)
-}
 
-/// The host of a run, by its id: `TIME-HOST-NUMBER`.
-pub fn host_of(run: &str) -> Option<&str> {
-    let (_, rest) = run.split_once('-')?;
-    Some(rest.rsplit_once('-')?.0)
-}
+    /// The process that drives a run now, for people: `process 4711`.
+    ///
+    /// # Errors
+    /// When there is no such run.
+    pub fn driver(&self, run: &str) -> Result<Option<String>, RunsError> {
+        Ok(wreimage_journal::driver(&self.state, run)?)
+    }
 
-/// The runs of a batch, with their records; those that cannot be read are left out.
-pub fn runs_of(state: &Path, batch: &str) -> Result<Vec<(String, Vec<Entry>)>, Failure> {
-    let mut runs = Vec::new();
-    for id in ids(state)? {
-        // A journal that is damaged disturbs no other run.
-        let Ok(entries) = wreimage_journal::read(state, &id) else {
-            continue;
+    fn is_driven(&self, run: &str) -> bool {
+        wreimage_journal::driver(&self.state, run).is_ok_and(|driver| driver.is_some())
+    }
+
+    /// All runs, the oldest first, and where each stands. What has not changed comes from the index, which is made anew when it
+    /// is missing, of another version, or damaged.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn list(&self) -> Result<Vec<ListedRun>, RunsError> {
+        let mut index = Index::load(&self.state);
+        let mut changed = false;
+        let mut indexed = Vec::new();
+        let mut listed = Vec::new();
+        for stamped in self.stamped()? {
+            let known = index.take(&stamped.run);
+            let known = known.filter(|it| it.is_current(&self.state, &stamped));
+            if let Some(known) = known
+                && (known.standing.state.has_ended() || !self.is_driven(&stamped.run))
+            {
+                listed.push(ListedRun {
+                    run: stamped.run,
+                    standing: Ok(Some(known.standing.clone())),
+                });
+                indexed.push(known);
+                continue;
+            }
+            let (standing, new) = self.read_standing(&stamped);
+            changed |= new.is_some();
+            indexed.extend(new);
+            listed.push(ListedRun {
+                run: stamped.run,
+                standing,
+            });
+        }
+        // What is left of it are runs that are gone or have changed.
+        if changed || !index.is_empty() {
+            Index::keep(&self.state, &indexed.iter().collect::<Vec<_>>());
+        }
+        Ok(listed)
+    }
+
+    /// Where a run stands, from its journal, and what is to be indexed of it.
+    fn read_standing(
+        &self,
+        stamped: &StampedRun,
+    ) -> (Result<Option<Standing>, OpenError>, Option<IndexedRun>) {
+        let run = &stamped.run;
+        // First whether a process drives it: what that process wrote before it went away is then complete.
+        let is_driven = self.is_driven(run);
+        let entries = match wreimage_journal::read(&self.state, run) {
+            Ok(entries) => entries,
+            Err(error) => return (Err(error), None),
         };
-        let is_of = |header: &Header| header.batch.as_deref() == Some(batch);
-        if header_of(&entries).is_some_and(is_of) {
-            runs.push((id, entries));
+        let standing = Standing::of(&entries, is_driven);
+        let resumable = header_of(&entries).is_some_and(|header| header.resumable);
+        let indexed = standing.as_ref().filter(|_| !is_driven).and_then(|it| {
+            // To close the last connection to a journal moves its log into it: this is the version that was read.
+            let stamped = wreimage_journal::stamped_run(&self.state, run)?;
+            IndexedRun::new(&self.state, &stamped, it, resumable)
+        });
+        (Ok(standing), indexed)
+    }
+
+    /// Where a run stands; `None` when it never began or cannot be read.
+    pub fn standing(&self, run: &str) -> Option<Standing> {
+        let driver = wreimage_journal::driver(&self.state, run).ok()?;
+        let entries = wreimage_journal::read(&self.state, run).ok()?;
+        Standing::of(&entries, driver.is_some())
+    }
+
+    /// Whether nobody can continue a run: it has ended, or never began.
+    pub fn is_over(&self, run: &str) -> bool {
+        let driver = wreimage_journal::driver(&self.state, run);
+        match (driver, wreimage_journal::read(&self.state, run)) {
+            (Ok(None), Ok(entries)) => matches!(
+                entries.last().map(|entry| &entry.record),
+                None | Some(Record::Finished(_))
+            ),
+            (_, Err(OpenError::NoRun { .. })) => true,
+            _ => false,
         }
     }
-    Ok(runs)
-}
 
-/// The runs that nobody drives now, that this process has driven last, and that stand so, `paused` or `lost`, with the step of
-/// each.
-pub fn left_by(
-    state: &Path,
-    process: &Process,
-    standing: &str,
-) -> Result<Vec<(Header, String)>, Failure> {
-    let mut left = Vec::new();
-    for id in ids(state)? {
-        let was_driven = wreimage_journal::last_driver(state, &id).as_ref() == Some(process);
-        if !was_driven || wreimage_journal::driver(state, &id).is_ok_and(|it| it.is_some()) {
-            continue;
+    /// Why a run of these hosts, begun since then, cannot be read, if there is one: for what it was begun, and how far it got, is
+    /// not known.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn unreadable_since(
+        &self,
+        since: &str,
+        hosts: &[String],
+    ) -> Result<Option<OpenError>, RunsError> {
+        for id in self.ids()? {
+            let of_host = host_of(&id).is_some_and(|host| hosts.iter().any(|it| it == host));
+            if of_host
+                && started_at(&id) >= started_at(since)
+                && let Err(error) = wreimage_journal::read(&self.state, &id)
+            {
+                return Ok(Some(error));
+            }
         }
-        let Ok(entries) = wreimage_journal::read(state, &id) else {
-            continue;
-        };
-        if let Some(it) = Standing::of(&entries, None)
-            && it.state == standing
-            && let Some(header) = header_of(&entries)
-        {
-            left.push((header.clone(), it.step.unwrap_or_default()));
+        Ok(None)
+    }
+
+    /// The run that has changed the host of this one since this one began: to continue this one would undo its work.
+    ///
+    /// # Errors
+    /// When whether there is one is not known.
+    pub fn overtaken_by(&self, of: &Header) -> Result<Option<String>, RunsError> {
+        for id in self.ids()? {
+            if id <= of.run || host_of(&id) != Some(&of.host) {
+                continue;
+            }
+            let entries = self.read(&id)?;
+            let same = |it: &Header| it.site == of.site && it.mode == of.mode && !it.dry_run;
+            let changed = |entry: &Entry| matches!(entry.record, Record::Intent(_));
+            if header_of(&entries).is_some_and(same) && entries.iter().any(changed) {
+                return Ok(Some(id));
+            }
         }
+        Ok(None)
     }
-    Ok(left)
-}
 
-/// When a run was started, by its id.
-pub fn began(run: &str) -> Option<Timestamp> {
-    let time = run.split('-').next()?;
-    let civil = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%S", time).ok()?;
-    Some(civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
-}
-
-/// The first record of a run.
-pub fn header_of(entries: &[Entry]) -> Option<&Header> {
-    match &entries.first()?.record {
-        Record::Header(header) => Some(header),
-        _ => None,
+    /// The runs of a batch, with their records; those that cannot be read are left out.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn runs_of_batch(&self, batch: &str) -> Result<Vec<(String, Vec<Entry>)>, RunsError> {
+        let index = Index::load(&self.state);
+        let mut runs = Vec::new();
+        for stamped in self.stamped()? {
+            let run = &stamped.run;
+            let is_of = match index.header(&stamped) {
+                Some(it) => it.standing.batch.as_deref() == Some(batch),
+                None => wreimage_journal::header(&self.state, run)
+                    .ok()
+                    .flatten()
+                    .is_some_and(|header| header.batch.as_deref() == Some(batch)),
+            };
+            // A journal that is damaged disturbs no other run.
+            if is_of && let Ok(entries) = wreimage_journal::read(&self.state, run) {
+                runs.push((stamped.run, entries));
+            }
+        }
+        Ok(runs)
     }
-}
 
-pub fn last_step(entries: &[Entry]) -> Option<String> {
-    entries.iter().rev().find_map(|entry| match &entry.record {
-        Record::StepBegan { phase, name, .. } => Some(format!("{phase}: {name}")),
-        _ => None,
-    })
-}
+    /// The runs that no process drives, that this process has driven last, and that are paused or lost as `state` says, with
+    /// their headers and the step of each.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn left_by(
+        &self,
+        process: &Process,
+        state: RunState,
+    ) -> Result<Vec<(Header, String)>, RunsError> {
+        let index = Index::load(&self.state);
+        let mut left = Vec::new();
+        for stamped in self.stamped()? {
+            let id = &stamped.run;
+            let known = index.header(&stamped);
+            if known.is_some_and(|it| it.standing.state.has_ended()) {
+                continue;
+            }
+            let was_driven =
+                wreimage_journal::last_driver(&self.state, id).as_ref() == Some(process);
+            if !was_driven || self.is_driven(id) {
+                continue;
+            }
+            let Ok(entries) = wreimage_journal::read(&self.state, id) else {
+                continue;
+            };
+            if let Some(it) = Standing::of(&entries, false)
+                && it.state == state
+                && let Some(header) = header_of(&entries)
+            {
+                left.push((header.clone(), it.step.unwrap_or_default()));
+            }
+        }
+        Ok(left)
+    }
 
-/// A question that waits for an answer.
-pub struct OpenQuestion {
-    /// The number of its record. The same call may ask again.
-    pub number: u64,
-    pub question: Question,
-}
-
-/// The last question, if it has no answer yet.
-pub fn open_question(entries: &[Entry]) -> Option<OpenQuestion> {
-    let mut open: Option<OpenQuestion> = None;
-    for entry in entries {
-        let is_of = |call: u64| open.as_ref().is_some_and(|it| it.question.call == call);
-        match &entry.record {
-            Record::Question(question) => {
-                open = Some(OpenQuestion {
-                    number: entry.number,
-                    question: question.clone(),
+    /// The origins of all runs that can be read, the newest first.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn origins(&self) -> Result<Vec<RunOrigin>, RunsError> {
+        let index = Index::load(&self.state);
+        let origins = self.stamped()?.into_iter().rev().filter_map(|stamped| {
+            if let Some(it) = index.header(&stamped) {
+                let standing = &it.standing;
+                return Some(RunOrigin {
+                    run: stamped.run,
+                    host: standing.host.clone(),
+                    site: standing.site.clone(),
+                    mode: standing.mode.clone(),
+                    batch: standing.batch.clone(),
+                    resumable: it.resumable,
                 });
             }
-            Record::Answer(answer) if is_of(answer.call) => open = None,
-            Record::Outcome(outcome) if is_of(outcome.call) => open = None,
-            Record::Finished(_) => open = None,
-            _ => {}
-        }
+            let header = wreimage_journal::header(&self.state, &stamped.run);
+            let header = header.ok().flatten()?;
+            Some(RunOrigin {
+                run: stamped.run,
+                host: header.host,
+                site: header.site,
+                mode: header.mode,
+                batch: header.batch,
+                resumable: header.resumable,
+            })
+        });
+        Ok(origins.collect())
     }
-    open
+
+    /// Removes the records of a run; what cannot be removed stays.
+    pub fn remove(&self, run: &str) {
+        let Ok(state) = Folder::of_state(&self.state) else {
+            return;
+        };
+        let _ = state.sub("runs").and_then(|runs| runs.remove_folder(run));
+        detached::remove_log(&state, run);
+    }
 }

@@ -2,15 +2,16 @@
 
 use super::Task;
 use crate::arguments::Output;
-use crate::batch::Batch;
 use crate::drive::Driven;
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
 use crate::face::{self, words};
+use crate::failure::Failure;
 use crate::session::Session;
 use crate::tell::{self, Page};
 use serde::{Serialize, Serializer};
 use serde_json::json;
-use wreimage_journal::{Mode, RunOutcome};
+use wreimage_journal::RunOutcome;
+use wreimage_runs::Batch;
 
 /// How the work on one host ended. `None`: it did not begin, or ended before its turn to change something.
 pub(super) struct Done {
@@ -129,7 +130,7 @@ pub(super) fn conclude(
                 }
             }
             Some(Err(failure)) => {
-                exits.push(failure.exit());
+                exits.push(Exit::from(failure.kind()));
                 HostLine::without_run(host, HostOutcome::NotRun, failure.to_string())
             }
             None => {
@@ -192,5 +193,5 @@ fn not_begun(session: &Session) -> Exit {
 }
 
 fn begin_can_go_on(batch: &Batch) -> bool {
-    batch.mode != Mode::Lab && !batch.order.dry_run
+    batch.is_resumable()
 }

@@ -2,7 +2,7 @@
 
 use super::Tried;
 use crate::arguments::Output;
-use crate::exit::Failure;
+use crate::failure::Failure;
 use crate::tell::{self, Page};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
