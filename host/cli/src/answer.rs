@@ -1,7 +1,7 @@
 //! `wreimage answer` and `wreimage cancel`: what is left for the driver of a run.
 
+use crate::actor::actor;
 use crate::arguments::{Answer, Cancel};
-use crate::drive;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::ground::state_of;
@@ -16,7 +16,7 @@ pub fn answer(arguments: &Answer) -> Result<Exit, Failure> {
     let store = RunStore::new(&state);
     let run = store.find(&arguments.run)?;
     let entries = store.read(&run)?;
-    give_answer(&state, &run, &entries, &arguments.choice, &drive::actor())?;
+    give_answer(&state, &run, &entries, &arguments.choice, &actor())?;
     let driven = store.driver(&run)?;
     crate::tell::line(&match driven {
         Some(_) => format!("{run}: answered `{}`", arguments.choice),
@@ -88,7 +88,7 @@ pub fn cancel(arguments: &Cancel) -> Result<Exit, Failure> {
             "nobody drives the run {run}: `wreimage cleanup {run}` ends it, if it has not ended"
         )));
     };
-    wreimage_journal::leave_cancel(&state, &run, &drive::actor()).map_err(RunsError::from)?;
+    wreimage_journal::leave_cancel(&state, &run, &actor()).map_err(RunsError::from)?;
     crate::tell::line(&format!(
         "{run}: {driver} is told to cancel it; `wreimage attach {run}` shows how it ends"
     ));
@@ -96,7 +96,7 @@ pub fn cancel(arguments: &Cancel) -> Result<Exit, Failure> {
 }
 
 fn cancel_batch(store: &RunStore, batch: &Batch) -> Result<Exit, Failure> {
-    let actor = drive::actor();
+    let actor = actor();
     batch.leave_cancel(store.state(), &actor)?;
     let mut told = 0;
     for (run, _) in store.runs_of_batch(&batch.id)? {

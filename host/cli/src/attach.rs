@@ -1,8 +1,8 @@
 //! `wreimage attach`: a run of another process, as if it were this one's.
 
+use crate::actor::actor;
 use crate::answer;
 use crate::arguments::{Attach, Output};
-use crate::drive;
 use crate::exit::Exit;
 use crate::face::{self, Face, Source};
 use crate::failure::Failure;
@@ -193,7 +193,7 @@ async fn answer(
         none = answered => none,
     };
     match typed {
-        Some(choice) => answer::leave(store.state(), run, open, &choice, &drive::actor()),
+        Some(choice) => answer::leave(store.state(), run, open, &choice, &actor()),
         None => Ok(()),
     }
 }

@@ -12,12 +12,12 @@ use wreimage_kit::write_whole;
 
 /// Writes the file.
 pub async fn compose(arguments: &Compose) -> Result<Exit, Failure> {
-    let (_, guest, bytes) = load_guest(&arguments.guest, &arguments.plug, None).await?;
+    let (_, loaded) = load_guest(&arguments.guest, &arguments.plug, None).await?;
     let path = match &arguments.out {
         Some(path) => path.clone(),
         None => default_path(&arguments.guest, &arguments.plug),
     };
-    write_whole(&path, &bytes).map_err(|source| Failure::File {
+    write_whole(&path, &loaded.bytes).map_err(|source| Failure::File {
         path: path.clone(),
         what: "written",
         source,
@@ -25,8 +25,8 @@ pub async fn compose(arguments: &Compose) -> Result<Exit, Failure> {
     tell::line(&format!(
         "{}: {}, sha256 {}; `wreimage inspect` shows what each part can call",
         path.display(),
-        tell::one_line(&what(&guest)),
-        guest.digest()
+        tell::one_line(&what(&loaded.guest)),
+        loaded.guest.digest()
     ));
     tell::own(&format!("{}\n", path.display()))?;
     Ok(Exit::Success)

@@ -28,6 +28,17 @@ pub enum FailureKind {
     Internal,
 }
 
+impl From<ErrorKind> for FailureKind {
+    fn from(kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::Usage => FailureKind::Usage,
+            ErrorKind::Refused => FailureKind::Refused,
+            ErrorKind::Paused => FailureKind::Paused,
+            ErrorKind::Internal => FailureKind::Internal,
+        }
+    }
+}
+
 /// Why the program ends before a run has its own word on it. A message has all that a person needs, with the words of the
 /// source.
 #[derive(Debug, thiserror::Error)]
@@ -150,12 +161,7 @@ impl Failure {
     /// For what kind of reason.
     pub fn kind(&self) -> FailureKind {
         match self {
-            Failure::Runs(error) => match error.kind() {
-                ErrorKind::Usage => FailureKind::Usage,
-                ErrorKind::Refused => FailureKind::Refused,
-                ErrorKind::Paused => FailureKind::Paused,
-                ErrorKind::Internal => FailureKind::Internal,
-            },
+            Failure::Runs(error) => error.kind().into(),
             Failure::Kit(KitError::Stopped) => FailureKind::Cancelled,
             Failure::Usage(_)
             | Failure::Site(_)

@@ -10,10 +10,10 @@ use wreimage_engine::{Guest, Import, OptionKind, OptionSpec};
 
 /// Prints it.
 pub async fn inspect(arguments: &Inspect) -> Result<Exit, Failure> {
-    let (_, guest, _) = load_guest(&arguments.guest, &arguments.plug, None).await?;
+    let (_, loaded) = load_guest(&arguments.guest, &arguments.plug, None).await?;
     match arguments.output {
-        Output::Text => tell::page(&text(&guest))?,
-        Output::Json => tell::pretty_json(&as_json(&guest))?,
+        Output::Text => tell::page(&text(&loaded.guest))?,
+        Output::Json => tell::pretty_json(&as_json(&loaded.guest))?,
     }
     Ok(Exit::Success)
 }

@@ -6,28 +6,27 @@ mod actor;
 mod answer;
 mod arguments;
 mod attach;
-mod begin;
 mod break_lock;
 mod broken;
 mod build;
 mod choices;
 mod cleanup;
 mod compiler;
-mod components;
 mod compose;
+mod conclude;
 mod consent;
 mod detach;
-mod drive;
 mod exit;
 mod face;
 mod failure;
 mod files;
+mod frontend;
 #[doc(hidden)]
 pub mod fuzzing;
 mod ground;
 mod guest_options;
 mod inspect;
-mod leasing;
+mod launching;
 mod load_guest;
 mod locks;
 mod logs;
@@ -35,7 +34,6 @@ mod many;
 mod new;
 mod next;
 mod notice;
-mod own_site;
 mod prompt;
 mod resume;
 mod run;
@@ -43,7 +41,6 @@ mod runs;
 mod session;
 mod show;
 mod site_check;
-mod surroundings;
 mod tell;
 mod test;
 
@@ -142,9 +139,9 @@ async fn dispatch(arguments: Vec<OsString>) -> Result<Exit, Failure> {
 async fn complete(completions: &arguments::Completions) -> Result<Exit, Failure> {
     let mut command = arguments::Cli::command();
     if let Some(name) = &completions.guest {
-        let (_, guest, _) =
-            load_guest::load_guest(name, &[], completions.place.site.as_deref()).await?;
-        let description = guest.description();
+        let site = completions.place.site.as_deref();
+        let (_, loaded) = load_guest::load_guest(name, &[], site).await?;
+        let description = loaded.guest.description();
         command = choices::Choices::of(&completions.place)
             .in_completion(guest_options::with_guest(description)?, description);
     }

@@ -6,13 +6,14 @@ use crate::failure::Failure;
 use crate::files;
 use std::path::Path;
 use wreimage_engine::{Engine, Guest};
+use wreimage_runs::LoadedGuest;
 
 /// Loads a guest by path or name with these components plugged in, with the compilation cache, within the bounds of the site.
 pub async fn load_guest(
     name: &str,
     plugs: &[String],
     site: Option<&Path>,
-) -> Result<(Engine, Guest, Vec<u8>), Failure> {
+) -> Result<(Engine, LoadedGuest), Failure> {
     let path = files::guest(name)?;
     if plugs.is_empty() {
         return load_guest_file(&path, None, site).await;
@@ -26,7 +27,7 @@ pub async fn load_guest(
             label: format!("{} with {} plugged in", path.display(), plugs.join(", ")),
             source: Box::new(error),
         })?;
-    Ok((engine, guest, bytes))
+    Ok((engine, LoadedGuest { guest, bytes }))
 }
 
 /// Loads a guest from this file; `known` is its SHA-256 if a run has recorded it.
@@ -34,7 +35,7 @@ pub async fn load_guest_file(
     path: &Path,
     known: Option<&str>,
     site: Option<&Path>,
-) -> Result<(Engine, Guest, Vec<u8>), Failure> {
+) -> Result<(Engine, LoadedGuest), Failure> {
     let limits = compiler::limits(site);
     let bytes = files::read_component(path, &limits)?;
     let engine = compiler::engine(limits)?;
@@ -44,16 +45,5 @@ pub async fn load_guest_file(
             label: path.display().to_string(),
             source: Box::new(error),
         })?;
-    Ok((engine, guest, bytes))
-}
-
-/// Loads the guest with this SHA-256 that a run or a batch has kept in the state folder. Others can write there: it must be that.
-pub async fn load_pinned(
-    state: &Path,
-    digest: &str,
-    site: Option<&Path>,
-) -> Result<(Engine, Guest, Vec<u8>), Failure> {
-    let engine = compiler::engine(compiler::limits(site))?;
-    let (guest, bytes) = wreimage_runs::load_pinned(&engine, state, digest).await?;
-    Ok((engine, guest, bytes))
+    Ok((engine, LoadedGuest { guest, bytes }))
 }

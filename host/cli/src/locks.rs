@@ -4,7 +4,7 @@ use crate::arguments::{InitLease, Output, Place, Runs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
-use crate::ground::{self, Ground, state_of};
+use crate::ground::{self, state_of};
 use crate::tell::{self, Page};
 use jiff::Timestamp;
 use serde_json::json;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use wreimage_capability::lease::{ClaimState, Lease, ObservedClaim, judgement};
 use wreimage_journal::{Held, Locks};
 use wreimage_lab::{Lab, Pace};
-use wreimage_runs::RunStore;
+use wreimage_runs::{Backend, RunStore};
 
 /// Where the leases of a place are, to be read: without the ownership of a lab's world, which a run may have. `None` where
 /// there are none.
@@ -119,10 +119,10 @@ fn lease_line(it: &ObservedClaim) -> String {
 pub async fn init(arguments: &InitLease) -> Result<Exit, Failure> {
     let ground = ground::open(&arguments.place, Pace::Full).await?;
     let done = match &ground {
-        Ground::Lab { kept: None, .. } => Err(Failure::usage(
+        Backend::Lab { kept: None, .. } => Err(Failure::usage(
             "this lab is not kept: name its folder with --world DIR, or a site file with --site FILE",
         )),
-        Ground::Lab {
+        Backend::Lab {
             kept: Some((lab, _)),
             ..
         } => {
@@ -136,7 +136,7 @@ pub async fn init(arguments: &InitLease) -> Result<Exit, Failure> {
                 false => Err(Failure::Refused("this world has a lease folder".to_owned())),
             }
         }
-        Ground::Site { site, .. } => {
+        Backend::Site { site, .. } => {
             let created = site.create_lease_folder().await;
             created.map_err(|error| Failure::LeaseFolder {
                 in_lab: false,

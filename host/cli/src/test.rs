@@ -51,11 +51,11 @@ impl Tried {
 /// Plays what is asked for and tells what became of it.
 pub async fn test(arguments: &Test) -> Result<Exit, Failure> {
     let path = files::guest(&arguments.guest)?;
-    let (engine, guest, _) = load_guest(&arguments.guest, &arguments.plug, None).await?;
+    let (engine, loaded) = load_guest(&arguments.guest, &arguments.plug, None).await?;
     let invariants = invariants(&path, &arguments.invariants)?;
     let subject = Arc::new(Subject {
         engine,
-        guest,
+        guest: loaded.guest,
         invariants,
     });
     let began = Instant::now();

@@ -1,145 +1,140 @@
-//! Several hosts beside each other: a run, a journal and an outcome each, and one summary. What happens to one never
-//! disturbs another.
+//! Several hosts beside each other: a run, a journal and an outcome each. What happens to one never disturbs another.
 
-mod summary;
-
-use crate::begin::{self, Tools};
-use crate::drive::Driven;
-use crate::exit::Exit;
-use crate::failure::Failure;
-use crate::resume;
-use crate::session::Session;
-use crate::tell;
+use crate::batch::Batch;
+use crate::error::RunsError;
+use crate::launcher::Launcher;
+use crate::opened_run::OpenedRun;
+use crate::run_result::{HostResult, HostTask, LoadedGuest, RunResult};
+use crate::standing::header_of;
+use crate::store::RunStore;
+use crate::turns::Turn;
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use summary::{Done, conclude, headline};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 use tokio::task::{Id, JoinError, JoinSet};
-use wreimage_runs::Batch;
-use wreimage_runs::{RunsError, Turn};
+use wreimage_journal::{Entry, Record, RunOutcome};
 
 /// How often a pause between two runs checks whether the batch is to end.
-const LOOK: Duration = Duration::from_millis(200);
+const END_INTERVAL: Duration = Duration::from_millis(200);
 
-/// What is to be done on a host.
-#[derive(Debug, Clone)]
-pub enum Task {
-    Begin(String),
-    /// Go on with this run.
-    Resume(String, String),
-}
-
-impl Task {
-    fn host(&self) -> &str {
-        match self {
-            Task::Begin(host) | Task::Resume(host, _) => host,
+/// What is left to do for a batch: the hosts that have no run yet, and the runs that can be continued.
+///
+/// # Errors
+/// When a run of its hosts cannot be read: it may be half-way, and must not be taken for one that was not begun.
+pub fn open_tasks(store: &RunStore, batch: &Batch) -> Result<Vec<HostTask>, RunsError> {
+    let hosts = batch.hosts()?;
+    if let Some(error) = store.unreadable_since(&batch.id, hosts.names())? {
+        return Err(error.into());
+    }
+    let mut begun = HashMap::new();
+    for (run, entries) in store.runs_of_batch(&batch.id)? {
+        if let Ok(header) = wreimage_engine::endable(&entries) {
+            begun.insert(header.host.clone(), Some(run));
+        } else if has_ended_untouched(&entries) {
+            // It was cancelled before it changed anything, as those are that wait for their turn when a batch is stopped.
+        } else if let Some(header) = header_of(&entries) {
+            // One that has ended is not begun again; one that ended before anything was touched neither: an operator has to
+            // check it first.
+            begun.insert(header.host.clone(), None);
         }
     }
+    let tasks = hosts
+        .names()
+        .iter()
+        .filter_map(|host| match begun.get(host) {
+            None => Some(HostTask::Begin(host.clone())),
+            Some(Some(run)) => Some(HostTask::Resume(host.clone(), run.clone())),
+            Some(None) => None,
+        });
+    Ok(tasks.collect())
 }
 
-/// Begins with all hosts of a batch.
-pub async fn run(
-    session: &Arc<Session>,
-    tools: &Arc<Tools>,
-    batch: Batch,
-) -> Result<Exit, Failure> {
-    let mut driven = None;
-    if batch.is_resumable() {
-        let state = tools.ground.state()?;
-        batch.keep(&state)?;
-        driven = Some(batch.drive(&state).await?);
-        tell::line(&format!("batch {}", batch.id));
-    }
-    let tasks = session.hosts.names().iter().cloned().map(Task::Begin);
-    let tasks = tasks.collect();
-    let ended = work(session, tools, &Arc::new(batch), tasks).await;
-    drop(driven);
-    ended
+/// Whether a run was cancelled before it changed anything.
+fn has_ended_untouched(entries: &[Entry]) -> bool {
+    matches!(
+        entries.last().map(|entry| &entry.record),
+        Some(Record::Finished(ending)) if ending.outcome == RunOutcome::Cancelled && !ending.touched
+    )
 }
 
 /// A task, and how its run ended.
-type Worked = (Task, Result<Driven, Failure>);
+type Worked = (HostTask, Result<RunResult, RunsError>);
 
-/// Works on hosts, so many at a time, until all are done or too many are not well; then sums up.
-pub async fn work(
-    session: &Arc<Session>,
-    tools: &Arc<Tools>,
-    batch: &Arc<Batch>,
-    tasks: VecDeque<Task>,
-) -> Result<Exit, Failure> {
-    allow_many_files();
-    let watch = tokio::spawn(cancel_from_elsewhere(
-        session.clone(),
-        batch.clone(),
-        tools.ground.state()?,
-    ));
-    let work = Work {
-        session,
-        tools,
-        batch,
-        turns: session.turns.begin(),
-        takes_turns: takes_turns(tools, batch),
-        waiting: tasks,
-        working: JoinSet::new(),
-        tasks: HashMap::new(),
-        ready: Vec::new(),
-        going: HashSet::new(),
-        kept_back: HashSet::new(),
-        done: Vec::new(),
-        unwell: 0,
-        began: 0,
-    };
-    let done = work.finish().await;
-    watch.abort();
-    conclude(session, batch, done)
-}
-
-/// Each run that waits for its turn has its journal and its lock open: as many files as the system allows may be.
-fn allow_many_files() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let maximum = getrlimit(Resource::Nofile).maximum;
-    let current = maximum;
-    // Where it is refused, a run that finds no file left says so.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current, maximum });
-}
-
-/// Whether the runs change something: then the first change of any waits until all are validated.
-fn takes_turns(tools: &Tools, batch: &Batch) -> bool {
-    let mut plugs = tools.guest.plugs().iter();
-    let mutates = tools.guest.description().mutates || plugs.any(|plug| plug.description.mutates);
-    mutates && !batch.settings.dry_run
-}
-
-/// The work on the hosts of a batch.
-struct Work<'a> {
-    session: &'a Arc<Session>,
-    tools: &'a Arc<Tools>,
-    batch: &'a Arc<Batch>,
+/// Works on the hosts of a batch, so many at a time, until all are done or too many runs have failed.
+pub struct BatchRunner {
+    launcher: Arc<Launcher>,
+    guest: Arc<LoadedGuest>,
+    batch: Arc<Batch>,
+    /// The hosts in the order in which they were named.
+    order: Vec<String>,
     turns: UnboundedReceiver<Turn>,
     takes_turns: bool,
     /// Not begun yet.
-    waiting: VecDeque<Task>,
+    waiting: VecDeque<HostTask>,
     working: JoinSet<Worked>,
-    tasks: HashMap<Id, Task>,
+    tasks: HashMap<Id, HostTask>,
     /// Validated, with consent, and waiting for their turn.
     ready: Vec<(Arc<str>, oneshot::Sender<bool>)>,
     /// Their turn has come.
     going: HashSet<Arc<str>>,
     /// Their turn does not come.
     kept_back: HashSet<Arc<str>>,
-    done: Vec<Done>,
-    unwell: u16,
+    results: Vec<HostResult>,
+    failed: u16,
     /// So many have begun: with their first change where runs take turns, with the run where they do not.
     began: usize,
 }
 
-impl Work<'_> {
-    async fn finish(mut self) -> Vec<Done> {
+impl BatchRunner {
+    /// For these tasks of a batch. Once a process: its runs take turns from now on.
+    ///
+    /// # Errors
+    /// When the hosts of the batch cannot be understood.
+    pub fn new(
+        launcher: Arc<Launcher>,
+        guest: Arc<LoadedGuest>,
+        batch: Batch,
+        tasks: impl IntoIterator<Item = HostTask>,
+    ) -> Result<Self, RunsError> {
+        let order = batch.hosts()?.names().to_vec();
+        Ok(BatchRunner {
+            turns: launcher.environment().turns.begin(),
+            takes_turns: takes_turns(&guest, &batch),
+            launcher,
+            guest,
+            batch: Arc::new(batch),
+            order,
+            waiting: tasks.into_iter().collect(),
+            working: JoinSet::new(),
+            tasks: HashMap::new(),
+            ready: Vec::new(),
+            going: HashSet::new(),
+            kept_back: HashSet::new(),
+            results: Vec::new(),
+            failed: 0,
+            began: 0,
+        })
+    }
+
+    /// Does the work. The results are in the order in which the hosts were named.
+    pub async fn work(self) -> Vec<HostResult> {
+        allow_many_files();
+        let watch = tokio::spawn(cancel_from_elsewhere(
+            self.launcher.clone(),
+            self.batch.clone(),
+        ));
+        let order = self.order.clone();
+        let mut results = self.finish().await;
+        watch.abort();
+        results.sort_by_key(|result| order.iter().position(|host| host == result.task.host()));
+        results
+    }
+
+    async fn finish(mut self) -> Vec<HostResult> {
         loop {
-            let may_begin = self.unwell < self.batch.max_failures && !self.session.is_ending();
+            let may_begin = self.failed < self.batch.max_failures && !self.is_ending();
             if may_begin && self.begin_one().await {
                 continue;
             }
@@ -159,13 +154,17 @@ impl Work<'_> {
                 },
             }
         }
-        let not_begun = self.waiting.drain(..).map(|task| Done {
+        let not_begun = self.waiting.drain(..).map(|task| HostResult {
             task,
-            driven: None,
+            result: None,
             is_kept_back: false,
         });
-        self.done.extend(not_begun);
-        self.done
+        self.results.extend(not_begun);
+        self.results
+    }
+
+    fn is_ending(&self) -> bool {
+        self.launcher.environment().active.is_ending()
     }
 
     /// Runs that are being validated, or are at work without turns.
@@ -182,9 +181,9 @@ impl Work<'_> {
     async fn begin_one(&mut self) -> bool {
         let occupied = match self.waiting.front() {
             None => return false,
-            Some(Task::Begin(_)) => self.at_work(),
+            Some(HostTask::Begin(_)) => self.at_work(),
             // It may be half-way, and is at work at once then.
-            Some(Task::Resume(..)) => self.at_work() + self.going.len(),
+            Some(HostTask::Resume(..)) => self.at_work() + self.going.len(),
         };
         if !self.has_room(occupied) {
             return false;
@@ -196,12 +195,15 @@ impl Work<'_> {
             self.waiting.push_front(task);
             return true;
         }
-        let (session, tools, batch) =
-            (self.session.clone(), self.tools.clone(), self.batch.clone());
+        let (launcher, guest, batch) = (
+            self.launcher.clone(),
+            self.guest.clone(),
+            self.batch.clone(),
+        );
         let of = task.clone();
         let handle = self.working.spawn(async move {
-            let driven = one(&session, &tools, &batch, &task).await;
-            (task, driven)
+            let result = launch(&launcher, &guest, &batch, &task).await;
+            (task, result)
         });
         self.tasks.insert(handle.id(), of);
         true
@@ -216,8 +218,7 @@ impl Work<'_> {
         if !self.rest().await {
             return true;
         }
-        let order = self.session.hosts.names();
-        let place = |host: &str| order.iter().position(|name| name == host);
+        let place = |host: &str| self.order.iter().position(|name| name == host);
         let first = (0..self.ready.len())
             .min_by_key(|index| self.ready.get(*index).and_then(|(host, _)| place(host)));
         let (host, turn) = self.ready.swap_remove(first.unwrap_or_default());
@@ -228,9 +229,21 @@ impl Work<'_> {
 
     /// Pauses between two beginnings; false when the operator wants it all to end.
     async fn rest(&mut self) -> bool {
-        let rested = self.began == 0 || rest(self.session, self.batch.batch_sleep).await;
+        let rested = self.began == 0 || self.pause().await;
         self.began += usize::from(rested);
         rested
+    }
+
+    async fn pause(&self) -> bool {
+        let pause = self.batch.batch_sleep.unwrap_or_default();
+        let end = tokio::time::Instant::now() + pause;
+        while tokio::time::Instant::now() < end {
+            if self.is_ending() {
+                return false;
+            }
+            tokio::time::sleep(END_INTERVAL.min(end - tokio::time::Instant::now())).await;
+        }
+        true
     }
 
     fn take_turn(&mut self, turn: Turn) {
@@ -243,17 +256,17 @@ impl Work<'_> {
     }
 
     fn take_end(&mut self, ended: Result<(Id, Worked), JoinError>) {
-        let (task, driven) = match ended {
+        let (task, result) = match ended {
             Ok((_, ended)) => ended,
-            // A defect in the program ends one run; the others go on.
+            // A defect in the program ends one run; the others continue.
             Err(error) => {
                 let Some(task) = self.tasks.get(&error.id()) else {
                     return;
                 };
-                (task.clone(), Err(RunsError::Lost(error).into()))
+                (task.clone(), Err(RunsError::Lost(error)))
             }
         };
-        // What it has said before its end is here already, and may not have been read.
+        // What it has sent before its end is here already, and may not have been read.
         while let Ok(turn) = self.turns.try_recv() {
             self.take_turn(turn);
         }
@@ -261,58 +274,61 @@ impl Work<'_> {
         self.ready.retain(|(ready, _)| &**ready != host);
         self.going.remove(host);
         let is_kept_back = self.kept_back.remove(host);
-        let is_well = driven
+        let is_done = result
             .as_ref()
-            .is_ok_and(|driven| driven.report.ending.outcome.is_success());
-        self.unwell = self.unwell.saturating_add(u16::from(!is_well));
-        let line = if is_kept_back {
-            format!("{host}: not begun: nothing was changed")
-        } else {
-            headline(&task, &driven)
-        };
-        self.session.face.line(&line);
-        self.done.push(Done {
+            .is_ok_and(|result| result.report.ending.outcome.is_success());
+        self.failed = self.failed.saturating_add(u16::from(!is_done));
+        let result = HostResult {
             task,
-            driven: Some(driven),
+            result: Some(result),
             is_kept_back,
-        });
+        };
+        self.launcher.environment().frontend.host_ended(&result);
+        self.results.push(result);
     }
 }
 
-/// Cancels all of it when somebody says so from another terminal.
-async fn cancel_from_elsewhere(session: Arc<Session>, batch: Arc<Batch>, state: PathBuf) {
-    while !batch.is_cancelled(&state) {
-        tokio::time::sleep(LOOK).await;
-    }
-    session
-        .face
-        .line("the batch is cancelled from another terminal");
-    session.cancel();
+/// Each run that waits for its turn has its journal and its lock open: as many files as the system allows may be.
+fn allow_many_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let current = maximum;
+    // Where it is refused, a run that finds no file left reports it.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current, maximum });
 }
 
-/// Pauses between two beginnings; false when the operator wants it all to end.
-async fn rest(session: &Session, pause: Option<Duration>) -> bool {
-    let end = tokio::time::Instant::now() + pause.unwrap_or_default();
-    while tokio::time::Instant::now() < end {
-        if session.is_ending() {
-            return false;
-        }
-        tokio::time::sleep(LOOK.min(end - tokio::time::Instant::now())).await;
-    }
-    true
+/// Whether the runs change something: then the first change of any waits until all are validated.
+fn takes_turns(guest: &LoadedGuest, batch: &Batch) -> bool {
+    let guest = &guest.guest;
+    let mut plugs = guest.plugs().iter();
+    let mutates = guest.description().mutates || plugs.any(|plug| plug.description.mutates);
+    mutates && !batch.settings.dry_run
 }
 
-async fn one(
-    session: &Arc<Session>,
-    tools: &Tools,
+/// Cancels all of it when another process leaves that wish.
+async fn cancel_from_elsewhere(launcher: Arc<Launcher>, batch: Arc<Batch>) {
+    let environment = launcher.environment();
+    while !batch.is_cancelled(environment.store.state()) {
+        tokio::time::sleep(END_INTERVAL).await;
+    }
+    let frontend = &environment.frontend;
+    frontend.line("the batch is cancelled from another terminal");
+    environment.active.cancel();
+    frontend.cancelling();
+}
+
+async fn launch(
+    launcher: &Launcher,
+    guest: &LoadedGuest,
     batch: &Batch,
-    task: &Task,
-) -> Result<Driven, Failure> {
+    task: &HostTask,
+) -> Result<RunResult, RunsError> {
     match task {
-        Task::Begin(host) => begin::begin(session, tools, &batch.settings, host, None).await,
-        Task::Resume(_, run) => {
+        HostTask::Begin(host) => launcher.begin(guest, &batch.settings, host, None).await,
+        HostTask::Resume(_, run) => {
+            let opened = OpenedRun::to_resume(&launcher.environment().store, run)?;
             let questions = batch.settings.questions();
-            resume::one(session, tools, run, questions).await
+            launcher.resume(guest, opened, questions).await
         }
     }
 }

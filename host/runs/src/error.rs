@@ -1,5 +1,6 @@
 //! Why something cannot be done with the runs of this machine.
 
+use crate::recorded_site::SiteChange;
 use std::io;
 use std::path::PathBuf;
 use wreimage_engine::{GuestError, OptionError, ResumeError, RunError};
@@ -208,24 +209,19 @@ pub enum RunsError {
     },
     /// The site file has changed, and no operator can confirm that now.
     #[error(
-        "the site file of {site} is not the one by which the {what} was begun (recorded sha256 {recorded}, now {now}): nothing \
-         was done. Check what has changed in it, then give the same command with --changed-site"
+        "the site file of {} is not the one by which the {} was begun (recorded sha256 {}, now {}): nothing was done. Check what \
+         has changed in it, then give the same command with --changed-site",
+        .0.site, .0.what, .0.recorded, .0.now
     )]
-    ChangedSite {
-        /// `run 2026…` or `batch 2026…`.
-        what: String,
-        /// Name of the site.
-        site: String,
-        /// Recorded SHA-256 of its file.
-        recorded: String,
-        /// SHA-256 of its file now.
-        now: String,
-    },
+    ChangedSite(SiteChange),
     /// The operator did not confirm a changed site file.
     #[error(
         "the changed site file was not confirmed: nothing was done, and the {0} stays as it is"
     )]
     ChangedSiteNotConfirmed(String),
+    /// No one could be notified of a lost run.
+    #[error("{0}")]
+    NotNotified(String),
     /// The engine did not run the guest.
     #[error("{}", run_error(.0))]
     Run(#[from] RunError),
@@ -269,10 +265,10 @@ impl RunsError {
             | RunsError::Resume(_)
             | RunsError::Overtaken { .. } => ErrorKind::Refused,
             RunsError::Run(RunError::NotGranted(_) | RunError::OtherGuest(_)) => ErrorKind::Refused,
-            RunsError::ChangedSite { .. } | RunsError::ChangedSiteNotConfirmed(_) => {
-                ErrorKind::Paused
+            RunsError::ChangedSite(_) | RunsError::ChangedSiteNotConfirmed(_) => ErrorKind::Paused,
+            RunsError::Run(_) | RunsError::Lost(_) | RunsError::NotNotified(_) => {
+                ErrorKind::Internal
             }
-            RunsError::Run(_) | RunsError::Lost(_) => ErrorKind::Internal,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The lock that a run of this process holds on its host.
 
 use crate::error::RunsError;
+use crate::frontend::Frontend;
 use crate::store::RunStore;
 use std::sync::Arc;
 use wreimage_engine::Fence;
@@ -79,6 +80,16 @@ impl HostLock {
     /// When it is still held.
     pub fn release(self) -> Result<(), LogError> {
         self.locks.release(&self.name, self.fence)
+    }
+}
+
+/// Gives a lock back; one that stays is named to the operator.
+pub(crate) fn release(lock: HostLock, frontend: &dyn Frontend) {
+    let name = lock.name().to_owned();
+    if let Err(error) = lock.release() {
+        frontend.line(&format!(
+            "warning: the lock {name} could not be given back: {error}; it ends with `wreimage lock break {name}`"
+        ));
     }
 }
 

@@ -2,6 +2,7 @@
 //! was started with.
 
 use crate::error::RunsError;
+use crate::run_result::LoadedGuest;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,7 @@ fn path_of(state: &Path, digest: &str) -> PathBuf {
 }
 
 /// Loads the guest with this SHA-256 that a run or a batch has kept. Others can write to the state folder: it must be that
-/// guest. Its bytes come with it.
+/// guest.
 ///
 /// # Errors
 /// When it is not there, or cannot be loaded.
@@ -28,7 +29,7 @@ pub async fn load_pinned(
     engine: &Engine,
     state: &Path,
     digest: &str,
-) -> Result<(Guest, Vec<u8>), RunsError> {
+) -> Result<LoadedGuest, RunsError> {
     let path = path_of(state, digest);
     let bytes = read(state, digest)?;
     let guest = match Guest::load_known(engine, &bytes, Some(digest)).await {
@@ -41,7 +42,7 @@ pub async fn load_pinned(
     if guest.digest() != digest {
         return Err(RunsError::OtherGuest { path });
     }
-    Ok((guest, bytes))
+    Ok(LoadedGuest { guest, bytes })
 }
 
 fn read(state: &Path, digest: &str) -> Result<Vec<u8>, RunsError> {
@@ -58,7 +59,7 @@ fn read(state: &Path, digest: &str) -> Result<Vec<u8>, RunsError> {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn pin_guest(state: &Path, digest: &str, bytes: &[u8]) -> Result<(), RunsError> {
+pub(crate) fn pin_guest(state: &Path, digest: &str, bytes: &[u8]) -> Result<(), RunsError> {
     let name = file_name(digest);
     let kept = Folder::make_state(state)
         .and_then(|state| state.make_sub(GUESTS))

@@ -10,7 +10,7 @@ use wreimage_journal::Mode;
 const MOST_RUNS: usize = 20;
 
 /// The host keys that earlier runs have accepted for the host of this run, at the same site.
-pub fn recorded_keys(state: &Path, request: &RunRequest) -> RecordedKeys {
+pub(crate) fn recorded_keys(state: &Path, request: &RunRequest) -> RecordedKeys {
     let (state, run) = (state.to_owned(), request.run.clone());
     let (host, site) = (request.host.clone(), request.site.clone());
     let mode = request.mode.clone();

@@ -3,6 +3,11 @@
 use wreimage_capability::Harmless;
 use wreimage_site::without_secrets;
 
+/// A text whose lines cannot pass for others, without secrets.
+pub(crate) fn shown(text: &str) -> String {
+    Harmless::line(&without_secrets(text)).to_string()
+}
+
 /// A value in one harmless line of bearable length, without secrets.
 pub fn short(text: &str) -> String {
     const LONGEST: usize = 100;

@@ -11,13 +11,11 @@ use crate::file::AnswerFile;
 use crate::inject::{SECRET, Stage, State};
 use crate::invariant::Invariants;
 use crate::journals::Journals;
-use crate::leasing::lab_leasing;
 use crate::meeting::Meeting;
 use crate::play::Subject;
 use crate::scenario::Scenario;
 use crate::since::After;
 use crate::stage_log::{Death, Journal};
-use crate::twin::LabTwin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use wreimage_capability::BoxFuture;
@@ -27,6 +25,7 @@ use wreimage_engine::{
 };
 use wreimage_journal::{Mode, OnFailure, RunOutcome};
 use wreimage_lab::Lab;
+use wreimage_runs::{LabTwin, lab_leasing};
 
 /// Longer than any run takes on a virtual clock: what takes longer does not end.
 const DEADLINE: Duration = Duration::from_secs(60);

@@ -34,7 +34,8 @@ use wreimage_engine::{
 };
 use wreimage_journal::{Question, RunDatabase};
 use wreimage_lab::{BUILTIN, Lab, Pace, World};
-use wreimage_scenario::{Change, Moment, lab_leasing};
+use wreimage_runs::lab_leasing;
+use wreimage_scenario::{Change, Moment};
 
 /// What is done.
 #[derive(Clone, Copy, PartialEq)]

@@ -1,25 +1,15 @@
 //! The end of the work on several hosts: the reports of those that are not well, and one line for each host.
 
-use super::Task;
 use crate::arguments::Output;
-use crate::drive::Driven;
 use crate::exit::Exit;
 use crate::face::{self, words};
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 use crate::session::Session;
 use crate::tell::{self, Page};
 use serde::{Serialize, Serializer};
 use serde_json::json;
 use wreimage_journal::RunOutcome;
-use wreimage_runs::Batch;
-
-/// How the work on one host ended. `None`: it did not begin, or ended before its turn to change something.
-pub(super) struct Done {
-    pub task: Task,
-    pub driven: Option<Result<Driven, Failure>>,
-    /// Its run was ended while it waited for its turn.
-    pub is_kept_back: bool,
-}
+use wreimage_runs::{Batch, HostResult};
 
 /// How the work on a host ended.
 #[derive(Debug, Clone, Copy)]
@@ -71,51 +61,47 @@ impl<'a> HostLine<'a> {
 }
 
 /// The line for a host as soon as the work on it has ended.
-pub(super) fn headline(task: &Task, driven: &Result<Driven, Failure>) -> String {
-    let host = task.host();
-    match driven {
-        Ok(driven) => {
-            let ending = &driven.report.ending;
-            format!(
-                "{host}: {}: {}",
-                ending.outcome,
-                words::short(&ending.summary)
-            )
+pub fn headline(result: &HostResult) -> String {
+    let host = result.task.host();
+    match &result.result {
+        Some(Ok(run)) if !result.is_kept_back => {
+            let ending = &run.report.ending;
+            let summary = words::short(&ending.summary);
+            format!("{host}: {}: {summary}", ending.outcome)
         }
-        Err(failure) => format!("{host}: {failure}"),
+        Some(Err(error)) if !result.is_kept_back => format!("{host}: {error}"),
+        _ => format!("{host}: not begun: nothing was changed"),
     }
 }
 
 /// Prints the reports of those that are not well, then one line a host. Returns how the program ends.
-pub(super) fn conclude(
+pub fn conclude(
     session: &Session,
     batch: &Batch,
-    mut done: Vec<Done>,
+    results: Vec<HostResult>,
 ) -> Result<Exit, Failure> {
     session.face.finish();
-    let order = session.hosts.names();
-    done.sort_by_key(|done| order.iter().position(|host| host == done.task.host()));
     let mut text = Page::default();
     let mut exits = Vec::new();
     let mut lines = Vec::new();
-    for Done {
+    for HostResult {
         task,
-        driven,
+        result,
         is_kept_back,
-    } in &done
+    } in &results
     {
         let host = task.host();
-        lines.push(match driven {
-            Some(Ok(driven)) if *is_kept_back => {
+        lines.push(match result {
+            Some(Ok(run)) if *is_kept_back => {
                 exits.push(not_begun(session));
                 HostLine {
-                    run: Some(&driven.report.run),
-                    took_ms: driven.report.took_ms,
+                    run: Some(&run.report.run),
+                    took_ms: run.report.took_ms,
                     ..HostLine::without_run(host, HostOutcome::NotBegun, NOT_BEGUN.to_owned())
                 }
             }
-            Some(Ok(driven)) => {
-                let report = &driven.report;
+            Some(Ok(run)) => {
+                let report = &run.report;
                 let ending = &report.ending;
                 exits.push(Exit::of_run(ending, session.strict));
                 if !ending.outcome.is_success() {
@@ -129,9 +115,9 @@ pub(super) fn conclude(
                     summary: ending.summary.clone(),
                 }
             }
-            Some(Err(failure)) => {
-                exits.push(Exit::from(failure.kind()));
-                HostLine::without_run(host, HostOutcome::NotRun, failure.to_string())
+            Some(Err(error)) => {
+                exits.push(Exit::from(FailureKind::from(error.kind())));
+                HostLine::without_run(host, HostOutcome::NotRun, error.to_string())
             }
             None => {
                 exits.push(not_begun(session));
@@ -163,14 +149,15 @@ pub(super) fn conclude(
         }
     }
     tell::page(&text)?;
-    let open = done.iter().any(|done| match &done.driven {
-        Some(Ok(driven)) => done.is_kept_back || driven.report.ending.outcome == RunOutcome::Paused,
+    let is_open = |result: &HostResult| match &result.result {
+        Some(Ok(run)) => result.is_kept_back || run.report.ending.outcome == RunOutcome::Paused,
         _ => true,
-    });
+    };
+    let open = results.iter().any(is_open);
     if exit != Exit::Success {
         tell::line(&format!("next: wreimage show {}", batch.id));
     }
-    if open && begin_can_go_on(batch) {
+    if open && batch.is_resumable() {
         tell::line(&format!(
             "to go on with those that wait or were not begun: wreimage resume {}",
             batch.id
@@ -185,13 +172,9 @@ const NOT_BEGUN: &str =
 
 /// How a host that was not begun counts.
 fn not_begun(session: &Session) -> Exit {
-    if session.is_ending() {
+    if session.active.is_ending() {
         Exit::Cancelled
     } else {
         Exit::Refused
     }
-}
-
-fn begin_can_go_on(batch: &Batch) -> bool {
-    batch.is_resumable()
 }
