@@ -9,18 +9,19 @@ use crate::consent::Asked;
 use crate::course::Course;
 use crate::difference;
 use crate::identity::Known;
-use crate::restarts::is_restart;
 use crate::state::State;
 use crate::stop::Stop;
 use serde_json::Value;
 use std::sync::Arc;
-use wreimage_capability::netbox::{Device, DeviceStatus};
-use wreimage_capability::{Fault, Function, HostSnapshot};
+use wreimage_capability::{Fault, Function, HostSnapshot, Subject};
 use wreimage_journal::{Checked, Record};
 
 /// Whether the call acts on the machine or on how it boots. After the guest's part, only these are checked.
-fn is_on_machine(function: &Function) -> bool {
-    matches!(function.capability, "ipmi" | "dhcp" | "remote" | "puppet")
+fn is_on_machine(subject: Subject) -> bool {
+    matches!(
+        subject,
+        Subject::Controller | Subject::NetworkBoot | Subject::System(_)
+    )
 }
 
 /// How far a run has come, which decides what a difference means.
@@ -60,10 +61,11 @@ impl Course {
     ) -> Result<(), Stop> {
         {
             let mut state = self.state();
-            if state.in_twin || (state.closing && !is_on_machine(function)) {
+            if state.in_twin || (state.closing && !is_on_machine(self.catalogue.subject(function)))
+            {
                 return Ok(());
             }
-            if is_restart(function, arguments) {
+            if function.restarts(arguments) {
                 state.needs_check();
             }
             if state.allowed && state.is_fresh {
@@ -145,12 +147,11 @@ impl Course {
         let again = earlier.is_some();
         let mut known = Known::default();
         let mut now = Checked::default();
-        let device = self.read_device(again).await?;
-        if let Some(device) = device {
-            self.refuse_protected(&device)?;
+        if let Some(read) = self.read_inventory(again).await? {
+            self.refuse_protected(&read)?;
             let snapshot = HostSnapshot {
                 switch_port: self.read_switch_port(again).await?,
-                ..HostSnapshot::of(device)
+                ..read
             };
             if let Some(before) = earlier.and_then(|it| it.snapshot.as_ref()) {
                 let changes = difference::identity(before, &snapshot);
@@ -163,7 +164,7 @@ impl Course {
             }
             // Without the BMC's addresses: its name is resolved anew.
             self.state().snapshot = Some(Arc::new(snapshot.clone()));
-            known.describe(&snapshot.device);
+            known.facts.extend(snapshot.described());
             now.snapshot = Some(snapshot);
         } else {
             known.warnings.push(
@@ -181,8 +182,8 @@ impl Course {
         if let Some(before) = earlier {
             self.same_as_before(before, &now)?;
         }
-        let device = now.snapshot.as_ref().map(|it| it.device.clone());
-        compare(device.as_ref(), &mut now, &mut compared).map_err(|why| self.is_another(&why))?;
+        let snapshot = now.snapshot.clone();
+        compare(snapshot.as_ref(), &mut now, &mut compared).map_err(|why| self.is_another(&why))?;
         self.judge_identity(compared, again, &mut known)?;
         let unknown = difference::UNKNOWN.to_owned();
         // An old system that does not answer any more has not become another one.
@@ -207,22 +208,23 @@ impl Course {
     }
 
     /// No consent overrides these.
-    fn refuse_protected(&self, device: &Device) -> Result<(), Stop> {
-        let name = &device.name;
-        let tag = device
+    fn refuse_protected(&self, snapshot: &HostSnapshot) -> Result<(), Stop> {
+        let name = snapshot.name();
+        let tag = snapshot
+            .device
             .tags
             .iter()
             .find(|tag| self.protected_tags.contains(tag));
-        let why = match (tag, &device.status) {
+        let why = match (tag, snapshot.is_decommissioned()) {
             (Some(tag), _) => format!(
                 "{name} is protected: the inventory tags it `{tag}`. Remove the tag there if the host is to be changed; no \
                  option overrides it"
             ),
-            (None, DeviceStatus::Decommissioning) => format!(
+            (None, true) => format!(
                 "{name} is being decommissioned: that is its status in the inventory. Correct the status there if the host \
                  is to be changed; no option overrides it"
             ),
-            _ => return Ok(()),
+            (None, false) => return Ok(()),
         };
         Err(match self.state().progress() {
             Progress::Untouched => Stop::Refused(format!("{why}. Nothing was touched")),
@@ -329,11 +331,6 @@ impl Course {
             "{text}. Nothing was touched. Enter the serial number or the UUID in the inventory, or let the site accept such \
              machines with `[policy] identity = \"optional\"`"
         )))
-    }
-
-    /// Whether a provider serves the capability here.
-    pub(crate) fn serves(&self, capability: &str) -> bool {
-        self.state().providers.has(capability) && !self.absent.contains(capability)
     }
 }
 

@@ -7,20 +7,20 @@ use crate::identity::Known;
 use crate::stop::Stop;
 use serde_json::json;
 use std::sync::Arc;
-use wreimage_capability::ipmi::{self, DeviceInfo};
-use wreimage_capability::netbox::{self, Device, SwitchPort};
-use wreimage_capability::remote::{self, Dmi, Identity, OsRelease};
-use wreimage_capability::{Fault, FaultKind};
-use wreimage_journal::{Checked, Reported};
+use wreimage_capability::role::Login;
+use wreimage_capability::{Fault, FaultKind, HostSnapshot, Role, SwitchPort};
+use wreimage_journal::Checked;
 
 impl Course {
-    pub(crate) async fn read_device(self: &Arc<Self>, again: bool) -> Result<Option<Device>, Stop> {
-        if !self.serves("netbox") {
+    pub(crate) async fn read_inventory(
+        self: &Arc<Self>,
+        again: bool,
+    ) -> Result<Option<HostSnapshot>, Stop> {
+        let Some((function, read)) = self.served(Role::inventory) else {
             return Ok(None);
-        }
-        let read = self.read_again::<Device>(&netbox::functions::get_device, json!({}), again);
-        let fault = match read.await? {
-            Ok(device) => return Ok(Some(device)),
+        };
+        let fault = match self.read_again(function, json!({}), read, again).await? {
+            Ok(snapshot) => return Ok(Some(snapshot)),
             Err(fault) => fault,
         };
         let host = &self.host;
@@ -47,9 +47,10 @@ impl Course {
         self: &Arc<Self>,
         again: bool,
     ) -> Result<Option<SwitchPort>, Stop> {
-        let read =
-            self.read_again::<SwitchPort>(&netbox::functions::get_switch_port, json!({}), again);
-        match read.await? {
+        let Some((function, read)) = self.served(Role::switch_port) else {
+            return Ok(None);
+        };
+        match self.read_again(function, json!({}), read, again).await? {
             Ok(port) => Ok(Some(port)),
             Err(fault) if again && !is_absent(&fault) => Err(self.unanswered(
                 &format!(
@@ -69,14 +70,12 @@ impl Course {
         compared: &mut Compared<'_>,
         known: &mut Known,
     ) -> Result<(), Stop> {
-        if !self.serves("ipmi") {
+        let Some((function, read)) = self.served(Role::controller_identity) else {
             compared.why = Some("no BMC can be asked".to_owned());
             return Ok(());
-        }
-        let read =
-            self.read_again::<DeviceInfo>(&ipmi::functions::get_device_info, json!({}), again);
-        let info = match read.await? {
-            Ok(info) => info,
+        };
+        let controller = match self.read_again(function, json!({}), read, again).await? {
+            Ok(controller) => controller,
             Err(fault) if fault.kind == FaultKind::Unsupported => {
                 compared.why = Some(fault.message);
                 return Ok(());
@@ -95,14 +94,8 @@ impl Course {
                 )));
             }
         };
-        let addresses: Vec<_> = info
-            .extra
-            .iter()
-            .filter(|(name, _)| name == "address")
-            .filter_map(|(_, value)| value.parse().ok())
-            .collect();
         if let Some(snapshot) = &mut now.snapshot {
-            snapshot.bmc_addresses = addresses;
+            snapshot.bmc_addresses = controller.addresses;
         }
         if let Some(address) = now
             .snapshot
@@ -113,14 +106,8 @@ impl Course {
                 .facts
                 .push(("BMC address".to_owned(), address.to_string()));
         }
-        compared.bmc_models = [info.manufacturer, info.product]
-            .into_iter()
-            .flatten()
-            .collect();
-        now.bmc = Some(Reported {
-            serial: info.serial,
-            uuid: info.guid,
-        });
+        compared.bmc_models = controller.models;
+        now.bmc = Some(controller.machine);
         Ok(())
     }
 
@@ -130,27 +117,18 @@ impl Course {
             let state = self.state();
             state.progress() != Progress::Wiping && !state.restarts.any()
         };
-        if !is_there || !self.serves("remote") {
-            return Ok(());
-        }
-        let at = || json!({ "at": Identity::Production });
-        let Ok(dmi) = self
-            .own_call::<Dmi>(&remote::functions::get_dmi, at())
-            .await?
-        else {
+        let Some((function, at)) = self.served(Role::system_identity).filter(|_| is_there) else {
             return Ok(());
         };
-        now.system = Some(Reported {
-            serial: dmi.serial,
-            uuid: dmi.machine_uuid,
-        });
-        let os = self
-            .own_call::<OsRelease>(&remote::functions::get_os_release, at())
-            .await?;
-        now.old_os = os.ok().map(|os| match os.pretty_name.is_empty() {
-            true => format!("{} {}", os.id, os.version_id),
-            false => os.pretty_name,
-        });
+        let arguments = (at.arguments)(Login::Production);
+        let Ok(machine) = self.own_call(function, arguments, at.read).await? else {
+            return Ok(());
+        };
+        now.system = Some(machine);
+        if let Some((function, at)) = self.served(Role::operating_system) {
+            let arguments = (at.arguments)(Login::Production);
+            now.old_os = self.own_call(function, arguments, at.read).await?.ok();
+        }
         Ok(())
     }
 }

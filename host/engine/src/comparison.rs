@@ -1,6 +1,6 @@
 //! Whether inventory, BMC and system report the same machine.
 
-use wreimage_capability::netbox::Device;
+use wreimage_capability::HostSnapshot;
 use wreimage_journal::{Checked, Reported};
 
 /// One part of the machine, or of what is known of it, that reports who it is.
@@ -29,14 +29,6 @@ pub(crate) fn parts(checked: &Checked) -> Vec<Part<'_>> {
     let system = checked.system.iter();
     bmc.chain(system.map(|it| Part::new("its old system", it)))
         .collect()
-}
-
-/// What the inventory says of the machine.
-pub(crate) fn in_inventory(device: &Device) -> Reported {
-    Reported {
-        serial: device.serial.clone(),
-        uuid: device.machine_uuid.clone(),
-    }
 }
 
 /// What a comparison of identities has found.
@@ -118,18 +110,18 @@ impl<'a> Compared<'a> {
 /// # Errors
 /// Which of them do not agree.
 pub(crate) fn compare(
-    device: Option<&Device>,
+    snapshot: Option<&HostSnapshot>,
     now: &mut Checked,
     compared: &mut Compared<'_>,
 ) -> Result<(), String> {
-    let vendor = device.and_then(|device| device.vendor.clone());
+    let vendor = snapshot.and_then(|it| it.device.vendor.clone());
     compared.is_guid_unrelated = compared.unrelated.iter().any(|model| {
         let mut known = compared.bmc_models.iter().chain(&vendor);
         known.any(|it| it.trim().eq_ignore_ascii_case(model))
     });
     now.guid_unrelated = compared.is_guid_unrelated;
-    let host = device.map_or("this host", |device| &device.name);
-    let inventory = device.map(in_inventory);
+    let host = snapshot.map_or("this host", HostSnapshot::name);
+    let inventory = snapshot.map(HostSnapshot::machine);
     let mut before: Vec<Part<'_>> = Vec::new();
     before.extend(inventory.as_ref().map(|it| Part::new("the inventory", it)));
     for part in parts(now) {

@@ -355,14 +355,14 @@ mod tests {
             }],
             known: vec![("serial".to_owned(), "LAB1".to_owned())],
             warnings: vec!["it is pooled".to_owned()],
-            first: "ipmi.set-power".to_owned(),
+            first: "board.switch".to_owned(),
             shown: Vec::new(),
             changes: Vec::new(),
         };
         assert_eq!(
             request.question(1).question,
             "may host1001 of site lab1 be changed? reimage 0.1.0 (sha256 abc), with site-checks 0.2.0 (sha256 def) is about to, \
-             for the first time, by ipmi.set-power; all data on it may be lost; serial: LAB1; warning: it is pooled"
+             for the first time, by board.switch; all data on it may be lost; serial: LAB1; warning: it is pooled"
         );
     }
 }

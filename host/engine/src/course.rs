@@ -8,7 +8,7 @@ use crate::guest::{Guest, Plugged};
 use crate::imports::Import;
 use crate::lease::Holder;
 use crate::operator::Operator;
-use crate::options::{keeps_system, target_release};
+use crate::options::{depools, keeps_system, target_release};
 use crate::past::Past;
 use crate::recorder::{CallSink, Recorder};
 use crate::redact::{Redacted, Redaction};
@@ -17,11 +17,13 @@ use crate::services::{Fence, Observer, Services, WaitPolicy};
 use crate::state::{Component, State};
 use crate::twin::TwinMaker;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use wreimage_capability::{Caller, Providers, Server};
+use wreimage_capability::{Caller, Catalogue, Facts, Function, Providers, Role, Server};
 use wreimage_journal::{FORMAT, Header, OnFailure, Origin};
 
 /// One run, as this process drives it: what the gate needs to answer, and what it has learnt.
 pub(crate) struct Course {
+    /// The capabilities that there are.
+    pub(crate) catalogue: Catalogue,
     pub(crate) run: String,
     pub(crate) host: String,
     pub(crate) site: String,
@@ -51,6 +53,8 @@ pub(crate) struct Course {
     pub(crate) given_host_key: Option<String>,
     /// The host keys that earlier runs here have accepted at the installer identity.
     pub(crate) recorded_keys: Option<RecordedKeys>,
+    /// The guest will take the host out of its services before it changes the machine, or the host is in none.
+    pub(crate) depools: bool,
     /// The guest may continue with the system that is there, so that its host key matters.
     pub(crate) keeps_system: bool,
     pub(crate) console: Option<String>,
@@ -87,6 +91,26 @@ impl Course {
         }
     }
 
+    /// Whether the engine itself answers it.
+    pub(crate) fn is_served_by_engine(&self, function: &Function) -> bool {
+        let capability = self.catalogue.capability(function.capability);
+        capability.is_some_and(|it| it.server == Server::Engine)
+    }
+
+    /// Whether a provider serves the capability here.
+    pub(crate) fn serves(&self, capability: &str) -> bool {
+        self.state().providers.has(capability) && !self.absent.contains(capability)
+    }
+
+    /// The first function with a role that a provider serves here, and what `pick` takes of the role.
+    pub(crate) fn served<T>(
+        &self,
+        pick: impl Fn(&Role) -> Option<T>,
+    ) -> Option<(&'static Function, T)> {
+        let mut all = self.catalogue.with_role(pick);
+        all.find(|(function, _)| self.serves(function.capability))
+    }
+
     /// Its name, for a record of a call.
     pub(crate) fn component(&self, origin: Origin) -> Option<String> {
         let plug = self.plug().filter(|_| origin == Origin::Guest)?;
@@ -116,6 +140,7 @@ pub(crate) fn course(
     let state = State {
         rehearses: request.dry_run,
         providers: redacted(services.providers, &redaction),
+        facts: Facts::of(request.installer_marks.clone()),
         ..State::default()
     };
     let recorder = Arc::new(
@@ -127,6 +152,7 @@ pub(crate) fn course(
         holder.lose(why);
     }
     Course {
+        catalogue: wreimage_capability::ALL,
         holder,
         unordered: services.unordered,
         run: request.run,
@@ -135,6 +161,7 @@ pub(crate) fn course(
         actor: request.actor,
         controller: request.controller,
         target_release: guest.and_then(|it| target_release(it.description(), &options)),
+        depools: guest.is_some_and(|it| depools(it.description(), &options)),
         keeps_system: guest.is_none_or(|it| keeps_system(it.description(), &options)),
         options,
         guest: guest.map_or_else(

@@ -2,14 +2,13 @@
 
 use crate::comparison::same;
 use wreimage_capability::HostSnapshot;
-use wreimage_capability::netbox::{Device, DeviceKind, SwitchPort};
 use wreimage_journal::Reported;
 
 /// Names of shown values that are always asked anew, also when the disks are wiped already: what runs is another program.
 pub(crate) const COMPONENT: &str = "component ";
 /// See [`COMPONENT`].
 pub(crate) const GUEST: &str = "guest";
-/// The shown value that a run changes itself, by `netbox.set-status`.
+/// The shown value that a run changes itself.
 pub(crate) const STATUS: &str = "status";
 /// The operating system that was found.
 pub(crate) const OLD_OS: &str = "old OS";
@@ -53,12 +52,11 @@ const GONE: &str = "none";
 
 /// The values by which the inventory identifies a machine that differ. A value that was absent before is no difference.
 pub(crate) fn identity(before: &HostSnapshot, now: &HostSnapshot) -> Vec<Change> {
-    let port = |snapshot: &HostSnapshot| snapshot.switch_port.as_ref().map(port);
-    identifying(&before.device)
+    before
+        .identifying()
         .into_iter()
-        .zip(identifying(&now.device))
+        .zip(now.identifying())
         .map(|((name, before), (_, now))| (name, before, now))
-        .chain([("switch port", port(before), port(now))])
         .filter_map(|(name, before, now)| {
             let before = before.filter(|before| !before.trim().is_empty())?;
             let now = now.unwrap_or_default();
@@ -68,26 +66,6 @@ pub(crate) fn identity(before: &HostSnapshot, now: &HostSnapshot) -> Vec<Change>
             })
         })
         .collect()
-}
-
-fn identifying(device: &Device) -> [(&'static str, Option<String>); 6] {
-    let kind = match &device.kind {
-        DeviceKind::Physical => "physical",
-        DeviceKind::Virtual => "virtual",
-        DeviceKind::Other(kind) => kind,
-    };
-    [
-        ("site", Some(device.site.clone())),
-        ("kind of machine", Some(kind.to_owned())),
-        ("serial number", device.serial.clone()),
-        ("UUID", device.machine_uuid.clone()),
-        ("management name", device.management_fqdn.clone()),
-        ("MAC address", device.mac.clone()),
-    ]
-}
-
-fn port(port: &SwitchPort) -> String {
-    format!("{} of {}, VLAN {}", port.port, port.switch_name, port.vlan)
 }
 
 /// What a part of the machine reported of itself and reports otherwise now. A value that is absent on one side is no
@@ -131,36 +109,35 @@ pub(crate) fn is_component(change: &Change) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
     use super::*;
+    use serde_json::Value;
     use serde_json::json;
 
-    fn snapshot(change: impl FnOnce(&mut Device)) -> HostSnapshot {
-        let mut device: Device = serde_json::from_value(json!({
+    fn snapshot(change: impl FnOnce(&mut Value)) -> HostSnapshot {
+        let mut device = json!({
             "name": "host1001", "fqdn": "host1001.lab1.test", "management_fqdn": "host1001.mgmt.lab1.test", "site": "lab1",
             "status": "Active", "kind": "Physical", "firmware": "Bios", "vendor": null, "serial": "S1",
             "machine_uuid": null, "primary_ip": "10.0.0.1", "mac": "aa:00:00:00:10:01", "tags": [], "extra": []
-        }))
-        .unwrap();
+        });
         change(&mut device);
-        HostSnapshot::of(device)
+        let whole = json!({ "device": device, "switch-port": null, "bmc-addresses": [] });
+        serde_json::from_value(whole).unwrap()
     }
 
     #[test]
     fn each_value_that_identifies_a_machine_is_compared() {
         let before = snapshot(|_| {});
-        type Edit = fn(&mut Device);
+        type Edit = fn(&mut Value);
         let changes: [(&str, Edit); 5] = [
-            ("site", |it| it.site = "lab2".to_owned()),
-            ("kind of machine", |it| it.kind = DeviceKind::Virtual),
-            ("serial number", |it| it.serial = None),
+            ("site", |it| it["site"] = json!("lab2")),
+            ("kind of machine", |it| it["kind"] = json!("Virtual")),
+            ("serial number", |it| it["serial"] = Value::Null),
             ("management name", |it| {
-                it.management_fqdn = Some("other".to_owned())
+                it["management_fqdn"] = json!("other")
             }),
-            ("MAC address", |it| {
-                it.mac = Some("aa:00:00:00:10:02".to_owned())
-            }),
+            ("MAC address", |it| it["mac"] = json!("aa:00:00:00:10:02")),
         ];
         for (name, change) in changes {
             let found = identity(&before, &snapshot(change));
@@ -168,7 +145,7 @@ mod tests {
             assert_eq!(found.first().unwrap().name, name);
         }
         let mut moved = before.clone();
-        moved.switch_port = Some(SwitchPort {
+        moved.switch_port = Some(wreimage_capability::SwitchPort {
             switch_name: "asw1".to_owned(),
             port: "ge-0/0/1".to_owned(),
             vlan: "private1".to_owned(),
@@ -181,9 +158,9 @@ mod tests {
         // Absent before, another spelling, or not part of the identity: no difference.
         assert!(identity(&before, &moved).is_empty());
         let spelled = snapshot(|it| {
-            it.serial = Some("s1".to_owned());
-            it.machine_uuid = Some("4c4c4544-0042-4310-8031-c1c04f323334".to_owned());
-            it.primary_ip = Some("10.0.0.2".to_owned());
+            it["serial"] = json!("s1");
+            it["machine_uuid"] = json!("4c4c4544-0042-4310-8031-c1c04f323334");
+            it["primary_ip"] = json!("10.0.0.2");
         });
         assert!(identity(&before, &spelled).is_empty());
     }

@@ -4,14 +4,12 @@
 //! boot, or when the host's certificate has reported it. Otherwise it is accepted before consent only, and consent shows it.
 
 use crate::course::Course;
-use crate::host_key::{OFFERED, REFUSED};
 use crate::identity::Known;
 use crate::state::State;
 use crate::stop::Stop;
-use serde_json::{Value, json};
 use std::sync::Arc;
-use wreimage_capability::remote::{Boot, Dmi, Identity};
-use wreimage_capability::{Fault, PinnedBoot};
+use wreimage_capability::role::{Boot, Login, MachineIdentity};
+use wreimage_capability::{Catalogue, Fault, HOST_KEY_REFUSED, OFFERED, PinnedBoot, Role};
 use wreimage_journal::{AcceptedBoot, Entry, KnownBy, Origin, Outcome, Reality, Record, Reported};
 
 /// A host key that a run recorded here accepted at the installer identity.
@@ -35,14 +33,10 @@ pub(crate) struct UnconfirmedBoot {
 }
 
 /// The boot that a wait has seen at the installer identity, with its host key.
-pub(crate) fn installer_boot(outcome: &Value) -> Option<PinnedBoot> {
-    let boot: Boot = serde_json::from_value(outcome.clone()).ok()?;
-    let (_, host_key) = boot
-        .extra
-        .into_iter()
-        .find(|(name, _)| name == "host-key")?;
-    (boot.identity == Identity::Installer).then_some(PinnedBoot {
-        boot_id: boot.boot_id,
+fn installer_boot(boot: Boot) -> Option<PinnedBoot> {
+    let host_key = boot.host_key?;
+    (boot.at == Login::Installer).then_some(PinnedBoot {
+        boot_id: boot.id,
         host_key,
     })
 }
@@ -50,6 +44,14 @@ pub(crate) fn installer_boot(outcome: &Value) -> Option<PinnedBoot> {
 /// The host key that a run with these records accepted at the installer identity in the boot with this ID: one that it saw
 /// in a wait and after which it continued, or that was confirmed or consented to. A rehearsal accepts none.
 pub fn accepted_key(entries: &[Entry], boot_id: &str) -> Option<String> {
+    accepted_key_of(Catalogue::default(), entries, boot_id)
+}
+
+pub(crate) fn accepted_key_of(
+    catalogue: Catalogue,
+    entries: &[Entry],
+    boot_id: &str,
+) -> Option<String> {
     let (mut shown, mut waited, mut accepted) = (None, None, None);
     for entry in entries {
         match &entry.record {
@@ -65,7 +67,7 @@ pub fn accepted_key(entries: &[Entry], boot_id: &str) -> Option<String> {
             }
             Record::Outcome(outcome) if outcome.origin == Origin::Guest => {
                 accepted = waited.take().or(accepted);
-                waited = seen_in_wait(outcome)
+                waited = seen_in_wait(catalogue, outcome)
                     .filter(|boot| boot.boot_id == boot_id)
                     .map(|boot| boot.host_key);
             }
@@ -75,15 +77,18 @@ pub fn accepted_key(entries: &[Entry], boot_id: &str) -> Option<String> {
     accepted
 }
 
-fn seen_in_wait(outcome: &Outcome) -> Option<PinnedBoot> {
-    let is_wait = outcome.function == "remote.wait-for-boot" && outcome.reality == Reality::Real;
-    installer_boot(outcome.result.as_ref().ok().filter(|_| is_wait)?)
+fn seen_in_wait(catalogue: Catalogue, outcome: &Outcome) -> Option<PinnedBoot> {
+    let function = catalogue.function(&outcome.function)?;
+    let read = function.role(Role::awaits_boot)?;
+    let answer = outcome.result.as_ref().ok();
+    let answer = answer.filter(|_| outcome.reality == Reality::Real)?;
+    installer_boot(read(answer)?)
 }
 
 impl State {
     /// A wait has seen another boot: at the installer identity its host key is the one from here on.
-    pub(crate) fn learn_awaited_boot(&mut self, boot: &Value) {
-        self.is_at_installer = boot.get("identity") == Some(&json!("Installer"));
+    pub(crate) fn learn_awaited_boot(&mut self, boot: Boot) {
+        self.is_at_installer = boot.at == Login::Installer;
         if self.is_at_installer {
             self.pinned = installer_boot(boot).map(Arc::new);
             self.awaits_key = self.pinned.is_none();
@@ -105,15 +110,9 @@ impl State {
     }
 
     /// A machine has reported at the installer identity which one it is.
-    pub(crate) fn learn_machine(&mut self, dmi: &Value) {
-        if let Some(boot) = &mut self.unconfirmed
-            && boot.machine.is_none()
-            && let Ok(dmi) = serde_json::from_value::<Dmi>(dmi.clone())
-        {
-            boot.machine = Some(Reported {
-                serial: dmi.serial,
-                uuid: dmi.machine_uuid,
-            });
+    pub(crate) fn learn_machine(&mut self, machine: MachineIdentity) {
+        if let Some(boot) = &mut self.unconfirmed {
+            boot.machine.get_or_insert(machine);
         }
     }
 }
@@ -191,7 +190,7 @@ impl Course {
 
     fn refuse_boot(&self, boot: &PinnedBoot, why: String) -> Fault {
         Fault::denied(
-            REFUSED,
+            HOST_KEY_REFUSED,
             format!("host {}", self.host),
             format!(
                 "{} shows the host key {} at the installer identity, which is not accepted: {why}. Compare the key at the \

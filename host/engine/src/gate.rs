@@ -226,9 +226,7 @@ impl Course {
         call: &mut Call,
         open: Option<Open>,
     ) -> Result<Result<Value, Fault>, Stop> {
-        if wreimage_capability::capability(function.capability)
-            .is_some_and(|c| c.server == wreimage_capability::Server::Engine)
-        {
+        if self.is_served_by_engine(function) {
             return self.serve(function, arguments, origin, call, open).await;
         }
         let was_begun = open.as_ref().is_some_and(|open| open.intent.is_some());

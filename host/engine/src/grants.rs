@@ -62,7 +62,10 @@ impl Grants {
     }
 
     pub(crate) fn allow_call(&self, caller: Caller, function: &Function) -> bool {
-        wreimage_capability::capability(function.capability).is_some_and(|c| self.allow(caller, c))
+        self.all
+            || self
+                .of(caller)
+                .is_some_and(|granted| granted.contains(function.capability))
     }
 
     /// The first import of a component that is not granted to it, as a message: such a guest is not run.

@@ -1,18 +1,16 @@
 //! Is it the right machine? The BMC and the installer are compared with the inventory before anything is changed or
 //! believed.
 
-use crate::comparison::{Compared, Part, in_inventory, parts};
+use crate::comparison::{Compared, Part, parts};
 use crate::course::Course;
-use crate::host_key::REFUSED;
 use crate::stop::Stop;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use wreimage_capability::conftool::{self, PoolObject};
-use wreimage_capability::netbox::{Device, DeviceStatus};
-use wreimage_capability::remote::{self, Dmi};
-use wreimage_capability::{BoxFuture, Fault, FaultKind, Function};
+use wreimage_capability::role::{Entry, Login, Read};
+use wreimage_capability::{
+    BoxFuture, Fault, FaultKind, Function, HOST_KEY_REFUSED, HostSnapshot, Role, Subject,
+};
 use wreimage_journal::{Checked, Origin, Record, Reported};
 
 /// What is known of the host before the first change.
@@ -25,63 +23,41 @@ pub(crate) struct Known {
     pub(crate) warnings: Vec<String>,
 }
 
-/// The toggle by which a guest takes the host out of its services.
-const DEPOOLING: &str = "conftool";
-
-/// The toggle by which a guest is told that the host is in no service yet.
-const NEW: &str = "new";
-
 /// How often an installer that has just come up is asked for its identity, and the pause between.
 const INSTALLER_TRIES: u32 = 5;
 const INSTALLER_PAUSE: Duration = Duration::from_secs(2);
 
 impl Course {
     /// A call of the host's own, recorded like any other.
-    pub(crate) fn own_call<T: DeserializeOwned>(
+    pub(crate) fn own_call<T: Send + 'static>(
         self: &Arc<Self>,
         function: &'static Function,
         arguments: Value,
+        read: Read<T>,
     ) -> BoxFuture<'_, Result<Result<T, Fault>, Stop>> {
         Box::pin(async move {
-            Ok(match self.call(function, arguments, Origin::Host).await? {
-                Ok(value) => serde_json::from_value(value).map_err(|error| {
-                    Fault::other("gate.outcome", "wreimage", format!("{function}: {error}"))
-                }),
-                Err(fault) => Err(fault),
-            })
+            let answer = self.call(function, arguments, Origin::Host).await?;
+            Ok(answer.and_then(|answer| {
+                read(&answer).ok_or_else(|| {
+                    let text = format!("{function}: the answer cannot be read");
+                    Fault::other("gate.outcome", "wreimage", text)
+                })
+            }))
         })
     }
 
     /// A host that serves users and is not going to be depooled.
     pub(crate) async fn warn_of_pooled(self: &Arc<Self>, known: &mut Known) -> Result<(), Stop> {
-        let given = |toggle: &str| {
-            self.options
-                .iter()
-                .any(|(name, value)| name == toggle && value == "true")
-        };
-        // What is called new is not depooled.
-        let depools = given(DEPOOLING) && !given(NEW);
-        if depools || !self.serves("conftool") {
+        let Some((function, read)) = self.served(Role::services).filter(|_| !self.depools) else {
             return Ok(());
-        }
-        let objects = self
-            .own_call::<Vec<PoolObject>>(&conftool::functions::get_objects, json!({}))
-            .await?;
-        match objects {
-            Ok(objects) => {
-                let pooled: Vec<String> = objects
-                    .into_iter()
-                    .filter(|object| object.pooled == "yes")
-                    .map(|object| format!("{} of {}", object.service, object.cluster))
-                    .collect();
-                if !pooled.is_empty() {
-                    known.cautions.push(format!(
-                        "{} is pooled and will not be depooled: it serves {}",
-                        self.host,
-                        pooled.join(", ")
-                    ));
-                }
-            }
+        };
+        match self.own_call(function, json!({}), read).await? {
+            Ok(pooled) if pooled.is_empty() => {}
+            Ok(pooled) => known.cautions.push(format!(
+                "{} is pooled and will not be depooled: it serves {}",
+                self.host,
+                pooled.join(", ")
+            )),
             Err(fault) => known.cautions.push(format!(
                 "whether {} is pooled is not known: {}",
                 self.host, fault.message
@@ -98,17 +74,18 @@ impl Course {
         arguments: &Value,
         outcome: Option<&Value>,
     ) -> Result<(), Stop> {
-        let is_wait = function.name == "wait-for-boot";
-        let at = if is_wait {
-            outcome.and_then(|boot| boot.get("identity"))
-        } else {
-            arguments.get("at")
-        };
-        let concerns = match function.capability {
-            "remote" => at.and_then(Value::as_str) == Some("Installer"),
-            // The agent is run at the identity at which the machine came up last.
-            "puppet" => function.effect.mutates() && self.state().is_at_installer,
-            _ => false,
+        let awaits = function.role(Role::awaits_boot);
+        let concerns = match (awaits, self.catalogue.subject(function)) {
+            (Some(read), _) => {
+                let boot = outcome.and_then(read);
+                boot.is_some_and(|boot| boot.at == Login::Installer)
+            }
+            (None, Subject::System(entry)) => match entry(function, arguments) {
+                Some(Entry::At(login)) => login == Login::Installer,
+                Some(Entry::Latest) => self.state().is_at_installer,
+                None => false,
+            },
+            (None, _) => false,
         };
         if !concerns || self.state().identified_boot {
             return Ok(());
@@ -121,6 +98,9 @@ impl Course {
         let Some(snapshot) = snapshot else {
             return Ok(());
         };
+        let Some((identify, at)) = self.served(Role::system_identity) else {
+            return Ok(());
+        };
         let mut last = None;
         for attempt in 0..INSTALLER_TRIES {
             if attempt > 0 {
@@ -130,17 +110,11 @@ impl Course {
                     clock.sleep_until(due).await;
                 }
             }
-            match self
-                .own_call::<Dmi>(&remote::functions::get_dmi, json!({ "at": "Installer" }))
-                .await?
-            {
-                Ok(dmi) => {
-                    let reported = Reported {
-                        serial: dmi.serial,
-                        uuid: dmi.machine_uuid,
-                    };
+            let arguments = (at.arguments)(Login::Installer);
+            match self.own_call(identify, arguments, at.read).await? {
+                Ok(reported) => {
                     self.compare_installer(
-                        &snapshot.device,
+                        &snapshot,
                         checked.as_deref(),
                         shown.as_ref(),
                         &reported,
@@ -149,18 +123,18 @@ impl Course {
                     return Ok(());
                 }
                 // Another try shows no other key.
-                Err(fault) if fault.code == REFUSED => {
+                Err(fault) if fault.code == HOST_KEY_REFUSED => {
                     last = Some(fault);
                     break;
                 }
                 Err(fault) => last = Some(fault),
             }
         }
-        let name = &snapshot.device.name;
+        let name = snapshot.name();
         let is_away = last.as_ref().is_some_and(is_away);
         let last = last.map(|fault| fault.message).unwrap_or_default();
         // A process that comes back late finds the machine in a later boot, which the next wait for a boot sees.
-        if is_wait && is_away {
+        if awaits.is_some() && is_away {
             self.recorder.warn(&format!(
                 "{name} was up at the installer's identity and cannot be asked any more which machine it was: {last}. What answers \
                  there next is compared with the inventory"
@@ -176,13 +150,13 @@ impl Course {
     /// last check, and with the machine that consent showed.
     fn compare_installer(
         &self,
-        device: &Device,
+        snapshot: &HostSnapshot,
         checked: Option<&Checked>,
         shown: Option<&Reported>,
         reported: &Reported,
     ) -> Result<(), Stop> {
         let mut compared = Compared::new(&self.unrelated_guids);
-        let inventory = in_inventory(device);
+        let inventory = snapshot.machine();
         let mut others = vec![Part::new("the inventory", &inventory)];
         if let Some(checked) = checked {
             others.extend(parts(checked));
@@ -190,7 +164,7 @@ impl Course {
         }
         others.extend(shown.map(|it| Part::new("the machine that consent showed", it)));
         compared
-            .with(&device.name, &Part::new("the machine that answers", reported), &others)
+            .with(snapshot.name(), &Part::new("the machine that answers", reported), &others)
             .map_err(|why| {
                 Stop::WrongMachine(format!(
                     "wrong machine: {why}. Find out which of them is wrong (cabling, DNS of the management name, a typo in the \
@@ -226,38 +200,6 @@ impl Course {
 
 /// Whether the boot that was asked about does not answer any more: nothing does, or one with another host key.
 fn is_away(fault: &Fault) -> bool {
-    matches!(fault.kind, FaultKind::Unreachable | FaultKind::Timeout) || fault.code == REFUSED
-}
-
-impl Known {
-    pub(crate) fn describe(&mut self, device: &Device) {
-        let mut tell =
-            |name: &str, value: &str| self.facts.push((name.to_owned(), value.to_owned()));
-        tell("name", &device.fqdn);
-        tell("status", status(&device.status));
-        for (name, value) in [("vendor", &device.vendor), ("serial", &device.serial)] {
-            if let Some(value) = value {
-                tell(name, value);
-            }
-        }
-        if let Some(address) = &device.primary_ip {
-            tell("address", address);
-        }
-        if !device.tags.is_empty() {
-            tell("tags", &device.tags.join(", "));
-        }
-    }
-}
-
-/// The status as a word.
-pub(crate) fn status(of: &DeviceStatus) -> &str {
-    match of {
-        DeviceStatus::Planned => "planned",
-        DeviceStatus::Staged => "staged",
-        DeviceStatus::Active => "active",
-        DeviceStatus::Failed => "failed",
-        DeviceStatus::Offline => "offline",
-        DeviceStatus::Decommissioning => "decommissioning",
-        DeviceStatus::Other(word) => word,
-    }
+    matches!(fault.kind, FaultKind::Unreachable | FaultKind::Timeout)
+        || fault.code == HOST_KEY_REFUSED
 }

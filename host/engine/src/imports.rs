@@ -111,7 +111,7 @@ fn named(interface: &str, functions: &[String]) -> String {
     format!("{interface} ({word} `{}`)", functions.join("`, `"))
 }
 
-/// `wreimage:ipmi/ipmi` and `0.1.0` of `wreimage:ipmi/ipmi@0.1.0`.
+/// `wreimage:clock/clock` and `0.1.0` of `wreimage:clock/clock@0.1.0`.
 fn split(interface: &str) -> (&str, &str) {
     interface.split_once('@').unwrap_or((interface, ""))
 }
@@ -179,7 +179,7 @@ pub(crate) fn read(
         if let Some(error) = closed(&who(), name, &functions) {
             return Err(error);
         }
-        let Some(capability) = ALL.iter().copied().find(|c| split(c.interface).0 == path) else {
+        let Some(capability) = ALL.iter().find(|c| split(c.interface).0 == path) else {
             return Err(ImportError::UnknownInterface {
                 who: who(),
                 wants: named(name, &functions),
@@ -248,7 +248,7 @@ mod tests {
         let message = ImportError::UnknownInterface { who, wants }.to_string();
         assert!(
             message.contains("a:b/c@1.0.0 (functions `turn`, `push`)")
-                && message.contains("wreimage:ipmi/ipmi@0.1.0"),
+                && message.contains("wreimage:clock/clock@0.1.0"),
             "{message}"
         );
     }

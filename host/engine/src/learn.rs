@@ -1,20 +1,17 @@
 //! What a run knows follows from its records, whether they have just been made or are read back.
 
 use crate::consent::Standing;
-use crate::identity::status;
 use crate::once::DID_NOT;
 use crate::report::{Mutation, PastStep, Reminder};
-use crate::restarts::{OVERRIDE_CHANGED, is_restart};
+use crate::restarts::OVERRIDE_CHANGED;
 use crate::state::State;
 use crate::twin::Seen;
 use crate::undo::untouched;
 use crate::wasi::Times;
 use jiff::Timestamp;
-use serde_json::{Value, json};
 use std::sync::Arc;
-use wreimage_capability::ipmi::BootDevice;
-use wreimage_capability::netbox::DeviceStatus;
-use wreimage_capability::{Function, HostSnapshot, to_millis};
+use wreimage_capability::role::Login;
+use wreimage_capability::{Function, Role, to_millis};
 use wreimage_journal::{GuestEnd, Intent, Level, Origin, Outcome, Record, UndoClosed};
 
 impl State {
@@ -23,16 +20,16 @@ impl State {
         match record {
             Record::Intent(intent) => {
                 self.passed_identity(intent.origin);
-                if let Some(function) = wreimage_capability::function(&intent.function) {
+                if let Some(function) = self.catalogue.function(&intent.function) {
                     self.learn_intent(function, intent);
                 }
             }
             Record::Outcome(outcome) => {
                 self.passed_identity(outcome.origin);
-                if let Some(function) = wreimage_capability::function(&outcome.function) {
+                if let Some(function) = self.catalogue.function(&outcome.function) {
                     self.learn_outcome(function, outcome, time);
                     self.told_identity = outcome.origin == Origin::Host
-                        && (function.capability, function.name) == ("remote", "get-dmi")
+                        && function.role(Role::system_identity).is_some()
                         && outcome.result.is_ok();
                 }
             }
@@ -88,31 +85,26 @@ impl State {
     pub(crate) fn learn_intent(&mut self, function: &'static Function, intent: &Intent) -> bool {
         self.touched |= !self.in_twin;
         self.facts.foresee(function);
-        if is_restart(function, &intent.arguments) {
+        if function.restarts(&intent.arguments) {
             self.restarts
                 .announce(intent.call, self.undo.makes_install());
             self.undo.restarted(intent.call);
         }
-        match (function.capability, function.name) {
+        if function.changes_power() {
             // What answers afterwards may be another machine; so it may after a machine was only switched off.
-            ("ipmi", "set-power") | ("remote", "reboot") => {
-                self.identified_boot = false;
-                self.is_at_installer = false;
-            }
-            ("ipmi", "set-boot-device") => self.restarts.note_override(true),
-            ("netbox", "set-status") => self.learn_status(&intent.arguments),
-            _ => {}
+            self.identified_boot = false;
+            self.is_at_installer = false;
         }
-        intent.origin == Origin::Guest && self.undo.open(function, intent.call, &intent.arguments)
-    }
-
-    /// A status in the inventory is about to be set: a check that finds it there finds no difference.
-    fn learn_status(&mut self, arguments: &Value) {
-        if let Some(set) = arguments.get("status")
-            && let Ok(set) = serde_json::from_value::<DeviceStatus>(set.clone())
-        {
-            self.statuses_set.push(status(&set).to_owned());
+        if function.sets_override() {
+            self.restarts.note_override(true);
         }
+        // A check that finds the status that is about to be set finds no difference.
+        self.statuses_set
+            .extend(function.status_set(&intent.arguments));
+        intent.origin == Origin::Guest
+            && self
+                .undo
+                .open(self.catalogue, function, intent.call, &intent.arguments)
     }
 
     /// A call was not made although its intent is recorded.
@@ -142,34 +134,31 @@ impl State {
         self.learn_pooled(function, outcome);
         if let Ok(value) = &outcome.result {
             self.facts.observe(function, value);
-            self.undo.look(function, value);
-            match (function.capability, function.name) {
-                ("netbox", "get-device") => {
-                    // From the first check on, what was checked is what is used.
-                    if self.checked.is_none()
-                        && let Ok(device) = serde_json::from_value(value.clone())
-                    {
-                        self.snapshot = Some(Arc::new(HostSnapshot::of(device)));
-                    }
+            self.undo.reopen(function, value);
+            // From the first check on, what was checked is what is used.
+            if self.checked.is_none()
+                && let Some(snapshot) = function.role(Role::inventory).and_then(|read| read(value))
+            {
+                self.snapshot = Some(Arc::new(snapshot));
+            }
+            // Only what the guest itself has read tells what it expects of the restart.
+            if outcome.origin == Origin::Guest
+                && let Some(there) = function.boot_override(value)
+            {
+                self.restarts.note_override(there.is_set);
+            }
+            // Another boot: what was compared before may have been another machine.
+            if let Some(read) = function.role(Role::awaits_boot) {
+                self.identified_boot = false;
+                if let Some(boot) = read(value) {
+                    self.learn_awaited_boot(boot);
                 }
-                // Only what the guest itself has read tells what it expects of the restart.
-                ("ipmi", "get-boot-flags" | "clear-boot-device")
-                    if outcome.origin == Origin::Guest =>
-                {
-                    let is_none = value.get("device") == Some(&json!(BootDevice::None));
-                    self.restarts.note_override(!is_none);
-                }
-                // Another boot: what was compared before may have been another machine.
-                ("remote", "wait-for-boot") => {
-                    self.identified_boot = false;
-                    self.learn_awaited_boot(value);
-                }
-                ("remote", "get-dmi")
-                    if outcome.arguments.get("at") == Some(&json!("Installer")) =>
-                {
-                    self.learn_machine(value);
-                }
-                _ => {}
+            }
+            if let Some(at) = function.role(Role::system_identity)
+                && outcome.arguments == (at.arguments)(Login::Installer)
+                && let Some(machine) = (at.read)(value)
+            {
+                self.learn_machine(machine);
             }
             if self.rehearses && !self.in_twin && !function.effect.mutates() {
                 self.seen.push(Seen {

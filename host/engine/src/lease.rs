@@ -10,8 +10,6 @@ mod release;
 mod renewer;
 mod system;
 
-pub(crate) use confirm::undoes_what_names_its_run;
-
 pub use renewer::Renewer;
 pub use system::{BootTime, random_token};
 

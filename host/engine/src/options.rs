@@ -73,6 +73,13 @@ pub(crate) fn target_release(
     with_role("target-release", description, options).map(str::to_owned)
 }
 
+/// Whether the guest will take the host out of its services, by the toggle that it marks with the `role` `depools`. What it is
+/// told to be a new host, by the toggle with the `role` `new-host`, is in no service and not depooled.
+pub(crate) fn depools(description: &Description, options: &[(String, String)]) -> bool {
+    with_role("depools", description, options) == Some("true")
+        && with_role("new-host", description, options) != Some("true")
+}
+
 /// Whether the guest may continue with the system that is there: unless it marks a toggle with the `role` `keeps-system`, and
 /// that is not set.
 pub(crate) fn keeps_system(description: &Description, options: &[(String, String)]) -> bool {
@@ -193,7 +200,7 @@ mod tests {
 
     fn guest() -> Description {
         let mut task = spec("task", OptionKind::Text, false, None);
-        task.needs.push("phabricator".to_owned());
+        task.needs.push("ticket".to_owned());
         Description {
             name: "g".to_owned(),
             version: "1".to_owned(),
@@ -239,8 +246,6 @@ mod tests {
         assert!(message(&[("os", "x"), ("media", "c")], &[]).contains("one of a, b"));
         assert!(message(&[("os", "x\ny")], &[]).contains("control character"));
         assert!(message(&[("os", "")], &[]).contains("empty"));
-        assert!(
-            message(&[("os", "x"), ("task", "T1")], &["phabricator"]).contains("marks as absent")
-        );
+        assert!(message(&[("os", "x"), ("task", "T1")], &["ticket"]).contains("marks as absent"));
     }
 }

@@ -348,7 +348,7 @@ impl Course {
         self.state().relearn(&entry.record, entry.time);
         if let (Some(observer), Record::Outcome(outcome)) = (&self.observer, &entry.record)
             && let (Ok(value), Reality::Real) = (&outcome.result, outcome.reality)
-            && let Some(function) = wreimage_capability::function(&outcome.function)
+            && let Some(function) = self.catalogue.function(&outcome.function)
         {
             observer(function, &outcome.arguments, value);
         }

@@ -2,7 +2,7 @@
 
 use crate::course::Course;
 use crate::stop::Stop;
-use wreimage_capability::{Fault, Function, phabricator};
+use wreimage_capability::{Fault, Function, Subject};
 use wreimage_journal::{Origin, Record};
 
 impl Course {
@@ -23,7 +23,10 @@ impl Course {
             ));
         }
         let who = crate::grants::who(plug.map(|plug| plug.name.as_str()));
-        if origin == Origin::Guest && !self.grants.allow_call(state.caller, function) {
+        if origin == Origin::Guest
+            && !self.is_served_by_engine(function)
+            && !self.grants.allow_call(state.caller, function)
+        {
             return Some(self.grants.denied(&who, function));
         }
         let may_mutate = plug.map_or(self.may_mutate, |plug| plug.may_mutate);
@@ -42,7 +45,7 @@ impl Course {
             ));
         }
         // A run that was stopped at the wrong machine still has to tell its task.
-        let tells = state.touched && function.capability == phabricator::CAPABILITY.name;
+        let tells = state.touched && matches!(self.catalogue.subject(function), Subject::Task);
         let stopped = state.closing && !state.allowed && !tells;
         if origin == Origin::Guest && function.effect.mutates() && stopped {
             return Some(Fault::denied(

@@ -6,12 +6,8 @@ use crate::state::State;
 use crate::stop::Stop;
 use serde_json::json;
 use std::sync::Arc;
-use wreimage_capability::Function;
-use wreimage_capability::conftool::{self, PoolObject};
+use wreimage_capability::{Function, Role};
 use wreimage_journal::Outcome;
-
-/// The value with which a host serves.
-const SERVES: &str = "yes";
 
 impl Course {
     /// A host that this run has depooled, and that serves again, is not wiped. One that cannot be asked is believed to be as the
@@ -23,21 +19,13 @@ impl Course {
                 return Ok(());
             }
         }
-        if !self.serves("conftool") {
+        let Some((function, read)) = self.served(Role::services) else {
             return Ok(());
-        }
-        let objects = self
-            .own_call::<Vec<PoolObject>>(&conftool::functions::get_objects, json!({}))
-            .await?;
-        let Ok(objects) = objects else { return Ok(()) };
-        let pooled: Vec<String> = objects
-            .into_iter()
-            .filter(|object| object.pooled == SERVES)
-            .map(|object| format!("{} of {}", object.service, object.cluster))
-            .collect();
-        if pooled.is_empty() {
+        };
+        let pooled = self.own_call(function, json!({}), read).await?;
+        let Some(pooled) = pooled.ok().filter(|it| !it.is_empty()) else {
             return Ok(());
-        }
+        };
         Err(Stop::Refused(format!(
             "{host} was pooled again in {services}, not by this run: it serves users, and was not changed further. Find out who \
              has pooled it",
@@ -50,12 +38,11 @@ impl Course {
 impl State {
     /// Learns from an outcome whether this run has taken the host out of its services.
     pub(crate) fn learn_pooled(&mut self, function: &Function, outcome: &Outcome) {
-        if (function.capability, function.name) == ("conftool", "set-pooled")
-            && outcome.result.is_ok()
+        if outcome.result.is_ok()
             && !self.in_twin
+            && let Some(serves) = function.serving_set(&outcome.arguments)
         {
-            let value = outcome.arguments.get("value");
-            self.depooled = value.is_some_and(|value| value != SERVES);
+            self.depooled = !serves;
         }
     }
 }

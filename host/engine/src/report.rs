@@ -30,7 +30,7 @@ pub struct PastStep {
 pub struct Mutation {
     /// Number of the call.
     pub call: u64,
-    /// Such as `dhcp.publish`.
+    /// Full name, such as `clock.sleep`.
     pub function: String,
     /// Its effect class.
     pub effect: Effect,

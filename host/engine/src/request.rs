@@ -5,6 +5,7 @@ use crate::limits::Limits;
 use crate::options::OptionValues;
 use jiff::Timestamp;
 use std::hash::{BuildHasher, Hasher};
+use wreimage_capability::InstallerMarks;
 use wreimage_journal::{Header, LogError, Mode, OnFailure};
 
 /// What a run is started for.
@@ -32,6 +33,8 @@ pub struct RunRequest {
     pub protected_tags: Vec<String>,
     /// Vendors and models whose BMCs have a GUID that is not the machine's UUID: the serial number decides there.
     pub unrelated_guids: Vec<String>,
+    /// The texts on a kernel command line by which an installer is known.
+    pub installer_marks: InstallerMarks,
     /// Whether a machine of which no serial number or UUID can be compared is let through, with a caution at consent.
     pub identity_optional: bool,
     /// Digests of what the site decides, by name: its grants, its policy, its tables of providers. Consent is bound to them.
@@ -72,6 +75,7 @@ impl RunRequest {
             absent: Absent::new(),
             protected_tags: vec!["protected".to_owned()],
             unrelated_guids: Vec::new(),
+            installer_marks: InstallerMarks::default(),
             identity_optional: false,
             site_tables: Vec::new(),
             host_key: None,

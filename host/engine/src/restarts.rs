@@ -4,18 +4,8 @@ use crate::course::Course;
 use crate::stop::Stop;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use wreimage_capability::ipmi::{self, BootDevice, BootFlags};
-use wreimage_capability::{Fault, Function};
+use wreimage_capability::{Fault, Function, Role};
 use wreimage_journal::Origin;
-
-/// Whether the call restarts the machine.
-pub(crate) fn is_restart(function: &Function, arguments: &Value) -> bool {
-    match (function.capability, function.name) {
-        ("ipmi", "set-power") => arguments.get("action").and_then(Value::as_str) != Some("Off"),
-        ("remote", "reboot") => true,
-        _ => false,
-    }
-}
 
 /// Code of the fault of a restart that is refused because a boot override was set since the guest read that there is none.
 pub(crate) const OVERRIDE_CHANGED: &str = "gate.override-changed";
@@ -24,7 +14,7 @@ pub(crate) const OVERRIDE_CHANGED: &str = "gate.override-changed";
 #[derive(Debug, Clone, Copy)]
 struct Restart {
     call: u64,
-    /// A DHCP entry or an unused boot override of this run stood at that moment.
+    /// What offers an installer, or an unused boot override, of this run stood at that moment.
     installs: bool,
     /// The guest had read that no boot override is set.
     expects_no_override: bool,
@@ -103,24 +93,25 @@ impl Course {
             let state = self.state();
             let is_checked =
                 !state.in_twin && !state.closing && state.restarts.expects_no_override(call);
-            if origin != Origin::Guest || !is_checked || !is_restart(function, arguments) {
+            if origin != Origin::Guest || !is_checked || !function.restarts(arguments) {
                 return Ok(None);
             }
         }
-        let there = self
-            .own_call::<BootFlags>(&ipmi::functions::get_boot_flags, json!({}))
-            .await?;
+        let Some((reads_override, read)) = self.served(Role::reports_override) else {
+            return Ok(None);
+        };
+        let there = self.own_call(reads_override, json!({}), read).await?;
         // A BMC that does not answer now has answered the guest.
-        let Some(flags) = there.ok().filter(|it| it.device != BootDevice::None) else {
+        let Some(there) = there.ok().filter(|it| it.is_set) else {
             return Ok(None);
         };
         let mut fault = Fault::conflict(
             OVERRIDE_CHANGED,
             format!("the BMC of {}", self.host),
             format!(
-                "the BMC of {} has a boot override ({:?}, flags {}) that this run did not set: the machine was not restarted. \
+                "the BMC of {} has a boot override ({}) that this run did not set: the machine was not restarted. \
                  Find out who has set it, and clear it with `chassis bootdev none`",
-                self.host, flags.device, flags.raw
+                self.host, there.description
             ),
         );
         fault.retryable = true;

@@ -2,15 +2,12 @@
 
 use crate::check::Progress;
 use crate::course::Course;
-use crate::restarts::is_restart;
 use crate::stop::Stop;
 use crate::undo::Open;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::Arc;
-use wreimage_capability::dhcp::{self, Published};
-use wreimage_capability::ipmi::{self, BootFlags};
-use wreimage_capability::puppet::{self, AgentState, Identity};
+use wreimage_capability::role::Found;
 use wreimage_capability::{Call, Function, Validity};
 use wreimage_journal::{Entry, Header, Origin, Outcome, Reality, Record};
 
@@ -146,7 +143,7 @@ impl Course {
     }
 
     /// Directly before a restart: what this run has set for it is read, and done again when a person or another program has undone
-    /// it: the boot override, the DHCP entry, the agent of the old system that may not run.
+    /// it.
     pub(crate) async fn restore_before_restart(
         self: &Arc<Self>,
         function: &Function,
@@ -156,7 +153,7 @@ impl Course {
         {
             let state = self.state();
             let is_checked = !state.in_twin && !state.closing && !state.cancelled;
-            if origin != Origin::Guest || !is_checked || !is_restart(function, arguments) {
+            if origin != Origin::Guest || !is_checked || !function.restarts(arguments) {
                 return Ok(());
             }
         }
@@ -173,8 +170,10 @@ impl Course {
         let open = self.state().undo.entries();
         for entry in open {
             // One whose outcome is not known is the open call itself.
-            let Some(made) = &entry.made else { continue };
-            if !self.holds(&entry, made).await? {
+            if entry.made.is_none() {
+                continue;
+            }
+            if !self.holds(&entry).await? {
                 let is_reported = !next.is_some_and(|next| entry.is_undone_by(next));
                 self.make_again(&entry, is_reported).await?;
             }
@@ -182,44 +181,29 @@ impl Course {
         Ok(())
     }
 
-    /// Whether what was made is still there, as far as the world tells. An entry of another run in its place pauses the run.
-    async fn holds(self: &Arc<Self>, entry: &Open, made: &Value) -> Result<bool, Stop> {
-        let holds = match (entry.function.capability, entry.function.name) {
-            ("dhcp", "publish") => {
-                let there = self
-                    .own_call::<Option<Published>>(&dhcp::functions::get_published, json!({}))
-                    .await?;
-                match (serde_json::from_value::<Published>(made.clone()), there) {
-                    (Ok(made), Ok(Some(there))) if there.digest != made.digest => {
-                        return Err(self.entry_is_foreign(&there));
-                    }
-                    (Ok(_), there) => there.map(|there| there.is_some()),
-                    (Err(_), there) => there.map(|_| true),
-                }
-            }
-            // An override that a restart has used up is not missing.
-            ("ipmi", "set-boot-device") if entry.restarted.is_none() => {
-                let there = self
-                    .own_call::<BootFlags>(&ipmi::functions::get_boot_flags, json!({}))
-                    .await?;
-                let made: Option<BootFlags> = serde_json::from_value(made.clone()).ok();
-                there.map(|there| made.is_none_or(|made| there.device == made.device))
-            }
-            // What was done to a system that is wiped is gone with it, also where no process has seen the installer.
-            ("puppet", "disable")
-                if matches!(self.validity(entry.function), Validity::Now)
-                    && self.state().progress() != Progress::Wiping =>
-            {
-                let at = json!({ "at": Identity::Production });
-                let there = self
-                    .own_call::<AgentState>(&puppet::functions::get_state, at)
-                    .await?;
-                there.map(|there| !there.enabled)
-            }
-            _ => Ok(true),
+    /// Whether what was made is still there, as far as the world tells. What stands in its place, of another run, pauses the run.
+    async fn holds(self: &Arc<Self>, entry: &Open) -> Result<bool, Stop> {
+        let Some(read_back) = entry.function.read_back() else {
+            return Ok(true);
         };
-        match holds {
-            Ok(holds) => Ok(holds),
+        // What was done to a system that is wiped is gone with it, also where no process has seen the installer.
+        let is_gone = read_back.is_used_up_by_restart && entry.restarted.is_some()
+            || read_back.is_wiped
+                && (!matches!(self.validity(entry.function), Validity::Now)
+                    || self.state().progress() == Progress::Wiping);
+        let capability = self.catalogue.capability(entry.function.capability);
+        let function = capability.and_then(|it| it.function(read_back.function));
+        let Some(function) = function.filter(|_| !is_gone) else {
+            return Ok(true);
+        };
+        let any = |answer: &Value| Some(answer.clone());
+        let arguments = (read_back.arguments)();
+        match self.own_call(function, arguments, any).await? {
+            Ok(answer) => match entry.is_found(&answer) {
+                Found::There | Found::Unknown => Ok(true),
+                Found::Gone => Ok(false),
+                Found::Replaced(what) => Err(self.is_foreign(&what)),
+            },
             Err(fault) => {
                 self.recorder.warn(&format!(
                     "whether {} still holds is not known: {}",
@@ -230,12 +214,12 @@ impl Course {
         }
     }
 
-    /// The entry that this run published was replaced: the one that stands in its place is neither replaced nor withdrawn.
-    fn entry_is_foreign(&self, there: &Published) -> Stop {
+    /// What this run made was replaced: what stands in its place is neither replaced nor undone.
+    fn is_foreign(&self, what: &str) -> Stop {
         let text = format!(
-            "the DHCP entry {} is not the one that this run published: another run or a person has replaced it. It stays, and \
-             {} was not changed further. Find out whose it is",
-            there.location, self.host
+            "{what} is not the one that this run published: another run or a person has replaced it. It stays, and {} was not \
+             changed further. Find out whose it is",
+            self.host
         );
         if !self.resumable {
             return Stop::Refused(text);

@@ -4,14 +4,11 @@ use crate::check_reads::is_passing;
 use crate::course::Course;
 use crate::difference;
 use crate::stop::Stop;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use wreimage_capability::ipmi::{self, DeviceInfo};
-use wreimage_capability::netbox::{self, Device};
-use wreimage_capability::{Call, Fault, Function};
-use wreimage_journal::Reported;
+use wreimage_capability::role::Read;
+use wreimage_capability::{Call, Fault, Function, Role, Subject};
 
 /// How often a system that does not answer is asked at a later check, and the pause between two tries.
 const TRIES: u32 = 6;
@@ -19,15 +16,16 @@ const PAUSE: Duration = Duration::from_secs(10);
 
 impl Course {
     /// A read of the host's own. At a later check, a system that does not answer is asked again for about a minute.
-    pub(crate) async fn read_again<T: DeserializeOwned>(
+    pub(crate) async fn read_again<T: Send + 'static>(
         self: &Arc<Self>,
         function: &'static Function,
         arguments: Value,
+        read: Read<T>,
         again: bool,
     ) -> Result<Result<T, Fault>, Stop> {
         let mut tries = 1;
         loop {
-            match self.own_call(function, arguments.clone()).await? {
+            match self.own_call(function, arguments.clone(), read).await? {
                 Err(fault) if again && tries < TRIES && is_passing(&fault) => tries += 1,
                 answer => return Ok(answer),
             }
@@ -45,30 +43,31 @@ impl Course {
         self: &Arc<Self>,
         function: &'static Function,
     ) -> Result<(), Stop> {
+        let inventory = self.catalogue.with_role(Role::inventory).next();
         {
             let mut state = self.state();
             let is_known = state.snapshot.is_some() || state.in_twin;
-            let is_inventory = function.capability == netbox::CAPABILITY.name;
+            let is_inventory =
+                inventory.is_some_and(|(it, _)| it.capability == function.capability);
             if is_known || is_inventory || std::mem::replace(&mut state.snapshot_asked, true) {
                 return Ok(());
             }
         }
-        if self.serves(netbox::CAPABILITY.name) {
-            // Its outcome is learnt like any other; what it cannot answer, the provider of the call reports.
-            let _read = self
-                .own_call::<Device>(&netbox::functions::get_device, json!({}))
-                .await?;
+        if let Some((inventory, read)) = self.served(Role::inventory) {
+            // Its outcome is applied like any other; what it cannot answer, the provider of the call reports.
+            let _read = self.own_call(inventory, json!({}), read).await?;
         }
         Ok(())
     }
 
     /// Before something is undone on the machine itself: whether it is still the machine that this run has changed. What
-    /// other systems have of the run, such as its DHCP entry, they know by the run.
+    /// other systems have of the run they know by the run.
     pub(crate) async fn may_undo(
         self: &Arc<Self>,
         inverse: &'static Function,
     ) -> Result<bool, Stop> {
-        if !matches!(inverse.capability, "ipmi" | "remote" | "puppet") {
+        let subject = self.catalogue.subject(inverse);
+        if !matches!(subject, Subject::Controller | Subject::System(_)) {
             return Ok(true);
         }
         let before = {
@@ -79,19 +78,17 @@ impl Course {
             let checked = state.checked.as_ref().filter(|_| !state.in_twin);
             checked.and_then(|it| it.bmc.clone())
         };
-        let (Some(before), "ipmi") = (before, inverse.capability) else {
+        let (Some(before), Subject::Controller) = (before, subject) else {
             return Ok(true);
         };
-        let info = self
-            .own_call::<DeviceInfo>(&ipmi::functions::get_device_info, json!({}))
-            .await?;
-        // A BMC that does not answer cannot be changed either; the undo reports it.
-        let Ok(info) = info else { return Ok(true) };
-        let now = Reported {
-            serial: info.serial,
-            uuid: info.guid,
+        let Some((function, read)) = self.served(Role::controller_identity) else {
+            return Ok(true);
         };
-        let is_same = difference::reported("its BMC", &before, &now).is_empty();
+        // A BMC that does not answer cannot be changed either; the undo reports it.
+        let Ok(now) = self.own_call(function, json!({}), read).await? else {
+            return Ok(true);
+        };
+        let is_same = difference::reported("its BMC", &before, &now.machine).is_empty();
         self.state().another_machine |= !is_same;
         Ok(is_same)
     }

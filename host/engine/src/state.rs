@@ -10,7 +10,7 @@ use crate::undo::UndoList;
 use crate::wasi::Times;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use wreimage_capability::{Caller, Facts, HostSnapshot, PinnedBoot, Providers};
+use wreimage_capability::{Caller, Catalogue, Facts, HostSnapshot, PinnedBoot, Providers};
 use wreimage_journal::Checked;
 
 /// What is plugged into the guest of a run, as far as the gate has to know it.
@@ -26,6 +26,8 @@ pub(crate) struct Component {
 /// What changes while the run goes on.
 #[derive(Default)]
 pub(crate) struct State {
+    /// The capabilities that there are.
+    pub(crate) catalogue: Catalogue,
     /// The component that makes the guest's present call. Calls follow each other: there is one at a time.
     pub(crate) caller: Caller,
     pub(crate) providers: Providers,

@@ -1,13 +1,14 @@
 //! The host's list of what must not outlive the run.
 
 use crate::course::Course;
-use crate::lease::{Standing, undoes_what_names_its_run};
+use crate::lease::Standing;
 use crate::stop::Stop;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use wreimage_capability::{Call, Dispatch, Fault, FaultKind, Function, Validity};
+use wreimage_capability::role::Found;
+use wreimage_capability::{Call, Catalogue, Dispatch, Fault, FaultKind, Function, Validity};
 use wreimage_journal::{Origin, Outcome, Record, UndoClosed, UndoState};
 
 /// How often it is tried to take something back that a system cannot take back at the moment, and the pause in between.
@@ -36,15 +37,17 @@ impl Open {
         std::ptr::eq(self.inverse, function)
     }
 
-    fn is_unused_override(&self) -> bool {
-        (self.function.capability, self.function.name) == ("ipmi", "set-boot-device")
-            && self.restarted.is_none()
-    }
-
     /// Whether the machine would boot something else than its own disk by it.
     fn leads_elsewhere(&self) -> bool {
-        let device = self.arguments.get("device").and_then(Value::as_str);
-        self.is_unused_override() && device != Some("Disk")
+        self.restarted.is_none() && self.function.boots_elsewhere(&self.arguments)
+    }
+
+    /// Whether it is there, by what a read of it has answered.
+    pub(crate) fn is_found(&self, read: &Value) -> Found {
+        match (self.function.read_back(), &self.made) {
+            (Some(read_back), Some(made)) => (read_back.compare)(made, read),
+            _ => Found::Unknown,
+        }
     }
 
     fn closed(&self, state: UndoState, text: impl Into<String>) -> UndoClosed {
@@ -71,6 +74,7 @@ impl UndoList {
     /// Opens an entry when the function has an inverse. False when there is nothing new to take back.
     pub(crate) fn open(
         &mut self,
+        catalogue: Catalogue,
         function: &'static Function,
         call: u64,
         arguments: &Value,
@@ -89,7 +93,8 @@ impl UndoList {
             open.restarted = None;
             return false;
         }
-        let Some(undo) = wreimage_capability::capability(function.capability)
+        let Some(undo) = catalogue
+            .capability(function.capability)
             .and_then(|capability| capability.function(inverse.function))
         else {
             return false;
@@ -118,13 +123,11 @@ impl UndoList {
         self.open.iter().any(|open| open.call == call)
     }
 
-    /// Whether something of this run is in place that makes the machine boot an installer at its next restart: a DHCP entry,
+    /// Whether something of this run is in place that makes the machine boot an installer at its next restart: what offers one,
     /// or a boot override that no restart has used up and that is not to its disk.
     pub(crate) fn makes_install(&self) -> bool {
-        let is_entry =
-            |open: &Open| (open.function.capability, open.function.name) == ("dhcp", "publish");
         let mut open = self.open.iter();
-        open.any(|open| is_entry(open) || open.leads_elsewhere())
+        open.any(|open| open.function.offers_installer() || open.leads_elsewhere())
     }
 
     /// The machine is told to restart by this call.
@@ -232,23 +235,19 @@ impl UndoList {
         closed
     }
 
-    /// A system was looked at. What it still has, although it said that it was gone, has to be taken back once more.
-    pub(crate) fn look(&mut self, function: &Function, seen: &Value) {
-        // What the system calls the thing that was made, and what it has now.
-        let (made_by, name) = match (function.capability, function.name) {
-            ("dhcp", "get-published") => (("dhcp", "publish"), "digest"),
-            ("ipmi", "get-boot-flags") => (("ipmi", "set-boot-device"), "device"),
-            _ => return,
+    /// A system was read. What it still has although it reported that it was gone has to be undone once more.
+    pub(crate) fn reopen(&mut self, function: &Function, read: &Value) {
+        let is_read = |open: &Open| {
+            open.function.capability == function.capability
+                && open
+                    .function
+                    .read_back()
+                    .is_some_and(|it| it.reopens && it.function == function.name)
         };
-        let Some(there) = seen.get(name) else { return };
-        let is_open = |open: &Open| (open.function.capability, open.function.name) == made_by;
-        if self.open.iter().any(is_open) {
+        if self.open.iter().any(is_read) {
             return;
         }
-        let is_there = |open: &Open| {
-            (open.function.capability, open.function.name) == made_by
-                && open.made.as_ref().and_then(|made| made.get(name)) == Some(there)
-        };
+        let is_there = |open: &Open| is_read(open) && open.is_found(read) == Found::There;
         if let Some(index) = self.gone.iter().position(is_there) {
             let again = self.gone.remove(index);
             self.closed
@@ -315,7 +314,7 @@ impl Course {
     /// Why something is left although it would be undone: without its claim, or at a machine that is not its own, a run
     /// undoes only what the remote system itself knows by its run.
     fn not_provably_own(&self, inverse: &Function) -> Option<&'static str> {
-        if undoes_what_names_its_run(inverse) {
+        if inverse.names_its_run() {
             return None;
         }
         if matches!(self.holder.standing(), Standing::Lost(_)) {

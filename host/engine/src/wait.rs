@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wreimage_capability::{
-    Call, Dispatch, Fault, Function, Patience, Polled, from_millis, to_millis,
+    Call, Dispatch, Fault, Function, Patience, Polled, Role, from_millis, to_millis,
 };
 use wreimage_journal::{Origin, Record, Timer};
 
@@ -160,7 +160,9 @@ impl Course {
     /// A boot that does not come is looked at on the console.
     fn console_hint(&self, function: &Function) -> String {
         match &self.console {
-            Some(command) if function.capability == "remote" => format!("; its console: {command}"),
+            Some(command) if function.role(Role::awaits_boot).is_some() => {
+                format!("; its console: {command}")
+            }
             _ => String::new(),
         }
     }
