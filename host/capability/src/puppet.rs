@@ -1,12 +1,12 @@
 //! Puppet's agent on the run's host, on the controller and on the monitoring server.
 
-use crate::Patience;
-use crate::remote::{at, login};
-use crate::role::{Entry, Found, Login, ReadBack, Role, Subject};
 use crate::Function;
-use serde_json::Value;
+use crate::Patience;
 pub use crate::bindings::wreimage::puppet::puppet::{AgentRun, AgentState, RunTimeout};
 pub use crate::remote::Identity;
+use crate::remote::{at, login};
+use crate::role::{Entry, Found, Login, ReadBack, Role, Subject};
+use serde_json::Value;
 
 crate::table::effects! {
     /// Looks at Puppet's agents and has them run.

@@ -1,8 +1,8 @@
 //! Puppet's certificate authority, for the host's name and no other.
 
 use crate::Patience;
-use crate::role::Role;
 pub use crate::bindings::wreimage::puppet_ca::puppet_ca::Certificate;
+use crate::role::Role;
 
 crate::table::effects! {
     /// Speaks to the certificate authority for the run's host.

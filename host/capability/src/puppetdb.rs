@@ -1,9 +1,9 @@
 //! What Puppet knows of the host.
 
 use crate::Patience;
+pub use crate::bindings::wreimage::puppetdb::puppetdb::HostKey;
 use crate::role::{self, Role};
 use serde_json::Value;
-pub use crate::bindings::wreimage::puppetdb::puppetdb::HostKey;
 
 crate::table::effects! {
     /// Speaks to PuppetDB for the run's host.

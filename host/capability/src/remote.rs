@@ -1,11 +1,11 @@
 //! The run's host itself, over SSH.
 
 use crate::Patience;
-use crate::role::{self, AtLogin, Entry, Login, MachineIdentity, Role, Subject};
-use serde_json::{Value, json};
 pub use crate::bindings::wreimage::remote::remote::{
     Answering, Before, Boot, Command, CommandResult, Dmi, Exit, Identity, OsRelease,
 };
+use crate::role::{self, AtLogin, Entry, Login, MachineIdentity, Role, Subject};
+use serde_json::{Value, json};
 
 crate::table::effects! {
     /// Looks at the run's host and acts on it from inside.
