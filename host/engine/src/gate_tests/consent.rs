@@ -1,8 +1,8 @@
 //! Consent that is asked for in one process and given in another.
 
 use super::*;
-use crate::consent::{Consent, ConsentRequest};
-use crate::operator::LATER;
+use crate::identity::consent::{Consent, ConsentRequest};
+use crate::run::operator::LATER;
 use wreimage_capability::BoxFuture;
 use wreimage_journal::{Answered, Entry};
 

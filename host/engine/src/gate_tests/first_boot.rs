@@ -2,7 +2,7 @@
 
 use super::checks::{Host, NobodyThere, host_with};
 use super::*;
-use crate::first_boot::{RecordedKey, accepted_key_of};
+use crate::identity::first_boot::{RecordedKey, accepted_key_of};
 use wreimage_journal::{AcceptedBoot, Entry, KnownBy};
 
 const KERNEL: &Function = &inside::functions::get_kernel;

@@ -18,15 +18,15 @@ mod restarts;
 mod undo;
 mod waits;
 
-use crate::cancel::Cancel;
-use crate::consent::GivenConsent;
-use crate::course::Course;
-use crate::grants::{Absent, Grants};
+use crate::gate::course::Course;
+use crate::guest::grants::{Absent, Grants};
+use crate::identity::consent::GivenConsent;
 use crate::lease::Holder;
-use crate::operator::{Given, Operator};
-use crate::recorder::Recorder;
-use crate::state::State;
-use crate::stop::Stop;
+use crate::ledger::state::State;
+use crate::record::recorder::Recorder;
+use crate::run::cancel::Cancel;
+use crate::run::operator::{Given, Operator};
+use crate::run::stop::Stop;
 use jiff::Timestamp;
 use made_up::{agent, balancer, board, inside, netboot, register};
 use serde_json::{Value, json};
@@ -205,7 +205,7 @@ impl Setup {
             log.clone(),
             None,
             clock,
-            crate::redact::Redaction::default(),
+            crate::record::redact::Redaction::default(),
         ));
         let mut course = Course {
             catalogue: made_up::catalogue(),

@@ -1,7 +1,7 @@
 //! A rehearsal, and the twin that it continues in.
 
 use super::*;
-use crate::twin::{Seen, Twin, TwinMaker};
+use crate::gate::twin::{Seen, Twin, TwinMaker};
 
 struct ScriptTwin(Arc<Script>, Mutex<Vec<String>>);
 

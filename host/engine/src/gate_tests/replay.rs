@@ -1,7 +1,7 @@
 //! Going on from records: what was begun, asked and cancelled before.
 
 use super::*;
-use crate::past::Recalled;
+use crate::replay::cursor::Recalled;
 use wreimage_capability::{Effect, operator};
 use wreimage_journal::{Answered, Entry, Intent, Outcome};
 

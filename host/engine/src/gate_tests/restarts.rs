@@ -1,8 +1,8 @@
 //! Restarts: what is restored directly before one, and which of them leads into the installer.
 
 use super::*;
-use crate::check::Progress;
-use crate::restarts::OVERRIDE_CHANGED;
+use crate::identity::check::Progress;
+use crate::ledger::restarts::OVERRIDE_CHANGED;
 
 const GET_FLAGS: &str = "board.get-override";
 

@@ -91,7 +91,7 @@ async fn every_change_is_on_disk_before_it_is_made() {
     let kept = log.clone();
     let setup = Setup::with(|course| {
         let clock: Arc<dyn Clock> = Arc::new(TestClock::default());
-        let redaction = crate::redact::Redaction::default();
+        let redaction = crate::record::redact::Redaction::default();
         course.recorder = Arc::new(Recorder::new(kept, None, clock, redaction));
     });
     setup.call(PUBLISH, json!({})).await.unwrap();

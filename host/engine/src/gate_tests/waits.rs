@@ -104,8 +104,11 @@ fn a_wait_is_extended_by_every_time_in_which_no_process_drove_the_run() {
         time: Timestamp::UNIX_EPOCH,
         record,
     });
-    assert_eq!(crate::resume::undriven_before(&all), 320);
+    assert_eq!(crate::replay::resume::undriven_before(&all), 320);
     let at = |ms| Timestamp::from_millisecond(ms).unwrap();
-    assert_eq!(crate::resume::undriven(&all, None, at(70)), 70);
-    assert_eq!(crate::resume::undriven(&all, Some(at(50)), at(70)), 20);
+    assert_eq!(crate::replay::resume::undriven(&all, None, at(70)), 70);
+    assert_eq!(
+        crate::replay::resume::undriven(&all, Some(at(50)), at(70)),
+        20
+    );
 }

@@ -1,8 +1,8 @@
 //! Whether this run still has the lease, asked after each intent and before the call.
 
 use super::Standing;
-use crate::course::Course;
-use crate::stop::Stop;
+use crate::gate::course::Course;
+use crate::run::stop::Stop;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wreimage_capability::lease::{HeldClaim, LeaseError, Renewed};

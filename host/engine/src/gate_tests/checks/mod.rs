@@ -6,8 +6,8 @@ mod when;
 
 use super::identity::{device, info};
 use super::*;
-use crate::consent::{Consent, ConsentRequest};
-use crate::operator::LATER;
+use crate::identity::consent::{Consent, ConsentRequest};
+use crate::run::operator::LATER;
 use wreimage_capability::operator;
 use wreimage_journal::{Checked, Entry};
 

@@ -6,7 +6,7 @@ mod renewal;
 mod resumed;
 
 use super::*;
-use crate::identity::Known;
+use crate::identity::installer::Known;
 use crate::lease::{Leasing, Standing};
 use std::sync::Weak;
 use std::time::{Duration, Instant};
@@ -273,7 +273,7 @@ fn leased_with(take_over: &[&str], change: impl FnOnce(&mut Course)) -> Leased {
     let (log, clock) = (Arc::new(MemoryLog::new()), time.clone());
     *server.log.lock().unwrap() = Some(log.clone());
     let mut setup = Setup::with(|course| {
-        let redaction = crate::redact::Redaction::default();
+        let redaction = crate::record::redact::Redaction::default();
         course.recorder = Arc::new(Recorder::new(log.clone(), None, clock, redaction));
         course.holder = Holder::new(Some(leasing), course.recorder.clone(), "r");
         let mut state = course.state.lock().unwrap();
