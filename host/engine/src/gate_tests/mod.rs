@@ -10,6 +10,7 @@ mod first_boot;
 mod host_key;
 mod identity;
 mod lease;
+mod ledger;
 mod made_up;
 mod pooled;
 mod rehearsal;

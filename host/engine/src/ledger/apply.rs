@@ -13,7 +13,7 @@ use wreimage_journal::{GuestEnd, Intent, Level, Origin, Outcome, Record, UndoClo
 
 impl Ledger {
     /// Takes in a record. The records that follow from it: entries of the undo list that it opens or closes.
-    pub(super) fn apply(&mut self, record: &Record, time: Timestamp) -> Vec<Record> {
+    pub(crate) fn apply(&mut self, record: &Record, time: Timestamp) -> Vec<Record> {
         match record {
             Record::Header(header) => {
                 self.rehearses = header.dry_run;

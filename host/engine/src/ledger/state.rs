@@ -38,6 +38,9 @@ pub(crate) struct State {
     pub(crate) pinned_in_twin: Option<Arc<PinnedBoot>>,
     /// What this process leaves in doubt.
     pub(crate) own_doubts: Vec<String>,
+    /// The records that were applied, each with the ledger after it.
+    #[cfg(test)]
+    pub(crate) trace: Option<Vec<(Record, Ledger)>>,
 }
 
 impl State {
@@ -58,6 +61,8 @@ impl State {
             identified_here: false,
             pinned_in_twin: None,
             own_doubts: Vec::new(),
+            #[cfg(test)]
+            trace: None,
         }
     }
 
@@ -69,6 +74,10 @@ impl State {
             // What was compared may have been another machine.
             self.identified_here = false;
             self.pinned_in_twin = None;
+        }
+        #[cfg(test)]
+        if let Some(trace) = &mut self.trace {
+            trace.push((record.clone(), self.ledger.clone()));
         }
         follow
     }
