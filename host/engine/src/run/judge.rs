@@ -69,7 +69,7 @@ fn has_invalid_option(fault: &Fault) -> bool {
 /// What is known of an installation that this run has begun and not seen the end of.
 fn installation(state: &State) -> Option<String> {
     let facts = &state.facts;
-    if state.in_twin || facts.system_up {
+    if state.mode().is_in_twin() || facts.system_up {
         return None;
     }
     if facts.installer.is_some() {
@@ -120,7 +120,7 @@ fn left(state: &State, ended: &Ended) -> Vec<String> {
         .map(|reminder| format!("{}: {}", reminder.text, reminder.command));
     undo.chain(installing)
         .chain(failed)
-        .chain(state.doubts.iter().cloned())
+        .chain(state.doubts().cloned())
         .chain(reminders)
         .collect()
 }
@@ -128,7 +128,7 @@ fn left(state: &State, ended: &Ended) -> Vec<String> {
 /// How the run ended.
 fn judge(state: &State, ended: &Ended) -> RunOutcome {
     // A rehearsal that got as far as its twin has tried; it did not refuse.
-    let failed = if state.touched || state.in_twin {
+    let failed = if state.touched || state.mode().is_in_twin() {
         RunOutcome::Failed
     } else {
         RunOutcome::Refused
