@@ -27,7 +27,7 @@ pub use reading::{header, read, runs};
 pub use record::{
     AcceptedBoot, Answered, Checked, Ending, Entry, FORMAT, GuestEnd, Header, Intent, KnownBy,
     LeaseRequested, Level, Mode, OnFailure, Origin, Outcome, Plugged, Question, Reality, Record,
-    Reported, ReportedKey, Timer, UndoClosed, UndoState,
+    RecordedEffects, Reported, ReportedKey, Timer, UndoClosed, UndoState,
 };
 pub use size::size;
 pub use state_dir::{refuse_volatile, state_directory};

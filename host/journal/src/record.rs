@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use wreimage_capability::lease::{ClaimedHost, Token};
 use wreimage_capability::{Effect, Fault, HostSnapshot};
 
@@ -248,10 +249,20 @@ pub struct Header {
     /// SHA-256 fingerprint of the host key that the operator has given: it is accepted, and no other unknown one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_key: Option<String>,
-    /// SHA-256 of the effect tables: what a crash leaves in doubt depends on them.
-    pub effects: String,
+    /// What is pinned of the effect tables: what a crash leaves in doubt depends on them.
+    pub effects: RecordedEffects,
     /// Version of the host program.
     pub wreimage: String,
+}
+
+/// What a journal pins of the effect tables.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum RecordedEffects {
+    /// The effect of each function that the guest imports, by the function's full name.
+    Functions(BTreeMap<String, String>),
+    /// SHA-256 of all tables, as earlier versions pinned them.
+    Digest(String),
 }
 
 /// A request for the lease on the host.

@@ -9,8 +9,8 @@ use wreimage_capability::netbox::{Device, DeviceKind, DeviceStatus, Firmware, Sw
 use wreimage_capability::{Effect, Fault, HostSnapshot};
 use wreimage_journal::{
     AcceptedBoot, Answered, Checked, Ending, Entry, GuestEnd, Header, Intent, KnownBy,
-    LeaseRequested, Level, Mode, OnFailure, Origin, Outcome, Question, Reality, Record, Reported,
-    ReportedKey, Timer, UndoClosed, UndoState,
+    LeaseRequested, Level, Mode, OnFailure, Origin, Outcome, Question, Reality, Record,
+    RecordedEffects, Reported, ReportedKey, Timer, UndoClosed, UndoState,
 };
 
 /// One of each kind, and of each form that a kind has.
@@ -69,8 +69,12 @@ fn all() -> Vec<Record> {
             on_failure: OnFailure::Ask,
             absent: vec![word("conftool")],
             lock: Some(word("lab1/host1001")),
+            // As earlier versions pinned them, and as this one does.
+            effects: match host_key {
+                None => RecordedEffects::Digest(word("e1")),
+                Some(_) => RecordedEffects::Functions([(word("clock.sleep"), word("wait"))].into()),
+            },
             host_key,
-            effects: word("e1"),
             wreimage: word("0.1.0"),
         }))
     };
