@@ -7,6 +7,9 @@ use crate::{doubt, policy};
 use wreimage_sdk::remote::{self, Identity, OsRelease};
 use wreimage_sdk::{Fault, FaultKind, Step, retry};
 
+/// The code of the fault of a system that is of another release than the requested one.
+pub const WRONG: &str = "reimage.wrong-release";
+
 /// The code of the fault of a host key that is not the known one.
 const HOST_KEY: &str = "remote.host-key";
 
@@ -112,7 +115,7 @@ fn verify(asked: &Asked, found: &OsRelease, advice: &str, step: &mut Step) -> Re
     }
     Err(Fault::new(
         FaultKind::Rejected,
-        "reimage.wrong-release",
+        WRONG,
         &asked.host,
         format!(
             "{} runs {} ({}), but {} was requested. {advice}",

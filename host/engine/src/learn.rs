@@ -3,7 +3,7 @@
 use crate::consent::Standing;
 use crate::identity::status;
 use crate::once::DID_NOT;
-use crate::report::{Mutation, PastStep, Reminder};
+use crate::report::{Mutation, PastStep};
 use crate::restarts::{OVERRIDE_CHANGED, is_restart};
 use crate::state::State;
 use crate::twin::Seen;
@@ -244,10 +244,9 @@ impl State {
             Record::Log { severity, text } if severity == "error" => {
                 notes.last_error = Some(text.clone());
             }
-            Record::Reminder { text, command } => notes.reminders.push(Reminder {
-                text: text.clone(),
-                command: command.clone(),
-            }),
+            Record::FollowUp { .. } | Record::FollowUpEnded { .. } | Record::Reminder { .. } => {
+                notes.follow_ups.apply(record);
+            }
             _ => {}
         }
     }

@@ -27,6 +27,7 @@ mod describe;
 mod difference;
 mod engine;
 mod first_boot;
+mod follow_ups;
 mod gate;
 #[cfg(test)]
 mod gate_tests;

@@ -1,8 +1,9 @@
 //! What the engine itself answers: the run, the operator, the clock.
 
 use crate::course::Course;
+use crate::follow_ups::{self, FollowUps};
 use crate::past::Open;
-use crate::report::{PastStep, Reminder};
+use crate::report::PastStep;
 use crate::stop::Stop;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -13,13 +14,13 @@ use wreimage_capability::run::{self, OptionValue, Request};
 use wreimage_capability::{Call, Fault, Function, from_millis, to_millis};
 use wreimage_journal::{Level, LogError, Origin, Question, Record};
 
-/// Steps, notes and reminders so far.
+/// Steps, notes and follow-ups so far.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     pub(crate) steps: Vec<PastStep>,
     pub(crate) open: Option<(String, String, Timestamp)>,
     pub(crate) notes: Vec<(Level, String)>,
-    pub(crate) reminders: Vec<Reminder>,
+    pub(crate) follow_ups: FollowUps,
     /// The last line that the guest logged as an error: the message of its panic, should it trap next.
     pub(crate) last_error: Option<String>,
 }
@@ -189,9 +190,15 @@ impl Course {
                     component,
                 }]
             }
-            "leave" => {
-                let (text, command) = (signed(text("text")?, component), text("command")?);
-                vec![Record::Reminder { text, command }]
+            "add-follow-up" => {
+                let mut added: run::FollowUp = argument(arguments, "follow_up")?;
+                added.text = signed(added.text, component.clone());
+                added.key = follow_ups::key_of(added.key, component);
+                vec![follow_ups::record(added)]
+            }
+            "end-follow-up" => {
+                let key = follow_ups::key_of(text("key")?, component);
+                vec![Record::FollowUpEnded { key }]
             }
             "log" => {
                 let severity = argument::<run::Severity>(arguments, "severity")?;

@@ -310,6 +310,7 @@ impl<'a> Drive<'a> {
         let course = &self.course;
         let left = course.release_lease().await;
         course.state().doubts.extend(left);
+        self.leave_to_operator();
         let mut ending = judge::ending(&course.state(), ended);
         let told: Result<(), LogError> = course
             .recorder
@@ -327,6 +328,15 @@ impl<'a> Drive<'a> {
         self.report(ending)
     }
 
+    /// What the run meant to end itself, and has not, is the operator's to end.
+    fn leave_to_operator(&self) {
+        let left = self.course.state().notes.follow_ups.of_the_run();
+        for record in left {
+            // One that cannot be kept is reported all the same, with the break in the record.
+            let _told = self.course.tell_note(record);
+        }
+    }
+
     fn report(&self, ending: Ending) -> Report {
         let course = &self.course;
         let mut state = course.state();
@@ -340,7 +350,7 @@ impl<'a> Drive<'a> {
             notes: std::mem::take(&mut state.notes.notes),
             mutations: std::mem::take(&mut state.mutations),
             undone: state.undo.closed.clone(),
-            reminders: std::mem::take(&mut state.notes.reminders),
+            reminders: state.notes.follow_ups.reminders(),
             calls: state.calls,
             took_ms: u64::try_from(took.as_millis()).unwrap_or(0),
         }

@@ -41,6 +41,7 @@ pub(crate) const WIT: &[File] = files![
 pub(crate) const SDK_RUST: &[File] = files![
     "guests/sdk":
     "Cargo.toml",
+    "README.md",
     "src/actions.rs",
     "src/attempt.rs",
     "src/bindings.rs",
@@ -50,6 +51,7 @@ pub(crate) const SDK_RUST: &[File] = files![
     "src/display_services.rs",
     "src/failure.rs",
     "src/fault.rs",
+    "src/follow_up.rs",
     "src/guest.rs",
     "src/hooks.rs",
     "src/lib.rs",
