@@ -5,6 +5,7 @@ use crate::ipmi::{BootDevice, BootFlags};
 use crate::netbox::{Device, Firmware};
 use crate::remote::{Boot, Identity};
 use serde_json::Value;
+use wreimage_facts::installer::is_installer;
 
 /// Whether an inverse may be run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,18 +35,7 @@ pub struct Facts {
     pub override_gone: bool,
 }
 
-/// The text on an installer's kernel command line by which it is told from an installed system: PXELINUX names the boot
-/// image, iPXE only the preseed file.
-const INSTALLER_MARKS: [&str; 2] = ["BOOT_IMAGE=debian-installer", "preseed/url="];
-
 impl Facts {
-    /// Whether a kernel command line is that of an installer.
-    pub fn is_installer(kernel_command_line: &str) -> bool {
-        INSTALLER_MARKS
-            .iter()
-            .any(|mark| kernel_command_line.contains(mark))
-    }
-
     /// Learns from a call that is about to be tried: a restart that ends in doubt may have happened.
     pub fn foresee(&mut self, function: &Function) {
         if matches!(
@@ -86,7 +76,7 @@ impl Facts {
 
     fn observe_boot(&mut self, boot: &Boot) {
         let installer =
-            boot.identity == Identity::Installer && Facts::is_installer(&boot.kernel_command_line);
+            boot.identity == Identity::Installer && is_installer(&boot.kernel_command_line);
         if installer {
             self.installer = Some(boot.boot_id.clone());
             self.wiped = true;
@@ -123,25 +113,5 @@ impl Facts {
     /// Taking back is right at any time.
     pub fn always(&self) -> Validity {
         Validity::Now
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::INSTALLER_MARKS;
-
-    /// The default guest has no way to ask the host: what it calls an installer must be one here.
-    #[test]
-    fn the_default_guest_knows_an_installer_by_the_same_marks() {
-        let guest = include_str!("../../../guests/reimage/src/boot.rs");
-        let listed = guest
-            .split_once("const INSTALLER_MARKS")
-            .and_then(|(_, rest)| rest.split_once(" = ["))
-            .and_then(|(_, rest)| rest.split_once(']'))
-            .map(|(list, _)| list);
-        let marks: Vec<&str> = listed.unwrap().split('"').skip(1).step_by(2).collect();
-        assert_eq!(marks, INSTALLER_MARKS);
     }
 }

@@ -5,6 +5,8 @@ pub use crate::bindings::wreimage::netbox::netbox::{
     SwitchPort,
 };
 
+wreimage_facts::device_status!(DeviceStatus);
+
 crate::table::effects! {
     /// Answers what the inventory says of the run's host.
     netbox "wreimage:netbox/netbox@0.1.0" served by Provider in crate::bindings::wreimage::netbox::netbox;

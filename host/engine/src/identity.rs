@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use wreimage_capability::conftool::{self, PoolObject};
-use wreimage_capability::netbox::{Device, DeviceStatus};
+use wreimage_capability::netbox::Device;
 use wreimage_capability::remote::{self, Dmi};
 use wreimage_capability::{BoxFuture, Fault, FaultKind, Function};
 use wreimage_journal::{Checked, Origin, Record, Reported};
@@ -234,7 +234,7 @@ impl Known {
         let mut tell =
             |name: &str, value: &str| self.facts.push((name.to_owned(), value.to_owned()));
         tell("name", &device.fqdn);
-        tell("status", status(&device.status));
+        tell("status", device.status.as_word());
         for (name, value) in [("vendor", &device.vendor), ("serial", &device.serial)] {
             if let Some(value) = value {
                 tell(name, value);
@@ -246,18 +246,5 @@ impl Known {
         if !device.tags.is_empty() {
             tell("tags", &device.tags.join(", "));
         }
-    }
-}
-
-/// The status as a word.
-pub(crate) fn status(of: &DeviceStatus) -> &str {
-    match of {
-        DeviceStatus::Planned => "planned",
-        DeviceStatus::Staged => "staged",
-        DeviceStatus::Active => "active",
-        DeviceStatus::Failed => "failed",
-        DeviceStatus::Offline => "offline",
-        DeviceStatus::Decommissioning => "decommissioning",
-        DeviceStatus::Other(word) => word,
     }
 }

@@ -1,7 +1,6 @@
 //! What a run knows follows from its records, whether they have just been made or are read back.
 
 use crate::consent::Standing;
-use crate::identity::status;
 use crate::once::DID_NOT;
 use crate::report::{Mutation, PastStep};
 use crate::restarts::{OVERRIDE_CHANGED, is_restart};
@@ -111,7 +110,7 @@ impl State {
         if let Some(set) = arguments.get("status")
             && let Ok(set) = serde_json::from_value::<DeviceStatus>(set.clone())
         {
-            self.statuses_set.push(status(&set).to_owned());
+            self.statuses_set.push(set.as_word().to_owned());
         }
     }
 

@@ -303,7 +303,7 @@ impl Machine {
 
     fn shows_installer(&self, sight: &Sight<'_>) -> bool {
         match (sight.command_line, sight.identity) {
-            (Some(line), _) => Facts::is_installer(line),
+            (Some(line), _) => wreimage_facts::installer::is_installer(line),
             (None, Identity::Production) => false,
             (None, Identity::Installer) => match &self.stage {
                 Stage::Installer { .. }
