@@ -54,7 +54,7 @@ pub(crate) fn uuid(seed: u64, host: &str, purpose: &str, number: u64) -> String 
         &[i, j],
         &[k, l, m, n, o, p],
     ];
-    groups.map(hex).join("-")
+    groups.map(hex::encode).join("-")
 }
 
 /// A fingerprint of an SSH host key.
