@@ -5,7 +5,7 @@ use std::io::{Error, ErrorKind, Read, Result};
 use std::path::Path;
 
 /// The most bytes of a file that people write and that describes one site: 4 MiB.
-pub(crate) const DESCRIPTION: u64 = 4 << 20;
+pub const DESCRIPTION: u64 = 4 << 20;
 /// The most bytes of a file that has a line for each host or key: 64 MiB.
 pub(crate) const TABLE: u64 = 64 << 20;
 /// The most bytes of a secret or a key: 64 KiB.
@@ -15,7 +15,7 @@ pub(crate) const SECRET: u64 = 64 << 10;
 ///
 /// # Errors
 /// When it cannot be read, is not UTF-8, or has more than `most` bytes, which are not read then.
-pub(crate) fn read(path: &Path, most: u64) -> Result<String> {
+pub fn read(path: &Path, most: u64) -> Result<String> {
     read_open(File::open(path)?, most)
 }
 

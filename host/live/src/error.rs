@@ -1,10 +1,10 @@
-//! What can be wrong with a site, in words for a tired person.
+//! What can be wrong with the configuration of a site.
 
 use std::path::{Path, PathBuf};
 
 /// What is wrong with a site file, its inventory or its secrets. None of it has touched anything.
 #[derive(Debug, thiserror::Error)]
-pub enum SiteError {
+pub enum ConfigError {
     /// A file cannot be read.
     #[error("{} cannot be read: {source}; check the path and its permissions", path.display())]
     Unreadable {
@@ -52,19 +52,20 @@ pub enum SiteError {
     },
 }
 
-impl SiteError {
-    pub(crate) fn unreadable(path: &Path, source: std::io::Error) -> Self {
-        SiteError::Unreadable {
+impl ConfigError {
+    /// A file that cannot be read.
+    pub fn unreadable(path: &Path, source: std::io::Error) -> Self {
+        ConfigError::Unreadable {
             path: path.to_owned(),
             source,
         }
     }
 
-    /// From a TOML error; `text` is the file's content.
-    pub(crate) fn toml(path: &Path, text: &str, error: &toml::de::Error) -> Self {
+    /// From a TOML error; `text` is the file's content. Values of the file are not repeated.
+    pub fn toml(path: &Path, text: &str, error: &toml::de::Error) -> Self {
         let start = error.span().map_or(0, |span| span.start);
         let (key, message) = plain(error.message(), key_before(text, start));
-        SiteError::Content {
+        ConfigError::Content {
             path: path.to_owned(),
             line: line_of(text, start),
             key,
@@ -74,7 +75,7 @@ impl SiteError {
 }
 
 /// The line, counted from 1, on which a byte stands.
-pub(crate) fn line_of(text: &str, byte: usize) -> usize {
+pub fn line_of(text: &str, byte: usize) -> usize {
     let before = text.get(..byte).unwrap_or(text);
     1 + before.matches('\n').count()
 }

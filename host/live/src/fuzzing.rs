@@ -76,5 +76,5 @@ pub fn tail(secrets: &[&str], bytes: &[u8], most: usize) -> String {
 
 /// Reads an inventory file. False when it is refused.
 pub fn inventory(text: &str) -> bool {
-    toml::from_str::<crate::InventoryFile>(text).is_ok()
+    toml::from_str::<crate::netbox::InventoryFile>(text).is_ok()
 }

@@ -1,7 +1,7 @@
 //! Patterns with `*`, for host names and for the words of commands.
 
 /// Whether `text` fits `pattern`, in which `*` stands for any text, also for none.
-pub(crate) fn matches(pattern: &str, text: &str) -> bool {
+pub fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else {
         return false;

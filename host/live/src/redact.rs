@@ -33,14 +33,14 @@ pub(crate) fn remember(secret: &SecretString) {
 
 /// The text without the secrets that this process has read, plain and as programs like to write them.
 pub fn without_secrets(text: &str) -> Cow<'_, str> {
-    match redact(text) {
+    match redacted(text) {
         Some(clean) => Cow::Owned(clean),
         None => Cow::Borrowed(text),
     }
 }
 
 /// The same; `None` when there is none in it.
-pub(crate) fn redact(text: &str) -> Option<String> {
+pub fn redacted(text: &str) -> Option<String> {
     let found = found(text);
     (!found.is_empty()).then(|| replaced(text, &found))
 }
@@ -261,13 +261,13 @@ mod tests {
                 "{clean}"
             );
         }
-        assert_eq!(redact("nothing here"), None);
+        assert_eq!(redacted("nothing here"), None);
     }
 
     #[test]
     fn tiny_secrets_and_secrets_that_were_not_read_are_not_looked_for() {
         read("qzx");
-        assert_eq!(redact("qzx unread-secret"), None);
+        assert_eq!(redacted("qzx unread-secret"), None);
     }
 
     #[test]

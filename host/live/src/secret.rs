@@ -1,6 +1,6 @@
 //! Secrets by reference: the site file says where a secret is, never what it is.
 
-use crate::SiteError;
+use crate::ConfigError;
 use crate::child::{self, Child};
 use crate::{bounded, memory, redact};
 use secrecy::{ExposeSecret, SecretString};
@@ -103,7 +103,7 @@ pub type Prompter = Arc<dyn Fn(&str) -> std::io::Result<SecretString> + Send + S
 
 /// A secret that is read when it is first needed, then kept in memory.
 #[derive(Clone)]
-pub(crate) struct Secret(Arc<Inner>);
+pub struct Secret(Arc<Inner>);
 
 struct Inner {
     key: &'static str,
@@ -121,12 +121,7 @@ impl fmt::Debug for Secret {
 
 impl Secret {
     /// `key` is its key in the site file, for messages; relative files are taken from `folder`.
-    pub(crate) fn new(
-        key: &'static str,
-        reference: SecretRef,
-        folder: &Path,
-        prompter: Prompter,
-    ) -> Self {
+    pub fn new(key: &'static str, reference: SecretRef, folder: &Path, prompter: Prompter) -> Self {
         Secret(Arc::new(Inner {
             key,
             reference,
@@ -136,11 +131,13 @@ impl Secret {
         }))
     }
 
-    pub(crate) fn key(&self) -> &'static str {
+    /// Its key in the site file.
+    pub fn key(&self) -> &'static str {
         self.0.key
     }
 
-    pub(crate) fn reference(&self) -> &SecretRef {
+    /// Where it is.
+    pub fn reference(&self) -> &SecretRef {
         &self.0.reference
     }
 
@@ -148,11 +145,11 @@ impl Secret {
     ///
     /// # Errors
     /// When it cannot be read, or is empty; the message names the reference, never what was read.
-    pub(crate) async fn read(&self) -> Result<&SecretString, SiteError> {
+    pub async fn read(&self) -> Result<&SecretString, ConfigError> {
         self.0
             .held
             .get_or_try_init(|| async {
-                let secret = self.fetch().await.map_err(|why| SiteError::Secret {
+                let secret = self.fetch().await.map_err(|why| ConfigError::Secret {
                     key: self.0.key.to_owned(),
                     reference: self.0.reference.to_string(),
                     why,

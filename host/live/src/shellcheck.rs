@@ -1,9 +1,11 @@
 //! Every script as it is sent, by ShellCheck.
 
-use crate::install_server::{AUTOMATION, LIBRARY, Script};
+use crate::install_server::{LIBRARY, Script};
 use crate::lease::{CLAIMS, REQUESTS};
 use std::io::Write;
 use std::process::{Command, Stdio};
+
+const AUTOMATION: &str = include_str!("dhcp/automation.sh");
 
 /// Variables that the controller sets.
 const VARIABLES: [&str; 41] = [
@@ -77,27 +79,24 @@ fn every_script_is_clean() {
     for (name, parts) in [
         (
             "publish",
-            vec![AUTOMATION, CLAIMS, include_str!("../dhcp/publish.sh")],
+            vec![AUTOMATION, CLAIMS, include_str!("dhcp/publish.sh")],
         ),
         (
             "withdraw",
-            vec![AUTOMATION, CLAIMS, include_str!("../dhcp/withdraw.sh")],
+            vec![AUTOMATION, CLAIMS, include_str!("dhcp/withdraw.sh")],
         ),
         (
             "look",
-            vec![AUTOMATION, CLAIMS, include_str!("../dhcp/look.sh")],
+            vec![AUTOMATION, CLAIMS, include_str!("dhcp/look.sh")],
         ),
-        ("renew", vec![AUTOMATION, include_str!("../dhcp/renew.sh")]),
-        (
-            "expire",
-            vec![AUTOMATION, include_str!("../dhcp/expire.sh")],
-        ),
+        ("renew", vec![AUTOMATION, include_str!("dhcp/renew.sh")]),
+        ("expire", vec![AUTOMATION, include_str!("dhcp/expire.sh")]),
         (
             "check",
-            vec![AUTOMATION, CLAIMS, include_str!("../dhcp/check.sh")],
+            vec![AUTOMATION, CLAIMS, include_str!("dhcp/check.sh")],
         ),
         ("requests", vec![CLAIMS, REQUESTS]),
-        ("command", vec![include_str!("command.sh")]),
+        ("command", vec![include_str!("install_server/command.sh")]),
     ] {
         let mut parts = parts;
         parts.insert(0, LIBRARY);

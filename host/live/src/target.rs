@@ -1,9 +1,24 @@
 //! The one host that a run is bound to, and its names.
 
-use crate::SiteError;
-use crate::file::SiteFile;
+use crate::ConfigError;
 use std::net::IpAddr;
 use wreimage_capability::{Call, Fault, HostSnapshot};
+
+/// How the site file derives the names of its hosts.
+#[derive(Debug, Clone)]
+pub struct Naming {
+    /// The domain of the hosts.
+    pub domain: String,
+    /// The name of a management interface; `{host}` and `{domain}` are filled in.
+    pub management: String,
+}
+
+impl Naming {
+    fn management(&self, host: &str) -> String {
+        let name = self.management.replace("{host}", host);
+        name.replace("{domain}", &self.domain)
+    }
+}
 
 /// The host of a run. Its names come from the inventory's record that goes with each call; at a site without an inventory
 /// they follow from the site file.
@@ -11,14 +26,14 @@ use wreimage_capability::{Call, Fault, HostSnapshot};
 pub(crate) struct Target {
     pub(crate) host: String,
     /// As the site file derives them.
-    derived: Names,
+    derived: HostNames,
     /// Whether the site has an inventory of its real systems: then nothing is derived.
     has_inventory: bool,
 }
 
 /// The names of a host, and where it is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Names {
+pub(crate) struct HostNames {
     pub(crate) host: String,
     pub(crate) fqdn: String,
     /// `None` when the inventory says that it has no management interface.
@@ -29,20 +44,28 @@ pub(crate) struct Names {
 }
 
 impl Target {
-    pub(crate) fn new(file: &SiteFile, host: &str, has_inventory: bool) -> Result<Self, SiteError> {
+    /// `has_inventory`: the names come from the inventory, as the site has one of its real systems.
+    ///
+    /// # Errors
+    /// When `host` is no short name, or a name that follows from it is none.
+    pub(crate) fn new(
+        naming: &Naming,
+        host: &str,
+        has_inventory: bool,
+    ) -> Result<Self, ConfigError> {
         if !is_label(host) {
-            return Err(SiteError::HostName(host.to_owned()));
+            return Err(ConfigError::HostName(host.to_owned()));
         }
-        let derived = Names {
+        let derived = HostNames {
             host: host.to_owned(),
-            fqdn: format!("{host}.{}", file.domain.get_ref()),
-            management: Some(derive(&file.management, file, host)),
+            fqdn: format!("{host}.{}", naming.domain),
+            management: Some(naming.management(host)),
             primary_ip: None,
             bmc_addresses: Vec::new(),
         };
         for name in derived.all() {
             if !is_name(name) {
-                return Err(SiteError::BadName {
+                return Err(ConfigError::BadName {
                     host: host.to_owned(),
                     name: name.escape_debug().to_string(),
                 });
@@ -56,7 +79,7 @@ impl Target {
     }
 
     /// What the site file derives from the host's name, for an inventory entry that does not name it.
-    pub(crate) fn derived(&self) -> &Names {
+    pub(crate) fn derived(&self) -> &HostNames {
         &self.derived
     }
 
@@ -64,7 +87,7 @@ impl Target {
     ///
     /// # Errors
     /// When the inventory was not read, or has a name that is none.
-    pub(crate) fn names(&self, call: &Call) -> Result<Names, Fault> {
+    pub(crate) fn names(&self, call: &Call) -> Result<HostNames, Fault> {
         let Some(snapshot) = &call.snapshot else {
             if self.has_inventory {
                 return Err(Fault::unreachable(
@@ -82,15 +105,15 @@ impl Target {
     }
 
     /// The host's names as a snapshot has them. Where the inventory is not that of the real systems, they are derived.
-    pub(crate) fn names_in(&self, snapshot: &HostSnapshot) -> Result<Names, Fault> {
+    pub(crate) fn names_in(&self, snapshot: &HostSnapshot) -> Result<HostNames, Fault> {
         if !self.has_inventory {
-            return Ok(Names {
+            return Ok(HostNames {
                 bmc_addresses: snapshot.bmc_addresses.clone(),
                 ..self.derived.clone()
             });
         }
         let device = &snapshot.device;
-        let names = Names {
+        let names = HostNames {
             host: self.host.clone(),
             fqdn: device.fqdn.clone(),
             management: device.management_fqdn.clone(),
@@ -113,7 +136,7 @@ impl Target {
     }
 }
 
-impl Names {
+impl HostNames {
     fn all(&self) -> impl Iterator<Item = &str> {
         [Some(&self.fqdn), self.management.as_ref()]
             .into_iter()
@@ -150,12 +173,6 @@ impl Names {
     }
 }
 
-fn derive(template: &str, file: &SiteFile, host: &str) -> String {
-    template
-        .replace("{host}", host)
-        .replace("{domain}", file.domain.get_ref())
-}
-
 /// Whether it is one label of a host name.
 pub(crate) fn is_label(text: &str) -> bool {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
@@ -167,7 +184,7 @@ pub(crate) fn is_label(text: &str) -> bool {
 }
 
 /// Whether it is a host name with dots.
-pub(crate) fn is_name(text: &str) -> bool {
+pub fn is_name(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(is_label)
 }
 

@@ -23,7 +23,7 @@ impl Drop for NoEcho<'_> {
 }
 
 /// Asks on the controlling terminal, whatever standard input and output are.
-pub(crate) fn ask(label: &str) -> std::io::Result<SecretString> {
+pub fn ask(label: &str) -> std::io::Result<SecretString> {
     let mut terminal = OpenOptions::new()
         .read(true)
         .write(true)

@@ -1,16 +1,17 @@
 //! The automation folder of an install server: where a host's snippet is, and what the scripts have to know of it.
 
-use crate::install_server::{AUTOMATION, Answer, InstallServer, LIBRARY, Lane, Script, encode};
-use crate::lease::{CLAIMS, LeaseFolder};
+use super::table::{self, DhcpTable};
+use crate::install_server::{Answer, InstallServer, LIBRARY, Lane, Script, encode};
+use crate::lease::{CLAIMS, LeaseFolder, set_claim};
 use crate::ssh::quote;
-use crate::tables::{self, DhcpTable};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::sync::Arc;
 use std::time::Duration;
-use wreimage_capability::lease::HeldClaim;
 use wreimage_capability::{Call, Fault};
 
+/// Functions that all scripts of the automation share.
+pub(super) const AUTOMATION: &str = include_str!("automation.sh");
 const LOOK: &str = include_str!("look.sh");
 const PUBLISH: &str = include_str!("publish.sh");
 const WITHDRAW: &str = include_str!("withdraw.sh");
@@ -75,7 +76,7 @@ impl Mode {
 impl Expiry {
     /// `None` when the site wants none.
     fn new(table: &DhcpTable, host: &str, state: &str) -> Option<Self> {
-        let tables::Expiry::After(after) = table.expiry else {
+        let table::Expiry::After(after) = table.expiry else {
             return None;
         };
         let script = format!("{state}/{host}.sh");
@@ -120,8 +121,7 @@ impl Automation {
             .proxy
             .clone()
             .unwrap_or_else(|| format!("proxies/{}.conf", table.snippets));
-        let folder = table.folder.to_string_lossy();
-        let folder = folder.trim_end_matches('/').to_owned();
+        let folder = table.folder();
         let state = state(&folder);
         Automation {
             server,
@@ -343,21 +343,4 @@ impl Automation {
 
 fn state(folder: &str) -> String {
     format!("{folder}/.wreimage")
-}
-
-/// The variables of the scripts about a claim.
-pub(crate) fn set_claim(script: Script, claim: Option<&HeldClaim>) -> Script {
-    let text = |value: Option<&str>| encode(value.unwrap_or_default());
-    let number = |value: Option<u64>| value.unwrap_or_default().to_string();
-    script
-        .set("lease_wait", "5")
-        .set(
-            "claim_fqdn",
-            &claim.map_or(String::new(), |it| crate::lease::file_name(&it.host.fqdn)),
-        )
-        .set("claim_run", &text(claim.map(|it| it.run.as_str())))
-        .set("claim_token", &text(claim.map(|it| it.token.0.as_str())))
-        .set("claim_phase", &text(claim.map(|it| it.phase.as_str())))
-        .set("claim_length", &number(claim.map(|it| it.journal.length)))
-        .set("claim_sum", &text(claim.map(|it| it.journal.sum.as_str())))
 }

@@ -1,8 +1,8 @@
 //! What a command of the site printed last, kept for `--help` and completion, which open no connection. It is a hint: no run
 //! believes it.
 
+use super::table::is_name;
 use crate::bounded;
-use crate::dhcp::is_name;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use wreimage_capability::dhcp::Release;

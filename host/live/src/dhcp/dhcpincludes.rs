@@ -7,44 +7,28 @@ use super::expiry;
 use super::releases::Releases;
 use super::render::matched_value;
 use super::renewals::Renewals;
+use super::table::BootTable;
 use crate::digest::sha256;
 use crate::install_server::Answer;
-use crate::lease::{self, SharedServer};
-use crate::site::Site;
-use crate::tables::{BootTable, DhcpTable};
+use crate::lease;
+use crate::renewal::Renewal;
 use crate::target::Target;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
 use wreimage_capability::dhcp::{Entry, Provider, Published, Release};
-use wreimage_capability::{Call, Fault, FaultKind};
+use wreimage_capability::{BoxFuture, Call, Fault, FaultKind};
 
 /// Speaks to one install server about one host.
 pub(crate) struct DhcpIncludes {
-    automation: Automation,
-    renewals: Arc<Renewals>,
-    target: Target,
-    boot: BootTable,
-    releases: Releases,
+    pub(super) automation: Automation,
+    pub(super) renewals: Arc<Renewals>,
+    pub(super) target: Target,
+    pub(super) boot: BootTable,
+    pub(super) releases: Releases,
 }
 
 impl DhcpIncludes {
-    pub(crate) fn new(
-        site: &Site,
-        shared: &SharedServer,
-        table: &DhcpTable,
-        target: &Target,
-    ) -> Self {
-        let (server, lease) = (shared.server.clone(), shared.lease.clone());
-        DhcpIncludes {
-            automation: Automation::new(table, server, lease, &target.host),
-            renewals: shared.renewals.clone(),
-            target: target.clone(),
-            boot: table.boot.clone(),
-            releases: Releases::new(&table.boot, site.cache()),
-        }
-    }
-
     fn published(&self, text: String, expires: Option<Timestamp>) -> Published {
         Published {
             location: self.automation.location(),
@@ -82,11 +66,6 @@ impl DhcpIncludes {
             let names: Vec<String> = releases.into_iter().map(|it| it.distribution).collect();
             names.join(", ")
         }))
-    }
-
-    /// How often to renew; `None` when nothing expires.
-    pub(crate) fn renewal(&self) -> Option<Duration> {
-        Some(self.automation.expiry()?.interval())
     }
 
     /// Renews the entry of that run; when it expires then. `None` when it has none.
@@ -307,6 +286,33 @@ impl DhcpIncludes {
             _ => {}
         }
         fault
+    }
+}
+
+/// Renews the entries of runs for one host.
+pub(super) struct EntryRenewal {
+    dhcp: DhcpIncludes,
+    interval: Duration,
+}
+
+impl EntryRenewal {
+    /// `None` when entries do not expire.
+    pub(super) fn new(dhcp: DhcpIncludes) -> Option<Self> {
+        let interval = dhcp.automation.expiry()?.interval();
+        Some(EntryRenewal { dhcp, interval })
+    }
+}
+
+impl Renewal for EntryRenewal {
+    fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    fn renew<'a>(&'a self, run: &'a str) -> BoxFuture<'a, Result<Option<String>, Fault>> {
+        Box::pin(async move {
+            let expires = self.dhcp.renew(run).await?;
+            Ok(expires.map(|time| time.to_string()))
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 //! is read by the DHCP server of a whole data centre.
 
 use super::render::{Filename, Match, Snippet, pxe_client_id};
-use crate::tables::BootTable;
+use super::table::BootTable;
 use std::net::Ipv4Addr;
 use wreimage_capability::dhcp::{BootMethod, Entry, MatchKind};
 use wreimage_capability::{Fault, HostSnapshot};

@@ -1,9 +1,9 @@
 //! The releases that the install server can install: named in the site file, or listed by a command.
 
-use crate::cache::Cache;
+use super::cache::Cache;
+use super::table::{BootTable, ListOn, RELEASE_NAME, is_name};
 use crate::install_server::{InstallServer, Ran};
 use crate::redact;
-use crate::tables::{BootTable, ListOn};
 use std::time::Duration;
 use wreimage_capability::Fault;
 use wreimage_capability::dhcp::Release;
@@ -12,8 +12,6 @@ use wreimage_capability::dhcp::Release;
 const DEADLINE: Duration = Duration::from_secs(10);
 /// Bytes that it may print.
 const OUTPUT: usize = 64 << 10;
-/// Bytes of a name: as many as `publish` takes.
-const NAME: usize = 64;
 
 /// The releases of an install server, from the site file or from its command.
 pub(super) struct Releases {
@@ -68,7 +66,7 @@ impl Releases {
 }
 
 /// The releases that the site file itself names, each with all media.
-pub(crate) fn named(table: &BootTable) -> Option<Vec<Release>> {
+pub(super) fn named(table: &BootTable) -> Option<Vec<Release>> {
     let release = |distribution: &String| Release {
         distribution: distribution.clone(),
         media: table.media.clone(),
@@ -98,7 +96,7 @@ fn listed(ran: &Ran) -> Result<Vec<Release>, String> {
             .into_iter()
             .find(|word| !is_name(word))
         {
-            let shown = redact::head(wrong, NAME);
+            let shown = redact::head(wrong, RELEASE_NAME);
             return Err(format!(
                 "printed {shown:?}, which is no name of lower-case letters, digits, dots and dashes"
             ));
@@ -120,15 +118,6 @@ fn listed(ran: &Ran) -> Result<Vec<Release>, String> {
         return Err("printed no release".to_owned());
     }
     Ok(releases)
-}
-
-/// What can be the name of a release or of boot media.
-pub(crate) fn is_name(word: &str) -> bool {
-    !word.is_empty()
-        && word.len() <= NAME
-        && word
-            .bytes()
-            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-'))
 }
 
 #[cfg(test)]

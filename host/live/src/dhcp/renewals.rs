@@ -1,7 +1,7 @@
 //! Renewing the entries of all runs of a process: what waits is renewed in one execution.
 
-use super::automation::Automation;
-use crate::install_server::{AUTOMATION, Answer, InstallServer, LIBRARY, Lane, Script};
+use super::automation::{AUTOMATION, Automation};
+use crate::install_server::{Answer, InstallServer, LIBRARY, Lane, Script};
 use crate::ssh::quote;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};

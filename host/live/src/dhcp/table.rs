@@ -1,11 +1,15 @@
 //! `[dhcp]`: the install server, its programs, and what the boot methods are told.
 
-use super::{root, ssh_port, words};
+use crate::capability::Choice;
+use crate::defaults::{root, ssh_port, words};
 use crate::secret::SecretRef;
 use crate::units::Period;
 use serde::{Deserialize, Deserializer};
 use std::path::PathBuf;
 use toml::Spanned;
+
+/// Bytes of the name of a release: as many as `publish` takes.
+pub(super) const RELEASE_NAME: usize = 64;
 
 /// Who serves `dhcp`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -58,10 +62,26 @@ pub struct DhcpTable {
     #[serde(default = "one_minute")]
     pub timeout: Period,
     /// The install server, when it is another machine; entered by SSH.
-    pub server: Option<InstallServer>,
+    pub server: Option<ServerTable>,
     /// What each boot method is told; a method that is not here is not supported.
     #[serde(default)]
     pub boot: BootTable,
+}
+
+impl DhcpTable {
+    pub(super) fn choice(&self) -> Choice {
+        match self.provider.get_ref() {
+            DhcpProvider::Lab => Choice::Lab,
+            DhcpProvider::Absent => Choice::Absent,
+            _ => Choice::Live,
+        }
+    }
+
+    /// The automation folder without a final slash.
+    pub(super) fn folder(&self) -> String {
+        let folder = self.folder.to_string_lossy();
+        folder.trim_end_matches('/').to_owned()
+    }
 }
 
 /// When an entry that nobody renews is taken out.
@@ -96,7 +116,7 @@ impl<'de> Deserialize<'de> for Expiry {
 /// `[dhcp.server]`: the install server, entered by SSH.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct InstallServer {
+pub struct ServerTable {
     /// Name or address.
     pub host: String,
     /// TCP port.
@@ -227,4 +247,13 @@ fn scheduled_command() -> Vec<String> {
 }
 fn unschedule_command() -> Vec<String> {
     words("systemctl stop wreimage-dhcp-{host}.timer")
+}
+
+/// What can be the name of a release or of boot media.
+pub(super) fn is_name(word: &str) -> bool {
+    !word.is_empty()
+        && word.len() <= RELEASE_NAME
+        && word
+            .bytes()
+            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-'))
 }

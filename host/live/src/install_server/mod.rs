@@ -3,22 +3,23 @@
 
 mod answer;
 mod command;
-mod far;
+mod here;
 mod script;
 mod server;
-#[cfg(test)]
-mod shellcheck;
+mod ssh_server;
+mod transport;
 mod words;
 
 pub(crate) use answer::{Answer, Waiting};
 pub(crate) use command::Ran;
+pub(crate) use here::Here;
 pub(crate) use script::Script;
+pub(crate) use server::InstallServer;
+pub(crate) use ssh_server::SshServer;
+pub(crate) use transport::Lane;
 #[cfg(test)]
-pub(crate) use server::Transport;
-pub(crate) use server::{InstallServer, Lane};
+pub(crate) use transport::{Printed, Transport};
 pub(crate) use words::{decode, encode};
 
 /// Functions that all scripts share.
 pub(crate) const LIBRARY: &str = include_str!("library.sh");
-/// Functions about the DHCP automation.
-pub(crate) const AUTOMATION: &str = include_str!("automation.sh");

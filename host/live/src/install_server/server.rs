@@ -1,115 +1,42 @@
 //! Running a script on the install server.
 
-use super::answer::{Answer, LIMIT, Waiting};
-use super::far::Far;
+use super::answer::{Answer, Waiting};
+use super::here::Here;
 use super::script::Script;
-use crate::child::{Child, ChildFailure};
+use super::transport::{Lane, Printed, QUOTED, Transport};
 use crate::redact;
-use crate::site::Site;
-use crate::ssh::{ExecFailure, Login, Patience};
-use crate::tables::DhcpTable;
 use std::time::Duration;
 use wreimage_capability::Fault;
-use wreimage_capability::remote::Exit;
-
-/// How long a program's standard error is quoted.
-const QUOTED: usize = 600;
-
-/// Which executions must not wait for which others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lane {
-    /// Reads, renewals, leases.
-    Quick,
-    /// What waits for the lock of the DHCP automation.
-    Slow,
-}
 
 /// The install server of a site. All hosts of a process share it.
 pub(crate) struct InstallServer {
-    place: Place,
+    transport: Box<dyn Transport>,
     /// Where the scripts read boot ID and uptime: `/proc`.
     proc: String,
 }
 
-enum Place {
-    Here,
-    There(Box<Far>),
-    #[cfg(test)]
-    Played(std::sync::Arc<dyn Transport>),
-}
-
-/// Takes the place of the way to the install server in tests.
-#[cfg(test)]
-pub(crate) trait Transport: Send + Sync {
-    /// Sends a script; what it printed, or a fault when no answer came.
-    fn send(&self, script: String) -> futures::future::BoxFuture<'_, Result<Vec<u8>, Fault>>;
-}
-
-/// What a script printed, and how it ended.
-struct Printed {
-    ended: String,
-    stdout: Vec<u8>,
-    stderr: String,
-    /// Whether a part of what it printed is missing.
-    is_cut: bool,
-}
-
 impl InstallServer {
-    /// The install server that `[dhcp]` names. Makes no traffic.
-    pub(crate) fn new(table: &DhcpTable, site: &Site) -> Self {
-        let place = table.server.as_ref().map_or(Place::Here, |server| {
-            Place::There(Box::new(Far {
-                host: server.host.clone(),
-                port: server.port,
-                names: site.names(),
-                login: Login::new(
-                    &server.user,
-                    site.resolve(&server.key),
-                    site.secrets.install_server.clone(),
-                ),
-                known_hosts: site.resolve(&server.known_hosts),
-                patience: Patience {
-                    connect: Duration::from_secs(5),
-                    login: Duration::from_secs(10),
-                },
-                quick: Default::default(),
-                slow: Default::default(),
-            }))
-        });
+    /// One that is reached in this way. Makes no traffic.
+    pub(crate) fn new(transport: impl Transport + 'static, proc: &str) -> Self {
         InstallServer {
-            place,
-            proc: site.proc.clone(),
+            transport: Box::new(transport),
+            proc: proc.to_owned(),
         }
     }
 
     /// This machine, whatever the site's install server is.
     pub(crate) fn here() -> Self {
-        InstallServer {
-            place: Place::Here,
-            proc: "/proc".to_owned(),
-        }
-    }
-
-    /// One that is played.
-    #[cfg(test)]
-    pub(crate) fn played(transport: std::sync::Arc<dyn Transport>, proc: String) -> Self {
-        InstallServer {
-            place: Place::Played(transport),
-            proc,
-        }
+        InstallServer::new(Here, "/proc")
     }
 
     /// Whether it is this machine.
     pub(crate) fn is_here(&self) -> bool {
-        matches!(self.place, Place::Here)
+        self.transport.is_here()
     }
 
     /// Names it in messages.
     pub(crate) fn system(&self) -> String {
-        match &self.place {
-            Place::There(far) => format!("install server {}", far.host),
-            _ => "install server (this machine)".to_owned(),
-        }
+        self.transport.system()
     }
 
     /// Where the scripts read boot ID and uptime.
@@ -136,20 +63,8 @@ impl InstallServer {
                 waits(&holder);
             }
         };
-        let printed = match &self.place {
-            Place::Here => self.run_here(script, timeout, &mut watch).await?,
-            Place::There(far) => {
-                self.run_there(far, lane, &script, timeout, &mut watch)
-                    .await?
-            }
-            #[cfg(test)]
-            Place::Played(transport) => Printed {
-                ended: "no exit status".to_owned(),
-                stdout: transport.send(script).await?,
-                stderr: String::new(),
-                is_cut: false,
-            },
-        };
+        let sent = self.transport.send(lane, script, timeout, &mut watch);
+        let printed = sent.await?;
         if printed.is_cut {
             return Err(self.garbled(&printed, "it is too long"));
         }
@@ -177,85 +92,11 @@ impl InstallServer {
         );
         Fault::rejected("dhcp.answer", system, message)
     }
-
-    async fn run_here(
-        &self,
-        script: String,
-        timeout: Duration,
-        watch: &mut (dyn FnMut(&[u8]) + Send),
-    ) -> Result<Printed, Fault> {
-        let system = self.system();
-        let unreachable = |why: String| Fault::unreachable("dhcp.not-sent", system.clone(), why);
-        let mut child =
-            Child::new(&["sh", "-s"]).ok_or_else(|| unreachable("no shell".to_owned()))?;
-        child.input(script.into_bytes()).limit(LIMIT);
-        let ended = child.run_watched(timeout, watch).await;
-        let ended = ended.map_err(|failure| match failure {
-            ChildFailure::NotStarted(..) => unreachable(failure.to_string()),
-            _ => Fault::timeout(
-                "dhcp.timeout",
-                system.clone(),
-                format!("{system}: {failure}"),
-            ),
-        })?;
-        Ok(Printed {
-            ended: ended.exit(),
-            stderr: end_of(&String::from_utf8_lossy(&ended.stderr)),
-            is_cut: ended.is_cut,
-            stdout: ended.stdout,
-        })
-    }
-
-    async fn run_there(
-        &self,
-        far: &Far,
-        lane: Lane,
-        script: &str,
-        timeout: Duration,
-        watch: &mut (dyn FnMut(&[u8]) + Send),
-    ) -> Result<Printed, Fault> {
-        let system = self.system();
-        let ended = far.send(&system, lane, script, timeout, watch).await?;
-        let ended = ended.map_err(|failure| self.broken(failure))?;
-        Ok(Printed {
-            ended: match ended.exit {
-                Exit::Status(status) => format!("exit status {status}"),
-                _ => "no exit status".to_owned(),
-            },
-            stderr: end_of(&ended.stderr.text()),
-            is_cut: ended.truncated,
-            stdout: ended.whole_stdout,
-        })
-    }
-
-    fn broken(&self, failure: ExecFailure) -> Fault {
-        let system = self.system();
-        match failure {
-            ExecFailure::NotSent(text) => {
-                let message =
-                    format!("{system} broke the connection before it had the request: {text}");
-                Fault::unreachable("dhcp.not-sent", system, message)
-            }
-            ExecFailure::Lost(text) => {
-                let message = format!("{system} broke the connection: {text}");
-                Fault::unreachable("dhcp.unreachable", system, message)
-            }
-            ExecFailure::Timeout(after) => {
-                let after = after.as_secs_f32();
-                let message = format!("{system} did not answer within {after} s");
-                Fault::timeout("dhcp.timeout", system, message)
-            }
-        }
-    }
-}
-
-/// The end of what a program wrote, without secrets, for messages.
-fn end_of(text: &str) -> String {
-    redact::tail(text.trim().as_bytes(), false, QUOTED)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::answer::LIMIT;
     use super::*;
     use std::time::Instant;
     use wreimage_capability::FaultKind;

@@ -1,6 +1,7 @@
 //! What `ipmitool -v` says when it fails, sorted by what can be done about it.
 
 use crate::redact::without_secrets;
+use wreimage_capability::Fault;
 
 /// Why a request got no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,17 @@ pub(crate) enum Failure {
     /// The BMC understood and refused, with this completion code (IPMI 2.0, table 5-2).
     Completion(u8, String),
     /// There was a session, and the answer got lost in it.
+    Lost(String),
+}
+
+/// Why a request has no answer, for the caller to judge.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// A fault that needs no more judging.
+    Fault(Fault),
+    /// The BMC answered with this completion code.
+    Completion(u8, String),
+    /// There was a session; whether the request had its effect is not known.
     Lost(String),
 }
 

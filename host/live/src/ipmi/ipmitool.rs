@@ -2,10 +2,10 @@
 //! back.
 
 use super::answers::{boot_flags, power_state, raw_bytes};
+use super::classify::Refused;
 use super::identity;
-use super::refused::Refused;
 use super::session::{Bmc, Repeat, Settings};
-use crate::remote::BootIds;
+use crate::host::BootIdSlot;
 use crate::target::Target;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -32,15 +32,11 @@ pub(crate) struct Ipmitool {
     settings: Arc<Settings>,
     target: Target,
     /// Tells a boot of the machine from another, when the machine can be entered.
-    pub(super) boots: Option<Arc<dyn BootIds>>,
+    pub(super) boots: BootIdSlot,
 }
 
 impl Ipmitool {
-    pub(crate) fn new(
-        settings: Settings,
-        target: &Target,
-        boots: Option<Arc<dyn BootIds>>,
-    ) -> Self {
+    pub(crate) fn new(settings: Settings, target: &Target, boots: BootIdSlot) -> Self {
         Ipmitool {
             settings: Arc::new(settings),
             target: target.clone(),

@@ -1,8 +1,8 @@
 //! Switching the power: once, judged by what the machine does, and by its boot id when the answer was lost.
 
 use super::answers::{raw_bytes, restart_cause};
+use super::classify::Refused;
 use super::ipmitool::Ipmitool;
-use super::refused::Refused;
 use super::session::Repeat;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -248,7 +248,7 @@ impl Ipmitool {
     }
 
     async fn boot_id(&self, call: &Call) -> Option<String> {
-        match &self.boots {
+        match self.boots.get() {
             Some(boots) => boots.boot_id(call).await,
             None => None,
         }

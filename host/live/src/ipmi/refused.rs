@@ -1,21 +1,10 @@
 //! Why a request to a BMC has no answer, and what that means to people.
 
-use super::classify::Failure;
+use super::classify::{Failure, Refused};
 use super::session::Bmc;
 use crate::child::ChildFailure;
 use std::sync::atomic::Ordering;
 use wreimage_capability::Fault;
-
-/// Why a request has no answer, for the caller to judge.
-#[derive(Debug)]
-pub(crate) enum Refused {
-    /// A fault that needs no more judging.
-    Fault(Fault),
-    /// The BMC answered with this completion code.
-    Completion(u8, String),
-    /// There was a session; whether the request had its effect is not known.
-    Lost(String),
-}
 
 impl Bmc {
     /// What could not be judged better, as a fault.
@@ -135,15 +124,15 @@ impl Bmc {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dns::Names;
     use crate::ipmi::session::{Memory, Settings};
+    use crate::resolver::Resolver;
     use std::io::{Error, ErrorKind};
     use std::sync::Arc;
     use std::time::Duration;
 
     fn bmc() -> Bmc {
         let settings = Settings {
-            names: Names::Hosts("hosts".into()),
+            resolver: Resolver::Hosts("hosts".into()),
             port: 623,
             user: "root".to_owned(),
             password: None,

@@ -1,12 +1,11 @@
 //! One request to a BMC by `ipmitool`: cipher suite, password, deadline, and what went wrong.
 
-use super::classify::{self, Failure};
-use super::refused::Refused;
+use super::classify::{self, Failure, Refused};
+use super::table::Suite;
 use crate::child::Child;
-use crate::dns::Names;
+use crate::resolver::Resolver;
 use crate::secret::Secret;
-use crate::tables::Suite;
-use crate::target;
+use crate::target::HostNames;
 use secrecy::ExposeSecret;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -39,7 +38,7 @@ pub(crate) enum Repeat {
 
 /// How the BMCs of a site are reached.
 pub(crate) struct Settings {
-    pub(crate) names: Names,
+    pub(crate) resolver: Resolver,
     pub(crate) port: u16,
     pub(crate) user: String,
     pub(crate) password: Option<Secret>,
@@ -68,7 +67,7 @@ pub(crate) struct Memory {
 }
 
 impl Bmc {
-    pub(crate) fn new(settings: Arc<Settings>, names: &target::Names) -> Result<Self, Fault> {
+    pub(crate) fn new(settings: Arc<Settings>, names: &HostNames) -> Result<Self, Fault> {
         Ok(Bmc {
             settings,
             name: names.management()?.to_owned(),
@@ -97,7 +96,7 @@ impl Bmc {
         if !self.addresses.is_empty() {
             return Ok(self.addresses.clone());
         }
-        let resolved = self.settings.names.resolve(&self.name).await;
+        let resolved = self.settings.resolver.resolve(&self.name).await;
         resolved.map_err(|mut fault| {
             fault.system = self.system();
             fault.message = format!(

@@ -2,7 +2,8 @@
 
 use crate::install_server::{Answer, Script, decode, encode};
 use wreimage_capability::lease::{
-    Claim, ClaimState, ClaimedHost, ControllerId, FORMAT, JournalMark, ObservedClaim, Token,
+    Claim, ClaimState, ClaimedHost, ControllerId, FORMAT, HeldClaim, JournalMark, ObservedClaim,
+    Token,
 };
 
 /// The run and token under which a damaged claim is shown.
@@ -33,6 +34,23 @@ pub(super) fn set(script: Script, claim: &Claim) -> Script {
         .set("claim_phase", &encode(&claim.phase))
         .set("claim_length", &claim.journal.length.to_string())
         .set("claim_sum", &encode(&claim.journal.sum))
+}
+
+/// The variables of the scripts about a claim.
+pub(crate) fn set_claim(script: Script, claim: Option<&HeldClaim>) -> Script {
+    let text = |value: Option<&str>| encode(value.unwrap_or_default());
+    let number = |value: Option<u64>| value.unwrap_or_default().to_string();
+    script
+        .set("lease_wait", "5")
+        .set(
+            "claim_fqdn",
+            &claim.map_or(String::new(), |it| file_name(&it.host.fqdn)),
+        )
+        .set("claim_run", &text(claim.map(|it| it.run.as_str())))
+        .set("claim_token", &text(claim.map(|it| it.token.0.as_str())))
+        .set("claim_phase", &text(claim.map(|it| it.phase.as_str())))
+        .set("claim_length", &number(claim.map(|it| it.journal.length)))
+        .set("claim_sum", &text(claim.map(|it| it.journal.sum.as_str())))
 }
 
 /// The lines of claim files that are about the same machine: its name and its identities.

@@ -1,9 +1,8 @@
 //! The lease of a site with an install server.
 
-use super::claim::{self, DAMAGED, file_name, identities, shown_in};
+use super::claim::{self, DAMAGED, file_name, identities, set_claim, shown_in};
 use super::folder::{LeaseFolder, UNWRITABLE};
 use super::why;
-use crate::dhcp::set_claim;
 use crate::install_server::{Answer, Script, encode};
 use crate::ssh::quote;
 use crate::target::is_name;

@@ -1,8 +1,8 @@
 //! The lease folder of an install server.
 
+use super::table::LeaseTable;
 use super::{CLAIMS, REQUESTS, why};
 use crate::install_server::{Answer, InstallServer, LIBRARY, Lane, Script};
-use crate::tables::{DhcpTable, LeaseTable};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,16 +28,16 @@ pub(crate) struct LeaseFolder {
 }
 
 impl LeaseFolder {
+    /// The one in that folder of the install server; `site` is the site file, for messages.
     pub(crate) fn new(
         server: Arc<InstallServer>,
-        dhcp: &DhcpTable,
+        folder: &str,
         table: &LeaseTable,
         site: &Path,
     ) -> Self {
-        let folder = dhcp.folder.to_string_lossy();
         LeaseFolder {
             server,
-            path: format!("{}/.wreimage-lease", folder.trim_end_matches('/')),
+            path: format!("{folder}/.wreimage-lease"),
             ttl: table.ttl.get_ref().0,
             command: format!("wreimage lock init --site {}", site.display()),
             #[cfg(test)]
@@ -93,7 +93,7 @@ impl LeaseFolder {
         };
         if lease.status != "ok" {
             let system = self.server.system();
-            let message = why::folder(self, &lease);
+            let message = self.why(&lease);
             return Err(Fault::rejected("dhcp.lease-folder", system, message));
         }
         let ttl = lease.number("ttl-ms").unwrap_or_default();
@@ -121,9 +121,9 @@ impl LeaseFolder {
         Ok(message)
     }
 
-    /// The command that creates the folder.
-    pub(super) fn command(&self) -> &str {
-        &self.command
+    /// What is wrong with the folder, and what to do.
+    fn why(&self, answer: &Answer) -> String {
+        why::folder(&self.server.system(), &self.command, answer)
     }
 
     pub(super) fn script(&self, request: &str) -> Script {
@@ -155,8 +155,8 @@ impl LeaseFolder {
         };
         match answer.status.as_str() {
             // A disk that is full for a while takes no claim away.
-            "folder" if answer.word("code") == UNWRITABLE => later(why::folder(self, answer)),
-            "folder" => LeaseError::Folder(why::folder(self, answer)),
+            "folder" if answer.word("code") == UNWRITABLE => later(self.why(answer)),
+            "folder" => LeaseError::Folder(self.why(answer)),
             "failed" => later(format!(
                 "{system}: {}",
                 answer.text("why").unwrap_or_default()

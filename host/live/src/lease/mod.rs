@@ -3,19 +3,18 @@
 mod claim;
 mod client;
 mod folder;
-mod site;
+mod table;
 #[cfg(test)]
 mod tests;
 mod why;
 
-pub(crate) use claim::file_name;
+pub(crate) use claim::set_claim;
 pub(crate) use client::InstallServerLease;
 pub(crate) use folder::LeaseFolder;
+pub use table::{LeaseProvider, LeaseTable};
 pub(crate) use why::fault;
 
-use crate::dhcp::Renewals;
-use crate::install_server::{Answer, InstallServer};
-use std::sync::Arc;
+use crate::install_server::Answer;
 
 /// Reads the claims in an answer, and why a request about them was refused or a claim is lost.
 pub(crate) fn read_answer(answer: &Answer) {
@@ -28,12 +27,3 @@ pub(crate) fn read_answer(answer: &Answer) {
 pub(crate) const CLAIMS: &str = include_str!("claims.sh");
 /// The requests about leases.
 pub(crate) const REQUESTS: &str = include_str!("requests.sh");
-
-/// What all hosts of a process share that use one install server.
-#[derive(Clone)]
-pub(crate) struct SharedServer {
-    pub(crate) server: Arc<InstallServer>,
-    pub(crate) renewals: Arc<Renewals>,
-    /// `None` where the site file says that controllers are not ordered.
-    pub(crate) lease: Option<Arc<LeaseFolder>>,
-}

@@ -1,8 +1,13 @@
 //! `[lease]`: what orders the controllers that may change a host.
 
+use crate::ConfigError;
+use crate::rules::Rules;
 use crate::units::Period;
 use serde::Deserialize;
 use toml::Spanned;
+
+/// Of a claim on a host without a renewal. A shorter one would not outlast a BMC that is slow, a longer one keeps others away.
+const TTL: (Period, Period) = (Period::secs(60), Period::secs(900));
 
 /// Where claims on hosts are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -32,6 +37,38 @@ impl Default for LeaseTable {
             provider: None,
             ttl: five_minutes(),
         }
+    }
+}
+
+impl LeaseTable {
+    /// Whether claims are kept on the install server, where there is one.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.provider
+            .as_ref()
+            .is_none_or(|provider| *provider.get_ref() == LeaseProvider::InstallServer)
+    }
+
+    /// Checks the rules; `has_server` when a table of the site names an install server that is live.
+    ///
+    /// # Errors
+    /// The rule that is broken.
+    pub fn validate(&self, rules: &Rules<'_>, has_server: bool) -> Result<(), ConfigError> {
+        let (least, most) = TTL;
+        let ttl = *self.ttl.get_ref();
+        if ttl < least || ttl > most {
+            let message = format!("the key `ttl` of [lease] is from \"{least}\" to \"{most}\"");
+            return Err(rules.error(self.ttl.span(), "ttl", message));
+        }
+        if let Some(provider) = &self.provider
+            && *provider.get_ref() == LeaseProvider::InstallServer
+            && !has_server
+        {
+            let message = "[lease] with provider = \"install-server\" needs [dhcp] with provider = \"dhcpincludes\": the lease \
+                           is kept there"
+                .to_owned();
+            return Err(rules.error(provider.span(), "provider", message));
+        }
+        Ok(())
     }
 }
 

@@ -1,6 +1,5 @@
 //! Why a request about a lease was refused, for people.
 
-use super::folder::LeaseFolder;
 use crate::install_server::{Answer, InstallServer};
 use wreimage_capability::Fault;
 use wreimage_capability::lease::{ClaimState, ObservedClaim};
@@ -30,14 +29,12 @@ pub(super) fn holder(shown: &ObservedClaim) -> String {
     )
 }
 
-/// What is wrong with the lease folder, and what to do.
-pub(super) fn folder(folder: &LeaseFolder, answer: &Answer) -> String {
-    let system = folder.server.system();
+/// What is wrong with the lease folder of that system, and what to do; `command` creates one.
+pub(super) fn folder(system: &str, command: &str, answer: &Answer) -> String {
     let mut why = answer.text("why").unwrap_or_default();
     if let Some(stderr) = answer.get("stderr") {
         why = format!("{why} ({stderr})");
     }
-    let command = folder.command();
     let next = match answer.word("code") {
         "missing" => format!("Create it with `{command}`"),
         "restored" | "damaged" => format!(

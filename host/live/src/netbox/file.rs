@@ -1,6 +1,6 @@
 //! The inventory from a file of the site.
 
-use crate::inventory::{Inventory, InventoryHost};
+use super::inventory::{Inventory, InventoryHost};
 use crate::target::Target;
 use wreimage_capability::netbox::{
     Device, DeviceKind, DeviceStatus, Firmware, Provider, ScriptResult, ScriptTimeout, SwitchPort,

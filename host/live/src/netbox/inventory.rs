@@ -1,6 +1,6 @@
 //! The inventory file of a site: what `netbox` answers, and where the other providers take a host's values from.
 
-use crate::SiteError;
+use crate::ConfigError;
 use crate::bounded;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -86,10 +86,10 @@ impl Inventory {
         Inventory { path }
     }
 
-    pub(crate) fn read(&self) -> Result<InventoryFile, SiteError> {
+    pub(crate) fn read(&self) -> Result<InventoryFile, ConfigError> {
         let text = bounded::read(&self.path, bounded::TABLE)
-            .map_err(|error| SiteError::unreadable(&self.path, error))?;
-        toml::from_str(&text).map_err(|error| SiteError::toml(&self.path, &text, &error))
+            .map_err(|error| ConfigError::unreadable(&self.path, error))?;
+        toml::from_str(&text).map_err(|error| ConfigError::toml(&self.path, &text, &error))
     }
 
     /// Names it in faults.

@@ -1,16 +1,10 @@
 //! Telling one boot of the machine from another.
 
 use super::machine::Ways;
+use crate::host::BootIds;
 use std::sync::Arc;
 use wreimage_capability::remote::Identity;
 use wreimage_capability::{BoxFuture, Call};
-
-/// Tells which boot the machine is in, when it answers.
-pub(crate) trait BootIds: Send + Sync {
-    /// The boot id at whichever identity answers; `None` when none does. It is a sign of a restart and nothing more: the
-    /// host key is not judged.
-    fn boot_id<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Option<String>>;
-}
 
 /// Looks for the boot id over SSH.
 pub(crate) struct BySsh(pub(crate) Arc<Ways>);

@@ -2,6 +2,7 @@
 
 use super::lost;
 use super::machine::Machine;
+use super::result::result_of;
 use super::unit::{LONG, Started, Unit};
 use super::unit_answers::Seen;
 use crate::pattern;
@@ -222,23 +223,6 @@ pub(super) fn lost_command(machine: &Machine, what: &str, failure: ExecFailure) 
                 after.as_secs_f32()
             ),
         ),
-    }
-}
-
-/// What a command gave that ended.
-pub(super) fn result_of(call: &Call, ended: Ended, fingerprint: String) -> CommandResult {
-    let mut extra = vec![("host-key".to_owned(), fingerprint)];
-    if ended.truncated {
-        extra.push(("blob-truncated".to_owned(), "true".to_owned()));
-    }
-    CommandResult {
-        exit: ended.exit.clone(),
-        stdout_tail: ended.stdout.text(),
-        stderr_tail: ended.stderr.text(),
-        blob: (!ended.whole.is_empty())
-            .then(|| call.keep(&ended.whole))
-            .flatten(),
-        extra,
     }
 }
 

@@ -1,10 +1,10 @@
 //! The run's host as SSH reaches it: at which address, with which key, and whether it is still the same machine.
 
 use super::answers;
-use crate::dns::Names;
 use crate::redact;
+use crate::resolver::Resolver;
 use crate::ssh::{Connection, Door, Ended, ExecFailure, HostKeys, Login, Patience, WayIn};
-use crate::target::{self, Target};
+use crate::target::{HostNames, Target};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use wreimage_capability::{Call, Fault, PinnedBoot};
 /// The ways into the run's host.
 pub(crate) struct Ways {
     pub(crate) target: Target,
-    pub(crate) names: Names,
+    pub(crate) resolver: Resolver,
     pub(crate) port: u16,
     pub(crate) patience: Patience,
     pub(crate) read_timeout: Duration,
@@ -30,7 +30,7 @@ pub(crate) struct Ways {
 /// The run's host during one call: its names as they were checked, and the host key that the run has accepted.
 pub(crate) struct Machine {
     ways: Arc<Ways>,
-    pub(crate) names: target::Names,
+    pub(crate) names: HostNames,
     call: Call,
 }
 
@@ -73,7 +73,7 @@ impl Machine {
     }
 
     async fn addresses(&self) -> Result<Vec<IpAddr>, Fault> {
-        let fault = match self.ways.names.resolve(&self.names.fqdn).await {
+        let fault = match self.ways.resolver.resolve(&self.names.fqdn).await {
             Ok(addresses) => return Ok(addresses),
             Err(fault) => fault,
         };

@@ -24,16 +24,16 @@ const HANGS: Duration = Duration::from_millis(1200);
 const OWN_FAULTS: [&str; 3] = ["remote.key-file", "remote.no-identity", "site.secret"];
 
 /// Speaks to one host.
-pub(crate) struct Remote {
+pub(crate) struct SshRemote {
     ways: Arc<Ways>,
     reboot: Vec<String>,
     commands: Commands,
 }
 
-impl Remote {
+impl SshRemote {
     /// `allow` are the patterns of the commands that a guest may run.
     pub(crate) fn new(ways: Arc<Ways>, reboot: &[String], allow: &[Vec<String>]) -> Self {
-        Remote {
+        SshRemote {
             commands: Commands::new(allow),
             ways,
             reboot: reboot.to_vec(),
@@ -121,7 +121,7 @@ fn identity(arguments: &Value) -> Option<Identity> {
     serde_json::from_value(arguments.get("at")?.clone()).ok()
 }
 
-impl Provider for Remote {
+impl Provider for SshRemote {
     async fn get_uptime(&self, call: &Call, at: Identity) -> Result<u64, Fault> {
         self.parsed(call, at, answers::UPTIME, answers::uptime)
             .await

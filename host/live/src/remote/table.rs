@@ -1,157 +1,18 @@
-//! The tables of a site file, one a capability: who serves it, and how that is reached.
+//! `[remote]`: how the hosts are entered, and what a guest may run there.
 
+use crate::ConfigError;
+use crate::capability::Choice;
+use crate::defaults::{root, ssh_port, ten_seconds, words};
+use crate::rules::Rules;
 use crate::secret::SecretRef;
 use crate::units::Period;
 use serde::Deserialize;
-use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use toml::Spanned;
 
-mod dhcp;
-mod lease;
-
-pub use dhcp::{
-    BootTable, DhcpProvider, DhcpTable, Expiry, InstallServer, Ipxe, ListOn, PxelinuxHttp,
-    PxelinuxTftp, UefiHttp,
-};
-pub use lease::{LeaseProvider, LeaseTable};
-
-/// Who serves `netbox`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum NetboxProvider {
-    /// A file of the site.
-    File,
-    /// The simulated data centre.
-    Lab,
-    /// The site has none.
-    Absent,
-}
-
-/// `[netbox]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct NetboxTable {
-    /// Who serves it.
-    pub provider: Spanned<NetboxProvider>,
-    /// The inventory file; relative to the site file.
-    pub inventory: Option<PathBuf>,
-}
-
-/// Who serves `dns`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DnsProvider {
-    /// The system's resolver, as configured in `/etc`.
-    System,
-    /// The name servers that the table names.
-    Server,
-    /// A hosts file.
-    Hosts,
-    /// The simulated data centre.
-    Lab,
-    /// The site has none.
-    Absent,
-}
-
-/// `[dns]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct DnsTable {
-    /// Who serves it.
-    pub provider: Spanned<DnsProvider>,
-    /// Addresses of name servers, for `server`; port 53 unless one is given.
-    #[serde(default)]
-    pub servers: Vec<NameServer>,
-    /// The hosts file, for `hosts`; relative to the site file.
-    pub hosts: Option<PathBuf>,
-    /// How long one look-up may take; 10 s at most.
-    #[serde(default = "five_seconds")]
-    pub timeout: Period,
-}
-
-/// Address of a name server: `10.0.0.53` or `10.0.0.53:5353`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct NameServer(pub SocketAddr);
-
-impl TryFrom<String> for NameServer {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        if let Ok(address) = text.parse::<IpAddr>() {
-            return Ok(NameServer(SocketAddr::new(address, 53)));
-        }
-        text.parse()
-            .map(NameServer)
-            .map_err(|_| "a name server is written as an address, such as \"10.0.0.53\"".to_owned())
-    }
-}
-
-/// Who serves `ipmi`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum IpmiProvider {
-    /// The program `ipmitool`, over RMCP+ (`lanplus`).
-    Ipmitool,
-    /// The simulated data centre.
-    Lab,
-    /// The site has none.
-    Absent,
-}
-
-/// `[ipmi]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct IpmiTable {
-    /// Who serves it.
-    pub provider: Spanned<IpmiProvider>,
-    /// User name on the BMCs.
-    #[serde(default = "root")]
-    pub user: String,
-    /// The password. Needed by `ipmitool`.
-    pub password: Option<SecretRef>,
-    /// UDP port of the BMCs.
-    #[serde(default = "ipmi_port")]
-    pub port: u16,
-    /// Cipher suites in the order in which they are tried; 17 and 3 are allowed.
-    #[serde(default = "suites")]
-    pub cipher_suites: Vec<Suite>,
-    /// How long one request may take, retransmissions included; times `tries`, 40 s at most.
-    #[serde(default = "ten_seconds")]
-    pub timeout: Period,
-    /// How often a read that got no answer is made; 5 at most. What changes something is told once per call.
-    #[serde(default = "two")]
-    pub tries: u8,
-    /// The program.
-    #[serde(default = "ipmitool")]
-    pub program: String,
-}
-
-/// A cipher suite of RMCP+ that encrypts and authenticates: 17 or 3.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "u8")]
-pub struct Suite(u8);
-
-impl Suite {
-    /// Its number.
-    pub fn number(self) -> u8 {
-        self.0
-    }
-}
-
-impl TryFrom<u8> for Suite {
-    type Error = &'static str;
-
-    fn try_from(number: u8) -> Result<Self, &'static str> {
-        match number {
-            3 | 17 => Ok(Suite(number)),
-            _ => Err(
-                "only the cipher suites 17 and 3 are allowed: the others do not protect the password or the commands",
-            ),
-        }
-    }
-}
+/// Of each step of an SSH session, so that a call ends before the gate gives it up after 300 s. A call connects, logs in and runs
+/// two commands, each in a channel that it opens.
+const TIMEOUT: Period = Period::secs(20);
 
 /// Who serves `remote`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -221,46 +82,38 @@ pub struct ProductionIdentity {
     pub known_hosts: PathBuf,
 }
 
-fn root() -> String {
-    "root".to_owned()
+impl RemoteTable {
+    pub(super) fn choice(&self) -> Choice {
+        match self.provider.get_ref() {
+            RemoteProvider::Lab => Choice::Lab,
+            RemoteProvider::Absent => Choice::Absent,
+            _ => Choice::Live,
+        }
+    }
+
+    pub(super) fn validate(&self, rules: &Rules<'_>) -> Result<(), ConfigError> {
+        let at = self.provider.span();
+        if *self.provider.get_ref() == RemoteProvider::Russh {
+            let one = self.installer.is_some() || self.production.is_some();
+            rules.needs(one, at.clone(), "remote", "russh", "production")?;
+            let reboot = !self.reboot.is_empty();
+            rules.needs(reboot, at.clone(), "remote", "russh", "reboot")?;
+        }
+        for (key, value) in [
+            ("connect-timeout", self.connect_timeout),
+            ("login-timeout", self.login_timeout),
+            ("read-timeout", self.read_timeout),
+        ] {
+            rules.at_most(value, TIMEOUT, at.clone(), "remote", key)?;
+        }
+        Ok(())
+    }
 }
-fn ipmitool() -> String {
-    "ipmitool".to_owned()
-}
-fn ipmi_port() -> u16 {
-    623
-}
-fn ssh_port() -> u16 {
-    22
-}
-fn two() -> u8 {
-    2
-}
-fn suites() -> Vec<Suite> {
-    vec![Suite(17), Suite(3)]
-}
+
 fn two_seconds() -> Period {
     Period::secs(2)
 }
-fn five_seconds() -> Period {
-    Period::secs(5)
-}
-fn ten_seconds() -> Period {
-    Period::secs(10)
-}
-fn words(text: &str) -> Vec<String> {
-    text.split(' ').map(str::to_owned).collect()
-}
+
 fn reboot_command() -> Vec<String> {
     words("reboot")
-}
-
-/// `[lab]`: the systems around the machine that the simulated data centre stands in for.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct LabTable {
-    /// Capabilities, such as `puppet`; those with a table of their own are chosen there.
-    pub capabilities: Vec<Spanned<String>>,
-    /// The world file; without it a world in which only the host is, and is known everywhere.
-    pub world: Option<PathBuf>,
 }

@@ -1,11 +1,12 @@
 //! A command that may take long runs on its machine as a transient unit: it outlives the connection and this process, and who
 //! comes back to it learns how it ended.
 
+use super::answers;
 use super::lost;
 use super::machine::Machine;
+use super::result::result_of;
 use super::unit_answers::{Part, Seen, exit, seen};
 use super::unit_scripts::{CLEAN, COLLECT, COLLECTED, START, STOP, WATCH, script};
-use super::{answers, command::result_of};
 use crate::redact;
 use crate::ssh::{Connection, Ended, ExecFailure, WHOLE, quote};
 use base64::Engine;

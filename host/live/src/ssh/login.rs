@@ -1,6 +1,6 @@
 //! With which user and key a machine is entered.
 
-use crate::SiteError;
+use crate::ConfigError;
 use crate::memory;
 use crate::secret::{Secret, read_private};
 use russh::keys::{Algorithm, PrivateKey};
@@ -42,7 +42,7 @@ impl Login {
                 secret
                     .read()
                     .await
-                    .map_err(|error: SiteError| error.to_string())?,
+                    .map_err(|error: ConfigError| error.to_string())?,
             ),
             None => None,
         };

@@ -1,7 +1,7 @@
 //! What is on the disk of the install server by mistake or by misfortune: one clear message each, and nothing is lost.
 
 use super::requests::{held, request};
-use super::rig::{Edit, Rig, TTL};
+use super::rig::{AUTOMATION, Edit, Rig, TTL};
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 use wreimage_capability::lease::{Lease, LeaseError, Right, Token};
@@ -212,7 +212,7 @@ async fn a_wall_clock_that_is_wrong_moves_no_age() {
 fn no_script_judges_by_a_wall_clock() {
     for script in [
         crate::install_server::LIBRARY,
-        crate::install_server::AUTOMATION,
+        AUTOMATION,
         super::super::CLAIMS,
         super::super::REQUESTS,
         include_str!("../../dhcp/publish.sh"),

@@ -1,10 +1,8 @@
 //! An install server in a folder, whose scripts are run by this machine's shell.
 
 use super::way::{Fate, Played, Way};
-use crate::dhcp::set_claim;
-use crate::install_server::{AUTOMATION, InstallServer, LIBRARY, Lane, Script, encode};
-use crate::lease::{CLAIMS, InstallServerLease, LeaseFolder};
-use crate::tables::{DhcpTable, LeaseTable};
+use crate::install_server::{InstallServer, LIBRARY, Lane, Script, encode};
+use crate::lease::{CLAIMS, InstallServerLease, LeaseFolder, LeaseTable, set_claim};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::path::{Path, PathBuf};
@@ -12,6 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use wreimage_capability::lease::HeldClaim;
+
+/// Functions about the DHCP automation.
+pub(super) const AUTOMATION: &str = include_str!("../../dhcp/automation.sh");
 
 /// Time to live of the tests' claims, in milliseconds.
 pub(super) const TTL: u64 = 10_000;
@@ -74,14 +75,10 @@ impl Rig {
         std::fs::write(path("auto/proxy.conf"), "").unwrap();
         let way = Arc::<Way>::default();
         let proc = path("proc").display().to_string();
-        let server = Arc::new(InstallServer::played(Arc::new(Played(way.clone())), proc));
-        let dhcp: DhcpTable = toml::from_str(&format!(
-            "provider = \"dhcpincludes\"\nfolder = {:?}",
-            path("auto")
-        ))
-        .unwrap();
+        let server = Arc::new(InstallServer::new(Played(way.clone()), &proc));
+        let auto = path("auto").display().to_string();
         let site = Path::new("site.toml");
-        let mut lease = LeaseFolder::new(server.clone(), &dhcp, &LeaseTable::default(), site);
+        let mut lease = LeaseFolder::new(server.clone(), &auto, &LeaseTable::default(), site);
         let own = edits.to_vec();
         lease.edit = Some(Arc::new(move |text| apply(&own, text)));
         let rig = Rig {

@@ -1,6 +1,6 @@
 //! The way to a played install server: what becomes of a message, and of the script that it has.
 
-use crate::install_server::Transport;
+use crate::install_server::{Lane, Printed, Transport};
 use futures::FutureExt;
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
@@ -146,7 +146,23 @@ impl Drop for Way {
 pub(super) struct Played(pub(super) Arc<Way>);
 
 impl Transport for Played {
-    fn send(&self, script: String) -> BoxFuture<'_, Result<Vec<u8>, Fault>> {
-        async move { self.0.play(script) }.boxed()
+    fn system(&self) -> String {
+        "install server (this machine)".to_owned()
+    }
+
+    fn send<'a>(
+        &'a self,
+        _lane: Lane,
+        script: String,
+        _timeout: Duration,
+        _watch: &'a mut (dyn FnMut(&[u8]) + Send),
+    ) -> BoxFuture<'a, Result<Printed, Fault>> {
+        let printed = |stdout| Printed {
+            ended: "no exit status".to_owned(),
+            stdout,
+            stderr: String::new(),
+            is_cut: false,
+        };
+        async move { self.0.play(script).map(printed) }.boxed()
     }
 }
