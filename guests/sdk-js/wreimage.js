@@ -26,8 +26,17 @@ export function describePlug(name, version, summary, mutates) {
   return { name, version, summary, mutates, extra: [] };
 }
 
-// An option; `kind` is "toggle", "text", "integer", "words", or a list of the words that can be chosen.
-export function option(kind, name, help, more = {}) {
+// What an option can mean to the host: its value names the release to install; the guest continues with the system that is
+// installed; the guest takes the host out of its services; the host is new and in no service.
+export const ROLES = ["target-release", "keeps-system", "depools", "new-host"];
+
+// An option; `kind` is "toggle", "text", "integer", "words", or a list of the words that can be chosen. In `more`, `role` is one
+// of `ROLES`, and `choicesFrom` says where its values can be found: "dhcp.releases" or "dhcp.media".
+export function option(kind, name, help, { role, choicesFrom, ...more } = {}) {
+  if (role !== undefined && !ROLES.includes(role)) {
+    throw new TypeError(`no option has the role "${role}"; there are ${ROLES.join(", ")}`);
+  }
+  const marks = [["role", role], ["choices-from", choicesFrom]];
   return {
     name,
     short: null,
@@ -37,7 +46,7 @@ export function option(kind, name, help, more = {}) {
     default: null,
     required: false,
     needs: [],
-    extra: [],
+    extra: marks.filter(([, value]) => value !== undefined),
     ...more,
   };
 }

@@ -52,8 +52,20 @@ def describe_plug(name, version, summary, mutates):
     return plug.Description(name, version, summary, mutates, [])
 
 
-def _option(kind, name, help, value_name=None, default=None, required=False, short=None, needs=()):
-    return OptionSpec(name, short, help, value_name, kind, default, required, list(needs), [])
+# What an option can mean to the host: its value names the release to install; the guest continues with the system that is
+# installed; the guest takes the host out of its services; the host is new and in no service.
+ROLES = ("target-release", "keeps-system", "depools", "new-host")
+
+
+def _option(
+    kind, name, help, value_name=None, default=None, required=False, short=None, needs=(), role=None, choices_from=None
+):
+    """`role`: one of `ROLES`. `choices_from`: where its values can be found, `dhcp.releases` or `dhcp.media`."""
+    if role is not None and role not in ROLES:
+        raise ValueError(f"no option has the role {role!r}; there are {', '.join(ROLES)}")
+    marks = [("role", role), ("choices-from", choices_from)]
+    extra = [(mark, value) for mark, value in marks if value is not None]
+    return OptionSpec(name, short, help, value_name, kind, default, required, list(needs), extra)
 
 
 def toggle(name, help, **more):

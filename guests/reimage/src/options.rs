@@ -3,7 +3,7 @@
 use crate::held::REASON;
 use crate::policy;
 use crate::words::{boot_path_word, service_word, task_id, units, wrong};
-use wreimage_sdk::{Fault, OptionKind, OptionSpec, Options, Request, text};
+use wreimage_sdk::{Fault, OptionKind, OptionSpec, Options, Request, Role, text};
 
 /// The values of `--conftool-value` that take a host out of service.
 const DEPOOLED: [&str; 2] = ["inactive", "no"];
@@ -19,7 +19,7 @@ pub fn all() -> Vec<OptionSpec> {
             "OS",
             "Code name of the OS release to install, such as bullseye",
         )
-        .marked("role", "target-release")
+        .role(Role::TargetRelease)
         .choices_from("dhcp.releases")
         .required(),
         OptionSpec::text(
@@ -31,6 +31,7 @@ pub fn all() -> Vec<OptionSpec> {
         .needs("phabricator"),
         OptionSpec::toggle("conftool", "Depool the host from all its services first")
             .short('c')
+            .role(Role::Depools)
             .needs("conftool"),
         OptionSpec::choice(
             "conftool-value",
@@ -55,12 +56,13 @@ pub fn all() -> Vec<OptionSpec> {
             "new",
             "The host is not in PuppetDB: it is freshly racked, or an earlier run has removed it. No downtime before the \
              installation, no depool, Puppet is not disabled",
-        ),
+        )
+        .role(Role::NewHost),
         OptionSpec::toggle(
             "no-pxe",
             "Do not boot into the installer; go on with the OS that a run before has installed",
         )
-        .marked("role", "keeps-system"),
+        .role(Role::KeepsSystem),
         OptionSpec::toggle(
             "no-downtime",
             "No downtime before the installation; the new host gets one all the same",
@@ -267,6 +269,27 @@ pub mod tests {
     fn asked(given: &[(&str, &str)]) -> Result<Asked, Fault> {
         let os = [("os", "bullseye")];
         Asked::from_request(&request(&[&os, given].concat()))
+    }
+
+    #[test]
+    fn the_marks_say_what_an_option_means_to_the_host() {
+        let marks: Vec<_> = all()
+            .into_iter()
+            .flat_map(|spec| {
+                let name = spec.name;
+                let marks = spec.extra.into_iter().filter(|(key, _)| key == "role");
+                marks.map(move |(_, role)| format!("{name}: {role}"))
+            })
+            .collect();
+        assert_eq!(
+            marks,
+            [
+                "os: target-release",
+                "conftool: depools",
+                "new: new-host",
+                "no-pxe: keeps-system"
+            ]
+        );
     }
 
     #[test]

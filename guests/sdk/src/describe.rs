@@ -2,6 +2,30 @@
 
 use crate::{Description, OptionKind, OptionSpec};
 
+/// What an option means to the host, in the mark `role` of its `extra`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Its value names the release to install.
+    TargetRelease,
+    /// A toggle: the guest continues with the system that is installed.
+    KeepsSystem,
+    /// A toggle: the guest takes the host out of its services.
+    Depools,
+    /// A toggle: the host is new and in no service, so that nothing is depooled.
+    NewHost,
+}
+
+impl Role {
+    fn word(self) -> &'static str {
+        match self {
+            Role::TargetRelease => "target-release",
+            Role::KeepsSystem => "keeps-system",
+            Role::Depools => "depools",
+            Role::NewHost => "new-host",
+        }
+    }
+}
+
 impl Description {
     /// A guest that only looks. The host refuses its mutations.
     pub fn reads(name: &str, version: &str, summary: &str) -> Self {
@@ -95,11 +119,10 @@ impl OptionSpec {
         self
     }
 
-    /// With a mark for the host: the `role` `target-release` of the option that names the system to install, or `keeps-system`
-    /// of the toggle with which the guest continues with the system that is there.
+    /// With what it means to the host, which the host reads from this mark and not from the option's name.
     #[must_use]
-    pub fn marked(mut self, name: &str, value: &str) -> Self {
-        self.extra.push((name.to_owned(), value.to_owned()));
+    pub fn role(mut self, role: Role) -> Self {
+        self.extra.push(("role".to_owned(), role.word().to_owned()));
         self
     }
 
@@ -117,5 +140,33 @@ impl OptionSpec {
     pub fn by_default(mut self, value: &str) -> Self {
         self.default = Some(value.to_owned());
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_option_has_the_marks_that_the_host_reads() {
+        let release = OptionSpec::text("os", "OS", "")
+            .role(Role::TargetRelease)
+            .choices_from("dhcp.releases");
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        assert_eq!(
+            release.extra,
+            [
+                pair("role", "target-release"),
+                pair("choices-from", "dhcp.releases")
+            ]
+        );
+        for (role, word) in [
+            (Role::KeepsSystem, "keeps-system"),
+            (Role::Depools, "depools"),
+            (Role::NewHost, "new-host"),
+        ] {
+            let toggle = OptionSpec::toggle("x", "").role(role);
+            assert_eq!(toggle.extra, [pair("role", word)]);
+        }
     }
 }

@@ -77,6 +77,7 @@ pub use bindings::wreimage::puppet_ca::puppet_ca;
 pub use bindings::wreimage::puppetdb::puppetdb;
 pub use bindings::wreimage::remote::remote;
 pub use bindings::wreimage::run::run::{Level, OptionValue, Request, Severity};
+pub use describe::Role;
 pub use guest::{Guest, enter_rollback, enter_run};
 pub use nearest::nearest;
 pub use options::{OPTION_MISSING, OPTION_WRONG, Options};

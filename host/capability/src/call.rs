@@ -21,6 +21,13 @@ pub trait Sink: Send + Sync {
     fn pin(&self, _boot: PinnedBoot) {}
 }
 
+/// Code of the fault of a host key that is not the known one. Among what such a fault has besides its message is the SHA-256
+/// fingerprint of the key, by the name [`OFFERED`].
+pub const HOST_KEY_REFUSED: &str = "remote.host-key";
+
+/// See [`HOST_KEY_REFUSED`].
+pub const OFFERED: &str = "offered";
+
 /// Keeps nothing and tells nobody.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
@@ -134,7 +141,7 @@ impl Call {
                 boot.host_key
             );
             return Err(
-                Fault::denied("remote.host-key", "wreimage", text).with("offered", boot.host_key)
+                Fault::denied(HOST_KEY_REFUSED, "wreimage", text).with(OFFERED, boot.host_key)
             );
         }
         self.sink.pin(boot);

@@ -1,6 +1,7 @@
 //! What a function does to the world, and how it is taken back.
 
 use crate::facts::{Facts, Validity};
+use crate::role::{Role, Subject};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -66,6 +67,8 @@ pub struct Function {
     pub inverse: Option<Inverse>,
     /// Who decides when nothing can tell whether it happened; for a `once` call.
     pub doubt: Doubt,
+    /// What it means to the engine.
+    pub roles: &'static [Role],
     /// What it returns: only of nothing can a person supply it.
     pub returns: Returns,
     /// Reads an outcome of it from plain values and gives it back as it was understood: a field that its type does not
@@ -131,6 +134,8 @@ pub struct Capability {
     pub interface: &'static str,
     /// Who answers.
     pub server: Server,
+    /// What its functions act on.
+    pub subject: Subject,
     /// The effect table.
     pub functions: &'static [&'static Function],
 }

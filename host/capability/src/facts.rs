@@ -1,10 +1,9 @@
 //! What a run has seen that decides whether taking something back is still right.
 
 use crate::Function;
-use crate::ipmi::{BootDevice, BootFlags};
-use crate::netbox::{Device, Firmware};
-use crate::remote::{Boot, Identity};
+use crate::role::{Boot, Login, Role};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// Whether an inverse may be run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,65 +29,90 @@ pub struct Facts {
     pub system_up: bool,
     /// An installer has answered at some time: the system that was there before is gone.
     pub wiped: bool,
-    /// The BMC has told since the last restart that it holds no boot override.
+    /// The BMC has reported since the last restart that it holds no boot override.
     pub override_gone: bool,
+    marks: InstallerMarks,
 }
 
-/// The text on an installer's kernel command line by which it is told from an installed system: PXELINUX names the boot
-/// image, iPXE only the preseed file.
-const INSTALLER_MARKS: [&str; 2] = ["BOOT_IMAGE=debian-installer", "preseed/url="];
+/// The texts on a kernel command line by which an installer is told from an installed system. A site that installs something
+/// else than Debian has its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstallerMarks(Arc<[String]>);
+
+impl InstallerMarks {
+    /// These texts; one of them is enough.
+    pub fn new(marks: impl IntoIterator<Item = String>) -> Self {
+        InstallerMarks(marks.into_iter().collect())
+    }
+
+    /// Whether a kernel command line is that of an installer.
+    pub fn is_installer(&self, kernel_command_line: &str) -> bool {
+        self.0.iter().any(|mark| kernel_command_line.contains(mark))
+    }
+
+    /// The texts.
+    pub fn texts(&self) -> &[String] {
+        &self.0
+    }
+}
+
+/// Those of Debian's installer: PXELINUX names the boot image, iPXE only the preseed file.
+impl Default for InstallerMarks {
+    fn default() -> Self {
+        InstallerMarks::new(DEBIAN.map(str::to_owned))
+    }
+}
+
+const DEBIAN: [&str; 2] = ["BOOT_IMAGE=debian-installer", "preseed/url="];
 
 impl Facts {
-    /// Whether a kernel command line is that of an installer.
-    pub fn is_installer(kernel_command_line: &str) -> bool {
-        INSTALLER_MARKS
-            .iter()
-            .any(|mark| kernel_command_line.contains(mark))
+    /// Nothing is seen yet; an installer is known by these marks.
+    pub fn of(marks: InstallerMarks) -> Self {
+        Facts {
+            marks,
+            ..Facts::default()
+        }
     }
 
     /// Learns from a call that is about to be tried: a restart that ends in doubt may have happened.
     pub fn foresee(&mut self, function: &Function) {
-        if matches!(
-            (function.capability, function.name),
-            ("ipmi", "set-power") | ("remote", "reboot")
-        ) {
+        if function.changes_power() {
             self.restarted = true;
             self.installer = None;
             self.system_up = false;
-            self.override_gone = false;
         }
-        if (function.capability, function.name) == ("ipmi", "set-boot-device") {
+        if function.changes_power() || function.sets_override() {
             self.override_gone = false;
         }
     }
 
     /// Learns from a call that succeeded.
-    pub fn observe(&mut self, function: &Function, outcome: &Value) {
-        match (function.capability, function.name) {
-            ("netbox", "get-device") => {
-                if let Ok(device) = serde_json::from_value::<Device>(outcome.clone()) {
-                    self.uefi = device.firmware == Firmware::Uefi;
+    pub fn observe(&mut self, function: &Function, answer: &Value) {
+        for role in function.roles {
+            match role {
+                Role::Inventory(read) => {
+                    if let Some(snapshot) = read(answer) {
+                        self.uefi = snapshot.is_uefi();
+                    }
                 }
-            }
-            ("ipmi", "get-boot-flags") => {
-                if let Ok(flags) = serde_json::from_value::<BootFlags>(outcome.clone()) {
-                    self.override_gone = self.system_up && flags.device == BootDevice::None;
+                Role::ReportsOverride(read) => {
+                    if let Some(there) = read(answer) {
+                        self.override_gone = self.system_up && !there.is_set;
+                    }
                 }
-            }
-            ("remote", "wait-for-boot") => {
-                if let Ok(boot) = serde_json::from_value::<Boot>(outcome.clone()) {
-                    self.observe_boot(&boot);
+                Role::AwaitsBoot(read) => {
+                    if let Some(boot) = read(answer) {
+                        self.observe_boot(boot);
+                    }
                 }
+                _ => {}
             }
-            _ => {}
         }
     }
 
-    fn observe_boot(&mut self, boot: &Boot) {
-        let installer =
-            boot.identity == Identity::Installer && Facts::is_installer(&boot.kernel_command_line);
-        if installer {
-            self.installer = Some(boot.boot_id.clone());
+    fn observe_boot(&mut self, boot: Boot) {
+        if boot.at == Login::Installer && self.marks.is_installer(&boot.kernel_command_line) {
+            self.installer = Some(boot.id);
             self.wiped = true;
             self.system_up = false;
         } else {
@@ -130,7 +154,7 @@ impl Facts {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::INSTALLER_MARKS;
+    use super::DEBIAN;
 
     /// The default guest has no way to ask the host: what it calls an installer must be one here.
     #[test]
@@ -142,6 +166,6 @@ mod tests {
             .and_then(|(_, rest)| rest.split_once(']'))
             .map(|(list, _)| list);
         let marks: Vec<&str> = listed.unwrap().split('"').skip(1).step_by(2).collect();
-        assert_eq!(marks, INSTALLER_MARKS);
+        assert_eq!(marks, DEBIAN);
     }
 }

@@ -1,6 +1,6 @@
 //! The one list of capabilities.
 
-use crate::{Border, Caller, Capability, Function};
+use crate::{Border, Caller, Capability, Catalogue, Function};
 use crate::{
     alertmanager, clock, conftool, debmonitor, dhcp, dns, http, httpbb, icinga, ipmi, netbox,
     operator, phabricator, puppet, puppet_ca, puppetdb, remote, run,
@@ -10,7 +10,7 @@ use wasmtime::component::{HasSelf, Linker};
 macro_rules! capabilities {
     ($($name:ident),* $(,)?) => {
         /// Every capability that this host offers, in the order of the world.
-        pub static ALL: &[&Capability] = &[ $( &$name::CAPABILITY ),* ];
+        pub static ALL: Catalogue = Catalogue::new(&[ $( &$name::CAPABILITY ),* ]);
 
         /// Gives a linker the interface of one capability, under the name by which one component of a guest imports it;
         /// calls go to the [`Border`] that `border` finds in the store.
@@ -74,11 +74,10 @@ pub fn link_types<T: Send + 'static>(
 
 /// The capability of that interface name.
 pub fn capability(name: &str) -> Option<&'static Capability> {
-    ALL.iter().copied().find(|c| c.name == name)
+    ALL.capability(name)
 }
 
 /// The function of that full name, such as `ipmi.set-power`.
 pub fn function(full_name: &str) -> Option<&'static Function> {
-    let (capability_name, name) = full_name.split_once('.')?;
-    capability(capability_name)?.function(name)
+    ALL.function(full_name)
 }

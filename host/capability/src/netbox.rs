@@ -5,11 +5,45 @@ pub use crate::bindings::wreimage::netbox::netbox::{
     SwitchPort,
 };
 
+use crate::HostSnapshot;
+use crate::role::{Read, Role};
+use serde_json::Value;
+
 crate::table::effects! {
     /// Answers what the inventory says of the run's host.
     netbox "wreimage:netbox/netbox@0.1.0" served by Provider in crate::bindings::wreimage::netbox::netbox;
-    read get_device() -> Device;
-    read get_switch_port() -> SwitchPort;
-    write set_status(status: DeviceStatus) -> ();
+    read get_device() -> Device,
+        role Role::Inventory(snapshot);
+    read get_switch_port() -> SwitchPort,
+        role Role::SwitchPort(SWITCH_PORT);
+    write set_status(status: DeviceStatus) -> (),
+        role Role::SetsStatus(status_set);
     once run_script(name: String, timeout: ScriptTimeout) -> ScriptResult, doubt told;
+}
+
+const SWITCH_PORT: Read<SwitchPort> = |answer| serde_json::from_value(answer.clone()).ok();
+
+fn snapshot(answer: &Value) -> Option<HostSnapshot> {
+    let device = serde_json::from_value(answer.clone()).ok()?;
+    Some(HostSnapshot::of(device))
+}
+
+fn status_set(arguments: &Value) -> Option<String> {
+    let status: DeviceStatus = serde_json::from_value(arguments.get("status")?.clone()).ok()?;
+    Some(status.word().to_owned())
+}
+
+impl DeviceStatus {
+    /// The status as a word.
+    pub fn word(&self) -> &str {
+        match self {
+            DeviceStatus::Planned => "planned",
+            DeviceStatus::Staged => "staged",
+            DeviceStatus::Active => "active",
+            DeviceStatus::Failed => "failed",
+            DeviceStatus::Offline => "offline",
+            DeviceStatus::Decommissioning => "decommissioning",
+            DeviceStatus::Other(word) => word,
+        }
+    }
 }

@@ -17,16 +17,18 @@ pub(crate) const fn kebab<const N: usize>(snake: &str) -> [u8; N] {
     out
 }
 
-/// One line a function: its effect class, its name and types as `bindgen!` has them, and for a mutation that must not
-/// outlive the run its inverse.
+/// One line a function: its effect class, its name and types as `bindgen!` has them, for a mutation that must not outlive the
+/// run its inverse, and what it means to the engine.
 macro_rules! effects {
     (
         $(#[$doc:meta])*
-        $capability:ident $interface:literal served by $server:ident in $path:path;
+        $capability:ident $interface:literal served by $server:ident in $path:path
+        $(, acts on $subject:expr)?;
         $(
             $effect:ident $function:ident ( $($argument:ident : $type:ty),* ) -> $returns:ty
             $(, undo $inverse:ident if $valid:path as $thing:literal)?
-            $(, doubt $doubt:ident)? ;
+            $(, doubt $doubt:ident)?
+            $(, role $role:expr)* ;
         )*
     ) => {
         use $path as generated;
@@ -53,6 +55,7 @@ macro_rules! effects {
                     effect: $crate::table::effects!(@effect $effect),
                     inverse: $crate::table::effects!(@inverse $($inverse, $valid, $thing)?),
                     doubt: $crate::table::effects!(@doubt $($doubt)?),
+                    roles: &[ $($role),* ],
                     returns: $crate::effect::Returns::of(stringify!($returns)),
                     understand: |outcome| {
                         $crate::border::value(&<$returns as ::serde::Deserialize>::deserialize(outcome)?)
@@ -73,6 +76,7 @@ macro_rules! effects {
             },
             interface: $interface,
             server: $crate::Server::$server,
+            subject: $crate::table::effects!(@subject $($subject)?),
             functions: &[ $( &functions::$function ),* ],
         };
 
@@ -209,6 +213,9 @@ macro_rules! effects {
             Ok(())
         }
     };
+
+    (@subject) => { $crate::Subject::Other };
+    (@subject $subject:expr) => { $subject };
 
     (@effect read) => { $crate::Effect::Read };
     (@effect wait) => { $crate::Effect::Wait };

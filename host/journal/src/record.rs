@@ -300,17 +300,7 @@ pub struct Checked {
     pub old_os: Option<String>,
 }
 
-/// Who a machine is, as one of its parts reports it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Reported {
-    /// Serial number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub serial: Option<String>,
-    /// UUID of the machine; of a BMC, its GUID.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uuid: Option<String>,
-}
+pub use wreimage_capability::role::MachineIdentity as Reported;
 
 /// A boot at the installer identity that the run accepts although it has not waited for it: an earlier run left it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

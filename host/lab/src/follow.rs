@@ -16,7 +16,7 @@ use wreimage_capability::dns::HostName;
 use wreimage_capability::ipmi::{BootFlags, DeviceInfo, PowerAction, PowerState};
 use wreimage_capability::netbox::{Device, DeviceKind, Firmware, SwitchPort};
 use wreimage_capability::remote::{Boot, Command, Dmi, Identity, OsRelease};
-use wreimage_capability::{Facts, Function};
+use wreimage_capability::{Function, InstallerMarks};
 
 /// An outcome, if it is one of this type: what cannot be read is not followed.
 pub(crate) fn read<T: DeserializeOwned>(value: &Value) -> Option<T> {
@@ -303,7 +303,7 @@ impl Machine {
 
     fn shows_installer(&self, sight: &Sight<'_>) -> bool {
         match (sight.command_line, sight.identity) {
-            (Some(line), _) => Facts::is_installer(line),
+            (Some(line), _) => InstallerMarks::default().is_installer(line),
             (None, Identity::Production) => false,
             (None, Identity::Installer) => match &self.stage {
                 Stage::Installer { .. }

@@ -4,22 +4,21 @@ use super::*;
 
 #[tokio::test]
 async fn what_is_not_granted_is_denied_by_name_and_not_called() {
-    let setup =
-        Setup::with(|course| course.grants = Grants::only(["dhcp".to_owned()], "the site file x"));
+    let setup = Setup::with(|course| {
+        course.grants = Grants::only(["netboot".to_owned()], "the site file x")
+    });
     let fault = setup.call(POWER_STATE, json!({})).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Denied);
-    assert!(
-        fault.message.contains("ipmi.get-power-state") && fault.message.contains("the site file x")
-    );
-    assert!(setup.ipmi.called().is_empty());
+    assert!(fault.message.contains("board.get-state") && fault.message.contains("the site file x"));
+    assert!(setup.board.called().is_empty());
 }
 
 #[tokio::test]
 async fn an_absent_capability_is_unsupported() {
-    let setup = Setup::with(|course| course.absent = ["ipmi".to_owned()].into());
+    let setup = Setup::with(|course| course.absent = ["board".to_owned()].into());
     let fault = setup.call(POWER_STATE, json!({})).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Unsupported);
-    assert!(setup.ipmi.called().is_empty());
+    assert!(setup.board.called().is_empty());
 }
 
 #[tokio::test]
@@ -27,7 +26,7 @@ async fn a_guest_that_says_it_only_reads_cannot_change_anything() {
     let setup = Setup::with(|course| course.may_mutate = false);
     let fault = setup.call(SET_POWER, json!({})).await.unwrap_err();
     assert_eq!(fault.code, "gate.read-only");
-    assert!(setup.ipmi.called().is_empty());
+    assert!(setup.board.called().is_empty());
 }
 
 #[tokio::test]
@@ -36,7 +35,7 @@ async fn without_consent_nothing_is_touched() {
         course.consent = Arc::new(GivenConsent("host1002".to_owned()));
         course.state.get_mut().unwrap().allowed = false;
         // Nobody to compare with: the refusal must come from the missing consent alone.
-        course.absent = ["ipmi".to_owned(), "netbox".to_owned()].into();
+        course.absent = ["board".to_owned(), "register".to_owned()].into();
     });
     let stop = setup
         .course
@@ -46,7 +45,7 @@ async fn without_consent_nothing_is_touched() {
     assert!(
         matches!(&stop, Stop::Refused(why) if why.contains("host1002") && why.contains("Nothing was touched"))
     );
-    assert!(setup.dhcp.called().is_empty());
+    assert!(setup.netboot.called().is_empty());
     assert!(!setup.course.state().touched);
 }
 
@@ -72,7 +71,7 @@ async fn closing_words_cannot_make_what_nobody_would_take_back() {
     setup.course.state().closing = true;
     let fault = setup.call(PUBLISH, json!({})).await.unwrap_err();
     assert_eq!(fault.code, "gate.closing");
-    assert!(setup.dhcp.called().is_empty());
+    assert!(setup.netboot.called().is_empty());
 }
 
 #[tokio::test]
@@ -97,12 +96,15 @@ async fn after_a_cancel_the_guest_is_told_and_undo_still_works() {
     );
     setup.course.state().closing = true;
     setup.course.take_back().await.unwrap();
-    assert_eq!(setup.dhcp.called(), ["dhcp.publish", "dhcp.withdraw"]);
+    assert_eq!(
+        setup.netboot.called(),
+        ["netboot.offer", "netboot.withdraw"]
+    );
 }
 
 #[tokio::test]
 async fn the_engine_answers_every_function_that_it_serves() {
-    let served = wreimage_capability::ALL
+    let served = made_up::catalogue()
         .iter()
         .filter(|capability| capability.server == wreimage_capability::Server::Engine)
         .flat_map(|capability| capability.functions);

@@ -1,8 +1,8 @@
 //! Consent that is asked for in one process and given in another.
 
 use super::*;
-use crate::consent::{Consent, ConsentRequest};
-use crate::operator::LATER;
+use crate::identity::consent::{Consent, ConsentRequest};
+use crate::run::operator::LATER;
 use wreimage_capability::BoxFuture;
 use wreimage_journal::{Answered, Entry};
 
@@ -33,7 +33,7 @@ fn waiting(consent: impl Consent + 'static, past: Vec<Entry>) -> Setup {
         course.consent = Arc::new(consent);
         course.state.get_mut().unwrap().allowed = false;
         course.state.get_mut().unwrap().is_fresh = false;
-        course.absent = ["ipmi".to_owned(), "netbox".to_owned()].into();
+        course.absent = ["board".to_owned(), "register".to_owned()].into();
     });
     if !past.is_empty() {
         let calls = past.iter().filter_map(|entry| match &entry.record {
@@ -57,7 +57,7 @@ async fn asked() -> Vec<Entry> {
     let setup = waiting(Person(None), Vec::new());
     let stop = publish(&setup).await.unwrap_err();
     assert!(stop.is_pause(), "{stop}");
-    assert!(setup.dhcp.called().is_empty());
+    assert!(setup.netboot.called().is_empty());
     setup.log.entries()
 }
 
@@ -85,7 +85,7 @@ async fn a_question_for_consent_waits_for_the_process_in_which_it_is_answered() 
     assert!(question.consent);
     let setup = waiting(Person(Some("host1001")), past);
     publish(&setup).await.unwrap().unwrap();
-    assert_eq!(setup.dhcp.called(), ["dhcp.publish"]);
+    assert_eq!(setup.netboot.called(), ["netboot.offer"]);
     // It was not asked anew, so that an answer finds it.
     assert_eq!(questions(&setup), 0);
     assert_eq!(answer_of(&setup).unwrap().call, question.call);
@@ -106,7 +106,7 @@ async fn whoever_answers_no_refuses() {
         matches!(&stop, Stop::Refused(why) if why.contains("Nothing was touched")),
         "{stop}"
     );
-    assert!(setup.dhcp.called().is_empty());
+    assert!(setup.netboot.called().is_empty());
 }
 
 #[tokio::test]
@@ -130,6 +130,6 @@ async fn a_recorded_answer_is_not_asked_for_again() {
         let setup = waiting(Person(None), past);
         let ended = publish(&setup).await;
         assert_eq!(ended.is_ok(), consents, "{answer}");
-        assert_eq!(setup.dhcp.called().is_empty(), !consents, "{answer}");
+        assert_eq!(setup.netboot.called().is_empty(), !consents, "{answer}");
     }
 }

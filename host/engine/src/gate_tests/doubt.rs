@@ -7,34 +7,34 @@ use wreimage_journal::GuestEnd;
 async fn a_lost_answer_is_cleared_up_by_the_world_and_the_call_not_repeated() {
     let setup = Setup::new();
     setup
-        .ipmi
-        .answer(Err(Fault::timeout("ipmi.timeout", "BMC", "no answer")));
+        .board
+        .answer(Err(Fault::timeout("board.timeout", "BMC", "no answer")));
     setup
-        .ipmi
+        .board
         .reconciled
         .lock()
         .unwrap()
         .push_back(Reconciled::happened());
     assert_eq!(setup.call(SET_POWER, json!({})).await, Ok(Value::Null));
-    assert_eq!(setup.ipmi.called(), ["ipmi.set-power"]);
+    assert_eq!(setup.board.called(), ["board.switch"]);
 }
 
 #[tokio::test]
 async fn a_doubt_that_nobody_clears_up_stops_the_run_and_is_left() {
     let setup = Setup::new();
     setup
-        .ipmi
-        .answer(Err(Fault::timeout("ipmi.timeout", "BMC", "no answer")));
+        .board
+        .answer(Err(Fault::timeout("board.timeout", "BMC", "no answer")));
     let stop = setup
         .course
         .call(SET_POWER, json!({}), Origin::Guest)
         .await
         .unwrap_err();
     assert!(
-        matches!(&stop, Stop::InDoubt(why) if why.contains("ipmi.set-power")),
+        matches!(&stop, Stop::InDoubt(why) if why.contains("board.switch")),
         "{stop}"
     );
-    assert_eq!(setup.ipmi.called(), ["ipmi.set-power"]);
+    assert_eq!(setup.board.called(), ["board.switch"]);
     // It is among what is left when the run ends.
     let mut state = setup.course.state();
     state.learn_end(&GuestEnd::Stopped(stop.word().to_owned(), stop.to_string()));
@@ -43,16 +43,16 @@ async fn a_doubt_that_nobody_clears_up_stops_the_run_and_is_left() {
 
 #[tokio::test]
 async fn a_doubt_that_hurts_nobody_is_the_guests_to_judge() {
-    let puppet = Arc::new(Script::default());
-    let served = puppet.clone();
+    let agent = Arc::new(Script::default());
+    let served = agent.clone();
     let setup = Setup::with(|course| {
         let mut state = course.state();
-        state.providers.add(("puppet", served));
+        state.providers.add(("agent", served));
     });
-    puppet.answer(Err(Fault::in_doubt("puppet.lost", "agent", "no answer")));
+    agent.answer(Err(Fault::in_doubt("agent.lost", "agent", "no answer")));
     let timeout = json!({ "timeout": { "timeout_ms": 1000 } });
     let fault = setup
-        .call(&wreimage_capability::puppet::functions::noop_run, timeout)
+        .call(&agent::functions::trial_run, timeout)
         .await
         .unwrap_err();
     assert_eq!(fault.kind, FaultKind::InDoubt);
@@ -64,10 +64,10 @@ async fn a_doubt_that_hurts_nobody_is_the_guests_to_judge() {
 async fn what_the_world_shows_not_to_have_happened_may_be_tried_again() {
     let setup = Setup::new();
     setup
-        .ipmi
-        .answer(Err(Fault::in_doubt("ipmi.lost", "BMC", "no answer")));
+        .board
+        .answer(Err(Fault::in_doubt("board.lost", "BMC", "no answer")));
     setup
-        .ipmi
+        .board
         .reconciled
         .lock()
         .unwrap()
@@ -90,10 +90,10 @@ async fn only_the_operator_can_have_a_doubtful_call_repeated() {
         course.operator = Arc::new(Answers(Mutex::new(["repeat"].into())));
     });
     setup
-        .ipmi
-        .answer(Err(Fault::timeout("ipmi.timeout", "BMC", "no answer")));
+        .board
+        .answer(Err(Fault::timeout("board.timeout", "BMC", "no answer")));
     setup.call(SET_POWER, json!({})).await.unwrap();
-    assert_eq!(setup.ipmi.called(), ["ipmi.set-power", "ipmi.set-power"]);
+    assert_eq!(setup.board.called(), ["board.switch", "board.switch"]);
     let answered = setup
         .log
         .entries()

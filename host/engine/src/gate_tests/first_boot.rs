@@ -2,12 +2,11 @@
 
 use super::checks::{Host, NobodyThere, host_with};
 use super::*;
-use crate::first_boot::{RecordedKey, accepted_key};
-use wreimage_capability::puppetdb;
+use crate::identity::first_boot::{RecordedKey, accepted_key_of};
 use wreimage_journal::{AcceptedBoot, Entry, KnownBy};
 
-const KERNEL: &Function = &remote::functions::get_kernel_command_line;
-const RUN: &Function = &remote::functions::run;
+const KERNEL: &Function = &inside::functions::get_kernel;
+const RUN: &Function = &inside::functions::execute;
 const KEY: &str = "SHA256:k1";
 
 fn boot(key: &str) -> PinnedBoot {
@@ -20,7 +19,7 @@ fn boot(key: &str) -> PinnedBoot {
 /// A host on which an earlier run left its system.
 fn left(change: impl FnOnce(&mut Course)) -> Host {
     let host = host_with(change);
-    *host.setup.remote.boot.lock().unwrap() = Some(boot(KEY));
+    *host.setup.inside.boot.lock().unwrap() = Some(boot(KEY));
     host
 }
 
@@ -36,16 +35,16 @@ fn recorded(key: &'static str) -> impl FnOnce(&mut Course) {
 }
 
 async fn read(host: &Host) -> Result<Value, Fault> {
-    let remote = &host.setup.remote;
-    remote.answer(Ok(json!("quiet")));
+    let inside = &host.setup.inside;
+    inside.answer(Ok(json!("quiet")));
     // Which machine it is.
-    remote.answer(Ok(json!({"serial": "S1", "machine_uuid": null})));
+    inside.answer(Ok(json!({"serial": "S1"})));
     let read = host
         .setup
         .course
         .call(KERNEL, json!({"at": "Installer"}), Origin::Guest);
     let answer = read.await.unwrap();
-    remote.answers.lock().unwrap().clear();
+    inside.answers.lock().unwrap().clear();
     answer
 }
 
@@ -75,7 +74,7 @@ async fn a_key_that_nothing_confirms_is_shown_at_consent_with_the_machine_behind
             "{stop}"
         );
     }
-    assert!(host.setup.dhcp.called().is_empty());
+    assert!(host.setup.netboot.called().is_empty());
 }
 
 #[tokio::test]
@@ -88,7 +87,7 @@ async fn consent_in_advance_does_not_cover_a_key_that_nothing_confirms() {
         matches!(&stop, Stop::Refused(why) if why.contains(&words) && why.contains("Nothing was touched")),
         "{stop}"
     );
-    assert!(host.setup.dhcp.called().is_empty());
+    assert!(host.setup.netboot.called().is_empty());
     // Where a new system is installed, what is there does not matter.
     let installs = left(|course| course.keeps_system = false);
     read(&installs).await.unwrap();
@@ -103,7 +102,7 @@ async fn the_key_that_the_operator_has_given_is_accepted_there_and_no_other() {
     host.ok(PUBLISH).await;
     let other = left(|course| course.given_host_key = Some("SHA256:k2".to_owned()));
     let fault = read(&other).await.unwrap_err();
-    assert_eq!(fault.code, "remote.host-key");
+    assert_eq!(fault.code, HOST_KEY_REFUSED);
     assert!(fault.message.contains("SHA256:k2") && fault.message.contains(KEY));
     assert!(accepted(&other).is_empty());
 }
@@ -116,7 +115,7 @@ async fn the_key_that_a_journal_here_recorded_for_this_boot_is_accepted_and_no_o
     host.ok(PUBLISH).await;
     let other = left(recorded("SHA256:k2"));
     let fault = read(&other).await.unwrap_err();
-    assert_eq!(fault.code, "remote.host-key");
+    assert_eq!(fault.code, HOST_KEY_REFUSED);
     assert!(
         fault.message.contains("the run earlier accepted SHA256:k2"),
         "{fault:?}"
@@ -125,7 +124,7 @@ async fn the_key_that_a_journal_here_recorded_for_this_boot_is_accepted_and_no_o
     // Of another boot it says nothing.
     let next = left(recorded(KEY));
     next.setup
-        .remote
+        .inside
         .boot
         .lock()
         .unwrap()
@@ -141,13 +140,11 @@ async fn the_key_that_the_certificate_has_reported_is_accepted_there_too() {
     for (key, is_known) in [(KEY, true), ("SHA256:k2", false)] {
         let (authority, database) = (Arc::new(Script::default()), Arc::new(Script::default()));
         authority.answer(Ok(json!(1000)));
-        database.answer(Ok(
-            json!([{ "fingerprint": key, "reported_ms": 1001, "extra": [] }]),
-        ));
+        database.answer(Ok(json!([{ "fingerprint": key, "reported_ms": 1001 }])));
         let host = left(|course| {
             let state = course.state.get_mut().unwrap();
-            state.providers.add(("puppet-ca", authority));
-            state.providers.add((puppetdb::CAPABILITY.name, database));
+            state.providers.add(("authority", authority));
+            state.providers.add(("reports", database));
         });
         read(&host).await.unwrap();
         let known = known_by(&host);
@@ -164,7 +161,7 @@ async fn after_consent_a_first_boot_is_accepted_only_when_its_key_is_confirmed()
     let host = left(|_| {});
     host.ok(PUBLISH).await;
     let fault = read(&host).await.unwrap_err();
-    assert_eq!(fault.code, "remote.host-key");
+    assert_eq!(fault.code, HOST_KEY_REFUSED);
     assert!(
         fault.message.contains("consent did not show it"),
         "{fault:?}"
@@ -178,30 +175,28 @@ async fn after_consent_a_first_boot_is_accepted_only_when_its_key_is_confirmed()
 async fn a_boot_that_the_run_has_waited_for_is_accepted_where_waits_report_no_key() {
     let host = left(|_| {});
     host.ok(PUBLISH).await;
-    host.setup.remote.answer(Ok(json!({
-        "identity": "Installer", "boot_id": "b1", "kernel_command_line": "", "uptime_ms": 1, "extra": []
+    host.setup.inside.answer(Ok(json!({
+        "at": "Installer", "id": "b1"
     })));
-    host.setup
-        .remote
-        .answer(Ok(json!({"serial": "S1", "machine_uuid": null})));
+    host.setup.inside.answer(Ok(json!({"serial": "S1"})));
     let waited = host.setup.course.call(WAIT, patience(), Origin::Guest);
     waited.await.unwrap().unwrap();
     assert_eq!(known_by(&host), None);
-    *host.setup.remote.boot.lock().unwrap() = Some(boot("SHA256:k2"));
-    assert_eq!(read(&host).await.unwrap_err().code, "remote.host-key");
+    *host.setup.inside.boot.lock().unwrap() = Some(boot("SHA256:k2"));
+    assert_eq!(read(&host).await.unwrap_err().code, HOST_KEY_REFUSED);
 }
 
 #[tokio::test]
 async fn nothing_is_changed_in_a_boot_that_was_not_accepted_before() {
     // Without an inventory no read of the host's own comes before the change.
     let host = left(|course| {
-        course.absent = ["netbox".to_owned()].into();
+        course.absent = ["register".to_owned()].into();
         recorded(KEY)(course);
     });
     let command = json!({"at": "Installer", "command": {"argv": ["true"], "timeout_ms": 1000}});
     let run = host.setup.course.call(RUN, command.clone(), Origin::Guest);
     let fault = run.await.unwrap().unwrap_err();
-    assert_eq!(fault.code, "remote.host-key");
+    assert_eq!(fault.code, HOST_KEY_REFUSED);
     read(&host).await.unwrap();
     let run = host.setup.course.call(RUN, command, Origin::Guest);
     run.await.unwrap().unwrap();
@@ -213,7 +208,7 @@ async fn a_resumed_run_accepts_only_the_boot_that_it_has_accepted() {
     read(&first).await.unwrap();
     first.ok(PUBLISH).await;
     let host = first.resumed(|_| {});
-    *host.setup.remote.boot.lock().unwrap() = Some(boot("SHA256:k2"));
+    *host.setup.inside.boot.lock().unwrap() = Some(boot("SHA256:k2"));
     let again = host
         .setup
         .course
@@ -221,7 +216,7 @@ async fn a_resumed_run_accepts_only_the_boot_that_it_has_accepted() {
     assert_eq!(again.await.unwrap(), Ok(json!("quiet")));
     host.replay(PUBLISH).await;
     let fault = read(&host).await.unwrap_err();
-    assert_eq!(fault.code, "remote.host-key");
+    assert_eq!(fault.code, HOST_KEY_REFUSED);
     assert!(accepted(&host).is_empty());
 }
 
@@ -254,10 +249,9 @@ fn a_journal_confirms_what_its_run_waited_for_or_was_sure_of() {
     };
     let waited = || {
         let boot = json!({
-            "identity": "Installer", "boot_id": "b1", "kernel_command_line": "", "uptime_ms": 1,
-            "extra": [["host-key", KEY]]
+            "at": "Installer", "id": "b1", "key": KEY
         });
-        outcome("remote.wait-for-boot", boot)
+        outcome("inside.await-boot", boot)
     };
     let consented = || {
         entry(Record::Consented {
@@ -266,8 +260,8 @@ fn a_journal_confirms_what_its_run_waited_for_or_was_sure_of() {
             shown: vec![],
         })
     };
-    let next = || outcome("ipmi.get-power-state", json!("On"));
-    let key = |entries: Vec<Entry>| accepted_key(&entries, "b1");
+    let next = || outcome("board.get-state", json!("On"));
+    let key = |entries: Vec<Entry>| accepted_key_of(made_up::catalogue(), &entries, "b1");
     // A run that was refused has accepted nothing.
     assert_eq!(key(vec![pinned(None)]), None);
     assert_eq!(key(vec![pinned(None), consented()]).as_deref(), Some(KEY));
@@ -278,7 +272,10 @@ fn a_journal_confirms_what_its_run_waited_for_or_was_sure_of() {
     // The machine was not compared yet.
     assert_eq!(key(vec![waited()]), None);
     assert_eq!(key(vec![waited(), next()]).as_deref(), Some(KEY));
-    assert_eq!(accepted_key(&[waited(), next()], "b2"), None);
+    assert_eq!(
+        accepted_key_of(made_up::catalogue(), &[waited(), next()], "b2"),
+        None
+    );
     let mut assumed = waited();
     if let Record::Outcome(outcome) = &mut assumed.record {
         outcome.reality = Reality::Assumed;

@@ -2,30 +2,30 @@
 
 use super::*;
 
-const UPTIME: &Function = &remote::functions::get_uptime;
+const UPTIME: &Function = &inside::functions::get_uptime;
 const SIGNED: u64 = 1_000_000;
 
 fn refused(key: &str) -> Fault {
-    Fault::denied("remote.host-key", "host1001", "another key").with("offered", key)
+    Fault::denied(HOST_KEY_REFUSED, "host1001", "another key").with("offered", key)
 }
 
-/// A run whose host shows a key that is not known, and what the certificate authority and PuppetDB answer.
+/// A run whose host shows a key that is not known, and what the authority and the collected reports answer.
 fn showing(key: &str, signed: Value, keys: Value) -> Setup {
     let (authority, database) = (Arc::new(Script::default()), Arc::new(Script::default()));
     authority.answer(Ok(signed));
     database.answer(Ok(keys));
     let setup = Setup::with(|course| {
         let state = course.state.get_mut().unwrap();
-        state.providers.add(("puppet-ca", authority));
-        state.providers.add(("puppetdb", database));
+        state.providers.add(("authority", authority));
+        state.providers.add(("reports", database));
     });
-    setup.remote.answer(Err(refused(key)));
-    setup.remote.answer(Ok(json!(77)));
+    setup.inside.answer(Err(refused(key)));
+    setup.inside.answer(Ok(json!(77)));
     setup
 }
 
 fn reported(key: &str, at: u64) -> Value {
-    json!([{ "fingerprint": key, "reported_ms": at, "extra": [] }])
+    json!([{ "fingerprint": key, "reported_ms": at }])
 }
 
 async fn uptime(setup: &Setup) -> Result<Value, Fault> {
@@ -40,7 +40,7 @@ async fn a_key_that_the_certificate_has_reported_is_accepted_and_recorded() {
         reported("SHA256:new", SIGNED + 1),
     );
     assert_eq!(uptime(&setup).await.unwrap(), json!(77));
-    let seen = setup.remote.seen.lock().unwrap().clone().unwrap();
+    let seen = setup.inside.seen.lock().unwrap().clone().unwrap();
     assert_eq!(seen.host_key.as_deref(), Some("SHA256:new"));
     let accepted = setup.log.entries().into_iter().any(|entry| {
         matches!(entry.record, Record::HostKeyAccepted { fingerprint, .. } if fingerprint == "SHA256:new")
@@ -76,7 +76,7 @@ async fn no_other_key_is_accepted() {
     ] {
         let setup = showing("SHA256:new", signed, keys);
         let fault = uptime(&setup).await.unwrap_err();
-        assert_eq!(fault.code, "remote.host-key", "{why}");
+        assert_eq!(fault.code, HOST_KEY_REFUSED, "{why}");
         assert!(setup.course.state().host_key.is_none(), "{why}");
     }
 }
@@ -90,7 +90,7 @@ async fn at_the_installer_identity_no_certificate_vouches() {
         reported("SHA256:new", SIGNED + 1),
     );
     let read = setup.call(UPTIME, json!({ "at": "Installer" })).await;
-    assert_eq!(read.unwrap_err().code, "remote.host-key");
+    assert_eq!(read.unwrap_err().code, HOST_KEY_REFUSED);
     assert!(setup.course.state().host_key.is_none());
 }
 
@@ -103,7 +103,7 @@ async fn a_second_key_is_not_accepted() {
         reported("SHA256:new", SIGNED + 1),
     );
     uptime(&setup).await.unwrap();
-    setup.remote.answer(Err(refused("SHA256:newer")));
+    setup.inside.answer(Err(refused("SHA256:newer")));
     assert!(uptime(&setup).await.is_err());
     let accepted = setup.course.state().host_key.clone();
     assert_eq!(accepted.as_deref(), Some("SHA256:new"));
@@ -113,8 +113,8 @@ async fn a_second_key_is_not_accepted() {
 async fn the_key_that_the_operator_has_given_is_accepted_and_no_other() {
     for (given, accepted) in [("SHA256:new", true), ("SHA256:old", false)] {
         let setup = Setup::with(|course| course.given_host_key = Some(given.to_owned()));
-        setup.remote.answer(Err(refused("SHA256:new")));
-        setup.remote.answer(Ok(json!(77)));
+        setup.inside.answer(Err(refused("SHA256:new")));
+        setup.inside.answer(Ok(json!(77)));
         assert_eq!(uptime(&setup).await.is_ok(), accepted, "{given}");
     }
 }

@@ -17,15 +17,15 @@ fn snapshot(serial: &str) -> Arc<HostSnapshot> {
 }
 
 pub(super) fn info(serial: &str) -> Value {
-    json!({"manufacturer": null, "product": null, "serial": serial, "guid": null, "firmware": null, "extra": []})
+    json!({"serial": serial})
 }
 
 fn with_inventory(device: Value) -> Setup {
     Setup::with(|course| {
         let inventory = Arc::new(Script::default());
-        inventory.reads("get-device", Ok(device));
+        inventory.reads("get-host", Ok(device));
         let state = course.state.get_mut().unwrap();
-        state.providers.add(("netbox", inventory));
+        state.providers.add(("register", inventory));
         state.allowed = false;
         state.is_fresh = false;
     })
@@ -43,13 +43,13 @@ async fn a_protected_host_is_refused() {
         matches!(&stop, Stop::Refused(why) if why.contains("protected")),
         "{stop}"
     );
-    assert!(setup.dhcp.called().is_empty());
+    assert!(setup.netboot.called().is_empty());
 }
 
 #[tokio::test]
 async fn a_bmc_of_another_machine_stops_the_run_and_both_are_named() {
     let setup = with_inventory(device(&[], "S1"));
-    setup.ipmi.reads("get-device-info", Ok(info("S2")));
+    setup.board.reads("get-owner", Ok(info("S2")));
     let stop = setup
         .course
         .call(PUBLISH, json!({}), Origin::Guest)
@@ -59,18 +59,18 @@ async fn a_bmc_of_another_machine_stops_the_run_and_both_are_named() {
         matches!(&stop, Stop::WrongMachine(why) if why.contains("S1") && why.contains("S2")),
         "{stop}"
     );
-    assert!(setup.dhcp.called().is_empty());
+    assert!(setup.netboot.called().is_empty());
 }
 
 #[tokio::test]
 async fn an_installer_on_another_machine_is_not_believed() {
-    let remote = Arc::new(Script::default());
-    let boot = json!({"identity": "Installer", "boot_id": "b", "kernel_command_line": "", "uptime_ms": 1, "extra": []});
-    remote.answer(Ok(boot));
-    remote.answer(Ok(json!({"serial": "S2", "machine_uuid": null})));
+    let inside = Arc::new(Script::default());
+    let boot = json!({"at": "Installer", "id": "b"});
+    inside.answer(Ok(boot));
+    inside.answer(Ok(json!({"serial": "S2"})));
     let setup = Setup::with(|course| {
         let state = course.state.get_mut().unwrap();
-        state.providers.add(("remote", remote));
+        state.providers.add(("inside", inside));
         state.snapshot = Some(snapshot("S1"));
     });
     let stop = setup
@@ -86,55 +86,55 @@ async fn an_installer_on_another_machine_is_not_believed() {
 
 #[tokio::test]
 async fn a_machine_is_compared_before_it_is_changed_from_inside() {
-    let remote = Arc::new(Script::default());
-    remote.answer(Ok(json!({"serial": "S2", "machine_uuid": null})));
+    let inside = Arc::new(Script::default());
+    inside.answer(Ok(json!({"serial": "S2"})));
     let setup = Setup::with(|course| {
         let state = course.state.get_mut().unwrap();
-        state.providers.add(("remote", remote.clone()));
+        state.providers.add(("inside", inside.clone()));
         state.snapshot = Some(snapshot("S1"));
     });
-    let reboot = &remote::functions::reboot;
+    let reboot = &inside::functions::restart;
     let stop = setup
         .course
         .call(reboot, json!({"at": "Installer"}), Origin::Guest)
         .await
         .unwrap_err();
     assert!(matches!(stop, Stop::WrongMachine(_)), "{stop}");
-    assert_eq!(remote.called(), ["remote.get-dmi"]);
+    assert_eq!(inside.called(), ["inside.get-machine"]);
 }
 
 /// A run that has waited for a boot at the installer identity, of which nothing can be asked any more.
 async fn unidentified(then: Result<Value, Fault>) -> (Setup, Arc<Script>) {
-    let remote = Arc::new(Script::default());
-    let boot = json!({"identity": "Installer", "boot_id": "b", "kernel_command_line": "", "uptime_ms": 1, "extra": []});
-    remote.answer(Ok(boot));
+    let inside = Arc::new(Script::default());
+    let boot = json!({"at": "Installer", "id": "b"});
+    inside.answer(Ok(boot));
     for _ in 0..5 {
-        remote.answer(Err(Fault::unreachable("remote.ssh", "host1001", "in POST")));
+        inside.answer(Err(Fault::unreachable("inside.ssh", "host1001", "in POST")));
     }
-    remote.answer(then);
+    inside.answer(then);
     let setup = Setup::with(|course| {
         let state = course.state.get_mut().unwrap();
-        state.providers.add(("remote", remote.clone()));
-        state.providers.add(("puppet", Arc::new(Script::default())));
+        state.providers.add(("inside", inside.clone()));
+        state.providers.add(("agent", Arc::new(Script::default())));
         state.snapshot = Some(snapshot("S1"));
     });
     let seen = setup.course.call(WAIT, patience(), Origin::Guest).await;
-    assert_eq!(seen.unwrap().unwrap()["boot_id"], "b");
-    (setup, remote)
+    assert_eq!(seen.unwrap().unwrap()["id"], "b");
+    (setup, inside)
 }
 
 #[tokio::test]
 async fn a_boot_that_is_over_before_it_was_compared_is_left_to_the_next_answer() {
-    let (setup, remote) = unidentified(Ok(json!({"serial": "S2", "machine_uuid": null}))).await;
+    let (setup, inside) = unidentified(Ok(json!({"serial": "S2"}))).await;
     let warned =
         setup.log.entries().into_iter().any(
             |entry| matches!(entry.record, Record::Log { text, .. } if text.contains("in POST")),
         );
     assert!(warned);
     // No agent is run on it before it is compared.
-    let request = &wreimage_capability::puppet::functions::request_certificate;
+    let request = &agent::functions::request;
     let stop = setup.course.call(request, json!({}), Origin::Guest).await;
     let stop = stop.unwrap_err();
     assert!(matches!(stop, Stop::WrongMachine(_)), "{stop}");
-    assert_eq!(remote.called().last().unwrap(), "remote.get-dmi");
+    assert_eq!(inside.called().last().unwrap(), "inside.get-machine");
 }

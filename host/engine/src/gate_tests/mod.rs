@@ -10,6 +10,7 @@ mod first_boot;
 mod host_key;
 mod identity;
 mod lease;
+mod made_up;
 mod pooled;
 mod rehearsal;
 mod replay;
@@ -17,23 +18,24 @@ mod restarts;
 mod undo;
 mod waits;
 
-use crate::cancel::Cancel;
-use crate::consent::GivenConsent;
-use crate::course::Course;
-use crate::grants::{Absent, Grants};
+use crate::gate::course::Course;
+use crate::guest::grants::{Absent, Grants};
+use crate::identity::consent::GivenConsent;
 use crate::lease::Holder;
-use crate::operator::{Given, Operator};
-use crate::recorder::Recorder;
-use crate::state::State;
-use crate::stop::Stop;
+use crate::ledger::state::State;
+use crate::record::recorder::Recorder;
+use crate::run::cancel::Cancel;
+use crate::run::operator::{Given, Operator};
+use crate::run::stop::Stop;
 use jiff::Timestamp;
+use made_up::{agent, balancer, board, inside, netboot, register};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use wreimage_capability::{
-    Answer, BoxFuture, Call, Clock, Dispatch, Fault, FaultKind, Function, PinnedBoot, Polled,
-    Providers, Reconciled, dhcp, ipmi, netbox, puppet, remote,
+    Answer, BoxFuture, Call, Clock, Dispatch, Fault, FaultKind, Function, HOST_KEY_REFUSED,
+    PinnedBoot, Polled, Providers, Reconciled,
 };
 use wreimage_journal::{MemoryLog, OnFailure, Origin, Question, Reality, Record, UndoState};
 
@@ -76,7 +78,7 @@ impl Script {
             _ if arguments.get("at") != Some(&json!("Installer")) => Ok(()),
             (Some(boot), None) => call.pin(boot),
             (Some(boot), Some(accepted)) if boot != **accepted => {
-                Err(Fault::denied("remote.host-key", "host1001", "another boot"))
+                Err(Fault::denied(HOST_KEY_REFUSED, "host1001", "another boot"))
             }
             _ => Ok(()),
         }
@@ -85,8 +87,8 @@ impl Script {
     /// The answer to a read of a check.
     fn check(&self, function: &Function, arguments: &Value) -> Option<Result<Answer, Fault>> {
         let is_check = match function.name {
-            "get-device-info" | "get-device" | "get-switch-port" | "get-os-release" => true,
-            "get-dmi" => arguments == &json!({ "at": "Production" }),
+            "get-owner" | "get-host" | "get-port" | "get-system" => true,
+            "get-machine" => arguments == &json!({ "at": "Production" }),
             _ => false,
         };
         let nothing = || {
@@ -180,9 +182,9 @@ impl Operator for Answers {
 struct Setup {
     course: Arc<Course>,
     log: Arc<MemoryLog>,
-    ipmi: Arc<Script>,
-    dhcp: Arc<Script>,
-    remote: Arc<Script>,
+    board: Arc<Script>,
+    netboot: Arc<Script>,
+    inside: Arc<Script>,
 }
 
 impl Setup {
@@ -193,19 +195,21 @@ impl Setup {
     fn with(change: impl FnOnce(&mut Course)) -> Self {
         let log = Arc::new(MemoryLog::new());
         let script = || Arc::new(Script::default());
-        let (ipmi, dhcp, remote) = (script(), script(), script());
+        let (board, netboot, inside) = (script(), script(), script());
         let mut providers = Providers::new();
-        providers.add(("ipmi", ipmi.clone()));
-        providers.add(("dhcp", dhcp.clone()));
-        providers.add(("remote", remote.clone()));
+        providers.add(("board", board.clone()));
+        providers.add(("netboot", netboot.clone()));
+        providers.add(("inside", inside.clone()));
         let clock: Arc<dyn Clock> = Arc::new(TestClock::default());
         let recorder = Arc::new(Recorder::new(
             log.clone(),
             None,
             clock,
-            crate::redact::Redaction::default(),
+            crate::record::redact::Redaction::default(),
         ));
         let mut course = Course {
+            catalogue: made_up::catalogue(),
+            depools: false,
             holder: Holder::new(None, recorder.clone(), "r"),
             unordered: None,
             run: "r".to_owned(),
@@ -244,6 +248,7 @@ impl Setup {
             recorder,
             past: Mutex::new(None),
             state: Mutex::new(State {
+                catalogue: made_up::catalogue(),
                 providers,
                 // Most tests begin after consent.
                 allowed: true,
@@ -255,9 +260,9 @@ impl Setup {
         Setup {
             course: Arc::new(course),
             log,
-            ipmi,
-            dhcp,
-            remote,
+            board,
+            netboot,
+            inside,
         }
     }
 
@@ -279,14 +284,14 @@ impl Setup {
     }
 }
 
-const PUBLISH: &Function = &dhcp::functions::publish;
-const WITHDRAW: &Function = &dhcp::functions::withdraw;
-const GET_PUBLISHED: &Function = &dhcp::functions::get_published;
-const SET_POWER: &Function = &ipmi::functions::set_power;
-const SET_BOOT: &Function = &ipmi::functions::set_boot_device;
-const POWER_STATE: &Function = &ipmi::functions::get_power_state;
-const WAIT: &Function = &remote::functions::wait_for_boot;
+const PUBLISH: &Function = &netboot::functions::offer;
+const WITHDRAW: &Function = &netboot::functions::withdraw;
+const GET_PUBLISHED: &Function = &netboot::functions::get_offer;
+const SET_POWER: &Function = &board::functions::switch;
+const SET_BOOT: &Function = &board::functions::set_override;
+const POWER_STATE: &Function = &board::functions::get_state;
+const WAIT: &Function = &inside::functions::await_boot;
 
 fn patience() -> Value {
-    json!({"since": {"boot_id": null, "time_ms": 0}, "at": "Either", "patience": {"deadline_ms": 1000, "interval_ms": 300}})
+    json!({"at": "Either", "patience": {"deadline_ms": 1000, "interval_ms": 300}})
 }

@@ -1,24 +1,19 @@
 //! A host that serves again is not wiped.
 
 use super::*;
-use wreimage_capability::conftool;
 
-const SET_POOLED: &Function = &conftool::functions::set_pooled;
-
-fn objects(pooled: &str) -> Value {
-    json!([{ "dc": "eqiad", "cluster": "appserver", "service": "nginx", "pooled": pooled, "weight": 1, "extra": [] }])
-}
+const SET_SERVING: &Function = &balancer::functions::set_serving;
 
 /// A run that has set its services to this value, and published an entry.
-async fn after_setting(value: &str) -> (Setup, Arc<Script>) {
+async fn after_setting(serving: bool) -> (Setup, Arc<Script>) {
     let services = Arc::new(Script::default());
     let setup = Setup::with(|course| {
         let state = course.state.get_mut().unwrap();
-        state.providers.add(("conftool", services.clone()));
+        state.providers.add(("balancer", services.clone()));
     });
     services.answer(Ok(json!([])));
     setup
-        .call(SET_POOLED, json!({ "value": value }))
+        .call(SET_SERVING, json!({ "serving": serving }))
         .await
         .unwrap();
     setup.call(PUBLISH, json!({})).await.unwrap();
@@ -32,36 +27,36 @@ async fn restart(setup: &Setup) -> Result<Result<Value, Fault>, Stop> {
 
 #[tokio::test]
 async fn a_host_that_was_pooled_again_is_not_restarted() {
-    let (setup, services) = after_setting("inactive").await;
-    services.answer(Ok(objects("yes")));
+    let (setup, services) = after_setting(false).await;
+    services.answer(Ok(json!(["nginx of appserver"])));
     let stop = restart(&setup).await.unwrap_err();
     assert!(
         matches!(&stop, Stop::Refused(why) if why.contains("host1001 was pooled again in nginx of appserver")),
         "{stop}"
     );
-    assert_eq!(setup.ipmi.called(), Vec::<String>::new());
+    assert_eq!(setup.board.called(), Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn a_host_that_is_still_depooled_or_cannot_be_asked_is_restarted() {
     for answer in [
-        Ok(objects("inactive")),
-        Err(Fault::unreachable("conftool.down", "conftool", "down")),
+        Ok(json!([])),
+        Err(Fault::unreachable("balancer.down", "balancer", "down")),
     ] {
-        let (setup, services) = after_setting("inactive").await;
+        let (setup, services) = after_setting(false).await;
         services.answer(answer);
         restart(&setup).await.unwrap().unwrap();
-        assert_eq!(setup.ipmi.called(), ["ipmi.set-power"]);
+        assert_eq!(setup.board.called(), ["board.switch"]);
         // Once it is being wiped, nothing is lost any more.
-        services.answer(Ok(objects("yes")));
+        services.answer(Ok(json!(["nginx of appserver"])));
         restart(&setup).await.unwrap().unwrap();
     }
 }
 
 #[tokio::test]
 async fn a_host_that_the_run_has_pooled_itself_is_no_surprise() {
-    let (setup, services) = after_setting("yes").await;
-    services.answer(Ok(objects("yes")));
+    let (setup, services) = after_setting(true).await;
+    services.answer(Ok(json!(["nginx of appserver"])));
     restart(&setup).await.unwrap().unwrap();
-    assert_eq!(services.called(), ["conftool.set-pooled"]);
+    assert_eq!(services.called(), ["balancer.set-serving"]);
 }

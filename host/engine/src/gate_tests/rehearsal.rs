@@ -1,7 +1,7 @@
 //! A rehearsal, and the twin that it continues in.
 
 use super::*;
-use crate::twin::{Seen, Twin, TwinMaker};
+use crate::gate::twin::{Seen, Twin, TwinMaker};
 
 struct ScriptTwin(Arc<Script>, Mutex<Vec<String>>);
 
@@ -9,7 +9,7 @@ impl TwinMaker for ScriptTwin {
     fn make(&self, _host: &str, seen: &[Seen], _clock: &dyn Clock) -> Result<Twin, String> {
         *self.1.lock().unwrap() = seen.iter().map(|s| s.function.to_string()).collect();
         let mut providers = Providers::new();
-        providers.add(("ipmi", self.0.clone()));
+        providers.add(("board", self.0.clone()));
         Ok(Twin {
             providers,
             clock: Arc::new(TestClock::default()),
@@ -26,14 +26,14 @@ async fn a_rehearsal_goes_into_its_twin_at_the_first_mutation_and_real_systems_s
         let state = course.state.get_mut().unwrap();
         state.allowed = false;
         state.rehearses = true;
-        course.absent = ["netbox".to_owned()].into();
+        course.absent = ["register".to_owned()].into();
     });
     setup.call(POWER_STATE, json!({})).await.unwrap();
     setup.call(SET_POWER, json!({})).await.unwrap();
     setup.call(POWER_STATE, json!({})).await.unwrap();
-    assert_eq!(setup.ipmi.called(), ["ipmi.get-power-state"]);
-    assert_eq!(maker.0.called(), ["ipmi.set-power", "ipmi.get-power-state"]);
-    assert_eq!(*maker.1.lock().unwrap(), ["ipmi.get-power-state"]);
+    assert_eq!(setup.board.called(), ["board.get-state"]);
+    assert_eq!(maker.0.called(), ["board.switch", "board.get-state"]);
+    assert_eq!(*maker.1.lock().unwrap(), ["board.get-state"]);
     assert!(!setup.course.state().touched);
     let realities: Vec<Reality> = setup
         .log

@@ -1,7 +1,7 @@
 //! Going on from records: what was begun, asked and cancelled before.
 
 use super::*;
-use crate::past::Recalled;
+use crate::replay::cursor::Recalled;
 use wreimage_capability::{Effect, operator};
 use wreimage_journal::{Answered, Entry, Intent, Outcome};
 
@@ -61,7 +61,7 @@ async fn stopped(setup: &Setup, function: &'static Function, arguments: Value) -
 }
 
 fn world_says(setup: &Setup, verdict: Reconciled) {
-    setup.ipmi.reconciled.lock().unwrap().push_back(verdict);
+    setup.board.reconciled.lock().unwrap().push_back(verdict);
 }
 
 fn operator_says(setup: &mut Setup, answers: &[&'static str]) {
@@ -95,7 +95,7 @@ async fn a_recorded_answer_is_acted_on_whatever_the_world_says_by_now() {
     world_says(&setup, Reconciled::DidNot);
     let stop = stopped(&setup, SET_POWER, json!({})).await;
     assert!(matches!(stop, Stop::InDoubt(_)), "{stop}");
-    assert!(setup.ipmi.called().is_empty());
+    assert!(setup.board.called().is_empty());
 }
 
 #[tokio::test]
@@ -104,7 +104,7 @@ async fn a_left_answer_counts_like_a_recorded_one_and_is_recorded() {
     world_says(&setup, Reconciled::DidNot);
     Arc::get_mut(&mut setup.course).unwrap().operator = Arc::new(Left("happened"));
     assert_eq!(setup.call(SET_POWER, json!({})).await, Ok(Value::Null));
-    assert!(setup.ipmi.called().is_empty());
+    assert!(setup.board.called().is_empty());
     let by = setup.log.entries().into_iter().find_map(|entry| {
         let Record::Answer(answer) = entry.record else {
             return None;
@@ -129,11 +129,11 @@ async fn an_answer_is_spent_by_the_try_that_it_led_to() {
         answered(1, "repeat"),
     ]);
     operator_says(&mut setup, &["abort"]);
-    let lost = Fault::timeout("ipmi.timeout", "BMC", "no answer");
-    setup.ipmi.answer(Err(lost));
+    let lost = Fault::timeout("board.timeout", "BMC", "no answer");
+    setup.board.answer(Err(lost));
     let stop = stopped(&setup, SET_POWER, json!({})).await;
     assert!(matches!(stop, Stop::InDoubt(_)), "{stop}");
-    assert_eq!(setup.ipmi.called(), ["ipmi.set-power"]);
+    assert_eq!(setup.board.called(), ["board.switch"]);
 }
 
 fn made(function: &Function, call: u64, result: Result<Value, Fault>) -> Record {
@@ -152,9 +152,8 @@ fn made(function: &Function, call: u64, result: Result<Value, Fault>) -> Record 
 
 fn boot_flags(device: &str) -> Value {
     let one_shot = json!({
-        "valid": true, "persistent": false, "efi": false, "device": device, "raw": "", "extra": []
+        "device": device
     });
-    serde_json::from_value::<ipmi::BootFlags>(one_shot.clone()).unwrap();
     one_shot
 }
 
@@ -169,13 +168,9 @@ async fn a_restart_that_did_not_happen_is_not_repeated_without_what_was_set_for_
     for (now, called) in [
         (
             "None",
-            vec![
-                "ipmi.get-boot-flags",
-                "ipmi.set-boot-device",
-                "ipmi.set-power",
-            ],
+            vec!["board.get-override", "board.set-override", "board.switch"],
         ),
-        ("Pxe", vec!["ipmi.get-boot-flags", "ipmi.set-power"]),
+        ("Pxe", vec!["board.get-override", "board.switch"]),
     ] {
         let setup = Setup::new();
         setup.course.has_past(entries(past.clone()));
@@ -184,10 +179,10 @@ async fn a_restart_that_did_not_happen_is_not_repeated_without_what_was_set_for_
             .recall(SET_BOOT, &json!({}), Origin::Guest)
             .unwrap();
         world_says(&setup, Reconciled::DidNot);
-        setup.ipmi.answer(Ok(boot_flags(now)));
-        setup.ipmi.answer(Ok(boot_flags("Pxe")));
+        setup.board.answer(Ok(boot_flags(now)));
+        setup.board.answer(Ok(boot_flags("Pxe")));
         setup.call(SET_POWER, json!({})).await.unwrap();
-        assert_eq!(setup.ipmi.called(), called);
+        assert_eq!(setup.board.called(), called);
     }
     // One that has happened has used it up.
     let setup = Setup::new();
@@ -198,13 +193,13 @@ async fn a_restart_that_did_not_happen_is_not_repeated_without_what_was_set_for_
         .unwrap();
     world_says(&setup, Reconciled::happened());
     setup.call(SET_POWER, json!({})).await.unwrap();
-    assert!(setup.ipmi.called().is_empty());
+    assert!(setup.board.called().is_empty());
 }
 
 /// What a refused restart left is not used up either, for the processes that come later.
 #[tokio::test]
 async fn after_a_restart_that_did_not_happen_a_resumed_run_looks_at_what_was_set_for_it() {
-    let fault = Fault::conflict("ipmi.machine-is-off", "BMC", "it is off");
+    let fault = Fault::conflict("board.machine-is-off", "BMC", "it is off");
     let setup = after(vec![
         begun(SET_BOOT, 1),
         made(SET_BOOT, 1, Ok(boot_flags("Pxe"))),
@@ -217,14 +212,14 @@ async fn after_a_restart_that_did_not_happen_a_resumed_run_looks_at_what_was_set
             .recall(function, &json!({}), Origin::Guest)
             .unwrap();
     }
-    setup.ipmi.answer(Ok(boot_flags("Pxe")));
+    setup.board.answer(Ok(boot_flags("Pxe")));
     setup.call(PUBLISH, json!({})).await.unwrap();
-    assert_eq!(setup.ipmi.called(), ["ipmi.get-boot-flags"]);
+    assert_eq!(setup.board.called(), ["board.get-override"]);
 }
 
 fn published(digest: &str) -> Value {
     json!({
-        "location": "ttyS1-115200/host1001.conf", "digest": digest, "matches": "", "text": "", "extra": []
+        "digest": digest
     })
 }
 
@@ -232,9 +227,9 @@ fn published(digest: &str) -> Value {
 async fn an_entry_of_another_run_in_place_of_ours_pauses_a_resumed_run() {
     let past = vec![begun(PUBLISH, 1), made(PUBLISH, 1, Ok(published("ours")))];
     for (there, called) in [
-        (published("another"), vec!["dhcp.get-published"]),
-        (published("ours"), vec!["dhcp.get-published"]),
-        (Value::Null, vec!["dhcp.get-published", "dhcp.publish"]),
+        (published("another"), vec!["netboot.get-offer"]),
+        (published("ours"), vec!["netboot.get-offer"]),
+        (Value::Null, vec!["netboot.get-offer", "netboot.offer"]),
     ] {
         let setup = Setup::with(|course| course.resumable = true);
         setup.course.has_past(entries(past.clone()));
@@ -243,13 +238,13 @@ async fn an_entry_of_another_run_in_place_of_ours_pauses_a_resumed_run() {
             .recall(PUBLISH, &json!({}), Origin::Guest)
             .unwrap();
         let is_foreign = there["digest"] == "another";
-        setup.dhcp.answer(Ok(there));
-        setup.dhcp.answer(Ok(published("ours")));
+        setup.netboot.answer(Ok(there));
+        setup.netboot.answer(Ok(published("ours")));
         let ended = setup
             .course
             .call(POWER_STATE, json!({}), Origin::Guest)
             .await;
-        assert_eq!(setup.dhcp.called(), called);
+        assert_eq!(setup.netboot.called(), called);
         match ended {
             Err(Stop::Paused(why)) => assert!(
                 is_foreign && why.contains("wreimage cleanup r") && why.contains("It stays"),
@@ -266,10 +261,10 @@ async fn a_begun_write_is_not_taken_for_one_that_was_never_made() {
     setup.course.cancel.cancel();
     let fault = setup.call(PUBLISH, json!({})).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::InDoubt, "{fault:?}");
-    assert!(setup.dhcp.called().is_empty());
+    assert!(setup.netboot.called().is_empty());
     // It may be there: it is taken back.
     setup.course.take_back().await.unwrap();
-    assert_eq!(setup.dhcp.called(), ["dhcp.withdraw"]);
+    assert_eq!(setup.netboot.called(), ["netboot.withdraw"]);
 }
 
 #[tokio::test]
@@ -284,7 +279,7 @@ async fn a_begun_call_is_cleared_up_although_the_run_is_cancelled() {
     setup.course.cancel.cancel();
     let fault = setup.call(SET_POWER, json!({})).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Cancelled);
-    assert!(setup.ipmi.called().is_empty());
+    assert!(setup.board.called().is_empty());
 }
 
 #[tokio::test]
@@ -365,7 +360,7 @@ async fn a_warning_of_the_host_leaves_the_recorded_notes_of_the_guest() {
         took_ms: 0,
         component: None,
     };
-    let flags = &ipmi::functions::get_boot_flags;
+    let flags = &board::functions::get_override;
     let read = made(flags, 1, Ok(boot_flags("None")));
     let setup = after(vec![began.clone(), read, ended.clone()]);
     assert!(setup.course.recall_note(&began));

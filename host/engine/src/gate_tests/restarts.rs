@@ -1,14 +1,14 @@
 //! Restarts: what is restored directly before one, and which of them leads into the installer.
 
 use super::*;
-use crate::check::Progress;
-use crate::restarts::OVERRIDE_CHANGED;
+use crate::identity::check::Progress;
+use crate::ledger::restarts::OVERRIDE_CHANGED;
 
-const GET_FLAGS: &str = "ipmi.get-boot-flags";
+const GET_FLAGS: &str = "board.get-override";
 
 fn flags(device: &str) -> Result<Value, Fault> {
     Ok(json!({
-        "valid": true, "persistent": false, "efi": false, "device": device, "raw": "8004000000", "extra": []
+        "device": device
     }))
 }
 
@@ -19,9 +19,9 @@ async fn cycle(setup: &Setup) -> Result<Value, Fault> {
 /// A run that has set the override to the network.
 async fn overridden() -> Setup {
     let setup = Setup::new();
-    setup.ipmi.answer(flags("Pxe"));
+    setup.board.answer(flags("Pxe"));
     setup
-        .call(SET_BOOT, json!({"device": "Pxe", "efi": false}))
+        .call(SET_BOOT, json!({"device": "Pxe"}))
         .await
         .unwrap();
     setup
@@ -31,8 +31,8 @@ async fn overridden() -> Setup {
 async fn an_override_that_is_gone_is_set_again_directly_before_the_restart() {
     for (there, calls) in [
         (flags("Pxe"), vec![GET_FLAGS]),
-        (flags("None"), vec![GET_FLAGS, "ipmi.set-boot-device"]),
-        (flags("Disk"), vec![GET_FLAGS, "ipmi.set-boot-device"]),
+        (flags("None"), vec![GET_FLAGS, "board.set-override"]),
+        (flags("Disk"), vec![GET_FLAGS, "board.set-override"]),
         // Whether it is there is not known: the restart shows it.
         (
             Err(Fault::unreachable("x", "BMC", "no route")),
@@ -40,42 +40,42 @@ async fn an_override_that_is_gone_is_set_again_directly_before_the_restart() {
         ),
     ] {
         let setup = overridden().await;
-        setup.ipmi.answer(there);
+        setup.board.answer(there);
         if calls.len() > 1 {
-            setup.ipmi.answer(flags("Pxe"));
+            setup.board.answer(flags("Pxe"));
         }
         cycle(&setup).await.unwrap();
-        let mut all = vec!["ipmi.set-boot-device"];
+        let mut all = vec!["board.set-override"];
         all.extend(calls);
-        all.push("ipmi.set-power");
-        assert_eq!(setup.ipmi.called(), all);
+        all.push("board.switch");
+        assert_eq!(setup.board.called(), all);
     }
 }
 
 /// An entry that is gone, and an agent of the old system that another person has enabled again.
 #[tokio::test]
 async fn what_else_was_set_for_the_restart_is_read_and_done_again_and_that_is_reported() {
-    let puppet = Arc::new(Script::default());
+    let agent = Arc::new(Script::default());
     let setup = Setup::with(|course| {
         let state = course.state.get_mut().unwrap();
-        state.providers.add(("puppet", puppet.clone()));
+        state.providers.add(("agent", agent.clone()));
     });
     let disable = json!({"reason": "Host reimage"});
     setup
-        .call(&puppet::functions::disable, disable)
+        .call(&agent::functions::disable, disable)
         .await
         .unwrap();
-    let entry = json!({"location": "x", "digest": "d", "matches": "", "text": "", "extra": []});
-    setup.dhcp.answer(Ok(entry.clone()));
+    let entry = json!({"digest": "d"});
+    setup.netboot.answer(Ok(entry.clone()));
     setup.call(PUBLISH, json!({})).await.unwrap();
-    puppet.answer(Ok(json!({"enabled": true, "reason": null})));
-    setup.dhcp.answer(Ok(Value::Null));
-    setup.dhcp.answer(Ok(entry));
+    agent.answer(Ok(json!({"enabled": true, "reason": null})));
+    setup.netboot.answer(Ok(Value::Null));
+    setup.netboot.answer(Ok(entry));
     cycle(&setup).await.unwrap();
-    let again = ["puppet.disable", "puppet.get-state", "puppet.disable"];
-    assert_eq!(puppet.called(), again);
-    let again = ["dhcp.publish", "dhcp.get-published", "dhcp.publish"];
-    assert_eq!(setup.dhcp.called(), again);
+    let again = ["agent.disable", "agent.get-state", "agent.disable"];
+    assert_eq!(agent.called(), again);
+    let again = ["netboot.offer", "netboot.get-offer", "netboot.offer"];
+    assert_eq!(setup.netboot.called(), again);
     let entries = setup.log.entries();
     let reported = entries.iter().filter(|entry| {
         matches!(&entry.record, Record::Note { text, .. } if text.contains("was undone, not by this run; it was done again"))
@@ -90,11 +90,15 @@ async fn only_a_restart_restores_the_override_and_only_one_that_is_not_used_up()
         .call(SET_POWER, json!({"action": "Off"}))
         .await
         .unwrap();
-    assert!(!setup.ipmi.called().contains(&GET_FLAGS.to_owned()));
-    setup.ipmi.answer(flags("Pxe"));
+    assert!(!setup.board.called().contains(&GET_FLAGS.to_owned()));
+    setup.board.answer(flags("Pxe"));
     cycle(&setup).await.unwrap();
     cycle(&setup).await.unwrap();
-    let read = setup.ipmi.called().into_iter().filter(|it| it == GET_FLAGS);
+    let read = setup
+        .board
+        .called()
+        .into_iter()
+        .filter(|it| it == GET_FLAGS);
     assert_eq!(read.count(), 1);
 }
 
@@ -107,7 +111,7 @@ async fn a_restart_under_an_override_alone_begins_the_wipe_and_the_next_one_does
         .await
         .unwrap();
     assert_eq!(setup.course.state().progress(), Progress::Changed);
-    setup.ipmi.answer(flags("Pxe"));
+    setup.board.answer(flags("Pxe"));
     cycle(&setup).await.unwrap();
     {
         let state = setup.course.state();
@@ -123,10 +127,10 @@ async fn a_restart_under_an_override_alone_begins_the_wipe_and_the_next_one_does
 #[tokio::test]
 async fn a_restart_that_certainly_did_not_happen_wipes_nothing_and_leaves_the_override_unused() {
     let setup = overridden().await;
-    setup.ipmi.answer(flags("Pxe"));
+    setup.board.answer(flags("Pxe"));
     setup
-        .ipmi
-        .answer(Err(Fault::denied("ipmi.denied", "BMC", "no")));
+        .board
+        .answer(Err(Fault::denied("board.denied", "BMC", "no")));
     cycle(&setup).await.unwrap_err();
     {
         let state = setup.course.state();
@@ -134,10 +138,10 @@ async fn a_restart_that_certainly_did_not_happen_wipes_nothing_and_leaves_the_ov
         assert_eq!(state.undo.entries()[0].restarted, None);
     }
     // In doubt, it may have begun.
-    setup.ipmi.answer(flags("Pxe"));
+    setup.board.answer(flags("Pxe"));
     setup
-        .ipmi
-        .answer(Err(Fault::timeout("ipmi.timeout", "BMC", "late")));
+        .board
+        .answer(Err(Fault::timeout("board.timeout", "BMC", "late")));
     let stop = setup
         .course
         .call(SET_POWER, json!({"action": "Cycle"}), Origin::Guest)
@@ -149,10 +153,10 @@ async fn a_restart_that_certainly_did_not_happen_wipes_nothing_and_leaves_the_ov
 #[tokio::test]
 async fn a_restart_into_its_own_disk_wipes_nothing() {
     let setup = Setup::new();
-    let disk = json!({"device": "Disk", "efi": false});
-    setup.ipmi.answer(flags("Disk"));
+    let disk = json!({"device": "Disk"});
+    setup.board.answer(flags("Disk"));
     setup.call(SET_BOOT, disk).await.unwrap();
-    setup.ipmi.answer(flags("Disk"));
+    setup.board.answer(flags("Disk"));
     cycle(&setup).await.unwrap();
     assert_eq!(setup.course.state().progress(), Progress::Changed);
 }
@@ -168,22 +172,22 @@ async fn a_restart_is_not_made_under_an_override_that_was_set_since_the_guest_lo
         (Err(Fault::unreachable("x", "BMC", "no route")), true),
     ] {
         let setup = Setup::new();
-        setup.ipmi.answer(flags("None"));
-        let look = &ipmi::functions::get_boot_flags;
+        setup.board.answer(flags("None"));
+        let look = &board::functions::get_override;
         setup.call(look, json!({})).await.unwrap();
-        setup.ipmi.answer(there);
+        setup.board.answer(there);
         let made = cycle(&setup).await;
         let mut all = vec![GET_FLAGS, GET_FLAGS];
         if is_made {
             made.unwrap();
-            all.push("ipmi.set-power");
+            all.push("board.switch");
         } else {
             assert_eq!(made.unwrap_err().code, OVERRIDE_CHANGED);
             // A second try is no way around it: the guest must read again, or clear the override.
-            setup.ipmi.answer(flags("Pxe"));
+            setup.board.answer(flags("Pxe"));
             assert_eq!(cycle(&setup).await.unwrap_err().code, OVERRIDE_CHANGED);
             all.push(GET_FLAGS);
         }
-        assert_eq!(setup.ipmi.called(), all);
+        assert_eq!(setup.board.called(), all);
     }
 }

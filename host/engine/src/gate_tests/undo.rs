@@ -5,22 +5,22 @@ use super::*;
 #[tokio::test]
 async fn undo_runs_last_first_with_what_was_made_and_past_failures() {
     let setup = Setup::new();
-    setup.dhcp.answer(Ok(json!({"digest": "1"})));
+    setup.netboot.answer(Ok(json!({"digest": "1"})));
     setup.call(PUBLISH, json!({})).await.unwrap();
     setup.call(SET_BOOT, json!({})).await.unwrap();
     setup
-        .ipmi
-        .answer(Err(Fault::denied("ipmi.denied", "BMC", "no")));
+        .board
+        .answer(Err(Fault::denied("board.denied", "BMC", "no")));
     setup.course.take_back().await.unwrap();
     assert_eq!(
         setup.undone(),
         [
-            ("ipmi.clear-boot-device".to_owned(), UndoState::Failed),
-            ("dhcp.withdraw".to_owned(), UndoState::Done),
+            ("board.clear-override".to_owned(), UndoState::Failed),
+            ("netboot.withdraw".to_owned(), UndoState::Done),
         ]
     );
     assert_eq!(
-        setup.dhcp.made.lock().unwrap()[1],
+        setup.netboot.made.lock().unwrap()[1],
         Some(json!({"digest": "1"}))
     );
 }
@@ -30,34 +30,34 @@ async fn undo_tries_again_what_may_work_later_and_gives_up_in_the_end() {
     let setup = Setup::new();
     let locked = || {
         Err(Fault::unreachable(
-            "dhcp.locked",
+            "netboot.locked",
             "install server",
             "locked",
         ))
     };
     setup.call(PUBLISH, json!({})).await.unwrap();
     for _ in 0..2 {
-        setup.dhcp.answer(locked());
+        setup.netboot.answer(locked());
     }
     setup.course.take_back().await.unwrap();
     assert_eq!(
         setup.undone(),
-        [("dhcp.withdraw".to_owned(), UndoState::Done)]
+        [("netboot.withdraw".to_owned(), UndoState::Done)]
     );
-    assert_eq!(setup.dhcp.called().len(), 1 + 3);
+    assert_eq!(setup.netboot.called().len(), 1 + 3);
     assert_eq!(setup.course.recorder.clock().now().as_second(), 20);
 
     let setup = Setup::new();
     setup.call(PUBLISH, json!({})).await.unwrap();
     for _ in 0..9 {
-        setup.dhcp.answer(locked());
+        setup.netboot.answer(locked());
     }
     setup.course.take_back().await.unwrap();
     assert_eq!(
         setup.undone(),
-        [("dhcp.withdraw".to_owned(), UndoState::Failed)]
+        [("netboot.withdraw".to_owned(), UndoState::Failed)]
     );
-    assert_eq!(setup.dhcp.called().len(), 1 + 5);
+    assert_eq!(setup.netboot.called().len(), 1 + 5);
 }
 
 /// Notes which intents are flushed.
@@ -91,7 +91,7 @@ async fn every_change_is_on_disk_before_it_is_made() {
     let kept = log.clone();
     let setup = Setup::with(|course| {
         let clock: Arc<dyn Clock> = Arc::new(TestClock::default());
-        let redaction = crate::redact::Redaction::default();
+        let redaction = crate::record::redact::Redaction::default();
         course.recorder = Arc::new(Recorder::new(kept, None, clock, redaction));
     });
     setup.call(PUBLISH, json!({})).await.unwrap();
@@ -99,7 +99,7 @@ async fn every_change_is_on_disk_before_it_is_made() {
     setup.call(SET_POWER, json!({})).await.unwrap();
     assert_eq!(
         *log.0.lock().unwrap(),
-        ["dhcp.publish", "dhcp.withdraw", "ipmi.set-power"]
+        ["netboot.offer", "netboot.withdraw", "board.switch"]
     );
 }
 
@@ -107,47 +107,52 @@ async fn every_change_is_on_disk_before_it_is_made() {
 async fn what_the_guest_took_back_is_not_taken_back_again() {
     let setup = Setup::new();
     setup.call(PUBLISH, json!({})).await.unwrap();
-    setup.dhcp.answer(Ok(json!(true)));
+    setup.netboot.answer(Ok(json!(true)));
     setup.call(WITHDRAW, json!({})).await.unwrap();
     setup.course.take_back().await.unwrap();
-    assert_eq!(setup.dhcp.called(), ["dhcp.publish", "dhcp.withdraw"]);
+    assert_eq!(
+        setup.netboot.called(),
+        ["netboot.offer", "netboot.withdraw"]
+    );
 }
 
 #[tokio::test]
 async fn what_is_seen_after_it_was_said_to_be_gone_is_taken_back_once_more() {
     let setup = Setup::new();
     let made = json!({"digest": "1"});
-    setup.dhcp.answer(Ok(made.clone()));
+    setup.netboot.answer(Ok(made.clone()));
     setup.call(PUBLISH, json!({})).await.unwrap();
-    setup.dhcp.answer(Ok(json!(true)));
+    setup.netboot.answer(Ok(json!(true)));
     setup.call(WITHDRAW, json!({})).await.unwrap();
-    setup.dhcp.answer(Ok(json!({"digest": "of somebody else"})));
+    setup
+        .netboot
+        .answer(Ok(json!({"digest": "of somebody else"})));
     setup.call(GET_PUBLISHED, json!({})).await.unwrap();
     assert_eq!(setup.course.state().undo.entries().len(), 0);
-    setup.dhcp.answer(Ok(made.clone()));
+    setup.netboot.answer(Ok(made.clone()));
     setup.call(GET_PUBLISHED, json!({})).await.unwrap();
     setup.course.take_back().await.unwrap();
-    assert_eq!(setup.dhcp.called().last().unwrap(), "dhcp.withdraw");
-    assert_eq!(setup.dhcp.made.lock().unwrap().last(), Some(&Some(made)));
+    assert_eq!(setup.netboot.called().last().unwrap(), "netboot.withdraw");
+    assert_eq!(setup.netboot.made.lock().unwrap().last(), Some(&Some(made)));
     assert_eq!(
         setup.undone(),
-        [("dhcp.withdraw".to_owned(), UndoState::Done)]
+        [("netboot.withdraw".to_owned(), UndoState::Done)]
     );
 }
 
 #[tokio::test]
 async fn a_mutation_that_failed_without_effect_needs_no_undo_and_one_in_doubt_does() {
     let setup = Setup::new();
-    setup.dhcp.answer(Err(Fault::denied("x", "y", "no")));
+    setup.netboot.answer(Err(Fault::denied("x", "y", "no")));
     setup.call(PUBLISH, json!({})).await.unwrap_err();
     assert_eq!(
         setup.undone(),
-        [("dhcp.withdraw".to_owned(), UndoState::NotNeeded)]
+        [("netboot.withdraw".to_owned(), UndoState::NotNeeded)]
     );
-    setup.dhcp.answer(Err(Fault::timeout("x", "y", "late")));
+    setup.netboot.answer(Err(Fault::timeout("x", "y", "late")));
     setup.call(PUBLISH, json!({})).await.unwrap_err();
     setup.course.take_back().await.unwrap();
-    assert_eq!(setup.dhcp.called().last().unwrap(), "dhcp.withdraw");
+    assert_eq!(setup.netboot.called().last().unwrap(), "netboot.withdraw");
 }
 
 #[tokio::test]
@@ -162,7 +167,7 @@ async fn on_uefi_the_override_is_left_while_the_installer_runs() {
     setup.course.take_back().await.unwrap();
     assert_eq!(
         setup.undone(),
-        [("ipmi.clear-boot-device".to_owned(), UndoState::Left)]
+        [("board.clear-override".to_owned(), UndoState::Left)]
     );
-    assert_eq!(setup.ipmi.called(), ["ipmi.set-boot-device"]);
+    assert_eq!(setup.board.called(), ["board.set-override"]);
 }

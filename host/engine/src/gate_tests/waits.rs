@@ -5,7 +5,7 @@ use wreimage_journal::{Entry, Timer};
 
 /// The host does not come up, however often it is asked.
 fn stays_in_post(setup: &Setup) {
-    let mut answers = setup.remote.answers.lock().unwrap();
+    let mut answers = setup.inside.answers.lock().unwrap();
     answers.extend((0..20).map(|_| Ok(Polled::pending("in POST"))));
 }
 
@@ -21,7 +21,7 @@ async fn a_wait_looks_once_more_after_its_deadline_and_is_one_call() {
         fault.message
     );
     // At 0, 300, 600, 900 and once more at 1000 ms.
-    assert_eq!(setup.remote.called().len(), 5);
+    assert_eq!(setup.inside.called().len(), 5);
     let outcomes = setup
         .log
         .entries()
@@ -33,7 +33,7 @@ async fn a_wait_looks_once_more_after_its_deadline_and_is_one_call() {
 #[tokio::test]
 async fn a_wait_outlives_what_may_pass_and_ends_with_what_may_not() {
     let setup = Setup::new();
-    let answer = |answer| setup.remote.answer(answer);
+    let answer = |answer| setup.inside.answer(answer);
     answer(Err(Fault::unreachable("x", "y", "not yet")));
     answer(Ok(json!("boot")));
     assert_eq!(setup.call(WAIT, patience()).await, Ok(json!("boot")));
@@ -69,17 +69,17 @@ impl Clock for Suspended {
 async fn a_wait_goes_on_after_a_sleep_of_the_machine_and_what_was_set_is_looked_at() {
     let setup = Setup::with(|course| course.recorder.set_clock(Arc::new(Suspended::default())));
     stays_in_post(&setup);
-    let made = json!({"location": "a", "digest": "1", "text": "", "matches": "", "extra": []});
-    setup.dhcp.answer(Ok(made));
+    let made = json!({"digest": "1"});
+    setup.netboot.answer(Ok(made));
     setup.call(PUBLISH, json!({})).await.unwrap();
     let fault = setup.call(WAIT, patience()).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Timeout);
     // At 0, then after the sleep at 300, 600, 900 and 1000 ms of the time in which the process was awake.
-    assert_eq!(setup.remote.called().len(), 5);
+    assert_eq!(setup.inside.called().len(), 5);
     // Its entry was gone, and is published again.
     assert_eq!(
-        setup.dhcp.called(),
-        ["dhcp.publish", "dhcp.get-published", "dhcp.publish"]
+        setup.netboot.called(),
+        ["netboot.offer", "netboot.get-offer", "netboot.offer"]
     );
 }
 
@@ -104,8 +104,11 @@ fn a_wait_is_extended_by_every_time_in_which_no_process_drove_the_run() {
         time: Timestamp::UNIX_EPOCH,
         record,
     });
-    assert_eq!(crate::resume::undriven_before(&all), 320);
+    assert_eq!(crate::replay::resume::undriven_before(&all), 320);
     let at = |ms| Timestamp::from_millisecond(ms).unwrap();
-    assert_eq!(crate::resume::undriven(&all, None, at(70)), 70);
-    assert_eq!(crate::resume::undriven(&all, Some(at(50)), at(70)), 20);
+    assert_eq!(crate::replay::resume::undriven(&all, None, at(70)), 70);
+    assert_eq!(
+        crate::replay::resume::undriven(&all, Some(at(50)), at(70)),
+        20
+    );
 }

@@ -1,9 +1,9 @@
 //! The way to the lease: observe before consent, request after it, and request again when another process resumes the run.
 
 use super::{Holder, Leasing, REQUEST, Standing};
-use crate::course::Course;
-use crate::identity::Known;
-use crate::stop::Stop;
+use crate::gate::course::Course;
+use crate::identity::installer::Known;
+use crate::run::stop::Stop;
 use std::sync::Arc;
 use std::time::Duration;
 use wreimage_capability::lease::{

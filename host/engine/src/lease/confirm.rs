@@ -1,12 +1,12 @@
 //! Whether this run still has the lease, asked after each intent and before the call.
 
 use super::Standing;
-use crate::course::Course;
-use crate::stop::Stop;
+use crate::gate::course::Course;
+use crate::run::stop::Stop;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wreimage_capability::lease::{HeldClaim, LeaseError, Renewed};
-use wreimage_capability::{Call, Effect, Fault, Function, phabricator};
+use wreimage_capability::{Call, Effect, Fault, Function, Subject};
 use wreimage_journal::{Origin, Record};
 
 /// What this process may do.
@@ -72,10 +72,11 @@ impl Course {
         }
         if let Standing::Lost(why) = self.holder.standing() {
             let is_known_there = match origin {
-                Origin::Undo => undoes_what_names_its_run(function),
+                Origin::Undo => function.names_its_run(),
                 // Its own task may hear of it.
                 Origin::Guest | Origin::Host => {
-                    self.state().closing && function.capability == phabricator::CAPABILITY.name
+                    self.state().closing
+                        && matches!(self.catalogue.subject(function), Subject::Task)
                 }
             };
             return Ok(if is_known_there {
@@ -84,7 +85,10 @@ impl Course {
                 Leave::No(self.only_cleanup(&why))
             });
         }
-        let is_verified = function.effect == Effect::Once || changes_the_boot_device(function);
+        // A boot override that is another run's must not be replaced or cleared.
+        let is_verified = function.effect == Effect::Once
+            || matches!(self.catalogue.subject(function), Subject::Controller)
+                && function.effect.mutates();
         if !is_verified
             && let (Some(left), Some(claim)) = (self.holder.validity(), self.holder.claim())
         {
@@ -129,15 +133,4 @@ impl Course {
             self.host, self.run
         )
     }
-}
-
-/// A boot override that is another run's must not be replaced or cleared.
-fn changes_the_boot_device(function: &Function) -> bool {
-    function.capability == "ipmi" && function.effect.mutates()
-}
-
-/// Whether the remote system itself knows which run the thing belongs to, and leaves another's alone: the DHCP entry by its
-/// run, downtime and silence by their marker.
-pub(crate) fn undoes_what_names_its_run(inverse: &Function) -> bool {
-    matches!(inverse.capability, "dhcp" | "icinga" | "alertmanager")
 }

@@ -1,7 +1,7 @@
 //! The end of a lease.
 
 use super::Standing;
-use crate::course::Course;
+use crate::gate::course::Course;
 use std::sync::Arc;
 use wreimage_capability::lease::{LeaseError, Renewed};
 use wreimage_journal::Record;

@@ -214,7 +214,7 @@ mod tests {
             "wasi:http/outgoing-handler@0.2.0",
             "wasi:clocks/monotonic-clock@0.3.0",
             "wasi:io/poll",
-            "wreimage:ipmi/ipmi@0.1.0",
+            "wreimage:clock/clock@0.1.0",
         ] {
             assert!(!is_offered(not), "{not}");
         }

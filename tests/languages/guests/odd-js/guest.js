@@ -4,7 +4,7 @@ import clock from "wreimage:clock/clock@0.1.0";
 import ipmi from "wreimage:ipmi/ipmi@0.1.0";
 import operator from "wreimage:operator/operator@0.1.0";
 import run from "wreimage:run/run@0.1.0";
-import { Actions, describe, option, options } from "./wreimage.js";
+import { Actions, ROLES, describe, option, options } from "./wreimage.js";
 
 function inner() {
   throw new TypeError("no disk");
@@ -46,6 +46,8 @@ export const guest = {
   describe() {
     return describe("odd-js", "0.1.0", "Does what a guest should not", false, [
       option(Object.keys(KINDS), "what", "What to do", { required: true }),
+      option("text", "release", "Not used", { role: "target-release", choicesFrom: "dhcp.releases" }),
+      ...ROLES.slice(1).map((role) => option("toggle", role, "Not used", { role })),
     ]);
   },
 

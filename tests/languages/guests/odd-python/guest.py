@@ -76,7 +76,11 @@ class Guest(exports.Guest):
             "0.1.0",
             "Does what a guest should not",
             mutates=False,
-            options=[wreimage.choice("what", KINDS, "What to do", required=True)],
+            options=[
+                wreimage.choice("what", KINDS, "What to do", required=True),
+                wreimage.text("release", "Not used", role="target-release", choices_from="dhcp.releases"),
+                *(wreimage.toggle(role, "Not used", role=role) for role in wreimage.ROLES[1:]),
+            ],
         )
 
     def run(self):

@@ -11,7 +11,7 @@ async fn protection_refuses_before_the_wipe_and_pauses_after_it() {
                 changed = device(&[], "S1");
                 changed["status"] = json!("Decommissioning");
             }
-            host.inventory.reads("get-device", Ok(changed));
+            host.inventory.reads("get-host", Ok(changed));
         };
         let untouched = host();
         protect(&untouched);
@@ -29,7 +29,7 @@ async fn protection_refuses_before_the_wipe_and_pauses_after_it() {
             matches!(&stop, Stop::Refused(why) if !why.contains("Nothing was touched")),
             "{stop}"
         );
-        assert!(changed.setup.ipmi.called().is_empty());
+        assert!(changed.setup.board.called().is_empty());
 
         let wiping = host();
         wiping.ok(PUBLISH).await;
@@ -40,22 +40,22 @@ async fn protection_refuses_before_the_wipe_and_pauses_after_it() {
             matches!(&stop, Stop::Paused(why) if why.contains("wiped")),
             "{stop}"
         );
-        assert_eq!(wiping.setup.ipmi.called(), ["ipmi.set-power"]);
+        assert_eq!(wiping.setup.board.called(), ["board.switch"]);
     }
 }
 
 #[tokio::test]
 async fn another_machine_fails_the_run_before_the_wipe_and_pauses_it_after() {
     let mutations: [fn(&Host); 4] = [
-        |host| host.inventory.reads("get-device", Ok(device(&[], "S2"))),
-        |host| host.setup.ipmi.reads("get-device-info", Ok(info("S2"))),
+        |host| host.inventory.reads("get-host", Ok(device(&[], "S2"))),
+        |host| host.setup.board.reads("get-owner", Ok(info("S2"))),
         |host| {
-            let dmi = json!({"serial": "S2", "machine_uuid": null});
-            host.setup.remote.reads("get-dmi", Ok(dmi));
+            let dmi = json!({"serial": "S2"});
+            host.setup.inside.reads("get-machine", Ok(dmi));
         },
         |host| {
-            let gone = Fault::not_found("netbox.not-found", "inventory", "no such host");
-            host.inventory.reads("get-device", Err(gone));
+            let gone = Fault::not_found("register.not-found", "inventory", "no such host");
+            host.inventory.reads("get-host", Err(gone));
         },
     ];
     for (number, change) in mutations.into_iter().enumerate() {
@@ -64,7 +64,7 @@ async fn another_machine_fails_the_run_before_the_wipe_and_pauses_it_after() {
         change(&changed);
         let stop = changed.stopped(SET_POWER).await;
         assert!(matches!(&stop, Stop::AnotherMachine(_)), "{number}: {stop}");
-        assert!(changed.setup.ipmi.called().is_empty());
+        assert!(changed.setup.board.called().is_empty());
         if number == 2 {
             // The old system is gone with the wipe.
             continue;
@@ -86,14 +86,14 @@ async fn what_the_run_made_on_another_machine_is_left_and_its_entry_withdrawn() 
     let host = host();
     host.ok(PUBLISH).await;
     host.ok(SET_BOOT).await;
-    host.setup.ipmi.reads("get-device-info", Ok(info("S2")));
+    host.setup.board.reads("get-owner", Ok(info("S2")));
     host.setup.course.take_back().await.unwrap();
-    assert_eq!(host.setup.ipmi.called(), ["ipmi.set-boot-device"]);
+    assert_eq!(host.setup.board.called(), ["board.set-override"]);
     assert_eq!(
         host.setup.undone(),
         [
-            ("ipmi.clear-boot-device".to_owned(), UndoState::Left),
-            ("dhcp.withdraw".to_owned(), UndoState::Done),
+            ("board.clear-override".to_owned(), UndoState::Left),
+            ("netboot.withdraw".to_owned(), UndoState::Done),
         ]
     );
 }
@@ -105,9 +105,9 @@ async fn a_system_that_does_not_answer_again_is_retried_and_then_waited_for() {
         let host = host();
         host.ok(PUBLISH).await;
         if of_bmc {
-            host.setup.ipmi.reads("get-device-info", unreachable());
+            host.setup.board.reads("get-owner", unreachable());
         } else {
-            host.inventory.reads("get-device", unreachable());
+            host.inventory.reads("get-host", unreachable());
         }
         let before = host.setup.course.recorder.clock().now();
         let stop = host.stopped(SET_POWER).await;
@@ -131,16 +131,16 @@ async fn a_value_that_was_absent_or_that_the_run_explains_is_no_difference() {
     let host = host_with(|course| course.options = vec![("os".to_owned(), "bookworm".to_owned())]);
     let mut bare = device(&[], "S1");
     bare["status"] = json!("Failed");
-    host.inventory.reads("get-device", Ok(bare));
+    host.inventory.reads("get-host", Ok(bare));
     host.ok(PUBLISH).await;
     let set = json!({"status": "Active"});
-    let set_status = &netbox::functions::set_status;
+    let set_status = &register::functions::set_status;
     let called = host.setup.course.call(set_status, set, Origin::Guest);
     called.await.unwrap().unwrap();
     let mut more = device(&[], "S1");
     more["mac"] = json!("aa:00:00:00:10:01");
     more["primary_ip"] = json!("10.0.0.1");
-    host.inventory.reads("get-device", Ok(more));
+    host.inventory.reads("get-host", Ok(more));
     host.ok(SET_POWER).await;
 }
 
@@ -154,7 +154,7 @@ async fn what_was_shown_and_differs_is_asked_anew_before_the_wipe_only() {
     let first = host();
     first.ok(PUBLISH).await;
     let host = first.resumed(|course| course.consent = Arc::new(NobodyThere));
-    host.inventory.reads("get-device", renamed());
+    host.inventory.reads("get-host", renamed());
     host.replay(PUBLISH).await;
     let stop = host.stopped(SET_BOOT).await;
     assert!(
@@ -173,7 +173,7 @@ async fn what_was_shown_and_differs_is_asked_anew_before_the_wipe_only() {
     first.ok(PUBLISH).await;
     first.ok(SET_POWER).await;
     let host = first.resumed(|course| course.consent = Arc::new(NobodyThere));
-    host.inventory.reads("get-device", renamed());
+    host.inventory.reads("get-host", renamed());
     host.replay(PUBLISH).await;
     host.replay(SET_POWER).await;
     host.ok(SET_BOOT).await;
@@ -220,11 +220,11 @@ async fn consent_in_advance_counts_once_in_a_process() {
     asked.await.unwrap().unwrap();
     let mut changed = device(&["db"], "S1");
     changed["primary_ip"] = json!("10.0.0.9");
-    host.inventory.reads("get-device", Ok(changed.clone()));
+    host.inventory.reads("get-host", Ok(changed.clone()));
     // The tags were not shown before; the address was absent. Neither is a difference.
     host.ok(SET_BOOT).await;
     changed["status"] = json!("Failed");
-    host.inventory.reads("get-device", Ok(changed));
+    host.inventory.reads("get-host", Ok(changed));
     let stop = host.stopped(SET_POWER).await;
     assert!(
         matches!(&stop, Stop::Paused(why) if why.contains("status")),

@@ -4,23 +4,19 @@ use super::*;
 
 #[tokio::test]
 async fn a_machine_without_any_comparable_identity_is_refused_unless_the_site_lets_it_through() {
-    let nothing = || {
-        Ok(
-            json!({"manufacturer": null, "product": null, "serial": null, "guid": null, "firmware": null, "extra": []}),
-        )
-    };
+    let nothing = || Ok(json!({}));
     let silent = || Err(Fault::unreachable("x", "y", "no route"));
     let required = host();
-    required.setup.ipmi.reads("get-device-info", nothing());
-    required.setup.remote.reads("get-dmi", silent());
+    required.setup.board.reads("get-owner", nothing());
+    required.setup.inside.reads("get-machine", silent());
     let stop = required.stopped(PUBLISH).await;
     assert!(
         matches!(&stop, Stop::Refused(why) if why.contains("identity = \"optional\"")),
         "{stop}"
     );
     let optional = host_with(|course| course.identity_optional = true);
-    optional.setup.ipmi.reads("get-device-info", nothing());
-    optional.setup.remote.reads("get-dmi", silent());
+    optional.setup.board.reads("get-owner", nothing());
+    optional.setup.inside.reads("get-machine", silent());
     optional.ok(PUBLISH).await;
     assert!(!optional.setup.course.state().warned);
 }
@@ -35,11 +31,11 @@ async fn bmc_and_old_system_must_agree_unless_the_guid_is_unrelated() {
             }
         });
         let mut bmc = info("S1");
-        bmc["product"] = json!("Acme X1");
-        bmc["guid"] = json!(uuid("4"));
-        host.setup.ipmi.reads("get-device-info", Ok(bmc));
-        let dmi = json!({"serial": "S1", "machine_uuid": uuid("5")});
-        host.setup.remote.reads("get-dmi", Ok(dmi));
+        bmc["model"] = json!("Acme X1");
+        bmc["uuid"] = json!(uuid("4"));
+        host.setup.board.reads("get-owner", Ok(bmc));
+        let dmi = json!({"serial": "S1", "uuid": uuid("5")});
+        host.setup.inside.reads("get-machine", Ok(dmi));
         let called = host.try_call(PUBLISH).await;
         match called {
             Ok(Ok(_)) => assert!(unrelated),

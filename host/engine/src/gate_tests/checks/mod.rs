@@ -6,8 +6,8 @@ mod when;
 
 use super::identity::{device, info};
 use super::*;
-use crate::consent::{Consent, ConsentRequest};
-use crate::operator::LATER;
+use crate::identity::consent::{Consent, ConsentRequest};
+use crate::run::operator::LATER;
 use wreimage_capability::operator;
 use wreimage_journal::{Checked, Entry};
 
@@ -19,20 +19,20 @@ pub(super) struct Host {
 
 pub(super) fn host_with(change: impl FnOnce(&mut Course)) -> Host {
     let inventory = Arc::new(Script::default());
-    inventory.reads("get-device", Ok(device(&[], "S1")));
+    inventory.reads("get-host", Ok(device(&[], "S1")));
     let setup = Setup::with(|course| {
         course.resumable = true;
         course.identity_optional = false;
         let state = course.state.get_mut().unwrap();
-        state.providers.add(("netbox", inventory.clone()));
+        state.providers.add(("register", inventory.clone()));
         state.allowed = false;
         state.is_fresh = false;
         change(course);
     });
-    setup.ipmi.reads("get-device-info", Ok(info("S1")));
+    setup.board.reads("get-owner", Ok(info("S1")));
     setup
-        .remote
-        .reads("get-dmi", Ok(json!({"serial": "S1", "machine_uuid": null})));
+        .inside
+        .reads("get-machine", Ok(json!({"serial": "S1"})));
     Host { setup, inventory }
 }
 

@@ -25,15 +25,15 @@ async fn one_check_serves_several_changes_and_each_restart_has_its_own() {
 async fn what_was_checked_goes_with_the_call() {
     let host = host();
     let mut addressed = info("S1");
-    addressed["extra"] = json!([["address", "10.65.0.1"]]);
-    host.setup.ipmi.reads("get-device-info", Ok(addressed));
+    addressed["address"] = json!("10.65.0.1");
+    host.setup.board.reads("get-owner", Ok(addressed));
     host.ok(PUBLISH).await;
     // What changes after the check is not used.
     let mut moved = device(&[], "S1");
     moved["fqdn"] = json!("other.lab1.test");
-    host.inventory.reads("get-device", Ok(moved));
+    host.inventory.reads("get-host", Ok(moved));
     host.ok(WITHDRAW).await;
-    let seen = host.setup.dhcp.seen.lock().unwrap().clone().unwrap();
+    let seen = host.setup.netboot.seen.lock().unwrap().clone().unwrap();
     let snapshot = seen.snapshot.unwrap();
     assert_eq!(snapshot.device.fqdn, "host1001.lab1.test");
     assert_eq!(
@@ -47,9 +47,9 @@ async fn before_the_first_check_the_inventory_is_read_once() {
     let host = host();
     host.ok(GET_PUBLISHED).await;
     host.ok(GET_PUBLISHED).await;
-    let seen = host.setup.dhcp.seen.lock().unwrap().clone().unwrap();
+    let seen = host.setup.netboot.seen.lock().unwrap().clone().unwrap();
     assert_eq!(seen.snapshot.unwrap().device.name, "host1001");
-    let read = |entry: &&Entry| matches!(&entry.record, Record::Outcome(it) if it.function == "netbox.get-device");
+    let read = |entry: &&Entry| matches!(&entry.record, Record::Outcome(it) if it.function == "register.get-host");
     assert_eq!(host.setup.log.entries().iter().filter(read).count(), 1);
 }
 
@@ -74,7 +74,7 @@ async fn after_an_answer_the_host_is_checked_again() {
     let asked = host.setup.course.call(confirm, question, Origin::Guest);
     asked.await.unwrap().unwrap();
     host.inventory
-        .reads("get-device", Ok(device(&["protected"], "S1")));
+        .reads("get-host", Ok(device(&["protected"], "S1")));
     let stop = host.stopped(SET_BOOT).await;
     assert!(
         matches!(&stop, Stop::Refused(why) if !why.contains("Nothing was touched")),
@@ -85,30 +85,25 @@ async fn after_an_answer_the_host_is_checked_again() {
 #[tokio::test]
 async fn the_accepted_boot_goes_with_the_call_in_the_next_process_too() {
     let boot = json!({
-        "identity": "Installer", "boot_id": "b1", "kernel_command_line": "", "uptime_ms": 1, "extra": [["host-key", "SHA256:k1"]]
+        "at": "Installer", "id": "b1", "key": "SHA256:k1"
     });
     let first = host();
     first.ok(PUBLISH).await;
-    first.setup.remote.answer(Ok(boot));
-    first
-        .setup
-        .remote
-        .answer(Ok(json!({"serial": "S1", "machine_uuid": null})));
+    first.setup.inside.answer(Ok(boot));
+    first.setup.inside.answer(Ok(json!({"serial": "S1"})));
     let waited = first.setup.course.call(WAIT, patience(), Origin::Guest);
     waited.await.unwrap().unwrap();
     let host = first.resumed(|_| {});
-    host.setup
-        .remote
-        .answer(Ok(json!({"serial": "S1", "machine_uuid": null})));
+    host.setup.inside.answer(Ok(json!({"serial": "S1"})));
     host.replay(PUBLISH).await;
     let waited = host.setup.course.call(WAIT, patience(), Origin::Guest);
     waited.await.unwrap().unwrap();
-    let uptime = &remote::functions::get_uptime;
+    let uptime = &inside::functions::get_uptime;
     let read = host
         .setup
         .course
         .call(uptime, json!({"at": "Production"}), Origin::Guest);
     read.await.unwrap().unwrap();
-    let seen = host.setup.remote.seen.lock().unwrap().clone().unwrap();
+    let seen = host.setup.inside.seen.lock().unwrap().clone().unwrap();
     assert_eq!(seen.pinned.unwrap().host_key, "SHA256:k1");
 }

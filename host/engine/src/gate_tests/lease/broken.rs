@@ -55,21 +55,21 @@ async fn a_lock_that_is_broken_during_a_change_lets_it_end_and_stops_the_next() 
     for hears_of_it in [false, true] {
         let it = leased_with(&[], |course| course.resumable = true);
         let broken = Arc::new(BrokenMeanwhile {
-            inner: it.ipmi.clone(),
+            inner: it.board.clone(),
             server: it.server.clone(),
             heard: Mutex::new(hears_of_it.then(|| it.setup.course.holder.clone())),
         });
-        let providers = |course: &Course| course.state().providers.add(("ipmi", broken.clone()));
+        let providers = |course: &Course| course.state().providers.add(("board", broken.clone()));
         providers(&it.setup.course);
         it.called(SET_POWER).await.unwrap().unwrap();
         let entries = it.setup.log.entries();
-        let ended = |entry: &Entry| matches!(&entry.record, Record::Outcome(it) if it.function == "ipmi.set-power" && it.result.is_ok());
+        let ended = |entry: &Entry| matches!(&entry.record, Record::Outcome(it) if it.function == "board.switch" && it.result.is_ok());
         assert!(entries.iter().any(ended));
         let next = it.called(SET_BOOT).await;
-        it.paused(next, "ipmi.set-boot-device was not called");
+        it.paused(next, "board.set-override was not called");
         let after = it.called(PUBLISH).await;
         it.paused(after, BROKEN);
-        assert_eq!(it.ipmi.called(), ["ipmi.set-power"], "{hears_of_it}");
-        assert!(it.dhcp.called().is_empty());
+        assert_eq!(it.board.called(), ["board.switch"], "{hears_of_it}");
+        assert!(it.netboot.called().is_empty());
     }
 }

@@ -16,7 +16,7 @@ async fn a_once_call_is_verified_after_its_intent_and_gets_what_is_left() {
         .unwrap();
     let verified = it.server.verified.lock().unwrap()[0].clone();
     assert_eq!(verified.journal.length, intent as u64 + 1);
-    let (_, claim, until) = it.ipmi.0.lock().unwrap()[0].clone();
+    let (_, claim, until) = it.board.0.lock().unwrap()[0].clone();
     assert_eq!(claim.unwrap().token, Token("t0".to_owned()));
     // The margin is subtracted.
     let left = until.unwrap().saturating_duration_since(Instant::now());
@@ -32,7 +32,7 @@ async fn other_intents_are_covered_by_what_was_confirmed_before() {
     it.time.pass(60_000);
     it.called(PUBLISH).await.unwrap().unwrap();
     assert!(it.server.asked().is_empty());
-    assert!(it.dhcp.0.lock().unwrap()[1].1.is_some());
+    assert!(it.netboot.0.lock().unwrap()[1].1.is_some());
     // The boot device is another run's as well as this one's.
     it.called(SET_BOOT).await.unwrap().unwrap();
     assert_eq!(it.server.asked(), ["verify"]);
@@ -56,7 +56,7 @@ async fn a_fresh_foreign_claim_refuses_the_run_before_anything_is_touched() {
         }
         other => panic!("{other:?}"),
     }
-    assert!(it.dhcp.called().is_empty());
+    assert!(it.netboot.called().is_empty());
     assert_eq!(it.server.asked(), ["observe"]);
 }
 
@@ -112,7 +112,7 @@ async fn a_refused_request_touches_nothing() {
         Err(Stop::Refused(why)) => assert!(why.contains("taken meanwhile"), "{why}"),
         other => panic!("{other:?}"),
     }
-    assert!(it.ipmi.called().is_empty());
+    assert!(it.board.called().is_empty());
 }
 
 #[tokio::test]
@@ -139,11 +139,11 @@ async fn without_an_answer_for_one_life_the_call_is_not_made_and_the_run_pauses(
     let before = it.time.uptime();
     it.server.will(vec![Does::SaysNothing; 1000]);
     let stopped = it.called(SET_POWER).await;
-    it.paused(stopped, "ipmi.set-power was not called");
+    it.paused(stopped, "board.switch was not called");
     let waited = it.time.uptime().saturating_sub(before);
     assert!(waited >= Duration::from_millis(TTL), "{waited:?}");
     assert!(waited < Duration::from_millis(TTL + 30_000), "{waited:?}");
-    assert!(it.ipmi.called().is_empty());
+    assert!(it.board.called().is_empty());
     let entries = it.setup.log.entries();
     assert!(matches!(
         entries.last().unwrap().record,
@@ -157,7 +157,7 @@ async fn a_server_that_is_back_within_one_life_stops_nothing() {
     it.called(PUBLISH).await.unwrap().unwrap();
     it.server.will(vec![Does::SaysNothing; 50]);
     it.called(SET_POWER).await.unwrap().unwrap();
-    assert_eq!(it.ipmi.called(), ["ipmi.set-power"]);
+    assert_eq!(it.board.called(), ["board.switch"]);
 }
 
 #[tokio::test]
@@ -168,7 +168,7 @@ async fn an_answer_that_comes_after_the_validity_counts_for_nothing() {
         .will([Does::ConfirmsAfter(i64::try_from(TTL).unwrap() - 9_000)]);
     let stopped = it.called(SET_POWER).await;
     it.paused(stopped, "came too late");
-    assert!(it.ipmi.called().is_empty());
+    assert!(it.board.called().is_empty());
 }
 
 #[tokio::test]
@@ -184,8 +184,8 @@ async fn a_claim_that_is_lost_between_intent_and_call_stops_every_further_change
     // It is known: the server is not asked again.
     assert!(it.server.asked().is_empty());
     // The entry was read before the restart, and nothing was changed after that.
-    assert_eq!(it.dhcp.called(), ["dhcp.publish", "dhcp.get-published"]);
-    assert!(it.ipmi.called().is_empty());
+    assert_eq!(it.netboot.called(), ["netboot.offer", "netboot.get-offer"]);
+    assert!(it.board.called().is_empty());
 }
 
 #[tokio::test]
@@ -209,13 +209,13 @@ async fn without_its_claim_a_run_undoes_only_what_names_its_run() {
     assert_eq!(
         it.setup.undone(),
         [
-            ("dhcp.withdraw".to_owned(), UndoState::Done),
-            ("ipmi.clear-boot-device".to_owned(), UndoState::Left),
+            ("netboot.withdraw".to_owned(), UndoState::Done),
+            ("board.clear-override".to_owned(), UndoState::Left),
         ]
     );
-    assert_eq!(it.ipmi.called(), ["ipmi.set-boot-device"]);
+    assert_eq!(it.board.called(), ["board.set-override"]);
     // Its claim is another's: the server goes by the run.
-    assert!(it.dhcp.0.lock().unwrap()[1].1.is_none());
+    assert!(it.netboot.0.lock().unwrap()[1].1.is_none());
 }
 
 #[tokio::test]
@@ -229,7 +229,7 @@ async fn a_claim_lost_while_it_undoes_leaves_the_boot_override() {
     assert_eq!(state.undo.closed[0].state, UndoState::Failed);
     assert!(state.undo.closed[0].text.contains("taken over by run B"));
     drop(state);
-    assert_eq!(it.ipmi.called(), ["ipmi.set-boot-device"]);
+    assert_eq!(it.board.called(), ["board.set-override"]);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ mod renewal;
 mod resumed;
 
 use super::*;
-use crate::identity::Known;
+use crate::identity::installer::Known;
 use crate::lease::{Leasing, Standing};
 use std::sync::Weak;
 use std::time::{Duration, Instant};
@@ -187,8 +187,8 @@ struct Leased {
     setup: Setup,
     server: Arc<Server>,
     time: Arc<Time>,
-    dhcp: Arc<Calls>,
-    ipmi: Arc<Calls>,
+    netboot: Arc<Calls>,
+    board: Arc<Calls>,
 }
 
 /// The function of a call, and what the call was given.
@@ -213,7 +213,7 @@ impl Dispatch for Calls {
         _arguments: &'a Value,
     ) -> BoxFuture<'a, Result<Answer, Fault>> {
         // What a check reads is answered by nobody here.
-        if matches!(function.name, "get-device-info" | "get-dmi") {
+        if matches!(function.name, "get-owner" | "get-machine") {
             let nothing = Fault::unsupported("test.nothing", "the test", "no answer");
             return Box::pin(async { Err(nothing) });
         }
@@ -269,16 +269,16 @@ fn leased_with(take_over: &[&str], change: impl FnOnce(&mut Course)) -> Leased {
         uid: 1000,
         take_over: take_over.iter().map(|&it| it.to_owned()).collect(),
     };
-    let (dhcp, ipmi) = (Arc::new(Calls::default()), Arc::new(Calls::default()));
+    let (netboot, board) = (Arc::new(Calls::default()), Arc::new(Calls::default()));
     let (log, clock) = (Arc::new(MemoryLog::new()), time.clone());
     *server.log.lock().unwrap() = Some(log.clone());
     let mut setup = Setup::with(|course| {
-        let redaction = crate::redact::Redaction::default();
+        let redaction = crate::record::redact::Redaction::default();
         course.recorder = Arc::new(Recorder::new(log.clone(), None, clock, redaction));
         course.holder = Holder::new(Some(leasing), course.recorder.clone(), "r");
         let mut state = course.state.lock().unwrap();
-        state.providers.add(("dhcp", dhcp.clone()));
-        state.providers.add(("ipmi", ipmi.clone()));
+        state.providers.add(("netboot", netboot.clone()));
+        state.providers.add(("board", board.clone()));
         drop(state);
         change(course);
     });
@@ -287,8 +287,8 @@ fn leased_with(take_over: &[&str], change: impl FnOnce(&mut Course)) -> Leased {
         setup,
         server,
         time,
-        dhcp,
-        ipmi,
+        netboot,
+        board,
     }
 }
 

@@ -74,7 +74,7 @@ async fn a_request_that_never_arrived_begins_again_with_a_new_consent() {
     it.setup.course.holder.learn(&[requested]);
     it.setup.course.take_up_lease(false).await.unwrap();
     let consented = Record::Consented {
-        first: "dhcp.publish".to_owned(),
+        first: "netboot.offer".to_owned(),
         known: Vec::new(),
         shown: Vec::new(),
     };

@@ -1,0 +1,9 @@
+pub(crate) mod course;
+pub(crate) mod once;
+pub(crate) mod perform;
+pub(crate) mod permission;
+pub(crate) mod record;
+pub(crate) mod served;
+pub(crate) mod stages;
+pub(crate) mod twin;
+pub(crate) mod wait;

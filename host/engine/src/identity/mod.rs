@@ -1,0 +1,10 @@
+pub(crate) mod check;
+pub(crate) mod comparison;
+pub(crate) mod consent;
+pub(crate) mod difference;
+pub(crate) mod first_boot;
+pub(crate) mod host_key;
+pub(crate) mod installer;
+pub(crate) mod pooled;
+pub(crate) mod reads;
+pub(crate) mod snapshot;

@@ -1,0 +1,3 @@
+pub(crate) mod apply;
+pub(crate) mod restarts;
+pub(crate) mod state;

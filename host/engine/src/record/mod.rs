@@ -1,0 +1,2 @@
+pub(crate) mod recorder;
+pub(crate) mod redact;

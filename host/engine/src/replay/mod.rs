@@ -1,0 +1,3 @@
+pub(crate) mod cursor;
+pub(crate) mod resume;
+pub(crate) mod verify;

@@ -1,0 +1,136 @@
+//! What follows the guest's part: the end of its steps, and the closing words.
+
+use crate::gate::course::Course;
+use crate::guest::engine::Engine;
+use crate::guest::instance::{CANCEL_GRACE, Ended, Part, died, link};
+use crate::guest::limits::Limits;
+use crate::guest::load::Guest;
+use crate::guest::trap::explain;
+use crate::wasi::HasWasi;
+use std::sync::Arc;
+use std::time::Duration;
+use wreimage_capability::guest as wit;
+use wreimage_capability::{BoxFuture, Fault};
+use wreimage_journal::{LogError, Record};
+
+/// How long the closing words may take.
+const ROLLBACK_DEADLINE: Duration = Duration::from_secs(120);
+
+/// Ends what the guest left open; from here on only the host acts.
+pub(crate) fn close_course(course: &Course, ended: &Ended) -> Result<(), LogError> {
+    if course.cancel.is_cancelled() {
+        course.note_cancel()?;
+    }
+    // From here on only the host acts; what it does is not cancelled.
+    let end = ended.record();
+    course.state().learn_end(&end);
+    let text = match ended {
+        Ended::Returned(_) => "the guest ended without ending this step".to_owned(),
+        Ended::Faulted(fault) => fault.message.clone(),
+        // The traceback is told by the report.
+        Ended::Trapped(trap) => format!("the guest died: {}", first_line(trap)),
+        Ended::Stopped(stop) => stop.to_string(),
+        Ended::Cancelled => "cancelled".to_owned(),
+    };
+    course.end_open_step(&text)?;
+    course.recorder.record_durably(Record::GuestEnded(end))
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or(text)
+}
+
+pub(crate) async fn say_closing_words(
+    engine: &Engine,
+    guest: &Guest,
+    course: &Arc<Course>,
+    limits: Limits,
+    ended: &Ended,
+) {
+    let ending = wit_ending(course, ended);
+    let words: BoxFuture<'_, wasmtime::Result<Result<Result<(), Fault>, String>>> =
+        Box::pin(async {
+            let (mut store, linked) = link(engine, guest, course, limits, Part::ClosingWords)?;
+            let ended = async {
+                let instance = linked.instantiate_async(&mut store).await?;
+                let exports = instance.wreimage_guest_guest();
+                exports.call_rollback(&mut store, &ending).await
+            }
+            .await;
+            store.data_mut().wasi().flush().await?;
+            Ok(ended.map_err(|error| died(guest, &error, limits, course, store.data())))
+        });
+    // A cancelled run is closed like any other; only the guest's `run` was told to stop.
+    course.cancel.clear();
+    // A cancel while they run does not change their calls; it ends those that do not end by themselves.
+    let given_up = async {
+        course.cancel.cancelled().await;
+        course.grace_of_cancel().await;
+    };
+    let failure = tokio::select! {
+        ended = tokio::time::timeout(ROLLBACK_DEADLINE, words) => match ended {
+            Ok(Ok(Ok(Ok(())))) => None,
+            Ok(Ok(Ok(Err(fault)))) => Some(fault.message),
+            Ok(Ok(Err(death))) => Some(death),
+            Ok(Err(error)) => Some(explain(guest, &error, limits)),
+            Err(_) => Some(format!(
+                "they took longer than {} s",
+                ROLLBACK_DEADLINE.as_secs()
+            )),
+        },
+        () = given_up => Some(format!(
+            "they were cancelled and did not end within {} s",
+            CANCEL_GRACE.as_secs()
+        )),
+    };
+    // Whether these are kept is told by the report.
+    let _told = course.end_open_step("the guest ended without ending this step");
+    if let Some(failure) = failure {
+        let _told = course.warn(format!("the guest's closing words failed: {failure}"));
+    }
+}
+
+fn wit_ending(course: &Course, ended: &Ended) -> wit::Ending {
+    let state = course.state();
+    wit::Ending {
+        cause: match ended {
+            Ended::Returned(outcome) => wit::Cause::Finished(outcome.clone()),
+            Ended::Faulted(fault) => wit::Cause::Faulted(fault.clone()),
+            Ended::Trapped(trap) => wit::Cause::Trapped(trap.clone()),
+            Ended::Stopped(stop) => wit::Cause::Cancelled(stop.to_string()),
+            Ended::Cancelled => wit::Cause::Cancelled("the operator cancelled the run".to_owned()),
+        },
+        steps: state
+            .notes
+            .steps
+            .iter()
+            .map(|step| wit::PastStep {
+                phase: step.phase.clone(),
+                name: step.name.clone(),
+                level: step.level.word().to_owned(),
+                text: step.text.clone(),
+            })
+            .collect(),
+        reminders: state
+            .notes
+            .reminders
+            .iter()
+            .map(|reminder| wit::Reminder {
+                text: reminder.text.clone(),
+                command: reminder.command.clone(),
+            })
+            .collect(),
+        undone: state
+            .undo
+            .closed
+            .iter()
+            .map(|closed| wit::Undone {
+                function: closed.inverse.clone(),
+                thing: closed.thing.clone(),
+                state: closed.state.word().to_owned(),
+                text: closed.text.clone(),
+            })
+            .collect(),
+        extra: Vec::new(),
+    }
+}
