@@ -9,7 +9,7 @@ use wreimage_kit::KitError;
 use wreimage_lab::{KeptError, WorldError};
 use wreimage_runs::{ErrorKind, RunsError};
 use wreimage_scenario::ScenarioError;
-use wreimage_site::SiteError;
+use wreimage_site::ConfigError;
 
 /// For what kind of reason: the exit code follows from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,10 +60,10 @@ pub enum Failure {
     Runs(#[from] RunsError),
     /// A site file, its inventory or its secrets are wrong.
     #[error(transparent)]
-    Site(#[from] SiteError),
+    Site(#[from] ConfigError),
     /// A secret was not given.
     #[error(transparent)]
-    Secret(SiteError),
+    Secret(ConfigError),
     /// The folder of a lab's world cannot be used.
     #[error(transparent)]
     World(#[from] KeptError),

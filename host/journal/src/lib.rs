@@ -30,7 +30,7 @@ pub use reading::{header, read, runs};
 pub use record::{
     AcceptedBoot, Answered, Checked, Entry, FORMAT, GuestEnd, Header, Intent, KnownBy,
     LeaseRequested, Level, Mode, OnFailure, Origin, Outcome, Plugged, Question, Reality, Record,
-    Reported, ReportedKey, Timer, UndoClosed, UndoState,
+    RecordedEffects, Reported, ReportedKey, Timer, UndoClosed, UndoState,
 };
 pub use size::size;
 pub use stamp::{FileStamp, StampedRun, log_stamp, stamped_run, stamped_runs};

@@ -4,6 +4,7 @@ use crate::ending::Ending;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use wreimage_capability::lease::{ClaimedHost, Token};
 use wreimage_capability::{Effect, Fault, HostSnapshot};
 
@@ -89,12 +90,35 @@ pub enum Record {
         /// The line.
         text: String,
     },
-    /// Something is left on purpose; this command ends it.
+    /// Something is left, and the run means to end it itself. It takes the place of what has the same key.
+    FollowUp {
+        /// Its name among those of this run.
+        key: String,
+        /// What is left if the run does not end it.
+        text: String,
+        /// The command that ends it.
+        command: String,
+        /// What the guest has to know of it at the end.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        extra: Vec<(String, String)>,
+    },
+    /// What was registered under this key has ended.
+    FollowUpEnded {
+        /// Its name among those of this run.
+        key: String,
+    },
+    /// Something is left to the operator; this command ends it. It takes the place of what has the same key.
     Reminder {
+        /// Its name among those of this run; journals before it had names have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
         /// What is left.
         text: String,
         /// The command that ends it.
         command: String,
+        /// What the guest has to know of it at the end.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        extra: Vec<(String, String)>,
     },
     /// The operator is asked.
     Question(Question),
@@ -249,10 +273,20 @@ pub struct Header {
     /// SHA-256 fingerprint of the host key that the operator has given: it is accepted, and no other unknown one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_key: Option<String>,
-    /// SHA-256 of the effect tables: what a crash leaves in doubt depends on them.
-    pub effects: String,
+    /// What is pinned of the effect tables: what a crash leaves in doubt depends on them.
+    pub effects: RecordedEffects,
     /// Version of the host program.
     pub wreimage: String,
+}
+
+/// What a journal pins of the effect tables.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum RecordedEffects {
+    /// The effect of each function that the guest imports, by the function's full name.
+    Functions(BTreeMap<String, String>),
+    /// SHA-256 of all tables, as earlier versions pinned them.
+    Digest(String),
 }
 
 /// A request for the lease on the host.

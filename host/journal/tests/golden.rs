@@ -9,8 +9,8 @@ use wreimage_capability::netbox::{Device, DeviceKind, DeviceStatus, Firmware, Sw
 use wreimage_capability::{Effect, Fault, HostSnapshot};
 use wreimage_journal::{
     AcceptedBoot, Answered, Checked, Ending, Entry, GuestEnd, Header, Intent, KnownBy,
-    LeaseRequested, Level, Mode, OnFailure, Origin, Outcome, Question, Reality, Record, Reported,
-    ReportedKey, RunOutcome, Timer, UndoClosed, UndoState,
+    LeaseRequested, Level, Mode, OnFailure, Origin, Outcome, Question, Reality, Record,
+    RecordedEffects, Reported, ReportedKey, RunOutcome, Timer, UndoClosed, UndoState,
 };
 
 /// One of each kind, and of each form that a kind has.
@@ -69,8 +69,12 @@ fn all() -> Vec<Record> {
             on_failure: OnFailure::Ask,
             absent: vec![word("conftool")],
             lock: Some(word("lab1/host1001")),
+            // As earlier versions pinned them, and as this one does.
+            effects: match host_key {
+                None => RecordedEffects::Digest(word("e1")),
+                Some(_) => RecordedEffects::Functions([(word("clock.sleep"), word("wait"))].into()),
+            },
             host_key,
-            effects: word("e1"),
             wreimage: word("0.1.0"),
         }))
     };
@@ -142,8 +146,10 @@ fn all() -> Vec<Record> {
             text: word("a line"),
         },
         Record::Reminder {
+            key: None,
             text: word("nginx.service is masked"),
             command: word("systemctl unmask nginx.service"),
+            extra: Vec::new(),
         },
         Record::Question(Question {
             call: 9,
@@ -262,6 +268,21 @@ fn all() -> Vec<Record> {
             "20260105T070000-host1001-00000001",
         )))),
         accepted(Some(KnownBy::Certificate(reported))),
+        Record::FollowUp {
+            key: word("downtime"),
+            text: word("host1001 is in downtime"),
+            command: word("amtool silence expire 6f1c-2"),
+            extra: vec![(word("id"), word("6f1c-2"))],
+        },
+        Record::FollowUpEnded {
+            key: word("downtime"),
+        },
+        Record::Reminder {
+            key: Some(word("mask/nginx.service")),
+            text: word("nginx.service is masked"),
+            command: word("systemctl unmask nginx.service"),
+            extra: Vec::new(),
+        },
     ]
 }
 
@@ -297,6 +318,8 @@ fn kind(record: &Record) -> &'static str {
         Record::Note { .. } => "note",
         Record::Timer(_) => "timer",
         Record::Log { .. } => "log",
+        Record::FollowUp { .. } => "follow-up",
+        Record::FollowUpEnded { .. } => "follow-up-ended",
         Record::Reminder { .. } => "reminder",
         Record::Question(_) => "question",
         Record::Answer(_) => "answer",
@@ -321,7 +344,7 @@ fn kind(record: &Record) -> &'static str {
 }
 
 /// How many kinds there are.
-const KINDS: usize = 29;
+const KINDS: usize = 31;
 
 #[test]
 fn every_record_has_the_form_that_it_had() {

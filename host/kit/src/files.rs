@@ -37,10 +37,24 @@ pub(crate) const WIT: &[File] = files![
     "world.wit",
 ];
 
+/// Facts that the SDK for Rust uses.
+pub(crate) const FACTS: &[File] = files![
+    "facts":
+    "Cargo.toml",
+    "README.md",
+    "src/debian.rs",
+    "src/device_status.rs",
+    "src/installer.rs",
+    "src/lib.rs",
+    "src/placeholder.rs",
+    "src/task.rs",
+];
+
 /// The SDK for Rust.
 pub(crate) const SDK_RUST: &[File] = files![
     "guests/sdk":
     "Cargo.toml",
+    "README.md",
     "src/actions.rs",
     "src/attempt.rs",
     "src/bindings.rs",
@@ -50,6 +64,7 @@ pub(crate) const SDK_RUST: &[File] = files![
     "src/display_services.rs",
     "src/failure.rs",
     "src/fault.rs",
+    "src/follow_up.rs",
     "src/guest.rs",
     "src/hooks.rs",
     "src/lib.rs",
@@ -84,7 +99,7 @@ pub(crate) const SDK_JAVASCRIPT: File = (
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::{File, SDK_RUST, WIT};
+    use super::{FACTS, File, SDK_RUST, WIT};
     use std::path::{Path, PathBuf};
 
     fn all(folder: &Path, into: &mut Vec<PathBuf>) {
@@ -114,6 +129,7 @@ mod tests {
     #[test]
     fn the_lists_are_those_of_the_folders() {
         is_whole("wit", WIT);
+        is_whole("facts", FACTS);
         is_whole("guests/sdk", SDK_RUST);
     }
 }

@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use wreimage_journal::{
-    Ending, Entry, Header, Level, Log, Mode, OnFailure, Record, RunDatabase, RunOutcome,
+    Ending, Entry, Header, Level, Log, Mode, OnFailure, Record, RecordedEffects, RunDatabase,
+    RunOutcome,
 };
 use wreimage_runs::RunStore;
 
@@ -49,7 +50,7 @@ fn make(state: &Path, index: u32) {
         absent: Vec::new(),
         host_key: None,
         lock: Some(word("dc1/host")),
-        effects: "0".repeat(64),
+        effects: RecordedEffects::Digest("0".repeat(64)),
         wreimage: word("0.1.0"),
     };
     let last = if index < PAUSED {

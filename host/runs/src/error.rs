@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use wreimage_engine::{GuestError, OptionError, ResumeError, RunError};
 use wreimage_journal::{Held, LockError, LogError, OpenError};
 use wreimage_lab::{KeptError, WorldError};
-use wreimage_site::SiteError;
+use wreimage_site::ConfigError;
 
 /// For what kind of reason: what a caller does next depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,7 +139,7 @@ pub enum RunsError {
     },
     /// The site file or its inventory does not fit the host.
     #[error(transparent)]
-    Site(#[from] SiteError),
+    Site(#[from] ConfigError),
     /// The folder of a lab's world cannot be used.
     #[error(transparent)]
     World(#[from] KeptError),

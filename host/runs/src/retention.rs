@@ -152,7 +152,7 @@ mod tests {
             absent: Vec::new(),
             host_key: None,
             lock: None,
-            effects: word("e1"),
+            effects: wreimage_journal::RecordedEffects::Digest(word("e1")),
             wreimage: word("0.1.0"),
         };
         let ending = Ending {

@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use std::fs;
 use std::path::Path;
 use wreimage_journal::{
-    Ending, Entry, Header, Log, Mode, OnFailure, Process, Record, RunDatabase, RunOutcome,
+    Ending, Entry, Header, Log, Mode, OnFailure, Process, Record, RecordedEffects, RunDatabase,
+    RunOutcome,
 };
 use wreimage_runs::{ErrorKind, RunState, RunStore, RunsError, Standing};
 
@@ -36,7 +37,7 @@ fn header(run: &str, host: &str, batch: Option<&str>) -> Header {
         absent: Vec::new(),
         host_key: None,
         lock: None,
-        effects: word("e1"),
+        effects: RecordedEffects::Digest(word("e1")),
         wreimage: word("0.1.0"),
     }
 }
