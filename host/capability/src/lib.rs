@@ -41,7 +41,7 @@ mod words;
 
 pub use bindings::exports::wreimage::guest::guest;
 pub use bindings::plug::exports::wreimage::hooks::plug;
-pub use bindings::wreimage::types::types::{Fault, FaultKind, Patience};
+pub use bindings::wreimage::types::types::{Fault, FaultKind, WaitPolicy};
 pub use border::{Border, Caller, Gate};
 pub use call::{Call, HOST_KEY_REFUSED, OFFERED, Silent, Sink};
 pub use catalogue::Catalogue;

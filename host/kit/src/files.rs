@@ -71,7 +71,7 @@ pub(crate) const SDK_RUST: &[File] = files![
     "src/nearest.rs",
     "src/options.rs",
     "src/panic.rs",
-    "src/patience.rs",
+    "src/wait_policy.rs",
     "src/plug.rs",
     "src/prompt.rs",
     "src/retry.rs",
