@@ -2,9 +2,10 @@
 
 use crate::role::Role;
 use crate::{Capability, Function, Subject};
+use std::fmt;
 
 /// A list of capabilities, found by name and by role.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Catalogue(&'static [&'static Capability]);
 
 impl Catalogue {
@@ -50,6 +51,14 @@ impl Catalogue {
 impl Default for Catalogue {
     fn default() -> Self {
         crate::ALL
+    }
+}
+
+impl fmt::Debug for Catalogue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set()
+            .entries(self.iter().map(|it| it.name))
+            .finish()
     }
 }
 

@@ -30,9 +30,9 @@ mod wasi;
 
 pub use guest::compile::{CompileLimits, Compiler, compile_for_parent};
 pub use guest::engine::Engine;
-pub use identity::consent::{Consent, ConsentComponent, ConsentRequest, GivenConsent};
-pub use identity::first_boot::{RecordedKey, RecordedKeys, accepted_key};
+pub use ledger::boots::{RecordedKey, RecordedKeys, accepted_key};
 pub use run::cancel::Cancel;
+pub use run::consent::{Consent, ConsentComponent, ConsentRequest, GivenConsent};
 
 pub use gate::perform::{call_deadline, overdue};
 pub use gate::twin::{Seen, Twin, TwinMaker};

@@ -1,7 +1,9 @@
 //! Calls that must not be repeated while their outcome is unknown.
 
-use crate::gate::course::Course;
-use crate::replay::cursor::Open;
+use crate::gate::call_context::CallContext;
+use crate::gate::run_gate::RunGate;
+use crate::ledger::DID_NOT;
+use crate::replay::cursor::BegunCall;
 use crate::run::operator::{Given, LATER};
 use crate::run::stop::Stop;
 use jiff::Timestamp;
@@ -11,16 +13,13 @@ use std::time::Duration;
 use wreimage_capability::{
     Call, Dispatch, Doubt, Effect, Fault, FaultKind, Function, Reconciled, Returns,
 };
-use wreimage_journal::{Answered, Origin, Question, Record};
+use wreimage_journal::{Answered, Question, Record};
 
 /// How long a provider may look at the world before or after such a call.
 const LOOK_DEADLINE: Duration = Duration::from_secs(120);
 
 /// Code of the fault of a call whose process went away.
 const INTERRUPTED: &str = "gate.interrupted";
-
-/// Code of the fault of a call that the world shows not to have happened.
-pub(crate) const DID_NOT: &str = "gate.did-not-happen";
 
 const HAPPENED: &str = "happened";
 const REPEAT: &str = "repeat";
@@ -37,18 +36,21 @@ enum Next {
     Act(String, Fault),
 }
 
-impl Course {
+impl RunGate {
     /// Looks at the world, announces, tries, and clears up the doubt if there is one. A call that an earlier process has
     /// announced is in doubt from the beginning.
     pub(crate) async fn once(
         self: &Arc<Self>,
         provider: Arc<dyn Dispatch>,
-        function: &'static Function,
-        arguments: &Value,
-        origin: Origin,
+        context: CallContext<'_>,
         call: &mut Call,
-        open: Option<Open>,
+        open: Option<BegunCall>,
     ) -> Result<Result<Value, Fault>, Stop> {
+        let CallContext {
+            function,
+            arguments,
+            ..
+        } = context;
         let mut open = open.unwrap_or_default();
         let since = open.since;
         let provider = provider.as_ref();
@@ -62,11 +64,11 @@ impl Course {
             }
             None => {
                 let witness = self.witness(provider, function, arguments, call).await;
-                if let Some(fault) = self.cancelled_before(function, origin) {
+                if let Some(fault) = self.cancelled_before(context) {
                     return Ok(Err(fault));
                 }
-                self.announce(function, arguments, origin, call, Some(witness.clone()))?;
-                if let Some(fault) = self.confirm_lease(function, origin, call).await? {
+                self.record_intent(context, call, Some(witness.clone()))?;
+                if let Some(fault) = self.confirm_lease(context, call).await? {
                     return Ok(Err(fault));
                 }
                 call.witness = Some(witness);
@@ -81,18 +83,16 @@ impl Course {
                 },
                 Next::Again => {
                     // What was asked and answered was about the try before.
-                    open = Open::default();
-                    if let Some(fault) = self.may_repeat(function, arguments, origin).await? {
+                    open = BegunCall::default();
+                    if let Some(fault) = self.may_repeat(context).await? {
                         return Ok(Err(self.not_repeated(function, fault, since)));
                     }
-                    if origin == Origin::Guest {
+                    if context.is_by_guest() {
                         // What was set for this very restart is not used up, and BMCs forget it within a minute.
-                        self.state().undo.not_restarted(call.sequence);
-                        self.mend_open(None).await?;
+                        self.reassert_for(call.sequence).await?;
                         // The try before did not happen: the guest may make another one.
-                        if let Some(fault) = self
-                            .refuse_new_override(function, arguments, origin, call.sequence)
-                            .await?
+                        if let Some(fault) =
+                            self.refuse_new_override(context, call.sequence).await?
                         {
                             return Ok(Err(fault));
                         }
@@ -101,8 +101,8 @@ impl Course {
                     let witness = self.witness(provider, function, arguments, call).await;
                     // Announced once more: should this process go away as well, the next one must not take the answer that
                     // it was repeated on for one that is still to be acted on.
-                    self.announce(function, arguments, origin, call, Some(witness.clone()))?;
-                    if let Some(fault) = self.confirm_lease(function, origin, call).await? {
+                    self.record_intent(context, call, Some(witness.clone()))?;
+                    if let Some(fault) = self.confirm_lease(context, call).await? {
                         return Ok(Err(self.not_repeated(function, fault, since)));
                     }
                     call.witness = Some(witness);
@@ -145,7 +145,7 @@ impl Course {
                     _ => {
                         return Err(Stop::InDoubt(format!(
                             "whether {function} happened is unknown ({}): look at {} before anything else is done to it",
-                            fault.message, self.host
+                            fault.message, self.context.host
                         )));
                     }
                 },
@@ -184,8 +184,8 @@ impl Course {
         }
         let unseen = "no end of it is seen, and it may still be under way";
         self.state()
-            .doubts
-            .push(format!("{known}: {unseen}; check {}", self.host));
+            .own_doubts
+            .push(format!("{known}: {unseen}; check {}", self.context.host));
         Fault {
             kind: if cancelled {
                 FaultKind::Cancelled
@@ -199,7 +199,7 @@ impl Course {
     }
 
     /// The answer to the question that an earlier process has asked, if somebody has answered by now.
-    fn earlier_answer(&self, open: &mut Open) -> Result<Option<String>, Stop> {
+    fn earlier_answer(&self, open: &mut BegunCall) -> Result<Option<String>, Stop> {
         let Some(question) = &open.question else {
             return Ok(None);
         };
@@ -252,14 +252,14 @@ impl Course {
         call: &Call,
         fault: &Fault,
         unknown: &str,
-        open: Open,
+        open: BegunCall,
     ) -> Result<Option<String>, Stop> {
         let choice = |key: &str, label: &str| (key.to_owned(), label.to_owned());
         let question = Question {
             call: call.sequence,
             question: format!(
                 "{function} for {} ended without an answer ({}), and the world cannot tell whether it happened: {unknown}",
-                self.host, fault.message
+                self.context.host, fault.message
             ),
             // Only what returns nothing can be taken for done on somebody's word.
             choices: (function.returns == Returns::Nothing)
@@ -279,20 +279,19 @@ impl Course {
     pub(crate) async fn ask(
         &self,
         question: &Question,
-        open: Open,
+        open: BegunCall,
     ) -> Result<Result<String, Fault>, Stop> {
         if let Some(answer) = open.answer {
             return Ok(Ok(answer));
         }
         if open.question.is_none() {
-            self.recorder
-                .record_durably(Record::Question(question.clone()))?;
+            self.record_durably(Record::Question(question.clone()))?;
         }
         // A run that waits for a person does not renew its claim.
         self.holder.let_go();
         let given = tokio::select! {
             given = self.operator.ask(question) => given,
-            () = self.cancel.cancelled(), if !self.state().closing => {
+            () = self.cancel.cancelled(), if !self.state().mode().is_closing() => {
                 Err(Fault::cancelled("the run was cancelled at a question"))
             }
         };
@@ -306,7 +305,7 @@ impl Course {
             }
             Err(fault) if fault.code == LATER => Err(Stop::Paused(format!(
                 "{} waits for an answer: {} ({})",
-                self.host,
+                self.context.host,
                 question.question,
                 question
                     .choices
@@ -320,7 +319,7 @@ impl Course {
     }
 
     fn record_answer(&self, question: &Question, given: &Given) -> Result<(), Stop> {
-        self.recorder.record_durably(Record::Answer(Answered {
+        self.record_durably(Record::Answer(Answered {
             call: question.call,
             answer: given.choice.clone(),
             by: given.by.clone(),

@@ -1,53 +1,56 @@
-//! Whether a call may be made, and how a rehearsal leaves the real world.
+//! Whether a call may be made.
 
-use crate::gate::course::Course;
-use crate::run::stop::Stop;
-use wreimage_capability::{Fault, Function, Subject};
-use wreimage_journal::{Origin, Record};
+use crate::gate::call_context::CallContext;
+use crate::gate::run_gate::RunGate;
+use wreimage_capability::{Fault, Subject};
 
-impl Course {
-    /// Whether the call may be made at all.
-    pub(crate) fn refuse(&self, function: &'static Function, origin: Origin) -> Option<Fault> {
-        let plug = self.plug();
-        let state = self.state();
-        if origin == Origin::Guest && self.cancel.is_cancelled() && !state.closing {
-            return Some(Fault::cancelled(format!(
-                "the run was cancelled; {function} was not called"
-            )));
+impl RunGate {
+    /// Stages 2 and 3: whether the call may be made at all.
+    pub(crate) fn refuse(&self, context: CallContext<'_>) -> Option<Fault> {
+        if let Some(cancelled) = self.cancelled_before(context) {
+            return Some(cancelled);
         }
-        if self.absent.contains(function.capability) {
+        let function = context.function;
+        if self.context.absent.contains(function.capability) {
             return Some(Fault::unsupported(
                 "site.absent",
-                format!("site {}", self.site),
+                format!("site {}", self.context.site),
                 format!("this site has no `{}`", function.capability),
             ));
         }
-        let who = crate::guest::grants::who(plug.map(|plug| plug.name.as_str()));
-        if origin == Origin::Guest
-            && !self.is_served_by_engine(function)
-            && !self.grants.allow_call(state.caller, function)
-        {
-            return Some(self.grants.denied(&who, function));
+        // What the host does on its own account needs no grant.
+        if !context.is_by_guest() {
+            return None;
         }
-        let may_mutate = plug.map_or(self.may_mutate, |plug| plug.may_mutate);
-        if origin == Origin::Guest && function.effect.mutates() && !may_mutate {
+        let plug = self.context.plug(context.caller);
+        let who = crate::guest::grants::who(plug.map(|plug| plug.name.as_str()));
+        let grants = &self.context.grants;
+        if !self.context.is_served_by_engine(function)
+            && !grants.allow_call(context.caller, function)
+        {
+            return Some(grants.denied(&who, function));
+        }
+        let may_mutate = plug.map_or(self.context.may_mutate, |plug| plug.may_mutate);
+        if function.effect.mutates() && !may_mutate {
             return Some(Fault::denied(
                 "gate.read-only",
                 "wreimage",
                 format!("{who} says of itself that it changes nothing, but calls {function}"),
             ));
         }
-        if origin == Origin::Guest && state.closing && function.inverse.is_some() {
+        let state = self.state();
+        if state.mode().is_closing() && function.inverse.is_some() {
             return Some(Fault::denied(
                 "gate.closing",
                 "wreimage",
                 format!("{function} was called in the closing words: nobody would take it back"),
             ));
         }
-        // A run that was stopped at the wrong machine still has to tell its task.
-        let tells = state.touched && matches!(self.catalogue.subject(function), Subject::Task);
-        let stopped = state.closing && !state.allowed && !tells;
-        if origin == Origin::Guest && function.effect.mutates() && stopped {
+        // A run that was stopped at the wrong machine still has to report to its task.
+        let is_report =
+            state.touched && matches!(self.context.catalogue.subject(function), Subject::Task);
+        let is_stopped = state.mode().is_closing() && !state.may_change() && !is_report;
+        if function.effect.mutates() && is_stopped {
             return Some(Fault::denied(
                 "gate.no-consent",
                 "wreimage",
@@ -60,31 +63,13 @@ impl Course {
     }
 
     /// Nothing is begun after a cancel, however long its preparation took.
-    pub(crate) fn cancelled_before(&self, function: &Function, origin: Origin) -> Option<Fault> {
-        (origin == Origin::Guest && self.cancel.is_cancelled() && !self.state().closing)
-            .then(|| Fault::cancelled(format!("the run was cancelled; {function} was not called")))
-    }
-
-    /// A rehearsal goes into its twin.
-    pub(crate) fn enter_twin(&self, function: &'static Function) -> Result<(), Stop> {
-        let maker = self
-            .twin
-            .as_ref()
-            .ok_or_else(|| Stop::Twin("there is no lab to rehearse in".to_owned()))?;
-        let seen = std::mem::take(&mut self.state().seen);
-        let clock = self.recorder.clock();
-        let twin = maker
-            .make(&self.host, &seen, clock.as_ref())
-            .map_err(Stop::Twin)?;
-        self.recorder.record(Record::TwinEntered {
-            function: function.to_string(),
-        })?;
-        self.recorder.set_clock(twin.clock);
-        let mut state = self.state();
-        state.providers = twin.providers;
-        state.in_twin = true;
-        // The twin's boots have host keys of their own.
-        state.pinned = None;
-        Ok(())
+    pub(crate) fn cancelled_before(&self, context: CallContext<'_>) -> Option<Fault> {
+        let is_cancelled = context.is_by_guest() && self.cancel.is_cancelled();
+        (is_cancelled && !self.state().mode().is_closing()).then(|| {
+            Fault::cancelled(format!(
+                "the run was cancelled; {} was not called",
+                context.function
+            ))
+        })
     }
 }

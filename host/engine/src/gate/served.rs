@@ -1,9 +1,9 @@
 //! What the engine itself answers: the run, the operator, the clock.
 
-use crate::gate::course::Course;
-use crate::ledger::follow_ups::{self, FollowUps};
-use crate::replay::cursor::Open;
-use crate::run::report::PastStep;
+use crate::gate::call_context::CallContext;
+use crate::gate::run_gate::RunGate;
+use crate::ledger::follow_ups;
+use crate::replay::cursor::BegunCall;
 use crate::run::stop::Stop;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -12,47 +12,7 @@ use std::sync::Arc;
 use wreimage_capability::operator::Choice;
 use wreimage_capability::run::{self, OptionValue, Request};
 use wreimage_capability::{Call, Fault, Function, from_millis, to_millis};
-use wreimage_journal::{Level, LogError, Origin, Question, Record};
-
-/// Steps, notes and follow-ups so far.
-#[derive(Debug, Default)]
-pub(crate) struct Notes {
-    pub(crate) steps: Vec<PastStep>,
-    pub(crate) open: Option<(String, String, Timestamp)>,
-    pub(crate) notes: Vec<(Level, String)>,
-    pub(crate) follow_ups: FollowUps,
-    /// The last line that the guest logged as an error: the message of its panic, should it trap next.
-    pub(crate) last_error: Option<String>,
-}
-
-impl Notes {
-    pub(crate) fn open_step_name(&self) -> Option<String> {
-        self.open
-            .as_ref()
-            .map(|(phase, name, _)| format!("{phase}: {name}"))
-    }
-
-    /// The record that ends the open step.
-    fn end(
-        &self,
-        now: Timestamp,
-        level: Level,
-        text: String,
-        evidence: Vec<(String, String)>,
-        component: Option<String>,
-    ) -> Option<Record> {
-        let (phase, name, began) = self.open.clone()?;
-        Some(Record::StepEnded {
-            phase,
-            name,
-            level,
-            text,
-            evidence,
-            took_ms: u64::try_from(now.duration_since(began).as_millis()).unwrap_or(0),
-            component,
-        })
-    }
-}
+use wreimage_journal::{Level, LogError, Question, Record};
 
 /// The name in `NAME (uid …)`: guests hand it on to systems that know people by name.
 fn person(actor: &str) -> &str {
@@ -88,26 +48,22 @@ fn signed(text: String, component: Option<String>) -> String {
     }
 }
 
-impl Course {
+impl RunGate {
     /// Records a note. After a cancel a note is still recorded, for it tells of what has happened, and the guest is answered
     /// that the run was cancelled.
-    pub(crate) fn note(
-        &self,
-        function: &'static Function,
-        arguments: &Value,
-    ) -> Result<Result<Value, Fault>, Stop> {
+    pub(crate) fn note(&self, context: CallContext<'_>) -> Result<Result<Value, Fault>, Stop> {
         let now = self.recorder.clock().now();
-        let records = match self.read_note(function, arguments, now) {
+        let records = match self.read_note(context, now) {
             Ok(records) => records,
             // A step that the record has ended already is ended once more.
             Err(_) if self.is_replaying() => return Ok(Ok(Value::Null)),
             Err(fault) => return Ok(Err(fault)),
         };
         for record in records {
-            self.tell_guest_note(record)?;
+            self.record_guest_note(record)?;
         }
         let state = self.state();
-        if state.cancelled && !state.closing {
+        if state.cancelled && !state.mode().is_closing() {
             return Ok(Err(Fault::cancelled("the run was cancelled")));
         }
         Ok(Ok(Value::Null))
@@ -115,44 +71,41 @@ impl Course {
 
     /// Records a note of the guest. The record of a cancel stands before every note that is answered `cancelled`, so that a
     /// resumed run answers each note as it was answered.
-    fn tell_guest_note(&self, record: Record) -> Result<(), Stop> {
-        if self.recall_note(&record) {
+    fn record_guest_note(&self, record: Record) -> Result<(), Stop> {
+        if self.replay_note(&record) {
             return Ok(());
         }
-        if self.state().trial {
+        if self.state().verifies {
             return Err(Stop::Edge);
         }
-        if self.cancel.is_cancelled() && !self.state().closing {
+        if self.cancel.is_cancelled() && !self.state().mode().is_closing() {
             self.note_cancel()?;
         }
         Ok(self.keep_note(record)?)
     }
 
     /// Records a note and learns it; one that a resumed run makes again is in the record already.
-    pub(crate) fn tell_note(&self, record: Record) -> Result<(), LogError> {
-        if self.recall_note(&record) {
+    pub(crate) fn record_note(&self, record: Record) -> Result<(), LogError> {
+        if self.replay_note(&record) {
             return Ok(());
         }
         self.keep_note(record)
     }
 
     fn keep_note(&self, record: Record) -> Result<(), LogError> {
-        self.recorder.record(record.clone())?;
         if let Record::StepBegan { phase, .. } = &record {
             self.holder.phase(phase);
         }
-        let now = self.recorder.clock().now();
-        self.state().learn_note(&record, now);
-        Ok(())
+        self.record(record)
     }
 
-    fn read_note(
-        &self,
-        function: &'static Function,
-        arguments: &Value,
-        now: Timestamp,
-    ) -> Result<Vec<Record>, Fault> {
-        let component = self.component(Origin::Guest);
+    fn read_note(&self, context: CallContext<'_>, now: Timestamp) -> Result<Vec<Record>, Fault> {
+        let CallContext {
+            function,
+            arguments,
+            ..
+        } = context;
+        let component = self.component(context);
         let state = self.state();
         let notes = &state.notes;
         let text = |name: &str| argument::<String>(arguments, name);
@@ -225,18 +178,21 @@ impl Course {
             self.state()
                 .notes
                 .end(now, Level::Unfinished, text.to_owned(), Vec::new(), None);
-        step.map_or(Ok(()), |step| self.tell_note(step))
+        step.map_or(Ok(()), |step| self.record_note(step))
     }
 
     /// Answers what has no provider.
     pub(crate) async fn serve(
         self: &Arc<Self>,
-        function: &'static Function,
-        arguments: &Value,
-        origin: Origin,
+        context: CallContext<'_>,
         call: &Call,
-        open: Option<Open>,
+        open: Option<BegunCall>,
     ) -> Result<Result<Value, Fault>, Stop> {
+        let CallContext {
+            function,
+            arguments,
+            ..
+        } = context;
         let open = open.unwrap_or_default();
         let plain = |value: serde_json::Result<Value>| {
             value.map_err(|error| Fault::other("gate.outcome", "wreimage", error.to_string()))
@@ -258,7 +214,7 @@ impl Course {
                     None => {
                         let now = to_millis(self.recorder.clock().now());
                         let due = now.saturating_add(millis);
-                        self.set_timer(function, arguments, origin, call, due)?;
+                        self.set_timer(context, call, due)?;
                         due
                     }
                 };
@@ -276,7 +232,7 @@ impl Course {
                 let choice = |key: &str, label: &str| (key.to_owned(), label.to_owned());
                 let question = Question {
                     call: call.sequence,
-                    question: signed(question, self.component(origin)),
+                    question: signed(question, self.component(context)),
                     choices: vec![choice("yes", "go on"), choice("no", "do not")],
                     consent: false,
                 };
@@ -302,7 +258,7 @@ impl Course {
                 }
                 let question = Question {
                     call: call.sequence,
-                    question: signed(question, self.component(origin)),
+                    question: signed(question, self.component(context)),
                     choices: choices.into_iter().map(|c| (c.key, c.label)).collect(),
                     consent: false,
                 };
@@ -316,7 +272,7 @@ impl Course {
     async fn ask_again(
         &self,
         question: &Question,
-        open: Open,
+        open: BegunCall,
     ) -> Result<Result<String, Fault>, Stop> {
         match &open.question {
             Some(asked) if asked != question => Err(Stop::Diverged {
@@ -331,7 +287,7 @@ impl Course {
         let clock = self.recorder.clock();
         tokio::select! {
             () = clock.sleep_until(from_millis(due_ms)) => Ok(Value::Null),
-            () = self.cancel.cancelled(), if !self.state().closing => {
+            () = self.cancel.cancelled(), if !self.state().mode().is_closing() => {
                 Err(Fault::cancelled("the run was cancelled during a pause"))
             }
         }
@@ -339,11 +295,12 @@ impl Course {
 
     fn request(&self) -> Request {
         Request {
-            run_id: self.run.clone(),
-            host: self.host.clone(),
-            site: self.site.clone(),
-            actor: person(&self.actor).to_owned(),
+            run_id: self.context.run.clone(),
+            host: self.context.host.clone(),
+            site: self.context.site.clone(),
+            actor: person(&self.context.actor).to_owned(),
             options: self
+                .context
                 .options
                 .iter()
                 .map(|(name, value)| OptionValue {
@@ -351,10 +308,13 @@ impl Course {
                     value: value.clone(),
                 })
                 .collect(),
-            absent: self.absent.iter().cloned().collect(),
+            absent: self.context.absent.iter().cloned().collect(),
             extra: vec![
-                ("controller".to_owned(), self.controller.clone()),
-                ("on-failure".to_owned(), self.on_failure.word().to_owned()),
+                ("controller".to_owned(), self.context.controller.clone()),
+                (
+                    "on-failure".to_owned(),
+                    self.context.on_failure.word().to_owned(),
+                ),
             ],
         }
     }

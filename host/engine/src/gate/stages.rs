@@ -1,18 +1,20 @@
-//! The one place that every call of a guest passes.
+//! The eight stages of a call: replay, cancel, grant, preview, consent, intent, perform, outcome.
 
-use crate::gate::course::Course;
-use crate::replay::cursor::{Open, Recalled};
+use crate::gate::call_context::CallContext;
+use crate::gate::run_gate::RunGate;
+use crate::record::recorder::CallSink;
+use crate::replay::cursor::{BegunCall, ReplayMatch};
 use crate::run::stop::Stop;
 use serde_json::Value;
 use std::sync::{Arc, PoisonError};
 use wreimage_capability::{BoxFuture, Call, Caller, Effect, Fault, FaultKind, Function, Gate};
-use wreimage_journal::{Origin, Outcome, Reality, Record};
+use wreimage_journal::{Outcome, Reality, Record};
 
 /// Code of the fault of a call in the middle of which the host stopped the guest.
 const STOPPED: &str = "gate.stopped";
 
-/// The guest's side of a course.
-pub(crate) struct GuestGate(pub(crate) Arc<Course>);
+/// The guest's side of the gate.
+pub(crate) struct GuestGate(pub(crate) Arc<RunGate>);
 
 impl Gate for GuestGate {
     fn call<'a>(
@@ -22,118 +24,90 @@ impl Gate for GuestGate {
         arguments: Value,
     ) -> BoxFuture<'a, wasmtime::Result<Result<Value, Fault>>> {
         Box::pin(async move {
-            self.0.state().caller = caller;
             self.0.admit(function, &arguments).await?;
-            match self.0.call(function, arguments, Origin::Guest).await {
-                Ok(answer) => Ok(answer),
-                Err(stop) => Err(wasmtime::Error::new(stop)),
-            }
+            let context = CallContext::of_guest(caller, function, &arguments);
+            self.0.call(context).await.map_err(wasmtime::Error::new)
         })
     }
 }
 
-impl Course {
-    /// The way of a call, from the cancel check to the recorded outcome.
+impl RunGate {
+    /// The way of a call through the stages.
     pub(crate) async fn call(
         self: &Arc<Self>,
-        function: &'static Function,
-        arguments: Value,
-        origin: Origin,
+        context: CallContext<'_>,
     ) -> Result<Result<Value, Fault>, Stop> {
-        if function.effect == Effect::Note {
-            return self.note(function, &arguments);
+        if context.function.effect == Effect::Note {
+            return self.note(context);
         }
-        let open = match self.recall(function, &arguments, origin)? {
-            Recalled::Answered(outcome) => return self.answered(function, origin, *outcome).await,
-            Recalled::Open(open) => Some(*open),
-            Recalled::Live => None,
+        // 1: replay.
+        let begun = match self.replay(context)? {
+            ReplayMatch::Answered(outcome) => return self.answer(context, *outcome).await,
+            ReplayMatch::Begun(begun) => Some(*begun),
+            ReplayMatch::Live => None,
         };
-        if self.state().trial {
+        if self.state().verifies {
             return Err(Stop::Edge);
         }
-        self.mend_undo(function, origin).await?;
-        let number = match &open {
-            Some(open) => open.call,
+        self.reassert_at_edge(context).await?;
+        let number = match &begun {
+            Some(begun) => begun.call,
             None => self.recorder.next_call(),
         };
-        let began = self.recorder.clock().now();
+        let started = self.recorder.clock().now();
         let sink = self.sink(number);
-        let mut call = Call::new(self.run.clone(), number, sink.clone());
-        call.may_pin = !function.effect.mutates();
+        let mut call = Call::new(self.context.run.clone(), number, sink.clone());
+        call.may_pin = !context.function.effect.mutates();
         // It may have had its effect: whatever comes now, it is not a call that was never made.
-        let was_begun = open.as_ref().is_some_and(|open| open.intent.is_some());
-        let tried = match self.refuse(function, origin) {
+        let was_begun = begun.as_ref().is_some_and(|it| it.intent.is_some());
+        // 2 and 3: cancel and grant.
+        let tried = match self.refuse(context) {
             Some(fault) if !was_begun => Ok(Err(fault)),
-            _ => {
-                self.begin(function, &arguments, origin, &mut call, open)
-                    .await
-            }
+            // 4 to 7.
+            _ => self.attempt(context, &mut call, begun).await,
         };
         let (mut result, stop) = match tried {
             Ok(result) => (result, None),
             // Nothing can be added to a record that cannot be kept.
             Err(stop @ Stop::Record(_)) => return Err(stop),
-            // The call stays open: it is gone on with when the run is.
+            // The call stays open: the next process continues it.
             Err(stop) if stop.is_pause() => return Err(stop),
-            Err(stop) => {
-                let mut fault =
-                    Fault::denied(STOPPED, "wreimage", stop.to_string()).with("stop", stop.word());
-                if was_begun || matches!(stop, Stop::InDoubt(_)) {
-                    fault.kind = FaultKind::InDoubt;
-                }
-                (Err(fault), Some(stop))
-            }
+            Err(stop) => (Err(stopped(&stop, was_begun)), Some(stop)),
         };
-        if self.cancel.is_cancelled() && !self.state().closing {
+        if self.cancel.is_cancelled() && !self.state().mode().is_closing() {
             self.note_cancel()?;
         }
-        let reality = {
-            let mut not_previewed = sink
-                .not_previewed
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            match (self.state().in_twin, not_previewed.take()) {
-                (false, _) => Reality::Real,
-                (true, None) => Reality::Assumed,
-                (true, Some(why)) => {
-                    self.recorder.record(Record::Progress {
-                        call: number,
-                        text: format!("not previewed: {why}"),
-                    })?;
-                    Reality::NotPreviewed
-                }
-            }
-        };
+        let reality = self.reality(&sink, number)?;
         if let Some(boot) = sink.take_pinned()
             && let Err(fault) = self.accept_first_boot(boot).await?
         {
             result = Err(fault);
         }
-        let took = self.recorder.clock().now().duration_since(began);
+        // 8: outcome.
+        let took = self.recorder.clock().now().duration_since(started);
         let outcome = Outcome {
             call: number,
-            function: function.to_string(),
-            effect: function.effect,
-            origin,
-            component: self.component(origin),
-            arguments,
+            function: context.function.to_string(),
+            effect: context.function.effect,
+            origin: context.origin,
+            component: self.component(context),
+            arguments: context.arguments.clone(),
             result,
             reality,
             took_ms: u64::try_from(took.as_millis()).unwrap_or(0),
         };
-        self.settle(function, &outcome)?;
+        self.record_outcome(context.function, &outcome)?;
         if let Some(stop) = stop {
             return Err(stop);
         }
-        self.believe(function, origin, &outcome).await?;
+        self.check_reporter(context, &outcome).await?;
         Ok(outcome.result)
     }
 
     /// The answer of a call that was made before.
-    async fn answered(
+    async fn answer(
         self: &Arc<Self>,
-        function: &'static Function,
-        origin: Origin,
+        context: CallContext<'_>,
         outcome: Outcome,
     ) -> Result<Result<Value, Fault>, Stop> {
         if let Err(fault) = &outcome.result
@@ -144,61 +118,89 @@ impl Course {
             return Err(Stop::from_word(word, fault.message.clone()));
         }
         if self.state().at_edge {
-            self.believe(function, origin, &outcome).await?;
+            self.check_reporter(context, &outcome).await?;
         }
         Ok(outcome.result)
     }
 
-    /// Before anything that an installer says is believed, the machine must be the right one.
-    async fn believe(
+    /// Before the guest acts on anything that an installer has reported, the machine must be the right one.
+    async fn check_reporter(
         self: &Arc<Self>,
-        function: &'static Function,
-        origin: Origin,
+        context: CallContext<'_>,
         outcome: &Outcome,
     ) -> Result<(), Stop> {
-        if origin == Origin::Guest && !function.effect.mutates() && outcome.result.is_ok() {
-            self.identify_installer(function, &outcome.arguments, outcome.result.as_ref().ok())
-                .await?;
+        match &outcome.result {
+            Ok(answer) if context.is_by_guest() && !context.function.effect.mutates() => {
+                self.check_installer_identity(context, Some(answer)).await
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
-    /// Tries a call that is not refused, or goes on with one that an earlier process has begun.
-    async fn begin(
+    /// Stages 4 to 7 of a call that is not refused, or that an earlier process has begun.
+    async fn attempt(
         self: &Arc<Self>,
-        function: &'static Function,
-        arguments: &Value,
-        origin: Origin,
+        context: CallContext<'_>,
         call: &mut Call,
-        open: Option<Open>,
+        begun: Option<BegunCall>,
     ) -> Result<Result<Value, Fault>, Stop> {
-        let was_begun = open.as_ref().is_some_and(|open| open.intent.is_some());
+        let was_begun = begun.as_ref().is_some_and(|it| it.intent.is_some());
         if !was_begun {
-            self.look_first(function, arguments, origin).await?;
-            self.restore_before_restart(function, arguments, origin)
-                .await?;
-            if let Some(fault) = self
-                .refuse_new_override(function, arguments, origin, call.sequence)
-                .await?
-            {
+            // 4 and 5: preview and consent.
+            self.authorize_change(context).await?;
+            self.reassert_before_restart(context).await?;
+            if let Some(fault) = self.refuse_new_override(context, call.sequence).await? {
                 return Ok(Err(fault));
             }
         }
-        self.attempt(function, arguments, origin, call, open).await
+        // 6 and 7: intent and performance.
+        if self.context.is_served_by_engine(context.function) {
+            return self.serve(context, call, begun).await;
+        }
+        let provider = self.state().providers.get(context.function.capability);
+        let Some(provider) = provider else {
+            let fault = Fault::unsupported(
+                "site.no-provider",
+                format!("site {}", self.context.site),
+                format!(
+                    "this site names no provider for `{}`",
+                    context.function.capability
+                ),
+            );
+            return Ok(Err(match begun {
+                Some(begun) if was_begun => self.not_repeated(context.function, fault, begun.since),
+                _ => fault,
+            }));
+        };
+        self.first_snapshot(context.function).await?;
+        self.give_checked(call);
+        call.made = self.state().undo.made(context.function);
+        match context.function.effect {
+            Effect::Once => {
+                let _mutating = self.mutating.lock().await;
+                self.once(provider, context, call, begun).await
+            }
+            Effect::Write => {
+                let _mutating = self.mutating.lock().await;
+                self.write(provider.as_ref(), context, call, begun).await
+            }
+            Effect::Wait => {
+                let timer = begun.and_then(|it| it.timer);
+                self.wait(provider.as_ref(), context, call, timer).await
+            }
+            Effect::Read | Effect::Ask | Effect::Note => {
+                self.read(provider.as_ref(), context, call).await
+            }
+        }
     }
 
-    /// Before a mutation: whether it is the right machine, and whether it may be changed.
-    async fn look_first(
-        self: &Arc<Self>,
-        function: &'static Function,
-        arguments: &Value,
-        origin: Origin,
-    ) -> Result<(), Stop> {
-        if function.effect.mutates() && origin == Origin::Guest {
-            self.check_before(function, arguments).await?;
+    /// Before a change of the guest: whether it is the right machine, and whether it may be changed.
+    async fn authorize_change(self: &Arc<Self>, context: CallContext<'_>) -> Result<(), Stop> {
+        if context.is_change_by_guest() {
+            self.check_before(context).await?;
             self.ensure_lease().await?;
             // A machine that is changed from inside must be the right one.
-            self.identify_installer(function, arguments, None).await?;
+            self.check_installer_identity(context, None).await?;
         }
         Ok(())
     }
@@ -206,104 +208,42 @@ impl Course {
     /// Before a call that was begun is made once more: what speaks against it, if anything does.
     pub(crate) async fn may_repeat(
         self: &Arc<Self>,
-        function: &'static Function,
-        arguments: &Value,
-        origin: Origin,
+        context: CallContext<'_>,
     ) -> Result<Option<Fault>, Stop> {
-        let refused = self.refuse(function, origin);
+        let refused = self.refuse(context);
         if refused.is_none() {
-            self.look_first(function, arguments, origin).await?;
+            self.authorize_change(context).await?;
         }
         Ok(refused)
     }
 
-    /// Intent, performance, and for `once` calls the doubt about them.
-    pub(crate) async fn attempt(
-        self: &Arc<Self>,
-        function: &'static Function,
-        arguments: &Value,
-        origin: Origin,
-        call: &mut Call,
-        open: Option<Open>,
-    ) -> Result<Result<Value, Fault>, Stop> {
-        if self.is_served_by_engine(function) {
-            return self.serve(function, arguments, origin, call, open).await;
-        }
-        let was_begun = open.as_ref().is_some_and(|open| open.intent.is_some());
-        let Some(provider) = self.state().providers.get(function.capability) else {
-            let fault = Fault::unsupported(
-                "site.no-provider",
-                format!("site {}", self.site),
-                format!("this site names no provider for `{}`", function.capability),
-            );
-            return Ok(Err(match open {
-                Some(open) if open.intent.is_some() => {
-                    self.not_repeated(function, fault, open.since)
+    /// Whether an answer is one of the real world, and why a twin cannot know it.
+    fn reality(&self, sink: &CallSink, number: u64) -> Result<Reality, Stop> {
+        let mut not_previewed = sink
+            .not_previewed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        Ok(
+            match (self.state().mode().is_in_twin(), not_previewed.take()) {
+                (false, _) => Reality::Real,
+                (true, None) => Reality::Assumed,
+                (true, Some(why)) => {
+                    self.recorder.record(Record::Progress {
+                        call: number,
+                        text: format!("not previewed: {why}"),
+                    })?;
+                    Reality::NotPreviewed
                 }
-                _ => fault,
-            }));
-        };
-        self.first_snapshot(function).await?;
-        self.give_checked(call);
-        call.made = self.state().undo.made(function);
-        match function.effect {
-            Effect::Once => {
-                let _mutating = self.mutating.lock().await;
-                self.once(provider, function, arguments, origin, call, open)
-                    .await
-            }
-            Effect::Write => {
-                let _mutating = self.mutating.lock().await;
-                let since = open.as_ref().and_then(|open| open.since);
-                let refused = if was_begun {
-                    self.may_repeat(function, arguments, origin)
-                        .await?
-                        .map(|fault| self.not_repeated(function, fault, since))
-                } else {
-                    self.cancelled_before(function, origin)
-                };
-                if let Some(fault) = refused {
-                    return Ok(Err(fault));
-                }
-                self.give_checked(call);
-                self.announce(function, arguments, origin, call, None)?;
-                if let Some(fault) = self.confirm_lease(function, origin, call).await? {
-                    return Ok(Err(if was_begun {
-                        self.not_repeated(function, fault, since)
-                    } else {
-                        fault
-                    }));
-                }
-                let provider = provider.as_ref();
-                Ok(match origin {
-                    Origin::Undo => {
-                        self.take_back_one(provider, function, arguments, call)
-                            .await
-                    }
-                    Origin::Guest | Origin::Host => {
-                        self.perform(provider, function, arguments, call).await
-                    }
-                })
-            }
-            Effect::Wait => {
-                let timer = open.and_then(|open| open.timer);
-                self.wait(provider.as_ref(), function, arguments, origin, call, timer)
-                    .await
-            }
-            Effect::Read | Effect::Ask | Effect::Note => {
-                let provider = provider.as_ref();
-                let read = self.perform(provider, function, arguments, call).await;
-                match read {
-                    Err(fault)
-                        if self
-                            .accept_reported_key(function, arguments, &fault, call)
-                            .await? =>
-                    {
-                        Ok(self.perform(provider, function, arguments, call).await)
-                    }
-                    read => Ok(read),
-                }
-            }
-        }
+            },
+        )
     }
+}
+
+/// The fault that stands in the record of a call in the middle of which the host stopped the guest.
+fn stopped(stop: &Stop, was_begun: bool) -> Fault {
+    let mut fault = Fault::denied(STOPPED, "wreimage", stop.to_string()).with("stop", stop.word());
+    if was_begun || matches!(stop, Stop::InDoubt(_)) {
+        fault.kind = FaultKind::InDoubt;
+    }
+    fault
 }

@@ -1,6 +1,7 @@
 //! Calls that look until something is so.
 
-use crate::gate::course::Course;
+use crate::gate::call_context::CallContext;
+use crate::gate::run_gate::RunGate;
 use crate::run::stop::Stop;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use wreimage_capability::{
     Call, Dispatch, Fault, Function, Patience, Polled, Role, from_millis, to_millis,
 };
-use wreimage_journal::{Origin, Record, Timer};
+use wreimage_journal::{Record, Timer};
 
 /// A clock that is off by more than this was set, or the machine has slept meanwhile.
 const MISSED: Duration = Duration::from_secs(30);
@@ -21,33 +22,40 @@ fn apart(later: Timestamp, earlier: Timestamp) -> i64 {
         .saturating_sub(earlier.as_millisecond())
 }
 
-impl Course {
+impl RunGate {
     /// Looks until it is so, a deadline passes, or the run is cancelled.
     pub(crate) async fn wait(
         self: &Arc<Self>,
         provider: &dyn Dispatch,
-        function: &'static Function,
-        arguments: &Value,
-        origin: Origin,
+        context: CallContext<'_>,
         call: &Call,
         timer: Option<Timer>,
     ) -> Result<Result<Value, Fault>, Stop> {
+        let CallContext {
+            function,
+            arguments,
+            ..
+        } = context;
         let clock = self.recorder.clock();
         let patience = arguments
             .get("patience")
             .and_then(|value| serde_json::from_value::<Patience>(value.clone()).ok())
             .map(|asked| match &self.waits {
                 // The site's patience is that of its real systems; a twin has its own times.
-                Some(policy) if !self.state().in_twin => policy(function, asked),
+                Some(policy) if !self.state().mode().is_in_twin() => policy(function, asked),
                 _ => asked,
             });
         let due = match (timer, &patience) {
             // Time in which nobody looked is not held against it.
-            (Some(timer), _) => Some(timer.due_ms.saturating_add_signed(self.state().undriven_ms)),
+            (Some(timer), _) => Some(
+                timer
+                    .due_ms
+                    .saturating_add_signed(self.state().suspended_ms),
+            ),
             (None, None) => None,
             (None, Some(patience)) => {
                 let due = to_millis(clock.now()).saturating_add(patience.deadline_ms);
-                self.set_timer(function, arguments, origin, call, due)?;
+                self.set_timer(context, call, due)?;
                 Some(due)
             }
         };
@@ -57,11 +65,14 @@ impl Course {
             let looked = clock.now();
             let elapsed = Instant::now();
             let last_look = due.is_some_and(|due| looked >= due);
-            let (why, again) = match self.look(provider, function, arguments, call).await {
+            let (why, again) = match self
+                .call_provider(provider, function, arguments, call)
+                .await
+            {
                 Ok(Polled::Ready(outcome)) => return Ok(Ok(outcome)),
                 Ok(Polled::Pending { why, again }) => {
                     // After a sleep of this machine: what answers is there again, and what was set may not be.
-                    self.mend_undo(function, origin).await?;
+                    self.reassert_at_edge(context).await?;
                     (why, again)
                 }
                 // What does not answer now may answer later; that is what is being waited for.
@@ -72,14 +83,14 @@ impl Course {
             let took = i64::try_from(elapsed.elapsed().as_millis()).unwrap_or(i64::MAX);
             let drift = apart(clock.now(), looked).saturating_sub(took);
             if self.clock_was_set(drift) {
-                due = self.move_timer(function, arguments, origin, call, due, drift)?;
+                due = self.move_timer(context, call, due, drift)?;
                 continue;
             }
             if last_look {
                 let seconds = patience.as_ref().map_or(0, |p| p.deadline_ms / 1000);
                 return Ok(Err(Fault::timeout(
                     "gate.wait-deadline",
-                    format!("{} of {}", function.capability, self.host),
+                    format!("{} of {}", function.capability, self.context.host),
                     format!(
                         "{function} saw nothing new within {seconds} s; seen last: {why}{}",
                         self.console_hint(function)
@@ -99,7 +110,7 @@ impl Course {
             }
             tokio::select! {
                 () = clock.sleep_until(next) => {}
-                () = self.cancel.cancelled(), if !self.state().closing => {
+                () = self.cancel.cancelled(), if !self.state().mode().is_closing() => {
                     let text = format!("the run was cancelled during {function}");
                     return Ok(Err(Fault::cancelled(text)));
                 }
@@ -107,7 +118,7 @@ impl Course {
             // Time in which no one could look is not held against it, and what answers late is asked once more.
             let drift = apart(clock.now(), next.max(looked));
             if self.clock_was_set(drift) {
-                due = self.move_timer(function, arguments, origin, call, due, drift)?;
+                due = self.move_timer(context, call, due, drift)?;
             }
         }
     }
@@ -120,9 +131,7 @@ impl Course {
     /// The deadline of a wait by a clock that was set meanwhile, or on a machine that has slept: what was left is left still.
     fn move_timer(
         &self,
-        function: &'static Function,
-        arguments: &Value,
-        origin: Origin,
+        context: CallContext<'_>,
         call: &Call,
         due: Option<Timestamp>,
         drift: i64,
@@ -134,24 +143,22 @@ impl Course {
         }
         let Some(due) = due else { return Ok(None) };
         let moved = to_millis(due).saturating_add_signed(drift);
-        self.set_timer(function, arguments, origin, call, moved)?;
+        self.set_timer(context, call, moved)?;
         Ok(Some(from_millis(moved)))
     }
 
     /// Writes down when a wait or a pause is over: a resumed run waits for the rest.
     pub(crate) fn set_timer(
         &self,
-        function: &'static Function,
-        arguments: &Value,
-        origin: Origin,
+        context: CallContext<'_>,
         call: &Call,
         due_ms: u64,
     ) -> Result<(), Stop> {
-        self.recorder.record(Record::Timer(Timer {
+        self.record(Record::Timer(Timer {
             call: call.sequence,
-            function: function.to_string(),
-            origin,
-            arguments: arguments.clone(),
+            function: context.function.to_string(),
+            origin: context.origin,
+            arguments: context.arguments.clone(),
             due_ms,
         }))?;
         Ok(())
@@ -159,7 +166,7 @@ impl Course {
 
     /// A boot that does not come is looked at on the console.
     fn console_hint(&self, function: &Function) -> String {
-        match &self.console {
+        match &self.context.console {
             Some(command) if function.role(Role::awaits_boot).is_some() => {
                 format!("; its console: {command}")
             }

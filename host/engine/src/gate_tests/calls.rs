@@ -4,8 +4,8 @@ use super::*;
 
 #[tokio::test]
 async fn what_is_not_granted_is_denied_by_name_and_not_called() {
-    let setup = Setup::with(|course| {
-        course.grants = Grants::only(["netboot".to_owned()], "the site file x")
+    let setup = Setup::with(|gate| {
+        gate.context.grants = Grants::only(["netboot".to_owned()], "the site file x")
     });
     let fault = setup.call(POWER_STATE, json!({})).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Denied);
@@ -15,7 +15,7 @@ async fn what_is_not_granted_is_denied_by_name_and_not_called() {
 
 #[tokio::test]
 async fn an_absent_capability_is_unsupported() {
-    let setup = Setup::with(|course| course.absent = ["board".to_owned()].into());
+    let setup = Setup::with(|gate| gate.context.absent = ["board".to_owned()].into());
     let fault = setup.call(POWER_STATE, json!({})).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Unsupported);
     assert!(setup.board.called().is_empty());
@@ -23,7 +23,7 @@ async fn an_absent_capability_is_unsupported() {
 
 #[tokio::test]
 async fn a_guest_that_says_it_only_reads_cannot_change_anything() {
-    let setup = Setup::with(|course| course.may_mutate = false);
+    let setup = Setup::with(|gate| gate.context.may_mutate = false);
     let fault = setup.call(SET_POWER, json!({})).await.unwrap_err();
     assert_eq!(fault.code, "gate.read-only");
     assert!(setup.board.called().is_empty());
@@ -31,22 +31,22 @@ async fn a_guest_that_says_it_only_reads_cannot_change_anything() {
 
 #[tokio::test]
 async fn without_consent_nothing_is_touched() {
-    let setup = Setup::with(|course| {
-        course.consent = Arc::new(GivenConsent("host1002".to_owned()));
-        course.state.get_mut().unwrap().allowed = false;
+    let setup = Setup::with(|gate| {
+        gate.consent = Arc::new(GivenConsent("host1002".to_owned()));
+        gate.state.get_mut().unwrap().ledger_mut().consented = false;
         // Nobody to compare with: the refusal must come from the missing consent alone.
-        course.absent = ["board".to_owned(), "register".to_owned()].into();
+        gate.context.absent = ["board".to_owned(), "register".to_owned()].into();
     });
     let stop = setup
-        .course
-        .call(PUBLISH, json!({}), Origin::Guest)
+        .gate
+        .call_by_guest(PUBLISH, json!({}))
         .await
         .unwrap_err();
     assert!(
         matches!(&stop, Stop::Refused(why) if why.contains("host1002") && why.contains("Nothing was touched"))
     );
     assert!(setup.netboot.called().is_empty());
-    assert!(!setup.course.state().touched);
+    assert!(!setup.gate.state().touched);
 }
 
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn an_intent_stands_in_the_record_before_the_outcome() {
 #[tokio::test]
 async fn closing_words_cannot_make_what_nobody_would_take_back() {
     let setup = Setup::new();
-    setup.course.state().closing = true;
+    setup.gate.state().ledger_mut().closing = true;
     let fault = setup.call(PUBLISH, json!({})).await.unwrap_err();
     assert_eq!(fault.code, "gate.closing");
     assert!(setup.netboot.called().is_empty());
@@ -78,24 +78,24 @@ async fn closing_words_cannot_make_what_nobody_would_take_back() {
 async fn a_cancel_in_the_closing_words_does_not_change_them() {
     let setup = Setup::new();
     setup.call(PUBLISH, json!({})).await.unwrap();
-    setup.course.state().closing = true;
-    setup.course.cancel.cancel();
+    setup.gate.state().ledger_mut().closing = true;
+    setup.gate.cancel.cancel();
     assert!(setup.call(POWER_STATE, json!({})).await.is_ok());
     assert!(setup.call(SET_POWER, json!({})).await.is_ok());
-    assert!(!setup.course.state().cancelled);
+    assert!(!setup.gate.state().cancelled);
 }
 
 #[tokio::test]
 async fn after_a_cancel_the_guest_is_told_and_undo_still_works() {
     let setup = Setup::new();
     setup.call(PUBLISH, json!({})).await.unwrap();
-    setup.course.cancel.cancel();
+    setup.gate.cancel.cancel();
     assert_eq!(
         setup.call(SET_POWER, json!({})).await.unwrap_err().kind,
         FaultKind::Cancelled
     );
-    setup.course.state().closing = true;
-    setup.course.take_back().await.unwrap();
+    setup.gate.state().ledger_mut().closing = true;
+    setup.gate.reverse_all().await.unwrap();
     assert_eq!(
         setup.netboot.called(),
         ["netboot.offer", "netboot.withdraw"]

@@ -14,7 +14,7 @@ async fn a_note_after_a_cancel_is_recorded_and_answered_cancelled_and_so_it_is_w
 {
     let setup = Setup::new();
     setup.call(NOTE, note("before")).await.unwrap();
-    setup.course.cancel.cancel();
+    setup.gate.cancel.cancel();
     let fault = setup.call(NOTE, note("after")).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Cancelled);
     let records = setup.log.entries();
@@ -31,10 +31,10 @@ async fn a_note_after_a_cancel_is_recorded_and_answered_cancelled_and_so_it_is_w
     // The next process answers each as it was answered.
     let again = Setup::new();
     again
-        .course
+        .gate
         .recorder
         .continue_after(records.len() as u64, None);
-    again.course.has_past(records);
+    again.gate.has_past(records);
     again.call(NOTE, note("before")).await.unwrap();
     let fault = again.call(NOTE, note("after")).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Cancelled);
@@ -44,7 +44,7 @@ async fn a_note_after_a_cancel_is_recorded_and_answered_cancelled_and_so_it_is_w
 #[tokio::test]
 async fn a_note_in_a_trial_ends_it_where_the_journal_ends() {
     let setup = Setup::new();
-    setup.course.state().trial = true;
-    let call = setup.course.call(NOTE, note("new"), Origin::Guest);
+    setup.gate.state().verifies = true;
+    let call = setup.gate.call_by_guest(NOTE, note("new"));
     assert!(matches!(call.await, Err(Stop::Edge)));
 }

@@ -1,7 +1,7 @@
 //! Consent that is asked for in one process and given in another.
 
 use super::*;
-use crate::identity::consent::{Consent, ConsentRequest};
+use crate::run::consent::{Consent, ConsentRequest};
 use crate::run::operator::LATER;
 use wreimage_capability::BoxFuture;
 use wreimage_journal::{Answered, Entry};
@@ -29,26 +29,26 @@ impl Consent for Person {
 }
 
 fn waiting(consent: impl Consent + 'static, past: Vec<Entry>) -> Setup {
-    let setup = Setup::with(|course| {
-        course.consent = Arc::new(consent);
-        course.state.get_mut().unwrap().allowed = false;
-        course.state.get_mut().unwrap().is_fresh = false;
-        course.absent = ["board".to_owned(), "register".to_owned()].into();
+    let setup = Setup::with(|gate| {
+        gate.consent = Arc::new(consent);
+        gate.state.get_mut().unwrap().ledger_mut().consented = false;
+        gate.state.get_mut().unwrap().is_fresh = false;
+        gate.context.absent = ["board".to_owned(), "register".to_owned()].into();
     });
     if !past.is_empty() {
         let calls = past.iter().filter_map(|entry| match &entry.record {
             Record::Question(question) => Some(question.call),
             _ => None,
         });
-        let recorder = &setup.course.recorder;
+        let recorder = &setup.gate.recorder;
         recorder.continue_after(past.len() as u64, calls.max());
-        setup.course.has_past(past);
+        setup.gate.has_past(past);
     }
     setup
 }
 
 async fn publish(setup: &Setup) -> Result<Result<Value, Fault>, Stop> {
-    let call = setup.course.call(PUBLISH, json!({}), Origin::Guest);
+    let call = setup.gate.call_by_guest(PUBLISH, json!({}));
     call.await
 }
 

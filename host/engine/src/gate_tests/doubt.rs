@@ -26,8 +26,8 @@ async fn a_doubt_that_nobody_clears_up_stops_the_run_and_is_left() {
         .board
         .answer(Err(Fault::timeout("board.timeout", "BMC", "no answer")));
     let stop = setup
-        .course
-        .call(SET_POWER, json!({}), Origin::Guest)
+        .gate
+        .call_by_guest(SET_POWER, json!({}))
         .await
         .unwrap_err();
     assert!(
@@ -36,17 +36,18 @@ async fn a_doubt_that_nobody_clears_up_stops_the_run_and_is_left() {
     );
     assert_eq!(setup.board.called(), ["board.switch"]);
     // It is among what is left when the run ends.
-    let mut state = setup.course.state();
-    state.learn_end(&GuestEnd::Stopped(stop.word().to_owned(), stop.to_string()));
-    assert_eq!(state.doubts.len(), 1);
+    let mut state = setup.gate.state();
+    let end = GuestEnd::Stopped(stop.word().to_owned(), stop.to_string());
+    state.apply(&Record::GuestEnded(end), Timestamp::UNIX_EPOCH);
+    assert_eq!(state.doubts().count(), 1);
 }
 
 #[tokio::test]
 async fn a_doubt_that_hurts_nobody_is_the_guests_to_judge() {
     let agent = Arc::new(Script::default());
     let served = agent.clone();
-    let setup = Setup::with(|course| {
-        let mut state = course.state();
+    let setup = Setup::with(|gate| {
+        let mut state = gate.state();
         state.providers.add(("agent", served));
     });
     agent.answer(Err(Fault::in_doubt("agent.lost", "agent", "no answer")));
@@ -57,7 +58,7 @@ async fn a_doubt_that_hurts_nobody_is_the_guests_to_judge() {
         .unwrap_err();
     assert_eq!(fault.kind, FaultKind::InDoubt);
     assert!(fault.message.contains("no answer"), "{fault:?}");
-    assert!(setup.course.state().doubts.is_empty());
+    assert!(setup.gate.state().doubts().next().is_none());
 }
 
 #[tokio::test]
@@ -86,8 +87,8 @@ async fn what_the_world_shows_not_to_have_happened_may_be_tried_again() {
 
 #[tokio::test]
 async fn only_the_operator_can_have_a_doubtful_call_repeated() {
-    let setup = Setup::with(|course| {
-        course.operator = Arc::new(Answers(Mutex::new(["repeat"].into())));
+    let setup = Setup::with(|gate| {
+        gate.operator = Arc::new(Answers(Mutex::new(["repeat"].into())));
     });
     setup
         .board

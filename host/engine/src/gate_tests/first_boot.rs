@@ -2,7 +2,7 @@
 
 use super::checks::{Host, NobodyThere, host_with};
 use super::*;
-use crate::identity::first_boot::{RecordedKey, accepted_key_of};
+use crate::ledger::boots::{RecordedKey, accepted_key_of};
 use wreimage_journal::{AcceptedBoot, Entry, KnownBy};
 
 const KERNEL: &Function = &inside::functions::get_kernel;
@@ -17,15 +17,15 @@ fn boot(key: &str) -> PinnedBoot {
 }
 
 /// A host on which an earlier run left its system.
-fn left(change: impl FnOnce(&mut Course)) -> Host {
+fn left(change: impl FnOnce(&mut RunGate)) -> Host {
     let host = host_with(change);
     *host.setup.inside.boot.lock().unwrap() = Some(boot(KEY));
     host
 }
 
-fn recorded(key: &'static str) -> impl FnOnce(&mut Course) {
-    move |course| {
-        course.recorded_keys = Some(Arc::new(move |boot_id| {
+fn recorded(key: &'static str) -> impl FnOnce(&mut RunGate) {
+    move |gate| {
+        gate.recorded_keys = Some(Arc::new(move |boot_id| {
             (boot_id == "b1").then(|| RecordedKey {
                 run: "earlier".to_owned(),
                 host_key: key.to_owned(),
@@ -41,8 +41,8 @@ async fn read(host: &Host) -> Result<Value, Fault> {
     inside.answer(Ok(json!({"serial": "S1"})));
     let read = host
         .setup
-        .course
-        .call(KERNEL, json!({"at": "Installer"}), Origin::Guest);
+        .gate
+        .call_by_guest(KERNEL, json!({"at": "Installer"}));
     let answer = read.await.unwrap();
     inside.answers.lock().unwrap().clear();
     answer
@@ -64,7 +64,7 @@ fn known_by(host: &Host) -> Option<KnownBy> {
 
 #[tokio::test]
 async fn a_key_that_nothing_confirms_is_shown_at_consent_with_the_machine_behind_it() {
-    let host = left(|course| course.consent = Arc::new(NobodyThere));
+    let host = left(|gate| gate.consent = Arc::new(NobodyThere));
     read(&host).await.unwrap();
     assert_eq!(known_by(&host), None);
     let stop = host.stopped(PUBLISH).await;
@@ -89,18 +89,18 @@ async fn consent_in_advance_does_not_cover_a_key_that_nothing_confirms() {
     );
     assert!(host.setup.netboot.called().is_empty());
     // Where a new system is installed, what is there does not matter.
-    let installs = left(|course| course.keeps_system = false);
+    let installs = left(|gate| gate.context.keeps_system = false);
     read(&installs).await.unwrap();
     installs.ok(PUBLISH).await;
 }
 
 #[tokio::test]
 async fn the_key_that_the_operator_has_given_is_accepted_there_and_no_other() {
-    let host = left(|course| course.given_host_key = Some(KEY.to_owned()));
+    let host = left(|gate| gate.context.given_host_key = Some(KEY.to_owned()));
     read(&host).await.unwrap();
     assert_eq!(known_by(&host), Some(KnownBy::Operator));
     host.ok(PUBLISH).await;
-    let other = left(|course| course.given_host_key = Some("SHA256:k2".to_owned()));
+    let other = left(|gate| gate.context.given_host_key = Some("SHA256:k2".to_owned()));
     let fault = read(&other).await.unwrap_err();
     assert_eq!(fault.code, HOST_KEY_REFUSED);
     assert!(fault.message.contains("SHA256:k2") && fault.message.contains(KEY));
@@ -141,8 +141,8 @@ async fn the_key_that_the_certificate_has_reported_is_accepted_there_too() {
         let (authority, database) = (Arc::new(Script::default()), Arc::new(Script::default()));
         authority.answer(Ok(json!(1000)));
         database.answer(Ok(json!([{ "fingerprint": key, "reported_ms": 1001 }])));
-        let host = left(|course| {
-            let state = course.state.get_mut().unwrap();
+        let host = left(|gate| {
+            let state = gate.state.get_mut().unwrap();
             state.providers.add(("authority", authority));
             state.providers.add(("reports", database));
         });
@@ -179,7 +179,7 @@ async fn a_boot_that_the_run_has_waited_for_is_accepted_where_waits_report_no_ke
         "at": "Installer", "id": "b1"
     })));
     host.setup.inside.answer(Ok(json!({"serial": "S1"})));
-    let waited = host.setup.course.call(WAIT, patience(), Origin::Guest);
+    let waited = host.setup.gate.call_by_guest(WAIT, patience());
     waited.await.unwrap().unwrap();
     assert_eq!(known_by(&host), None);
     *host.setup.inside.boot.lock().unwrap() = Some(boot("SHA256:k2"));
@@ -189,16 +189,16 @@ async fn a_boot_that_the_run_has_waited_for_is_accepted_where_waits_report_no_ke
 #[tokio::test]
 async fn nothing_is_changed_in_a_boot_that_was_not_accepted_before() {
     // Without an inventory no read of the host's own comes before the change.
-    let host = left(|course| {
-        course.absent = ["register".to_owned()].into();
-        recorded(KEY)(course);
+    let host = left(|gate| {
+        gate.context.absent = ["register".to_owned()].into();
+        recorded(KEY)(gate);
     });
     let command = json!({"at": "Installer", "command": {"argv": ["true"], "timeout_ms": 1000}});
-    let run = host.setup.course.call(RUN, command.clone(), Origin::Guest);
+    let run = host.setup.gate.call_by_guest(RUN, command.clone());
     let fault = run.await.unwrap().unwrap_err();
     assert_eq!(fault.code, HOST_KEY_REFUSED);
     read(&host).await.unwrap();
-    let run = host.setup.course.call(RUN, command, Origin::Guest);
+    let run = host.setup.gate.call_by_guest(RUN, command);
     run.await.unwrap().unwrap();
 }
 
@@ -211,8 +211,8 @@ async fn a_resumed_run_accepts_only_the_boot_that_it_has_accepted() {
     *host.setup.inside.boot.lock().unwrap() = Some(boot("SHA256:k2"));
     let again = host
         .setup
-        .course
-        .call(KERNEL, json!({"at": "Installer"}), Origin::Guest);
+        .gate
+        .call_by_guest(KERNEL, json!({"at": "Installer"}));
     assert_eq!(again.await.unwrap(), Ok(json!("quiet")));
     host.replay(PUBLISH).await;
     let fault = read(&host).await.unwrap_err();

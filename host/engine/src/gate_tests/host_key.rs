@@ -14,8 +14,8 @@ fn showing(key: &str, signed: Value, keys: Value) -> Setup {
     let (authority, database) = (Arc::new(Script::default()), Arc::new(Script::default()));
     authority.answer(Ok(signed));
     database.answer(Ok(keys));
-    let setup = Setup::with(|course| {
-        let state = course.state.get_mut().unwrap();
+    let setup = Setup::with(|gate| {
+        let state = gate.state.get_mut().unwrap();
         state.providers.add(("authority", authority));
         state.providers.add(("reports", database));
     });
@@ -77,7 +77,7 @@ async fn no_other_key_is_accepted() {
         let setup = showing("SHA256:new", signed, keys);
         let fault = uptime(&setup).await.unwrap_err();
         assert_eq!(fault.code, HOST_KEY_REFUSED, "{why}");
-        assert!(setup.course.state().host_key.is_none(), "{why}");
+        assert!(setup.gate.state().host_key.is_none(), "{why}");
     }
 }
 
@@ -91,7 +91,7 @@ async fn at_the_installer_identity_no_certificate_vouches() {
     );
     let read = setup.call(UPTIME, json!({ "at": "Installer" })).await;
     assert_eq!(read.unwrap_err().code, HOST_KEY_REFUSED);
-    assert!(setup.course.state().host_key.is_none());
+    assert!(setup.gate.state().host_key.is_none());
 }
 
 /// One is accepted in a run: a second one is that of another machine, or of a system between the controller and the host.
@@ -105,14 +105,14 @@ async fn a_second_key_is_not_accepted() {
     uptime(&setup).await.unwrap();
     setup.inside.answer(Err(refused("SHA256:newer")));
     assert!(uptime(&setup).await.is_err());
-    let accepted = setup.course.state().host_key.clone();
+    let accepted = setup.gate.state().host_key.clone();
     assert_eq!(accepted.as_deref(), Some("SHA256:new"));
 }
 
 #[tokio::test]
 async fn the_key_that_the_operator_has_given_is_accepted_and_no_other() {
     for (given, accepted) in [("SHA256:new", true), ("SHA256:old", false)] {
-        let setup = Setup::with(|course| course.given_host_key = Some(given.to_owned()));
+        let setup = Setup::with(|gate| gate.context.given_host_key = Some(given.to_owned()));
         setup.inside.answer(Err(refused("SHA256:new")));
         setup.inside.answer(Ok(json!(77)));
         assert_eq!(uptime(&setup).await.is_ok(), accepted, "{given}");

@@ -21,12 +21,12 @@ pub(super) fn info(serial: &str) -> Value {
 }
 
 fn with_inventory(device: Value) -> Setup {
-    Setup::with(|course| {
+    Setup::with(|gate| {
         let inventory = Arc::new(Script::default());
         inventory.reads("get-host", Ok(device));
-        let state = course.state.get_mut().unwrap();
+        let state = gate.state.get_mut().unwrap();
         state.providers.add(("register", inventory));
-        state.allowed = false;
+        state.ledger_mut().consented = false;
         state.is_fresh = false;
     })
 }
@@ -35,8 +35,8 @@ fn with_inventory(device: Value) -> Setup {
 async fn a_protected_host_is_refused() {
     let setup = with_inventory(device(&["db", "protected"], "S1"));
     let stop = setup
-        .course
-        .call(PUBLISH, json!({}), Origin::Guest)
+        .gate
+        .call_by_guest(PUBLISH, json!({}))
         .await
         .unwrap_err();
     assert!(
@@ -51,8 +51,8 @@ async fn a_bmc_of_another_machine_stops_the_run_and_both_are_named() {
     let setup = with_inventory(device(&[], "S1"));
     setup.board.reads("get-owner", Ok(info("S2")));
     let stop = setup
-        .course
-        .call(PUBLISH, json!({}), Origin::Guest)
+        .gate
+        .call_by_guest(PUBLISH, json!({}))
         .await
         .unwrap_err();
     assert!(
@@ -68,14 +68,14 @@ async fn an_installer_on_another_machine_is_not_believed() {
     let boot = json!({"at": "Installer", "id": "b"});
     inside.answer(Ok(boot));
     inside.answer(Ok(json!({"serial": "S2"})));
-    let setup = Setup::with(|course| {
-        let state = course.state.get_mut().unwrap();
+    let setup = Setup::with(|gate| {
+        let state = gate.state.get_mut().unwrap();
         state.providers.add(("inside", inside));
-        state.snapshot = Some(snapshot("S1"));
+        state.ledger_mut().snapshot = Some(snapshot("S1"));
     });
     let stop = setup
-        .course
-        .call(WAIT, patience(), Origin::Guest)
+        .gate
+        .call_by_guest(WAIT, patience())
         .await
         .unwrap_err();
     assert!(
@@ -88,15 +88,15 @@ async fn an_installer_on_another_machine_is_not_believed() {
 async fn a_machine_is_compared_before_it_is_changed_from_inside() {
     let inside = Arc::new(Script::default());
     inside.answer(Ok(json!({"serial": "S2"})));
-    let setup = Setup::with(|course| {
-        let state = course.state.get_mut().unwrap();
+    let setup = Setup::with(|gate| {
+        let state = gate.state.get_mut().unwrap();
         state.providers.add(("inside", inside.clone()));
-        state.snapshot = Some(snapshot("S1"));
+        state.ledger_mut().snapshot = Some(snapshot("S1"));
     });
     let reboot = &inside::functions::restart;
     let stop = setup
-        .course
-        .call(reboot, json!({"at": "Installer"}), Origin::Guest)
+        .gate
+        .call_by_guest(reboot, json!({"at": "Installer"}))
         .await
         .unwrap_err();
     assert!(matches!(stop, Stop::WrongMachine(_)), "{stop}");
@@ -112,13 +112,13 @@ async fn unidentified(then: Result<Value, Fault>) -> (Setup, Arc<Script>) {
         inside.answer(Err(Fault::unreachable("inside.ssh", "host1001", "in POST")));
     }
     inside.answer(then);
-    let setup = Setup::with(|course| {
-        let state = course.state.get_mut().unwrap();
+    let setup = Setup::with(|gate| {
+        let state = gate.state.get_mut().unwrap();
         state.providers.add(("inside", inside.clone()));
         state.providers.add(("agent", Arc::new(Script::default())));
-        state.snapshot = Some(snapshot("S1"));
+        state.ledger_mut().snapshot = Some(snapshot("S1"));
     });
-    let seen = setup.course.call(WAIT, patience(), Origin::Guest).await;
+    let seen = setup.gate.call_by_guest(WAIT, patience()).await;
     assert_eq!(seen.unwrap().unwrap()["id"], "b");
     (setup, inside)
 }
@@ -133,7 +133,7 @@ async fn a_boot_that_is_over_before_it_was_compared_is_left_to_the_next_answer()
     assert!(warned);
     // No agent is run on it before it is compared.
     let request = &agent::functions::request;
-    let stop = setup.course.call(request, json!({}), Origin::Guest).await;
+    let stop = setup.gate.call_by_guest(request, json!({})).await;
     let stop = stop.unwrap_err();
     assert!(matches!(stop, Stop::WrongMachine(_)), "{stop}");
     assert_eq!(inside.called().last().unwrap(), "inside.get-machine");

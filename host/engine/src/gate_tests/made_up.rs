@@ -136,7 +136,7 @@ pub(super) mod board {
         reopens: true,
     };
 
-    pub(super) static CAPABILITY: Capability = capability(
+    pub(in crate::gate_tests) static CAPABILITY: Capability = capability(
         "board",
         Subject::Controller,
         &[
@@ -190,7 +190,7 @@ pub(super) mod netboot {
         reopens: true,
     };
 
-    pub(super) static CAPABILITY: Capability = capability(
+    pub(in crate::gate_tests) static CAPABILITY: Capability = capability(
         "netboot",
         Subject::NetworkBoot,
         &[
@@ -248,7 +248,7 @@ pub(super) mod inside {
         };
     }
 
-    pub(super) static CAPABILITY: Capability = capability(
+    pub(in crate::gate_tests) static CAPABILITY: Capability = capability(
         "inside",
         Subject::System(|_, arguments| login(arguments, "at").map(Entry::At)),
         &[
@@ -308,7 +308,7 @@ pub(super) mod agent {
         reopens: false,
     };
 
-    pub(super) static CAPABILITY: Capability = capability(
+    pub(in crate::gate_tests) static CAPABILITY: Capability = capability(
         "agent",
         Subject::System(|function, arguments| match function.effect.mutates() {
             true => Some(Entry::Latest),
@@ -353,7 +353,7 @@ pub(super) mod register {
         };
     }
 
-    pub(super) static CAPABILITY: Capability = capability(
+    pub(in crate::gate_tests) static CAPABILITY: Capability = capability(
         "register",
         Subject::Other,
         &[
@@ -386,7 +386,7 @@ pub(super) mod balancer {
         };
     }
 
-    pub(super) static CAPABILITY: Capability = capability(
+    pub(in crate::gate_tests) static CAPABILITY: Capability = capability(
         "balancer",
         Subject::Other,
         &[&functions::get_services, &functions::set_serving],
@@ -409,7 +409,7 @@ pub(super) mod authority {
         };
     }
 
-    pub(super) static CAPABILITY: Capability =
+    pub(in crate::gate_tests) static CAPABILITY: Capability =
         capability("authority", Subject::Other, &[&functions::get_signed_at]);
 }
 
@@ -436,7 +436,7 @@ pub(super) mod reports {
         };
     }
 
-    pub(super) static CAPABILITY: Capability =
+    pub(in crate::gate_tests) static CAPABILITY: Capability =
         capability("reports", Subject::Other, &[&functions::get_host_keys]);
 }
 
@@ -454,7 +454,7 @@ pub(super) mod ticket {
         };
     }
 
-    pub(super) static CAPABILITY: Capability =
+    pub(in crate::gate_tests) static CAPABILITY: Capability =
         capability("ticket", Subject::Task, &[&functions::comment]);
 }
 

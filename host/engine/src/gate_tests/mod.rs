@@ -10,6 +10,7 @@ mod first_boot;
 mod host_key;
 mod identity;
 mod lease;
+mod ledger;
 mod made_up;
 mod pooled;
 mod rehearsal;
@@ -18,13 +19,16 @@ mod restarts;
 mod undo;
 mod waits;
 
-use crate::gate::course::Course;
+use crate::gate::call_context::CallContext;
+use crate::gate::context::RunContext;
+use crate::gate::run_gate::RunGate;
 use crate::guest::grants::{Absent, Grants};
-use crate::identity::consent::GivenConsent;
 use crate::lease::Holder;
+use crate::ledger::Ledger;
 use crate::ledger::state::State;
 use crate::record::recorder::Recorder;
 use crate::run::cancel::Cancel;
+use crate::run::consent::GivenConsent;
 use crate::run::operator::{Given, Operator};
 use crate::run::stop::Stop;
 use jiff::Timestamp;
@@ -34,8 +38,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use wreimage_capability::{
-    Answer, BoxFuture, Call, Clock, Dispatch, Fault, FaultKind, Function, HOST_KEY_REFUSED,
-    PinnedBoot, Polled, Providers, Reconciled,
+    Answer, BoxFuture, Call, Caller, Clock, Dispatch, Fault, FaultKind, Function, HOST_KEY_REFUSED,
+    InstallerMarks, PinnedBoot, Polled, Providers, Reconciled,
 };
 use wreimage_journal::{MemoryLog, OnFailure, Origin, Question, Reality, Record, UndoState};
 
@@ -179,8 +183,20 @@ impl Operator for Answers {
     }
 }
 
+impl RunGate {
+    /// A call of the guest itself.
+    async fn call_by_guest(
+        self: &Arc<Self>,
+        function: &'static Function,
+        arguments: Value,
+    ) -> Result<Result<Value, Fault>, Stop> {
+        self.call(CallContext::of_guest(Caller::Guest, function, &arguments))
+            .await
+    }
+}
+
 struct Setup {
-    course: Arc<Course>,
+    gate: Arc<RunGate>,
     log: Arc<MemoryLog>,
     board: Arc<Script>,
     netboot: Arc<Script>,
@@ -192,7 +208,7 @@ impl Setup {
         Setup::with(|_| {})
     }
 
-    fn with(change: impl FnOnce(&mut Course)) -> Self {
+    fn with(change: impl FnOnce(&mut RunGate)) -> Self {
         let log = Arc::new(MemoryLog::new());
         let script = || Arc::new(Script::default());
         let (board, netboot, inside) = (script(), script(), script());
@@ -207,11 +223,8 @@ impl Setup {
             clock,
             crate::record::redact::Redaction::default(),
         ));
-        let mut course = Course {
+        let context = RunContext {
             catalogue: made_up::catalogue(),
-            depools: false,
-            holder: Holder::new(None, recorder.clone(), "r"),
-            unordered: None,
             run: "r".to_owned(),
             host: "host1001".to_owned(),
             site: "lab1".to_owned(),
@@ -231,14 +244,25 @@ impl Setup {
             unrelated_guids: vec![],
             identity_optional: true,
             target_release: None,
+            depools: false,
+            keeps_system: true,
             site_tables: vec![],
             given_host_key: None,
-            recorded_keys: None,
-            keeps_system: true,
             console: Some("console host1001".to_owned()),
+            unordered: None,
+            resumable: false,
+        };
+        let ledger = Ledger::new(context.catalogue, InstallerMarks::default());
+        let mut state = State::new(ledger, providers);
+        // Most tests begin after consent.
+        state.ledger_mut().consented = true;
+        state.is_fresh = true;
+        let mut gate = RunGate {
+            context,
+            holder: Holder::new(None, recorder.clone(), "r"),
+            recorded_keys: None,
             waits: None,
             fence: None,
-            resumable: false,
             consent: Arc::new(GivenConsent("host1001".to_owned())),
             operator: Arc::new(Answers(Mutex::default())),
             observer: None,
@@ -246,19 +270,12 @@ impl Setup {
             cancel: Cancel::new(),
             mutating: tokio::sync::Mutex::new(()),
             recorder,
-            past: Mutex::new(None),
-            state: Mutex::new(State {
-                catalogue: made_up::catalogue(),
-                providers,
-                // Most tests begin after consent.
-                allowed: true,
-                is_fresh: true,
-                ..State::default()
-            }),
+            cursor: Mutex::new(None),
+            state: Mutex::new(state),
         };
-        change(&mut course);
+        change(&mut gate);
         Setup {
-            course: Arc::new(course),
+            gate: Arc::new(gate),
             log,
             board,
             netboot,
@@ -267,14 +284,11 @@ impl Setup {
     }
 
     async fn call(&self, function: &'static Function, arguments: Value) -> Result<Value, Fault> {
-        self.course
-            .call(function, arguments, Origin::Guest)
-            .await
-            .unwrap()
+        self.gate.call_by_guest(function, arguments).await.unwrap()
     }
 
     fn undone(&self) -> Vec<(String, UndoState)> {
-        let state = self.course.state();
+        let state = self.gate.state();
         state
             .undo
             .closed

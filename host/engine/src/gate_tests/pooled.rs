@@ -7,8 +7,8 @@ const SET_SERVING: &Function = &balancer::functions::set_serving;
 /// A run that has set its services to this value, and published an entry.
 async fn after_setting(serving: bool) -> (Setup, Arc<Script>) {
     let services = Arc::new(Script::default());
-    let setup = Setup::with(|course| {
-        let state = course.state.get_mut().unwrap();
+    let setup = Setup::with(|gate| {
+        let state = gate.state.get_mut().unwrap();
         state.providers.add(("balancer", services.clone()));
     });
     services.answer(Ok(json!([])));
@@ -22,7 +22,7 @@ async fn after_setting(serving: bool) -> (Setup, Arc<Script>) {
 
 async fn restart(setup: &Setup) -> Result<Result<Value, Fault>, Stop> {
     let cycle = json!({ "action": "Cycle" });
-    setup.course.call(SET_POWER, cycle, Origin::Guest).await
+    setup.gate.call_by_guest(SET_POWER, cycle).await
 }
 
 #[tokio::test]

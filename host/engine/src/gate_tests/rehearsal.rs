@@ -20,13 +20,13 @@ impl TwinMaker for ScriptTwin {
 #[tokio::test]
 async fn a_rehearsal_goes_into_its_twin_at_the_first_mutation_and_real_systems_see_none() {
     let maker = Arc::new(ScriptTwin(Arc::new(Script::default()), Mutex::default()));
-    let setup = Setup::with(|course| {
-        course.dry_run = true;
-        course.twin = Some(maker.clone());
-        let state = course.state.get_mut().unwrap();
-        state.allowed = false;
-        state.rehearses = true;
-        course.absent = ["register".to_owned()].into();
+    let setup = Setup::with(|gate| {
+        gate.context.dry_run = true;
+        gate.twin = Some(maker.clone());
+        let state = gate.state.get_mut().unwrap();
+        state.ledger_mut().consented = false;
+        state.ledger_mut().rehearses = true;
+        gate.context.absent = ["register".to_owned()].into();
     });
     setup.call(POWER_STATE, json!({})).await.unwrap();
     setup.call(SET_POWER, json!({})).await.unwrap();
@@ -34,7 +34,7 @@ async fn a_rehearsal_goes_into_its_twin_at_the_first_mutation_and_real_systems_s
     assert_eq!(setup.board.called(), ["board.get-state"]);
     assert_eq!(maker.0.called(), ["board.switch", "board.get-state"]);
     assert_eq!(*maker.1.lock().unwrap(), ["board.get-state"]);
-    assert!(!setup.course.state().touched);
+    assert!(!setup.gate.state().touched);
     let realities: Vec<Reality> = setup
         .log
         .entries()

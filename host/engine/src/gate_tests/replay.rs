@@ -1,7 +1,7 @@
 //! Going on from records: what was begun, asked and cancelled before.
 
 use super::*;
-use crate::replay::cursor::Recalled;
+use crate::replay::cursor::ReplayMatch;
 use wreimage_capability::{Effect, operator};
 use wreimage_journal::{Answered, Entry, Intent, Outcome};
 
@@ -51,12 +51,12 @@ fn answered(call: u64, answer: &str) -> Record {
 
 fn after(records: Vec<Record>) -> Setup {
     let setup = Setup::new();
-    setup.course.has_past(entries(records));
+    setup.gate.has_past(entries(records));
     setup
 }
 
 async fn stopped(setup: &Setup, function: &'static Function, arguments: Value) -> Stop {
-    let ended = setup.course.call(function, arguments, Origin::Guest).await;
+    let ended = setup.gate.call_by_guest(function, arguments).await;
     ended.unwrap_err()
 }
 
@@ -65,8 +65,8 @@ fn world_says(setup: &Setup, verdict: Reconciled) {
 }
 
 fn operator_says(setup: &mut Setup, answers: &[&'static str]) {
-    let course = Arc::get_mut(&mut setup.course).unwrap();
-    course.operator = Arc::new(Answers(Mutex::new(answers.iter().copied().collect())));
+    let gate = Arc::get_mut(&mut setup.gate).unwrap();
+    gate.operator = Arc::new(Answers(Mutex::new(answers.iter().copied().collect())));
 }
 
 /// Answers were left for it.
@@ -102,7 +102,7 @@ async fn a_recorded_answer_is_acted_on_whatever_the_world_says_by_now() {
 async fn a_left_answer_counts_like_a_recorded_one_and_is_recorded() {
     let mut setup = after(vec![begun(SET_POWER, 1), asked(1, "did it?")]);
     world_says(&setup, Reconciled::DidNot);
-    Arc::get_mut(&mut setup.course).unwrap().operator = Arc::new(Left("happened"));
+    Arc::get_mut(&mut setup.gate).unwrap().operator = Arc::new(Left("happened"));
     assert_eq!(setup.call(SET_POWER, json!({})).await, Ok(Value::Null));
     assert!(setup.board.called().is_empty());
     let by = setup.log.entries().into_iter().find_map(|entry| {
@@ -173,10 +173,10 @@ async fn a_restart_that_did_not_happen_is_not_repeated_without_what_was_set_for_
         ("Pxe", vec!["board.get-override", "board.switch"]),
     ] {
         let setup = Setup::new();
-        setup.course.has_past(entries(past.clone()));
+        setup.gate.has_past(entries(past.clone()));
         setup
-            .course
-            .recall(SET_BOOT, &json!({}), Origin::Guest)
+            .gate
+            .replay(CallContext::of_guest(Caller::Guest, SET_BOOT, &json!({})))
             .unwrap();
         world_says(&setup, Reconciled::DidNot);
         setup.board.answer(Ok(boot_flags(now)));
@@ -186,10 +186,10 @@ async fn a_restart_that_did_not_happen_is_not_repeated_without_what_was_set_for_
     }
     // One that has happened has used it up.
     let setup = Setup::new();
-    setup.course.has_past(entries(past));
+    setup.gate.has_past(entries(past));
     setup
-        .course
-        .recall(SET_BOOT, &json!({}), Origin::Guest)
+        .gate
+        .replay(CallContext::of_guest(Caller::Guest, SET_BOOT, &json!({})))
         .unwrap();
     world_says(&setup, Reconciled::happened());
     setup.call(SET_POWER, json!({})).await.unwrap();
@@ -208,8 +208,8 @@ async fn after_a_restart_that_did_not_happen_a_resumed_run_looks_at_what_was_set
     ]);
     for function in [SET_BOOT, SET_POWER] {
         setup
-            .course
-            .recall(function, &json!({}), Origin::Guest)
+            .gate
+            .replay(CallContext::of_guest(Caller::Guest, function, &json!({})))
             .unwrap();
     }
     setup.board.answer(Ok(boot_flags("Pxe")));
@@ -231,19 +231,16 @@ async fn an_entry_of_another_run_in_place_of_ours_pauses_a_resumed_run() {
         (published("ours"), vec!["netboot.get-offer"]),
         (Value::Null, vec!["netboot.get-offer", "netboot.offer"]),
     ] {
-        let setup = Setup::with(|course| course.resumable = true);
-        setup.course.has_past(entries(past.clone()));
+        let setup = Setup::with(|gate| gate.context.resumable = true);
+        setup.gate.has_past(entries(past.clone()));
         setup
-            .course
-            .recall(PUBLISH, &json!({}), Origin::Guest)
+            .gate
+            .replay(CallContext::of_guest(Caller::Guest, PUBLISH, &json!({})))
             .unwrap();
         let is_foreign = there["digest"] == "another";
         setup.netboot.answer(Ok(there));
         setup.netboot.answer(Ok(published("ours")));
-        let ended = setup
-            .course
-            .call(POWER_STATE, json!({}), Origin::Guest)
-            .await;
+        let ended = setup.gate.call_by_guest(POWER_STATE, json!({})).await;
         assert_eq!(setup.netboot.called(), called);
         match ended {
             Err(Stop::Paused(why)) => assert!(
@@ -258,12 +255,12 @@ async fn an_entry_of_another_run_in_place_of_ours_pauses_a_resumed_run() {
 #[tokio::test]
 async fn a_begun_write_is_not_taken_for_one_that_was_never_made() {
     let setup = after(vec![begun(PUBLISH, 1)]);
-    setup.course.cancel.cancel();
+    setup.gate.cancel.cancel();
     let fault = setup.call(PUBLISH, json!({})).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::InDoubt, "{fault:?}");
     assert!(setup.netboot.called().is_empty());
     // It may be there: it is taken back.
-    setup.course.take_back().await.unwrap();
+    setup.gate.reverse_all().await.unwrap();
     assert_eq!(setup.netboot.called(), ["netboot.withdraw"]);
 }
 
@@ -271,12 +268,12 @@ async fn a_begun_write_is_not_taken_for_one_that_was_never_made() {
 async fn a_begun_call_is_cleared_up_although_the_run_is_cancelled() {
     let setup = after(vec![begun(SET_POWER, 1)]);
     world_says(&setup, Reconciled::happened());
-    setup.course.cancel.cancel();
+    setup.gate.cancel.cancel();
     assert_eq!(setup.call(SET_POWER, json!({})).await, Ok(Value::Null));
 
     let setup = after(vec![begun(SET_POWER, 1)]);
     world_says(&setup, Reconciled::DidNot);
-    setup.course.cancel.cancel();
+    setup.gate.cancel.cancel();
     let fault = setup.call(SET_POWER, json!({})).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Cancelled);
     assert!(setup.board.called().is_empty());
@@ -328,19 +325,21 @@ async fn what_was_made_by_functions_that_are_gone_is_left() {
         thing: "the teleported rack".to_owned(),
     };
     let setup = after(vec![opened]);
-    setup.course.recall_all();
-    let doubts = setup.course.state().doubts.clone();
+    setup.gate.replay_all();
+    let doubts = setup.gate.state().doubts().cloned().collect::<Vec<_>>();
     assert!(doubts[0].contains("the teleported rack"), "{doubts:?}");
 }
 
 #[tokio::test]
 async fn a_guest_that_dies_before_the_end_of_its_records_is_another_guest() {
     let setup = after(vec![begun(PUBLISH, 1)]);
-    let stop = setup.course.recall_end("out of memory").unwrap_err();
+    let stop = setup.gate.replay_end("out of memory").unwrap_err();
     assert!(stop.to_string().contains("out of memory"), "{stop}");
     assert!(matches!(
-        setup.course.recall(PUBLISH, &json!({}), Origin::Guest),
-        Ok(Recalled::Open(_))
+        setup
+            .gate
+            .replay(CallContext::of_guest(Caller::Guest, PUBLISH, &json!({}))),
+        Ok(ReplayMatch::Begun(_))
     ));
 }
 
@@ -363,12 +362,12 @@ async fn a_warning_of_the_host_leaves_the_recorded_notes_of_the_guest() {
     let flags = &board::functions::get_override;
     let read = made(flags, 1, Ok(boot_flags("None")));
     let setup = after(vec![began.clone(), read, ended.clone()]);
-    assert!(setup.course.recall_note(&began));
-    let read = setup.course.call(flags, json!({}), Origin::Guest).await;
+    assert!(setup.gate.replay_note(&began));
+    let read = setup.gate.call_by_guest(flags, json!({})).await;
     assert!(read.unwrap().is_ok());
     setup
-        .course
+        .gate
         .warn("the machine cannot be compared".to_owned())
         .unwrap();
-    assert!(setup.course.recall_note(&ended));
+    assert!(setup.gate.replay_note(&ended));
 }

@@ -1,8 +1,8 @@
 //! Restarts: what is restored directly before one, and which of them leads into the installer.
 
 use super::*;
-use crate::identity::check::Progress;
-use crate::ledger::restarts::OVERRIDE_CHANGED;
+use crate::ledger::OVERRIDE_CHANGED;
+use crate::ledger::Progress;
 
 const GET_FLAGS: &str = "board.get-override";
 
@@ -56,8 +56,8 @@ async fn an_override_that_is_gone_is_set_again_directly_before_the_restart() {
 #[tokio::test]
 async fn what_else_was_set_for_the_restart_is_read_and_done_again_and_that_is_reported() {
     let agent = Arc::new(Script::default());
-    let setup = Setup::with(|course| {
-        let state = course.state.get_mut().unwrap();
+    let setup = Setup::with(|gate| {
+        let state = gate.state.get_mut().unwrap();
         state.providers.add(("agent", agent.clone()));
     });
     let disable = json!({"reason": "Host reimage"});
@@ -105,21 +105,21 @@ async fn only_a_restart_restores_the_override_and_only_one_that_is_not_used_up()
 #[tokio::test]
 async fn a_restart_under_an_override_alone_begins_the_wipe_and_the_next_one_does_not_install() {
     let setup = overridden().await;
-    assert_eq!(setup.course.state().progress(), Progress::Changed);
+    assert_eq!(setup.gate.state().progress(), Progress::Changed);
     setup
         .call(SET_POWER, json!({"action": "Off"}))
         .await
         .unwrap();
-    assert_eq!(setup.course.state().progress(), Progress::Changed);
+    assert_eq!(setup.gate.state().progress(), Progress::Changed);
     setup.board.answer(flags("Pxe"));
     cycle(&setup).await.unwrap();
     {
-        let state = setup.course.state();
+        let state = setup.gate.state();
         assert_eq!(state.progress(), Progress::Wiping);
         assert!(state.restarts.is_last_into_installer());
     }
     cycle(&setup).await.unwrap();
-    let state = setup.course.state();
+    let state = setup.gate.state();
     assert_eq!(state.progress(), Progress::Wiping);
     assert!(!state.restarts.is_last_into_installer());
 }
@@ -133,7 +133,7 @@ async fn a_restart_that_certainly_did_not_happen_wipes_nothing_and_leaves_the_ov
         .answer(Err(Fault::denied("board.denied", "BMC", "no")));
     cycle(&setup).await.unwrap_err();
     {
-        let state = setup.course.state();
+        let state = setup.gate.state();
         assert_eq!(state.progress(), Progress::Changed);
         assert_eq!(state.undo.entries()[0].restarted, None);
     }
@@ -143,11 +143,11 @@ async fn a_restart_that_certainly_did_not_happen_wipes_nothing_and_leaves_the_ov
         .board
         .answer(Err(Fault::timeout("board.timeout", "BMC", "late")));
     let stop = setup
-        .course
-        .call(SET_POWER, json!({"action": "Cycle"}), Origin::Guest)
+        .gate
+        .call_by_guest(SET_POWER, json!({"action": "Cycle"}))
         .await;
     assert!(matches!(stop, Err(Stop::InDoubt(_))), "{stop:?}");
-    assert_eq!(setup.course.state().progress(), Progress::Wiping);
+    assert_eq!(setup.gate.state().progress(), Progress::Wiping);
 }
 
 #[tokio::test]
@@ -158,7 +158,7 @@ async fn a_restart_into_its_own_disk_wipes_nothing() {
     setup.call(SET_BOOT, disk).await.unwrap();
     setup.board.answer(flags("Disk"));
     cycle(&setup).await.unwrap();
-    assert_eq!(setup.course.state().progress(), Progress::Changed);
+    assert_eq!(setup.gate.state().progress(), Progress::Changed);
 }
 
 /// The guest's last read found no override. That must still hold at the restart, also when an earlier process has read it.

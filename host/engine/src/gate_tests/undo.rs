@@ -11,7 +11,7 @@ async fn undo_runs_last_first_with_what_was_made_and_past_failures() {
     setup
         .board
         .answer(Err(Fault::denied("board.denied", "BMC", "no")));
-    setup.course.take_back().await.unwrap();
+    setup.gate.reverse_all().await.unwrap();
     assert_eq!(
         setup.undone(),
         [
@@ -39,20 +39,20 @@ async fn undo_tries_again_what_may_work_later_and_gives_up_in_the_end() {
     for _ in 0..2 {
         setup.netboot.answer(locked());
     }
-    setup.course.take_back().await.unwrap();
+    setup.gate.reverse_all().await.unwrap();
     assert_eq!(
         setup.undone(),
         [("netboot.withdraw".to_owned(), UndoState::Done)]
     );
     assert_eq!(setup.netboot.called().len(), 1 + 3);
-    assert_eq!(setup.course.recorder.clock().now().as_second(), 20);
+    assert_eq!(setup.gate.recorder.clock().now().as_second(), 20);
 
     let setup = Setup::new();
     setup.call(PUBLISH, json!({})).await.unwrap();
     for _ in 0..9 {
         setup.netboot.answer(locked());
     }
-    setup.course.take_back().await.unwrap();
+    setup.gate.reverse_all().await.unwrap();
     assert_eq!(
         setup.undone(),
         [("netboot.withdraw".to_owned(), UndoState::Failed)]
@@ -89,10 +89,10 @@ impl wreimage_journal::Log for Flushes {
 async fn every_change_is_on_disk_before_it_is_made() {
     let log = Arc::new(Flushes::default());
     let kept = log.clone();
-    let setup = Setup::with(|course| {
+    let setup = Setup::with(|gate| {
         let clock: Arc<dyn Clock> = Arc::new(TestClock::default());
         let redaction = crate::record::redact::Redaction::default();
-        course.recorder = Arc::new(Recorder::new(kept, None, clock, redaction));
+        gate.recorder = Arc::new(Recorder::new(kept, None, clock, redaction));
     });
     setup.call(PUBLISH, json!({})).await.unwrap();
     setup.call(WITHDRAW, json!({})).await.unwrap();
@@ -109,7 +109,7 @@ async fn what_the_guest_took_back_is_not_taken_back_again() {
     setup.call(PUBLISH, json!({})).await.unwrap();
     setup.netboot.answer(Ok(json!(true)));
     setup.call(WITHDRAW, json!({})).await.unwrap();
-    setup.course.take_back().await.unwrap();
+    setup.gate.reverse_all().await.unwrap();
     assert_eq!(
         setup.netboot.called(),
         ["netboot.offer", "netboot.withdraw"]
@@ -128,10 +128,10 @@ async fn what_is_seen_after_it_was_said_to_be_gone_is_taken_back_once_more() {
         .netboot
         .answer(Ok(json!({"digest": "of somebody else"})));
     setup.call(GET_PUBLISHED, json!({})).await.unwrap();
-    assert_eq!(setup.course.state().undo.entries().len(), 0);
+    assert_eq!(setup.gate.state().undo.entries().len(), 0);
     setup.netboot.answer(Ok(made.clone()));
     setup.call(GET_PUBLISHED, json!({})).await.unwrap();
-    setup.course.take_back().await.unwrap();
+    setup.gate.reverse_all().await.unwrap();
     assert_eq!(setup.netboot.called().last().unwrap(), "netboot.withdraw");
     assert_eq!(setup.netboot.made.lock().unwrap().last(), Some(&Some(made)));
     assert_eq!(
@@ -151,7 +151,7 @@ async fn a_mutation_that_failed_without_effect_needs_no_undo_and_one_in_doubt_do
     );
     setup.netboot.answer(Err(Fault::timeout("x", "y", "late")));
     setup.call(PUBLISH, json!({})).await.unwrap_err();
-    setup.course.take_back().await.unwrap();
+    setup.gate.reverse_all().await.unwrap();
     assert_eq!(setup.netboot.called().last().unwrap(), "netboot.withdraw");
 }
 
@@ -160,11 +160,11 @@ async fn on_uefi_the_override_is_left_while_the_installer_runs() {
     let setup = Setup::new();
     setup.call(SET_BOOT, json!({})).await.unwrap();
     {
-        let mut state = setup.course.state();
-        state.facts.uefi = true;
-        state.facts.restarted = true;
+        let mut state = setup.gate.state();
+        state.ledger_mut().facts.uefi = true;
+        state.ledger_mut().facts.restarted = true;
     }
-    setup.course.take_back().await.unwrap();
+    setup.gate.reverse_all().await.unwrap();
     assert_eq!(
         setup.undone(),
         [("board.clear-override".to_owned(), UndoState::Left)]

@@ -67,7 +67,7 @@ impl Clock for Suspended {
 
 #[tokio::test]
 async fn a_wait_goes_on_after_a_sleep_of_the_machine_and_what_was_set_is_looked_at() {
-    let setup = Setup::with(|course| course.recorder.set_clock(Arc::new(Suspended::default())));
+    let setup = Setup::with(|gate| gate.recorder.set_clock(Arc::new(Suspended::default())));
     stays_in_post(&setup);
     let made = json!({"digest": "1"});
     setup.netboot.answer(Ok(made));

@@ -1,12 +1,14 @@
 //! The guest's part of a run: an instance that sees only what is granted, and how it ended.
 
-use crate::gate::course::Course;
+use crate::gate::call_context::CallContext;
+use crate::gate::run_gate::RunGate;
 use crate::gate::stages::GuestGate;
 use crate::guest::engine::Engine;
 use crate::guest::limits::{Bounds, Exceeded, Limits};
 use crate::guest::load::Guest;
 use crate::guest::measure;
 use crate::guest::trap::explain;
+use crate::ledger::Mode;
 use crate::run::stop::Stop;
 use crate::wasi::{self, HasWasi, Outside, Times, Wasi};
 use serde::Serialize;
@@ -19,12 +21,12 @@ use wreimage_capability::bindings::ReimagerPre;
 use wreimage_capability::guest as wit;
 use wreimage_capability::run::{self, Severity};
 use wreimage_capability::{Border, BoxFuture, Caller, Fault, FaultKind, Function, clock};
-use wreimage_journal::{GuestEnd, Origin};
+use wreimage_journal::GuestEnd;
 
 /// How long a cancelled guest has to come to its end.
 pub(crate) const CANCEL_GRACE: Duration = Duration::from_secs(10);
 
-impl Course {
+impl RunGate {
     /// Ends when a guest that was cancelled has had its time to end by itself.
     pub(crate) async fn grace_of_cancel(&self) {
         // The guest's time begins when the call that is under way has ended.
@@ -92,7 +94,7 @@ impl Ended {
 }
 
 /// What the store of an instance holds.
-pub(crate) struct Cell {
+pub(crate) struct StoreData {
     border: Border,
     wasi: Wasi,
     bounds: Bounds,
@@ -100,36 +102,36 @@ pub(crate) struct Cell {
     refuelled_at: u64,
 }
 
-impl Cell {
+impl StoreData {
     /// Calls that the guest has made, by whatever door.
     fn calls(&self) -> u64 {
         self.border.calls().wrapping_add(self.wasi.sleeps())
     }
 }
 
-impl HasWasi for Cell {
+impl HasWasi for StoreData {
     fn wasi(&mut self) -> &mut Wasi {
         &mut self.wasi
     }
 }
 
 /// What a guest does by its WASI passes the gate like the rest.
-struct ByTheGate(Arc<Course>);
+struct GatedWasi(Arc<RunGate>);
 
-impl ByTheGate {
+impl GatedWasi {
     async fn call(&self, function: &'static Function, arguments: Value) -> wasmtime::Result<()> {
-        // All components share one WASI: which of them this was is not known. The next call by a capability says so again.
-        self.0.state().caller = Caller::Guest;
         self.0.admit(function, &arguments).await?;
+        // All components share one WASI: which of them this was is not known.
+        let context = CallContext::of_guest(Caller::Guest, function, &arguments);
         // A fault is that the run was cancelled. WASI has no word for that; the next call has.
-        match self.0.call(function, arguments, Origin::Guest).await {
+        match self.0.call(context).await {
             Ok(_) => Ok(()),
             Err(stop) => Err(wasmtime::Error::new(stop)),
         }
     }
 }
 
-impl Outside for ByTheGate {
+impl Outside for GatedWasi {
     fn times(&self) -> Times {
         self.0.state().times
     }
@@ -162,15 +164,17 @@ pub(crate) enum Part {
 pub(crate) fn link(
     engine: &Engine,
     guest: &Guest,
-    course: &Arc<Course>,
+    gate: &Arc<RunGate>,
     limits: Limits,
     part: Part,
-) -> wasmtime::Result<(Store<Cell>, ReimagerPre<Cell>)> {
-    let mut linker: Linker<Cell> = Linker::new(engine.wasm());
+) -> wasmtime::Result<(Store<StoreData>, ReimagerPre<StoreData>)> {
+    let mut linker: Linker<StoreData> = Linker::new(engine.wasm());
     wreimage_capability::link_types(&mut linker, |cell| &mut cell.border)?;
     for import in guest.all_imports() {
         let (caller, capability) = (import.caller, import.capability);
-        if course.grants.allow(caller, capability) || course.absent.contains(capability.name) {
+        if gate.context.grants.allow(caller, capability)
+            || gate.context.absent.contains(capability.name)
+        {
             let name = &import.linked;
             wreimage_capability::link(capability, &mut linker, name, caller, |cell| {
                 &mut cell.border
@@ -178,11 +182,11 @@ pub(crate) fn link(
         }
     }
     wasi::link(&mut linker, engine.wasm(), &guest.component)?;
-    let cell = Cell {
-        border: Border::new(Box::new(GuestGate(course.clone()))),
+    let cell = StoreData {
+        border: Border::new(Box::new(GuestGate(gate.clone()))),
         wasi: Wasi::new(
-            Box::new(ByTheGate(course.clone())),
-            &format!("{part:?} of {}", course.run),
+            Box::new(GatedWasi(gate.clone())),
+            &format!("{part:?} of {}", gate.context.run),
         ),
         bounds: limits.bounds(),
         refuelled_at: 0,
@@ -212,8 +216,8 @@ pub(crate) fn died(
     guest: &Guest,
     error: &wasmtime::Error,
     limits: Limits,
-    course: &Course,
-    cell: &Cell,
+    gate: &RunGate,
+    cell: &StoreData,
 ) -> String {
     if error.downcast_ref::<Trap>() == Some(&Trap::UnreachableCodeReached)
         && let Some(exception) = cell.wasi.exception()
@@ -221,7 +225,7 @@ pub(crate) fn died(
         return guest.blame(error, exception);
     }
     let trap = explain(guest, error, limits);
-    let panic = course.state().notes.last_error.clone();
+    let panic = gate.state().notes.last_error.clone();
     match panic.or_else(|| cell.wasi.last_words()) {
         Some(message) => format!("{trap}; its last words: {message}"),
         None => trap,
@@ -237,14 +241,14 @@ fn within(limits: &Limits, what: &str, value: &impl Serialize) -> Result<(), Exc
 pub(crate) async fn run_guest(
     engine: &Engine,
     guest: &Guest,
-    course: &Arc<Course>,
+    gate: &Arc<RunGate>,
     limits: Limits,
 ) -> Ended {
-    let (mut store, linked) = match link(engine, guest, course, limits, Part::Run) {
+    let (mut store, linked) = match link(engine, guest, gate, limits, Part::Run) {
         Ok(linked) => linked,
         Err(error) => {
             let why = format!("the guest does not fit this host: {error:#}");
-            return Ended::Stopped(if course.is_replaying() {
+            return Ended::Stopped(if gate.mode() == Mode::Replaying {
                 Stop::Paused(why)
             } else {
                 Stop::Refused(format!("{why}. Nothing was touched"))
@@ -256,15 +260,15 @@ pub(crate) async fn run_guest(
         let instance = linked.instantiate_async(&mut store).await?;
         instance.wreimage_guest_guest().call_run(&mut store).await
     };
-    let cancel = course.cancel.clone();
+    let cancel = gate.cancel.clone();
     let answer = tokio::select! {
         answer = running => answer,
         () = async {
             cancel.cancelled().await;
             // Should this process go away as well, the next one goes on with the cancelling. A record that cannot be kept
             // stops the guest at its next call.
-            let _told = course.note_cancel();
-            course.grace_of_cancel().await;
+            let _told = gate.note_cancel();
+            gate.grace_of_cancel().await;
         } => return Ended::Cancelled,
     };
     // What it wrote without an end of line. A record that cannot be kept is told by the next one.
@@ -288,7 +292,7 @@ pub(crate) async fn run_guest(
         Err(error) => match error.downcast::<Stop>() {
             Ok(Stop::Cancelled) => Ended::Cancelled,
             Ok(stop) => Ended::Stopped(stop),
-            Err(error) => Ended::Trapped(died(guest, &error, limits, course, store.data())),
+            Err(error) => Ended::Trapped(died(guest, &error, limits, gate, store.data())),
         },
     }
 }

@@ -1,11 +1,11 @@
 //! Whether the values of a call are within the bounds of the site.
 
-use crate::gate::course::Course;
+use crate::gate::run_gate::RunGate;
 use crate::guest::limits::{Exceeded, Limits};
 use serde_json::Value;
 use wreimage_capability::Function;
 
-impl Course {
+impl RunGate {
     /// What stands before every call of a guest: other runs, timers and signals get their turn, and the call must be within
     /// the bounds of the site. A recorded call was within them when it was made.
     pub(crate) async fn admit(
@@ -19,11 +19,12 @@ impl Course {
         }
         let limits = *self.recorder.limits();
         check_call(&limits, function, arguments)?;
-        self.recorder.check_room(&if self.state().closing {
-            limits.for_closing_words()
-        } else {
-            limits
-        })
+        self.recorder
+            .check_room(&if self.state().mode().is_closing() {
+                limits.for_closing_words()
+            } else {
+                limits
+            })
     }
 }
 

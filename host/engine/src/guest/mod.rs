@@ -1,3 +1,5 @@
+//! Loads, inspects, links, limits and runs guests.
+
 pub(crate) mod compile;
 pub(crate) mod describe;
 pub(crate) mod engine;

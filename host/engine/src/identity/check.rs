@@ -4,14 +4,14 @@
 //! What was checked is what is used: the inventory's record and the BMC's addresses of the last check go with every later
 //! call.
 
-use crate::gate::course::Course;
+use crate::gate::call_context::CallContext;
+use crate::gate::run_gate::RunGate;
 use crate::identity::comparison::{Compared, compare};
 use crate::identity::consent::Asked;
 use crate::identity::difference;
-use crate::identity::installer::Known;
-use crate::ledger::state::State;
+use crate::identity::known::Known;
+use crate::ledger::Progress;
 use crate::run::stop::Stop;
-use serde_json::Value;
 use std::sync::Arc;
 use wreimage_capability::{Fault, Function, HostSnapshot, Subject};
 use wreimage_journal::{Checked, Record};
@@ -24,72 +24,43 @@ fn is_on_machine(subject: Subject) -> bool {
     )
 }
 
-/// How far a run has come, which decides what a difference means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Progress {
-    Untouched,
-    /// Something was changed, and the machine still has its old system.
-    Changed,
-    /// A restart into the installer was ordered.
-    Wiping,
-}
-
-impl State {
-    /// The next change is preceded by a check.
-    pub(crate) fn needs_check(&mut self) {
-        self.is_fresh = false;
-    }
-
-    pub(crate) fn progress(&self) -> Progress {
-        match (
-            self.restarts.has_begun_wipe() || self.facts.wiped,
-            self.touched,
-        ) {
-            (true, _) => Progress::Wiping,
-            (false, true) => Progress::Changed,
-            (false, false) => Progress::Untouched,
-        }
-    }
-}
-
-impl Course {
+impl RunGate {
     /// Before a change: the host is checked unless it has just been, and consent is asked for what was not consented to yet.
     pub(crate) async fn check_before(
         self: &Arc<Self>,
-        function: &'static Function,
-        arguments: &Value,
+        context: CallContext<'_>,
     ) -> Result<(), Stop> {
+        let function = context.function;
         {
             let mut state = self.state();
-            if state.in_twin || (state.closing && !is_on_machine(self.catalogue.subject(function)))
+            if state.mode().is_in_twin()
+                || (state.mode().is_closing()
+                    && !is_on_machine(self.context.catalogue.subject(function)))
             {
                 return Ok(());
             }
-            if function.restarts(arguments) {
+            if function.restarts(context.arguments) {
                 state.needs_check();
             }
-            if state.allowed && state.is_fresh {
+            if state.may_change() && state.is_fresh {
                 return Ok(());
             }
         }
         loop {
             let known = self.check().await?;
-            if self.dry_run {
+            if self.context.dry_run {
                 self.enter_twin(function)?;
-                self.tell(known)?;
+                self.report(known)?;
                 break;
             }
             let asked = self.ensure_consent(function, &known).await?;
-            self.state().allowed = true;
-            self.tell(known)?;
+            self.report(known)?;
             // While a person read the question, anything may have changed: what has is asked about again, and nothing else.
             if asked == Asked::InAdvance {
                 break;
             }
         }
-        let mut state = self.state();
-        state.allowed = true;
-        state.is_fresh = true;
+        self.state().is_fresh = true;
         Ok(())
     }
 
@@ -102,7 +73,7 @@ impl Course {
         let request = self.consent_request(function, known);
         let changes = {
             let state = self.state();
-            if state.closing {
+            if state.mode().is_closing() {
                 return Ok(Asked::InAdvance);
             }
             let mut changes =
@@ -110,7 +81,7 @@ impl Course {
             if state.progress() == Progress::Wiping {
                 changes.retain(difference::is_component);
             }
-            if state.allowed && changes.is_empty() {
+            if state.may_change() && changes.is_empty() {
                 return Ok(Asked::InAdvance);
             }
             changes
@@ -118,24 +89,29 @@ impl Course {
         self.ask_consent(request.since(&changes)).await
     }
 
+    /// Reports what speaks against the change.
+    pub(crate) fn report(&self, known: Known) -> Result<(), Stop> {
+        // The same text again, at a later check, says nothing new.
+        let is_new = |text: &str| self.state().reported.insert(text.to_owned());
+        for text in known.cautions.into_iter().filter(|it| is_new(it)) {
+            self.record_note(Record::Log {
+                severity: "warn".to_owned(),
+                text,
+            })?;
+        }
+        for warning in known.warnings.into_iter().filter(|it| is_new(it)) {
+            self.warn(warning)?;
+        }
+        Ok(())
+    }
+
     /// Reads everything anew and compares it. The record of the check is what later calls use.
     async fn check(self: &Arc<Self>) -> Result<Known, Stop> {
-        let before = self.state().snapshot.clone();
         let checked = self.read_and_compare().await;
-        let (mut known, checked) = match checked {
-            Ok(found) => found,
-            Err(stop) => {
-                // What is still to be undone goes to the machine that was checked.
-                let mut state = self.state();
-                if state.checked.is_some() {
-                    state.snapshot = before;
-                }
-                return Err(stop);
-            }
-        };
-        self.recorder
-            .record(Record::Checked(Box::new(checked.clone())))?;
-        self.state().learn_check(checked);
+        // What is still to be undone after a check that fails goes to the machine that was checked before.
+        self.state().snapshot_in_check = None;
+        let (mut known, checked) = checked?;
+        self.record(Record::Checked(Box::new(checked)))?;
         // With what was checked: a claim names the machine.
         self.observe_lease(&mut known).await?;
         Ok(known)
@@ -163,7 +139,7 @@ impl Course {
                 }
             }
             // Without the BMC's addresses: its name is resolved anew.
-            self.state().snapshot = Some(Arc::new(snapshot.clone()));
+            self.state().snapshot_in_check = Some(Arc::new(snapshot.clone()));
             known.facts.extend(snapshot.described());
             now.snapshot = Some(snapshot);
         } else {
@@ -171,11 +147,11 @@ impl Course {
                 "no inventory is available, so nothing confirms which machine this is".to_owned(),
             );
         }
-        if !self.state().allowed {
+        if !self.state().may_change() {
             self.warn_of_pooled(&mut known).await?;
         }
         self.refuse_pooled_again().await?;
-        let mut compared = Compared::new(&self.unrelated_guids);
+        let mut compared = Compared::new(&self.context.unrelated_guids);
         self.ask_bmc(again, &mut now, &mut compared, &mut known)
             .await?;
         self.ask_old_system(&mut now).await?;
@@ -201,7 +177,7 @@ impl Course {
                 .push(("host key, not known before".to_owned(), key.to_string()));
         }
         self.describe_unconfirmed(&mut known);
-        if let Some(target) = &self.target_release {
+        if let Some(target) = &self.context.target_release {
             known.facts.push(("new OS".to_owned(), target.clone()));
         }
         Ok((known, now))
@@ -214,7 +190,7 @@ impl Course {
             .device
             .tags
             .iter()
-            .find(|tag| self.protected_tags.contains(tag));
+            .find(|tag| self.context.protected_tags.contains(tag));
         let why = match (tag, snapshot.is_decommissioned()) {
             (Some(tag), _) => format!(
                 "{name} is protected: the inventory tags it `{tag}`. Remove the tag there if the host is to be changed; no \
@@ -228,7 +204,7 @@ impl Course {
         };
         Err(match self.state().progress() {
             Progress::Untouched => Stop::Refused(format!("{why}. Nothing was touched")),
-            Progress::Wiping if self.resumable => Stop::Paused(self.wiped(&why)),
+            Progress::Wiping if self.context.resumable => Stop::Paused(self.wiped(&why)),
             Progress::Changed | Progress::Wiping => Stop::Refused(why),
         })
     }
@@ -241,7 +217,7 @@ impl Course {
         );
         match self.state().progress() {
             Progress::Untouched => Stop::WrongMachine(format!("{text}. Nothing was touched")),
-            Progress::Wiping if self.resumable => Stop::Paused(self.wiped(&text)),
+            Progress::Wiping if self.context.resumable => Stop::Paused(self.wiped(&text)),
             Progress::Changed | Progress::Wiping => Stop::AnotherMachine(text),
         }
     }
@@ -250,8 +226,8 @@ impl Course {
         format!(
             "{why}. The installation of {} has begun: take its disks for wiped. `wreimage resume {run}` checks again and \
              continues; `wreimage cleanup {run}` ends the run",
-            self.host,
-            run = self.run
+            self.context.host,
+            run = self.context.run
         )
     }
 
@@ -262,7 +238,7 @@ impl Course {
             let state = self.state();
             (state.touched, state.progress())
         };
-        if !self.resumable {
+        if !self.context.resumable {
             return match touched {
                 true => Stop::AnotherMachine(text),
                 false => Stop::Refused(format!("{text}. Nothing was touched")),
@@ -273,8 +249,8 @@ impl Course {
             Progress::Untouched | Progress::Changed => format!(
                 "{text}. {} was not changed further. `wreimage resume {run}` checks again and continues; `wreimage cleanup \
                  {run}` ends the run",
-                self.host,
-                run = self.run
+                self.context.host,
+                run = self.context.run
             ),
         })
     }
@@ -293,7 +269,7 @@ impl Course {
             if !changes.is_empty() {
                 let why = format!(
                     "{who} is not that of the last check of {}: {}",
-                    self.host,
+                    self.context.host,
                     difference::shown(&changes)
                 );
                 return Err(self.is_another(&why));
@@ -316,8 +292,11 @@ impl Course {
         let why = compared.why.unwrap_or_else(|| {
             "inventory, BMC and old system share neither serial number nor UUID".to_owned()
         });
-        let text = format!("nothing confirms that the machine is {}: {why}", self.host);
-        if self.identity_optional {
+        let text = format!(
+            "nothing confirms that the machine is {}: {why}",
+            self.context.host
+        );
+        if self.context.identity_optional {
             known.cautions.push(text);
             return Ok(());
         }
@@ -331,15 +310,5 @@ impl Course {
             "{text}. Nothing was touched. Enter the serial number or the UUID in the inventory, or let the site accept such \
              machines with `[policy] identity = \"optional\"`"
         )))
-    }
-}
-
-impl State {
-    /// Takes in a check, just made or of an earlier process.
-    pub(crate) fn learn_check(&mut self, checked: Checked) {
-        if let Some(snapshot) = &checked.snapshot {
-            self.snapshot = Some(Arc::new(snapshot.clone()));
-        }
-        self.checked = Some(Arc::new(checked));
     }
 }

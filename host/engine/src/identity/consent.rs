@@ -1,48 +1,14 @@
-//! Leave to make the first change.
+//! Asks for leave to make the first change, and again when what was agreed to has changed.
 
-use crate::gate::course::Course;
-use crate::identity::difference::{COMPONENT, Change, GUEST};
-use crate::identity::installer::Known;
-use crate::run::operator::{Given, LATER};
+use crate::gate::run_gate::RunGate;
+use crate::identity::difference::{COMPONENT, GUEST};
+use crate::identity::known::Known;
+use crate::ledger::ConsentQuestion;
+use crate::run::consent::{ConsentComponent, ConsentRequest, NOBODY, is_evidence};
+use crate::run::operator::LATER;
 use crate::run::stop::Stop;
-use serde::Serialize;
-use wreimage_capability::{BoxFuture, Fault, Function};
+use wreimage_capability::Function;
 use wreimage_journal::{Answered, Question, Record};
-
-/// Code of the fault of a question that nobody can be asked.
-const NOBODY: &str = "operator.nobody";
-
-/// The answer to a question for consent that refuses it; the other one is the host's name.
-const NO: &str = "no";
-
-/// What a person needs to know before they agree.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ConsentRequest {
-    /// Short name of the host; the word to type.
-    pub host: String,
-    /// Name of the site.
-    pub site: String,
-    /// The guest's name and version in its own words.
-    pub guest: String,
-    /// SHA-256 of the guest's file.
-    pub digest: String,
-    /// The capabilities that it gets, each with the functions by which it can change something.
-    pub capabilities: Vec<(String, Vec<String>)>,
-    /// What is plugged into it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub plugs: Vec<ConsentComponent>,
-    /// What is known of the host, by name.
-    pub known: Vec<(String, String)>,
-    /// What speaks against it.
-    pub warnings: Vec<String>,
-    /// The mutation that waits.
-    pub first: String,
-    /// All that consent is bound to, by name: what differs later is asked anew.
-    pub shown: Vec<(String, String)>,
-    /// Consent was given before, and this differs since, in a sentence each. Empty when it is asked for the first time.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub changes: Vec<String>,
-}
 
 /// How consent was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,162 +19,34 @@ pub(crate) enum Asked {
     Person,
 }
 
-impl ConsentRequest {
-    /// The same request, after consent that was given before.
-    pub(crate) fn since(mut self, changes: &[Change]) -> Self {
-        self.changes = changes.iter().map(Change::shown).collect();
-        self
-    }
-
-    /// Whether that question shows all of this.
-    fn is_asked_by(&self, question: &Question) -> bool {
-        self.question(question.call) == *question
-    }
-
-    /// The question as it stands in the journal, where other processes find it.
-    fn question(&self, call: u64) -> Question {
-        let choice = |key: &str, label: &str| (key.to_owned(), label.to_owned());
-        let known = self
-            .known
-            .iter()
-            .map(|(name, value)| format!("; {name}: {value}"));
-        let warnings = self
-            .warnings
-            .iter()
-            .map(|warning| format!("; warning: {warning}"));
-        let plugs = self
-            .plugs
-            .iter()
-            .map(|plug| format!(", with {} (sha256 {})", plug.component, plug.digest));
-        let again = match self.changes.as_slice() {
-            [] => String::new(),
-            changes => format!("since consent was given, {}. ", changes.join("; ")),
-        };
-        Question {
-            call,
-            question: format!(
-                "{again}may {} of site {} be changed? {} (sha256 {}){} is about to, {}, by {}; all data on it may be lost{}",
-                self.host,
-                self.site,
-                self.guest,
-                self.digest,
-                plugs.collect::<String>(),
-                if again.is_empty() {
-                    "for the first time"
-                } else {
-                    "further"
-                },
-                self.first,
-                known.chain(warnings).collect::<String>()
-            ),
-            choices: vec![
-                choice(&self.host, "yes, change it"),
-                choice(NO, "no, touch nothing; the run ends"),
-            ],
-            consent: true,
-        }
-    }
-}
-
-/// A fact that supports others and is not one that can change by itself: what was equal, and where the BMC was reached, whose
-/// identity counts.
-fn is_evidence(name: &str) -> bool {
-    matches!(name, "compared" | "BMC address")
-}
-
-/// A component that is plugged into the guest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ConsentComponent {
-    /// Its name and version in its own words.
-    pub component: String,
-    /// SHA-256 of its file.
-    pub digest: String,
-    /// The capabilities that it gets, each with the functions by which it can change something.
-    pub capabilities: Vec<(String, Vec<String>)>,
-}
-
-/// Gives or refuses consent.
-pub trait Consent: Send + Sync {
-    /// What was decided in advance; `Err` says why it is refused. `None`: somebody has to be asked. `stands` says that an
-    /// earlier process has asked, and that its question still waits for an answer. What was decided in advance counts once in
-    /// a process: when something [changes](ConsentRequest::changes) later, a person is asked.
-    fn in_advance(&self, request: &ConsentRequest, stands: bool) -> Option<Result<(), String>>;
-
-    /// Asks. The question stands in the journal meanwhile, and can be answered from elsewhere by the key of one of its
-    /// choices, of which the host's name is consent.
-    ///
-    /// A fault with the code [`LATER`] pauses the run; any other refuses. Whoever decides everything in advance is never
-    /// asked.
-    fn ask<'a>(
-        &'a self,
-        _request: &'a ConsentRequest,
-        question: &'a Question,
-    ) -> BoxFuture<'a, Result<Given, Fault>> {
-        Box::pin(async move {
-            Err(Fault::denied(
-                NOBODY,
-                "wreimage",
-                format!("nobody can be asked: {}", question.question),
-            ))
-        })
-    }
-
-    /// Ends when a run that has consent may make its first change: one of several waits until all have been validated. The
-    /// value says whether it waited; a fault says that it does not begin.
-    fn turn(&self) -> BoxFuture<'_, Result<bool, Fault>> {
-        Box::pin(async { Ok(false) })
-    }
-}
-
-/// Consent was given in advance for this host.
-#[derive(Debug, Clone)]
-pub struct GivenConsent(pub String);
-
-impl Consent for GivenConsent {
-    fn in_advance(&self, request: &ConsentRequest, _stands: bool) -> Option<Result<(), String>> {
-        Some(if self.0 == request.host {
-            Ok(())
-        } else {
-            Err(format!(
-                "consent was given for `{}`, but this run is for `{}`",
-                self.0, request.host
-            ))
-        })
-    }
-}
-
-/// The question for consent as earlier processes have left it.
-pub(crate) struct Standing {
-    pub(crate) question: Question,
-    pub(crate) answer: Option<String>,
-}
-
-impl Course {
+impl RunGate {
     /// What consent is asked for, and bound to.
     pub(crate) fn consent_request(&self, function: &Function, known: &Known) -> ConsentRequest {
-        let components = self.plugs.iter().map(|plug| {
+        let components = self.context.plugs.iter().map(|plug| {
             let name = format!("{COMPONENT}{}", plug.name);
             (name, plug.digest.clone())
         });
         let options = self
+            .context
             .options
             .iter()
             .map(|(name, value)| (format!("option {name}"), value.clone()));
         let facts = known.facts.iter().filter(|(name, _)| !is_evidence(name));
-        let shown = [(GUEST.to_owned(), self.digest.clone())]
+        let shown = [(GUEST.to_owned(), self.context.digest.clone())]
             .into_iter()
             .chain(components)
             .chain(options)
-            .chain(self.site_tables.iter().cloned())
+            .chain(self.context.site_tables.iter().cloned())
             .chain(facts.cloned())
             .collect();
         ConsentRequest {
-            host: self.host.clone(),
-            site: self.site.clone(),
-            guest: self.guest.clone(),
-            digest: self.digest.clone(),
-            capabilities: self.capabilities.clone(),
+            host: self.context.host.clone(),
+            site: self.context.site.clone(),
+            guest: self.context.guest.clone(),
+            digest: self.context.digest.clone(),
+            capabilities: self.context.capabilities.clone(),
             plugs: self
+                .context
                 .plugs
                 .iter()
                 .map(|plug| ConsentComponent {
@@ -235,9 +73,9 @@ impl Course {
         let (decided, asked) = self.decide(&request).await?;
         decided.map_err(|why| {
             Stop::Refused(if self.state().touched {
-                format!("{why}. {} was not changed further", self.host)
+                format!("{why}. {} was not changed further", self.context.host)
             } else {
-                format!("{why}. Nothing was touched on {}", self.host)
+                format!("{why}. Nothing was touched on {}", self.context.host)
             })
         })?;
         let asked = if self.await_turn().await? {
@@ -245,12 +83,12 @@ impl Course {
         } else {
             asked
         };
-        self.recorder.record_durably(Record::Consented {
+        self.record_durably(Record::Consented {
             first: request.first,
             known: request.known,
-            shown: request.shown.clone(),
+            shown: request.shown,
         })?;
-        self.state().shown = request.shown;
+        self.state().earlier_consent_is_void = false;
         Ok(asked)
     }
 
@@ -264,9 +102,9 @@ impl Course {
 
     /// Whether it was agreed; `Err` says why not.
     async fn decide(&self, request: &ConsentRequest) -> Result<(Result<(), String>, Asked), Stop> {
-        let standing = self.state().consent.take();
+        let standing = self.state().consent.clone();
         let standing = match standing {
-            Some(Standing {
+            Some(ConsentQuestion {
                 answer: Some(answer),
                 question,
             }) => {
@@ -284,7 +122,7 @@ impl Course {
         if is_first && let Some(decided) = self.consent.in_advance(request, standing.is_some()) {
             let decided = decided.and_then(|()| self.confirm_host_key());
             if let (Some(standing), Ok(())) = (&standing, &decided) {
-                self.record_consent(&standing.question, &self.host, "consent in advance")?;
+                self.record_consent(&standing.question, &self.context.host, "consent in advance")?;
             }
             return Ok((decided, Asked::InAdvance));
         }
@@ -292,8 +130,7 @@ impl Course {
             Some(standing) => standing.question,
             None => {
                 let question = request.question(self.recorder.next_call());
-                self.recorder
-                    .record_durably(Record::Question(question.clone()))?;
+                self.record_durably(Record::Question(question.clone()))?;
                 question
             }
         };
@@ -301,7 +138,7 @@ impl Course {
         self.holder.let_go();
         let given = tokio::select! {
             given = self.consent.ask(request, &question) => given,
-            () = self.cancel.cancelled(), if !self.state().closing => return Err(Stop::Cancelled),
+            () = self.cancel.cancelled(), if !self.state().mode().is_closing() => return Err(Stop::Cancelled),
         };
         self.holder.keep_on();
         match given {
@@ -311,7 +148,11 @@ impl Course {
             }
             Err(fault) if fault.code == LATER => Err(Stop::Paused(fault.message)),
             // What was agreed to is no longer so: that nobody is there is no refusal.
-            Err(fault) if fault.code == NOBODY && !request.changes.is_empty() && self.resumable => {
+            Err(fault)
+                if fault.code == NOBODY
+                    && !request.changes.is_empty()
+                    && self.context.resumable =>
+            {
                 Err(Stop::Paused(fault.message))
             }
             Err(fault) => Ok((Err(fault.message), Asked::Person)),
@@ -319,7 +160,7 @@ impl Course {
     }
 
     fn agreed(&self, answer: &str) -> Result<(), String> {
-        if answer == self.host {
+        if answer == self.context.host {
             Ok(())
         } else {
             Err(format!("`{answer}` was the answer: not confirmed"))
@@ -327,42 +168,11 @@ impl Course {
     }
 
     fn record_consent(&self, question: &Question, answer: &str, by: &str) -> Result<(), Stop> {
-        self.recorder.record_durably(Record::Answer(Answered {
+        self.record_durably(Record::Answer(Answered {
             call: question.call,
             answer: answer.to_owned(),
             by: by.to_owned(),
         }))?;
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{ConsentComponent, ConsentRequest};
-
-    #[test]
-    fn the_question_in_the_journal_names_all_that_will_run() {
-        let request = ConsentRequest {
-            host: "host1001".to_owned(),
-            site: "lab1".to_owned(),
-            guest: "reimage 0.1.0".to_owned(),
-            digest: "abc".to_owned(),
-            capabilities: Vec::new(),
-            plugs: vec![ConsentComponent {
-                component: "site-checks 0.2.0".to_owned(),
-                digest: "def".to_owned(),
-                capabilities: Vec::new(),
-            }],
-            known: vec![("serial".to_owned(), "LAB1".to_owned())],
-            warnings: vec!["it is pooled".to_owned()],
-            first: "board.switch".to_owned(),
-            shown: Vec::new(),
-            changes: Vec::new(),
-        };
-        assert_eq!(
-            request.question(1).question,
-            "may host1001 of site lab1 be changed? reimage 0.1.0 (sha256 abc), with site-checks 0.2.0 (sha256 def) is about to, \
-             for the first time, by board.switch; all data on it may be lost; serial: LAB1; warning: it is pooled"
-        );
     }
 }

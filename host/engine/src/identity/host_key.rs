@@ -4,17 +4,16 @@
 //! still the old system's. The host's certificate vouches for the new one: the agent that holds it has reported its SSH keys since
 //! the certificate was signed.
 
-use crate::gate::course::Course;
+use crate::gate::call_context::CallContext;
+use crate::gate::run_gate::RunGate;
 use crate::run::stop::Stop;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::Arc;
 use wreimage_capability::role::{Entry, Login, Read};
-use wreimage_capability::{
-    Call, Fault, Function, HOST_KEY_REFUSED, OFFERED, Role, Silent, Subject,
-};
+use wreimage_capability::{Call, Fault, HOST_KEY_REFUSED, OFFERED, Role, Silent, Subject};
 use wreimage_journal::{Record, ReportedKey};
 
-impl Course {
+impl RunGate {
     /// Whether the host key that was refused is one that the operator has given or that the host's certificate has reported.
     /// From here on the run accepts it.
     ///
@@ -22,14 +21,13 @@ impl Course {
     /// When the acceptance cannot be recorded.
     pub(crate) async fn accept_reported_key(
         &self,
-        function: &Function,
-        arguments: &Value,
+        context: CallContext<'_>,
         fault: &Fault,
         call: &mut Call,
     ) -> Result<bool, Stop> {
-        let enters_host = match self.catalogue.subject(function) {
+        let enters_host = match self.context.catalogue.subject(context.function) {
             Subject::System(entry) => {
-                entry(function, arguments) == Some(Entry::At(Login::Production))
+                entry(context.function, context.arguments) == Some(Entry::At(Login::Production))
             }
             _ => false,
         };
@@ -41,24 +39,22 @@ impl Course {
         };
         {
             let state = self.state();
-            if state.in_twin || state.host_key.is_some() {
+            if state.mode().is_in_twin() || state.host_key.is_some() {
                 return Ok(false);
             }
         }
-        let reported = match &self.given_host_key {
+        let reported = match &self.context.given_host_key {
             Some(given) if given == offered => None,
             _ => match self.reported(offered).await {
                 Some(reported) => Some(reported),
                 None => return Ok(false),
             },
         };
-        self.recorder.record_durably(Record::HostKeyAccepted {
+        self.record_durably(Record::HostKeyAccepted {
             fingerprint: offered.clone(),
             reported,
         })?;
-        let accepted: Arc<str> = Arc::from(offered.as_str());
-        self.state().host_key = Some(accepted.clone());
-        call.host_key = Some(accepted);
+        call.host_key = Some(Arc::from(offered.as_str()));
         Ok(true)
     }
 
@@ -78,7 +74,7 @@ impl Course {
     async fn look_up<T>(&self, role: impl Fn(&Role) -> Option<Read<T>>) -> Option<T> {
         let (function, read) = self.served(role)?;
         let provider = self.state().providers.get(function.capability)?;
-        let call = Call::new(self.run.clone(), 0, Arc::new(Silent));
+        let call = Call::new(self.context.run.clone(), 0, Arc::new(Silent));
         let answer = self
             .perform(provider.as_ref(), function, &json!({}), &call)
             .await;

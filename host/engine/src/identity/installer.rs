@@ -1,83 +1,38 @@
-//! Is it the right machine? The BMC and the installer are compared with the inventory before anything is changed or
-//! believed.
+//! The machine that answers at the installer identity is compared with the inventory before anything is changed there, and before
+//! the guest acts on anything that it reports.
 
-use crate::gate::course::Course;
+use crate::gate::call_context::CallContext;
+use crate::gate::run_gate::RunGate;
 use crate::identity::comparison::{Compared, Part, parts};
 use crate::run::stop::Stop;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
-use wreimage_capability::role::{Entry, Login, Read};
-use wreimage_capability::{
-    BoxFuture, Fault, FaultKind, Function, HOST_KEY_REFUSED, HostSnapshot, Role, Subject,
-};
-use wreimage_journal::{Checked, Origin, Record, Reported};
-
-/// What is known of the host before the first change.
-#[derive(Default)]
-pub(crate) struct Known {
-    pub(crate) facts: Vec<(String, String)>,
-    /// What somebody has to weigh before they agree; having agreed, nothing is wrong with the run.
-    pub(crate) cautions: Vec<String>,
-    /// What is not as it should be.
-    pub(crate) warnings: Vec<String>,
-}
+use wreimage_capability::role::{Entry, Login};
+use wreimage_capability::{Fault, FaultKind, HOST_KEY_REFUSED, HostSnapshot, Role, Subject};
+use wreimage_journal::{Checked, Reported};
 
 /// How often an installer that has just come up is asked for its identity, and the pause between.
 const INSTALLER_TRIES: u32 = 5;
 const INSTALLER_PAUSE: Duration = Duration::from_secs(2);
 
-impl Course {
-    /// A call of the host's own, recorded like any other.
-    pub(crate) fn own_call<T: Send + 'static>(
-        self: &Arc<Self>,
-        function: &'static Function,
-        arguments: Value,
-        read: Read<T>,
-    ) -> BoxFuture<'_, Result<Result<T, Fault>, Stop>> {
-        Box::pin(async move {
-            let answer = self.call(function, arguments, Origin::Host).await?;
-            Ok(answer.and_then(|answer| {
-                read(&answer).ok_or_else(|| {
-                    let text = format!("{function}: the answer cannot be read");
-                    Fault::other("gate.outcome", "wreimage", text)
-                })
-            }))
-        })
-    }
-
-    /// A host that serves users and is not going to be depooled.
-    pub(crate) async fn warn_of_pooled(self: &Arc<Self>, known: &mut Known) -> Result<(), Stop> {
-        let Some((function, read)) = self.served(Role::services).filter(|_| !self.depools) else {
-            return Ok(());
-        };
-        match self.own_call(function, json!({}), read).await? {
-            Ok(pooled) if pooled.is_empty() => {}
-            Ok(pooled) => known.cautions.push(format!(
-                "{} is pooled and will not be depooled: it serves {}",
-                self.host,
-                pooled.join(", ")
-            )),
-            Err(fault) => known.cautions.push(format!(
-                "whether {} is pooled is not known: {}",
-                self.host, fault.message
-            )),
-        }
-        Ok(())
-    }
-
+impl RunGate {
     /// Before an answer at the installer's identity is believed, or anything is changed there, the machine behind it is
     /// compared with the inventory, once for each boot.
-    pub(crate) async fn identify_installer(
+    pub(crate) async fn check_installer_identity(
         self: &Arc<Self>,
-        function: &'static Function,
-        arguments: &Value,
-        outcome: Option<&Value>,
+        context: CallContext<'_>,
+        answer: Option<&Value>,
     ) -> Result<(), Stop> {
+        let CallContext {
+            function,
+            arguments,
+            ..
+        } = context;
         let awaits = function.role(Role::awaits_boot);
-        let concerns = match (awaits, self.catalogue.subject(function)) {
+        let concerns = match (awaits, self.context.catalogue.subject(function)) {
             (Some(read), _) => {
-                let boot = outcome.and_then(read);
+                let boot = answer.and_then(read);
                 boot.is_some_and(|boot| boot.at == Login::Installer)
             }
             (None, Subject::System(entry)) => match entry(function, arguments) {
@@ -87,7 +42,7 @@ impl Course {
             },
             (None, _) => false,
         };
-        if !concerns || self.state().identified_boot {
+        if !concerns || self.is_identified() {
             return Ok(());
         }
         let (snapshot, checked, shown) = {
@@ -119,7 +74,7 @@ impl Course {
                         shown.as_ref(),
                         &reported,
                     )?;
-                    self.state().identified_boot = true;
+                    self.state().identified_here = true;
                     return Ok(());
                 }
                 // Another try shows no other key.
@@ -146,6 +101,11 @@ impl Course {
         )))
     }
 
+    fn is_identified(&self) -> bool {
+        let state = self.state();
+        state.identified_boot || state.identified_here
+    }
+
     /// Compares what answers at the installer's identity with the inventory, with what BMC and old system reported at the
     /// last check, and with the machine that consent showed.
     fn compare_installer(
@@ -155,7 +115,7 @@ impl Course {
         shown: Option<&Reported>,
         reported: &Reported,
     ) -> Result<(), Stop> {
-        let mut compared = Compared::new(&self.unrelated_guids);
+        let mut compared = Compared::new(&self.context.unrelated_guids);
         let inventory = snapshot.machine();
         let mut others = vec![Part::new("the inventory", &inventory)];
         if let Some(checked) = checked {
@@ -177,22 +137,6 @@ impl Course {
                  neither serial number nor UUID"
                     .to_owned(),
             )?;
-        }
-        Ok(())
-    }
-
-    /// Writes down what speaks against it.
-    pub(crate) fn tell(&self, known: Known) -> Result<(), Stop> {
-        // The same text again, at a later check, says nothing new.
-        let is_new = |text: &str| self.state().reported.insert(text.to_owned());
-        for text in known.cautions.into_iter().filter(|it| is_new(it)) {
-            self.tell_note(Record::Log {
-                severity: "warn".to_owned(),
-                text,
-            })?;
-        }
-        for warning in known.warnings.into_iter().filter(|it| is_new(it)) {
-            self.warn(warning)?;
         }
         Ok(())
     }

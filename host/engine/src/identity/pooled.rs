@@ -1,15 +1,14 @@
 //! Whether the host serves users although this run has taken it out of its services: another person or program has put it back.
 
-use crate::gate::course::Course;
-use crate::identity::check::Progress;
-use crate::ledger::state::State;
+use crate::gate::run_gate::RunGate;
+use crate::identity::known::Known;
+use crate::ledger::Progress;
 use crate::run::stop::Stop;
 use serde_json::json;
 use std::sync::Arc;
-use wreimage_capability::{Function, Role};
-use wreimage_journal::Outcome;
+use wreimage_capability::Role;
 
-impl Course {
+impl RunGate {
     /// A host that this run has depooled, and that serves again, is not wiped. One that cannot be asked is believed to be as the
     /// run has left it: the guest has read that back.
     pub(crate) async fn refuse_pooled_again(self: &Arc<Self>) -> Result<(), Stop> {
@@ -29,20 +28,31 @@ impl Course {
         Err(Stop::Refused(format!(
             "{host} was pooled again in {services}, not by this run: it serves users, and was not changed further. Find out who \
              has pooled it",
-            host = self.host,
+            host = self.context.host,
             services = pooled.join(", ")
         )))
     }
-}
 
-impl State {
-    /// Learns from an outcome whether this run has taken the host out of its services.
-    pub(crate) fn learn_pooled(&mut self, function: &Function, outcome: &Outcome) {
-        if outcome.result.is_ok()
-            && !self.in_twin
-            && let Some(serves) = function.serving_set(&outcome.arguments)
-        {
-            self.depooled = !serves;
+    /// A host that serves users and is not going to be depooled.
+    pub(crate) async fn warn_of_pooled(self: &Arc<Self>, known: &mut Known) -> Result<(), Stop> {
+        let Some((function, read)) = self
+            .served(Role::services)
+            .filter(|_| !self.context.depools)
+        else {
+            return Ok(());
+        };
+        match self.own_call(function, json!({}), read).await? {
+            Ok(pooled) if pooled.is_empty() => {}
+            Ok(pooled) => known.cautions.push(format!(
+                "{} is pooled and will not be depooled: it serves {}",
+                self.context.host,
+                pooled.join(", ")
+            )),
+            Err(fault) => known.cautions.push(format!(
+                "whether {} is pooled is not known: {}",
+                self.context.host, fault.message
+            )),
         }
+        Ok(())
     }
 }

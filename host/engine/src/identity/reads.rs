@@ -1,9 +1,9 @@
 //! What a check reads: the inventory, the BMC and the old system, and what an answer that does not come means.
 
-use crate::gate::course::Course;
-use crate::identity::check::Progress;
+use crate::gate::run_gate::RunGate;
 use crate::identity::comparison::Compared;
-use crate::identity::installer::Known;
+use crate::identity::known::Known;
+use crate::ledger::Progress;
 use crate::run::stop::Stop;
 use serde_json::json;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use wreimage_capability::role::Login;
 use wreimage_capability::{Fault, FaultKind, HostSnapshot, Role, SwitchPort};
 use wreimage_journal::Checked;
 
-impl Course {
+impl RunGate {
     pub(crate) async fn read_inventory(
         self: &Arc<Self>,
         again: bool,
@@ -23,7 +23,7 @@ impl Course {
             Ok(snapshot) => return Ok(Some(snapshot)),
             Err(fault) => fault,
         };
-        let host = &self.host;
+        let host = &self.context.host;
         if !again {
             return Err(Stop::Refused(format!(
                 "the inventory does not report which machine {host} is: {}. Nothing was touched",
@@ -55,7 +55,7 @@ impl Course {
             Err(fault) if again && !is_absent(&fault) => Err(self.unanswered(
                 &format!(
                     "the inventory could not be read again to check the switch port of {}",
-                    self.host
+                    self.context.host
                 ),
                 &fault,
             )),
@@ -83,14 +83,14 @@ impl Course {
             Err(fault) if again => {
                 let what = format!(
                     "the BMC of {} could not be asked again which machine it belongs to",
-                    self.host
+                    self.context.host
                 );
                 return Err(self.unanswered(&what, &fault));
             }
             Err(fault) => {
                 return Err(Stop::Refused(format!(
                     "the BMC of {} could not be asked which machine it belongs to: {}. Nothing was touched",
-                    self.host, fault.message
+                    self.context.host, fault.message
                 )));
             }
         };

@@ -1,8 +1,8 @@
 //! The way to the lease: observe before consent, request after it, and request again when another process resumes the run.
 
 use super::{Holder, Leasing, REQUEST, Standing};
-use crate::gate::course::Course;
-use crate::identity::installer::Known;
+use crate::gate::run_gate::RunGate;
+use crate::identity::known::Known;
 use crate::run::stop::Stop;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,11 +16,11 @@ use wreimage_journal::{LeaseRequested, Record};
 /// How often a process that takes up a run asks for the claims before it does without an answer.
 const FIRST_TRIES: u32 = 3;
 
-impl Course {
+impl RunGate {
     /// Reads who claims the host, before consent. A rehearsal writes nothing and shows a foreign claim; any other run is
     /// refused here already when the server would refuse it.
     pub(crate) async fn observe_lease(self: &Arc<Self>, known: &mut Known) -> Result<(), Stop> {
-        if let Some(why) = &self.unordered {
+        if let Some(why) = &self.context.unordered {
             known
                 .facts
                 .push(("controllers".to_owned(), format!("not ordered: {why}")));
@@ -28,7 +28,7 @@ impl Course {
         let Some(leasing) = self.holder.leasing.as_ref() else {
             return Ok(());
         };
-        if self.holder.standing() != Standing::Free || self.state().in_twin {
+        if self.holder.standing() != Standing::Free || self.state().mode().is_in_twin() {
             return Ok(());
         }
         let host = self.claimed_host();
@@ -37,10 +37,11 @@ impl Course {
             .await;
         let there = match observed {
             Ok((_, there)) => there,
-            Err(error) if self.dry_run => {
-                known
-                    .cautions
-                    .push(format!("who claims {} is unknown: {error}", self.host));
+            Err(error) if self.context.dry_run => {
+                known.cautions.push(format!(
+                    "who claims {} is unknown: {error}",
+                    self.context.host
+                ));
                 return Ok(());
             }
             Err(error) => return Err(self.refusal(&error)),
@@ -48,7 +49,7 @@ impl Course {
         self.holder.observed(host, &there);
         let tokens = self.holder.tokens();
         let foreign = judgement::in_the_way(&there.claims, &tokens);
-        if self.dry_run {
+        if self.context.dry_run {
             known.cautions.extend(foreign.map(|it| {
                 format!(
                     "{} is claimed by the {}",
@@ -77,7 +78,7 @@ impl Course {
         let Some(leasing) = self.holder.leasing.clone() else {
             return Ok(());
         };
-        if self.dry_run || self.state().in_twin {
+        if self.context.dry_run || self.state().mode().is_in_twin() {
             return Ok(());
         }
         match self.holder.standing() {
@@ -130,7 +131,7 @@ impl Course {
                     }
                     // The request before never arrived, and nothing was changed: the run begins, with a new consent.
                     _ if !ends && !self.holder.was_held() => {
-                        self.state().consent_is_void = true;
+                        self.state().earlier_consent_is_void = true;
                         return Ok(());
                     }
                     other => LeaseError::Lost(match other {
@@ -153,10 +154,10 @@ impl Course {
             LeaseError::NoAnswer(fault) => format!(
                 "whether this run still has the lease on {} is unknown: {}. This process changed nothing; resume the run when \
                  {} answers: `wreimage resume {}`",
-                self.host,
+                self.context.host,
                 fault.message,
                 leasing.lease.system(),
-                self.run
+                self.context.run
             ),
             error => self.only_cleanup(&error.to_string()),
         }))
@@ -167,13 +168,13 @@ impl Course {
         format!(
             "this run does not have the lease on {}: {why}. It changes nothing any more. `wreimage cleanup {}` ends it and undoes \
              only what is certainly its own",
-            self.host, self.run
+            self.context.host, self.context.run
         )
     }
 
     /// A lease that is refused to a run which changed nothing ends it; any other waits.
     fn refusal(&self, error: &LeaseError) -> Stop {
-        let host = &self.host;
+        let host = &self.context.host;
         if self.state().touched {
             return Stop::Paused(self.only_cleanup(&error.to_string()));
         }
@@ -188,7 +189,7 @@ impl Course {
             LeaseError::NoAnswer(fault) => Stop::Paused(format!(
                 "whether this run has the lease on {host} is unknown: {}. Nothing was touched on {host}; resume the run when the \
                  server answers: `wreimage resume {}`",
-                fault.message, self.run
+                fault.message, self.context.run
             )),
             LeaseError::Folder(why) => Stop::Refused(format!(
                 "no run can claim {host}: {why}. Nothing was touched on {host}. `wreimage lock init` creates a lease folder; no \
@@ -213,7 +214,7 @@ impl Course {
         let snapshot = state.snapshot.as_deref();
         let device = snapshot.map(|it| &it.device);
         ClaimedHost {
-            fqdn: device.map_or_else(|| self.host.clone(), |it| it.fqdn.clone()),
+            fqdn: device.map_or_else(|| self.context.host.clone(), |it| it.fqdn.clone()),
             serial: device.and_then(|it| it.serial.clone()),
             uuid: device.and_then(|it| it.machine_uuid.clone()),
             mac: device.and_then(|it| it.mac.clone()),
@@ -227,7 +228,7 @@ impl Course {
         Claim {
             format: FORMAT,
             host: self.holder.host(),
-            run: self.run.clone(),
+            run: self.context.run.clone(),
             token,
             state: ClaimState::Held,
             controller: leasing.controller.clone(),
@@ -309,7 +310,7 @@ impl Course {
                 ),
             };
             tried += 1;
-            let is_cancelled = self.cancel.is_cancelled() && !self.state().closing;
+            let is_cancelled = self.cancel.is_cancelled() && !self.state().mode().is_closing();
             if tried >= tries || is_cancelled || leasing.uptime.uptime() >= end {
                 return Err(LeaseError::NoAnswer(unanswered));
             }

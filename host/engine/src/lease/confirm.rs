@@ -1,12 +1,13 @@
 //! Whether this run still has the lease, asked after each intent and before the call.
 
 use super::Standing;
-use crate::gate::course::Course;
+use crate::gate::call_context::CallContext;
+use crate::gate::run_gate::RunGate;
 use crate::run::stop::Stop;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wreimage_capability::lease::{HeldClaim, LeaseError, Renewed};
-use wreimage_capability::{Call, Effect, Fault, Function, Subject};
+use wreimage_capability::{Call, Effect, Fault, Subject};
 use wreimage_journal::{Origin, Record};
 
 /// What this process may do.
@@ -19,20 +20,21 @@ enum Leave {
     No(String),
 }
 
-impl Course {
+impl RunGate {
     /// Confirms the lease for a call whose intent is recorded: with the server where the call must not happen twice or changes
     /// the boot device, else by what was confirmed before. A call that may not be made is withheld and pauses the run; what
     /// the host undoes, and what a guest calls in its closing words, gets a fault instead.
     pub(crate) async fn confirm_lease(
         self: &Arc<Self>,
-        function: &'static Function,
-        origin: Origin,
+        context: CallContext<'_>,
         call: &mut Call,
     ) -> Result<Option<Fault>, Stop> {
-        if self.holder.leasing.is_none() || self.dry_run || self.state().in_twin {
+        if self.holder.leasing.is_none() || self.context.dry_run || self.state().mode().is_in_twin()
+        {
             return Ok(None);
         }
-        let why = match self.leave(function, origin).await? {
+        let function = context.function;
+        let why = match self.leave(context).await? {
             Leave::Valid(claim, left) => {
                 call.claim = Some(*claim);
                 call.valid_until = Instant::now().checked_add(left);
@@ -41,8 +43,8 @@ impl Course {
             Leave::Unclaimed => return Ok(None),
             Leave::No(why) => why,
         };
-        let is_closing = self.state().closing;
-        if origin == Origin::Undo || is_closing {
+        let is_closing = self.state().mode().is_closing();
+        if context.origin == Origin::Undo || is_closing {
             return Ok(Some(Fault::denied(
                 "gate.lease",
                 "wreimage",
@@ -54,19 +56,17 @@ impl Course {
                 "the run was cancelled; {function} was not called"
             ))));
         }
-        self.recorder.record_durably(Record::Withheld {
+        self.record_durably(Record::Withheld {
             call: call.sequence,
             why: why.clone(),
         })?;
-        self.state().withhold(call.sequence);
         Err(Stop::Paused(format!("{function} was not called: {why}")))
     }
 
-    async fn leave(
-        self: &Arc<Self>,
-        function: &'static Function,
-        origin: Origin,
-    ) -> Result<Leave, Stop> {
+    async fn leave(self: &Arc<Self>, context: CallContext<'_>) -> Result<Leave, Stop> {
+        let CallContext {
+            function, origin, ..
+        } = context;
         if self.holder.standing() == Standing::Free && origin != Origin::Undo {
             self.ensure_lease().await?;
         }
@@ -75,8 +75,8 @@ impl Course {
                 Origin::Undo => function.names_its_run(),
                 // Its own task may hear of it.
                 Origin::Guest | Origin::Host => {
-                    self.state().closing
-                        && matches!(self.catalogue.subject(function), Subject::Task)
+                    self.state().mode().is_closing()
+                        && matches!(self.context.catalogue.subject(function), Subject::Task)
                 }
             };
             return Ok(if is_known_there {
@@ -87,8 +87,10 @@ impl Course {
         }
         // A boot override that is another run's must not be replaced or cleared.
         let is_verified = function.effect == Effect::Once
-            || matches!(self.catalogue.subject(function), Subject::Controller)
-                && function.effect.mutates();
+            || matches!(
+                self.context.catalogue.subject(function),
+                Subject::Controller
+            ) && function.effect.mutates();
         if !is_verified
             && let (Some(left), Some(claim)) = (self.holder.validity(), self.holder.claim())
         {
@@ -130,7 +132,7 @@ impl Course {
         format!(
             "whether this run still has the lease on {} is unknown: {why}. The run continues when the server answers: \
              `wreimage resume {}`",
-            self.host, self.run
+            self.context.host, self.context.run
         )
     }
 }

@@ -1,7 +1,7 @@
 //! The end of a lease.
 
 use super::Standing;
-use crate::gate::course::Course;
+use crate::gate::run_gate::RunGate;
 use std::sync::Arc;
 use wreimage_capability::lease::{LeaseError, Renewed};
 use wreimage_journal::Record;
@@ -9,7 +9,7 @@ use wreimage_journal::Record;
 /// How often an end tries to release.
 const TRIES: u32 = 5;
 
-impl Course {
+impl RunGate {
     /// Releases the claim at the final end. What is left when that fails, for people.
     pub(crate) async fn release_lease(self: &Arc<Self>) -> Option<String> {
         let leasing = self.holder.leasing.as_ref()?;

@@ -1,10 +1,7 @@
-//! What a run knows follows from its records, whether they have just been made or are read back.
+//! What each record adds to what a run knows.
 
-use crate::gate::once::DID_NOT;
+use super::{ConsentQuestion, DID_NOT, Ledger, OVERRIDE_CHANGED};
 use crate::gate::twin::Seen;
-use crate::identity::consent::Standing;
-use crate::ledger::restarts::OVERRIDE_CHANGED;
-use crate::ledger::state::State;
 use crate::run::report::{Mutation, PastStep};
 use crate::undo::list::untouched;
 use crate::wasi::Times;
@@ -14,28 +11,31 @@ use wreimage_capability::role::Login;
 use wreimage_capability::{Function, Role, to_millis};
 use wreimage_journal::{GuestEnd, Intent, Level, Origin, Outcome, Record, UndoClosed};
 
-impl State {
-    /// Takes in a record of an earlier process.
-    pub(crate) fn relearn(&mut self, record: &Record, time: Timestamp) {
+impl Ledger {
+    /// Takes in a record. The records that follow from it: entries of the undo list that it opens or closes.
+    pub(crate) fn apply(&mut self, record: &Record, time: Timestamp) -> Vec<Record> {
         match record {
+            Record::Header(header) => {
+                self.rehearses = header.dry_run;
+                let began = to_millis(time);
+                self.times = Times { began, now: began };
+            }
             Record::Intent(intent) => {
-                self.passed_identity(intent.origin);
+                self.pass_identity(intent.origin);
                 if let Some(function) = self.catalogue.function(&intent.function) {
-                    self.learn_intent(function, intent);
+                    return self.apply_intent(function, intent);
                 }
             }
             Record::Outcome(outcome) => {
-                self.passed_identity(outcome.origin);
+                self.pass_identity(outcome.origin);
                 if let Some(function) = self.catalogue.function(&outcome.function) {
-                    self.learn_outcome(function, outcome, time);
-                    self.told_identity = outcome.origin == Origin::Host
-                        && function.role(Role::system_identity).is_some()
-                        && outcome.result.is_ok();
+                    let closed = self.apply_outcome(function, outcome, time);
+                    return closed.into_iter().map(Record::UndoClosed).collect();
                 }
             }
-            Record::Timer(timer) => self.passed_identity(timer.origin),
+            Record::Timer(timer) => self.pass_identity(timer.origin),
             Record::Question(question) if question.consent => {
-                self.consent = Some(Standing {
+                self.consent = Some(ConsentQuestion {
                     question: question.clone(),
                     answer: None,
                 });
@@ -48,12 +48,24 @@ impl State {
                 }
             }
             Record::Consented { shown, .. } => {
-                self.allowed = !self.consent_is_void;
+                self.consented = true;
                 self.consent = None;
                 self.shown.clone_from(shown);
             }
-            Record::Checked(checked) => self.learn_check((**checked).clone()),
-            Record::BootPinned(boot) => self.learn_first_boot(boot.clone()),
+            Record::TwinEntered { .. } => {
+                self.in_twin = true;
+                self.consented = true;
+                self.seen = Vec::new();
+                // The twin's boots have host keys of their own.
+                self.pinned = None;
+            }
+            Record::Checked(checked) => {
+                if let Some(snapshot) = &checked.snapshot {
+                    self.snapshot = Some(Arc::new(snapshot.clone()));
+                }
+                self.checked = Some(Arc::new((**checked).clone()));
+            }
+            Record::BootPinned(boot) => self.apply_first_boot(boot.clone()),
             Record::HostKeyAccepted { fingerprint, .. } => {
                 self.host_key = Some(Arc::from(fingerprint.as_str()));
             }
@@ -63,37 +75,48 @@ impl State {
                     "{thing} was made by a version of wreimage that knew how to take it back; this one does not"
                 ));
             }
-            Record::Withheld { call, .. } => self.withhold(*call),
-            Record::UndoClosed(closed) => self.undo.relearn(closed),
-            Record::GuestEnded(end) => self.learn_end(end),
-            other => self.learn_note(other, time),
+            Record::Withheld { call, .. } => {
+                self.not_restarted(*call);
+                self.undo.withhold(*call);
+            }
+            Record::UndoClosed(closed) => self.undo.close(closed),
+            Record::GuestEnded(end) => self.apply_end(end),
+            other => {
+                self.warned |= matches!(
+                    other,
+                    Record::Note { level, by_host: true, .. } if *level >= Level::Warning
+                );
+                self.notes.apply(other, time);
+            }
         }
+        Vec::new()
     }
 
-    /// The guest went on after the machine had told which one it is: it was the right one.
-    fn passed_identity(&mut self, origin: Origin) {
-        self.identified_boot |= self.told_identity && origin == Origin::Guest;
+    /// The guest continued after the machine had reported which one it is: it was the right one.
+    fn pass_identity(&mut self, origin: Origin) {
+        self.identified_boot |= self.identity_reported && origin == Origin::Guest;
     }
 
-    /// The run began then.
-    pub(crate) fn learn_beginning(&mut self, time: Timestamp) {
-        let began = to_millis(time);
-        self.times = Times { began, now: began };
+    /// Another machine may answer from now on.
+    fn forget_identity(&mut self) {
+        self.boots += 1;
+        self.identified_boot = false;
+        self.identity_reported = false;
+        self.is_at_installer = false;
     }
 
-    /// A mutation is about to be tried. Whether it opens an entry of the undo list.
-    pub(crate) fn learn_intent(&mut self, function: &'static Function, intent: &Intent) -> bool {
+    /// A mutation is about to be tried.
+    fn apply_intent(&mut self, function: &'static Function, intent: &Intent) -> Vec<Record> {
         self.touched |= !self.in_twin;
         self.facts.foresee(function);
         if function.restarts(&intent.arguments) {
             self.restarts
-                .announce(intent.call, self.undo.makes_install());
+                .record_intent(intent.call, self.undo.makes_install());
             self.undo.restarted(intent.call);
         }
         if function.changes_power() {
-            // What answers afterwards may be another machine; so it may after a machine was only switched off.
-            self.identified_boot = false;
-            self.is_at_installer = false;
+            // Also after the machine was only switched off.
+            self.forget_identity();
         }
         if function.sets_override() {
             self.restarts.note_override(true);
@@ -101,16 +124,19 @@ impl State {
         // A check that finds the status that is about to be set finds no difference.
         self.statuses_set
             .extend(function.status_set(&intent.arguments));
-        intent.origin == Origin::Guest
+        let opens = intent.origin == Origin::Guest
             && self
                 .undo
-                .open(self.catalogue, function, intent.call, &intent.arguments)
-    }
-
-    /// A call was not made although its intent is recorded.
-    pub(crate) fn withhold(&mut self, call: u64) {
-        self.not_restarted(call);
-        self.undo.withhold(call);
+                .open(self.catalogue, function, intent.call, &intent.arguments);
+        let inverse = function.inverse.as_ref().filter(|_| opens);
+        inverse
+            .map(|inverse| Record::UndoOpened {
+                call: intent.call,
+                inverse: format!("{}.{}", function.capability, inverse.function),
+                thing: inverse.thing.to_owned(),
+            })
+            .into_iter()
+            .collect()
     }
 
     /// The machine did not restart by this call.
@@ -120,7 +146,7 @@ impl State {
     }
 
     /// A call has been answered at that time. The entries of the undo list that this closes.
-    pub(crate) fn learn_outcome(
+    fn apply_outcome(
         &mut self,
         function: &'static Function,
         outcome: &Outcome,
@@ -131,7 +157,12 @@ impl State {
         if outcome.origin == Origin::Guest {
             self.times.now = to_millis(time);
         }
-        self.learn_pooled(function, outcome);
+        if outcome.result.is_ok()
+            && !self.in_twin
+            && let Some(serves) = function.serving_set(&outcome.arguments)
+        {
+            self.depooled = !serves;
+        }
         if let Ok(value) = &outcome.result {
             self.facts.observe(function, value);
             self.undo.reopen(function, value);
@@ -149,16 +180,17 @@ impl State {
             }
             // Another boot: what was compared before may have been another machine.
             if let Some(read) = function.role(Role::awaits_boot) {
-                self.identified_boot = false;
+                self.forget_identity();
                 if let Some(boot) = read(value) {
-                    self.learn_awaited_boot(boot);
+                    self.apply_awaited_boot(boot);
                 }
             }
             if let Some(at) = function.role(Role::system_identity)
                 && outcome.arguments == (at.arguments)(Login::Installer)
                 && let Some(machine) = (at.read)(value)
             {
-                self.learn_machine(machine);
+                self.identity_reported |= outcome.origin == Origin::Host;
+                self.apply_machine(machine);
             }
             if self.rehearses && !self.in_twin && !function.effect.mutates() {
                 self.seen.push(Seen {
@@ -191,63 +223,22 @@ impl State {
                 undo: outcome.origin == Origin::Undo,
             });
         }
-        self.undo.settle(function, outcome)
-    }
-
-    /// Something was told.
-    pub(crate) fn learn_note(&mut self, record: &Record, time: Timestamp) {
-        let notes = &mut self.notes;
-        match record {
-            Record::StepBegan { phase, name, .. } => {
-                notes.open = Some((phase.clone(), name.clone(), time));
-            }
-            Record::StepEnded {
-                phase,
-                name,
-                level,
-                text,
-                evidence,
-                took_ms,
-                component,
-            } => {
-                notes.open = None;
-                notes.steps.push(PastStep {
-                    phase: phase.clone(),
-                    name: name.clone(),
-                    level: *level,
-                    text: text.clone(),
-                    evidence: evidence.clone(),
-                    took_ms: *took_ms,
-                    component: component.clone(),
-                });
-            }
-            Record::Note {
-                level,
-                text,
-                by_host,
-                ..
-            } => {
-                notes.notes.push((*level, text.clone()));
-                self.warned |= *by_host && *level >= Level::Warning;
-            }
-            Record::Log { severity, text } if severity == "error" => {
-                notes.last_error = Some(text.clone());
-            }
-            Record::FollowUp { .. } | Record::FollowUpEnded { .. } | Record::Reminder { .. } => {
-                notes.follow_ups.apply(record);
-            }
-            _ => {}
-        }
+        self.undo.apply(function, outcome)
     }
 
     /// The guest's part is over.
-    pub(crate) fn learn_end(&mut self, end: &GuestEnd) {
+    fn apply_end(&mut self, end: &GuestEnd) {
         self.closing = true;
-        self.steps_of_guest.get_or_insert(self.notes.steps.len());
+        // A step that the guest left open is ended by the host.
+        let steps = &self.notes.steps;
+        let is_left = |step: &PastStep| step.level == Level::Unfinished;
+        let left = usize::from(steps.last().is_some_and(is_left));
+        self.steps_of_guest
+            .get_or_insert(steps.len().saturating_sub(left));
         match end {
             GuestEnd::Cancelled => self.cancelled = true,
             GuestEnd::Stopped(kind, text) => match kind.as_str() {
-                "wrong-machine" | "another-machine" => self.allowed = false,
+                "wrong-machine" | "another-machine" => self.consented = false,
                 "in-doubt" => self.doubts.push(text.clone()),
                 _ => {}
             },

@@ -5,7 +5,7 @@ use wreimage_capability::run::{EndedBy, FollowUp};
 use wreimage_journal::Record;
 
 /// Those that have not ended, in the order in which they were registered.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct FollowUps(Vec<FollowUp>);
 
 impl FollowUps {

@@ -1,14 +1,4 @@
-//! The restarts of the machine that a run has announced, which of them lead into the installer, and which are refused.
-
-use crate::gate::course::Course;
-use crate::run::stop::Stop;
-use serde_json::{Value, json};
-use std::sync::Arc;
-use wreimage_capability::{Fault, Function, Role};
-use wreimage_journal::Origin;
-
-/// Code of the fault of a restart that is refused because a boot override was set since the guest read that there is none.
-pub(crate) const OVERRIDE_CHANGED: &str = "gate.override-changed";
+//! The restarts of the machine that a run has announced, and which of them lead into the installer.
 
 /// One restart, from its intent on.
 #[derive(Debug, Clone, Copy)]
@@ -21,7 +11,7 @@ struct Restart {
 }
 
 /// All of them, in order. A restart that certainly did not happen is none.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Restarts {
     all: Vec<Restart>,
     /// The guest has read that no boot override is set, and the run has neither set one nor tried a restart since.
@@ -30,7 +20,7 @@ pub(crate) struct Restarts {
 
 impl Restarts {
     /// The machine is about to restart by this call.
-    pub(crate) fn announce(&mut self, call: u64, installs: bool) {
+    pub(super) fn record_intent(&mut self, call: u64, installs: bool) {
         // The intent of a call that is repeated is recorded again.
         let earlier = self.all.iter().position(|it| it.call == call);
         let earlier = earlier.map(|index| self.all.remove(index));
@@ -46,18 +36,18 @@ impl Restarts {
     }
 
     /// The guest has read whether a boot override is set, or the run is about to set one.
-    pub(crate) fn note_override(&mut self, is_set: bool) {
+    pub(super) fn note_override(&mut self, is_set: bool) {
         self.next_expects_no_override = !is_set;
     }
 
     /// Whether the restart of this call, or the next one, is made in the belief that no boot override is set.
-    fn expects_no_override(&self, call: u64) -> bool {
+    pub(crate) fn expects_no_override(&self, call: u64) -> bool {
         let made = self.all.iter().find(|it| it.call == call);
         made.map_or(self.next_expects_no_override, |it| it.expects_no_override)
     }
 
     /// The machine did not restart by this call.
-    pub(crate) fn withdraw(&mut self, call: u64) {
+    pub(super) fn withdraw(&mut self, call: u64) {
         let had_expected_it = |it: &Restart| it.call == call && it.expects_no_override;
         self.next_expects_no_override |= self.all.iter().any(had_expected_it);
         self.all.retain(|it| it.call != call);
@@ -79,46 +69,6 @@ impl Restarts {
     }
 }
 
-impl Course {
-    /// Reads the boot override once more before a restart, when the guest's last read found none. The guest may have read it in an
-    /// earlier process, an hour ago.
-    pub(crate) async fn refuse_new_override(
-        self: &Arc<Self>,
-        function: &Function,
-        arguments: &Value,
-        origin: Origin,
-        call: u64,
-    ) -> Result<Option<Fault>, Stop> {
-        {
-            let state = self.state();
-            let is_checked =
-                !state.in_twin && !state.closing && state.restarts.expects_no_override(call);
-            if origin != Origin::Guest || !is_checked || !function.restarts(arguments) {
-                return Ok(None);
-            }
-        }
-        let Some((reads_override, read)) = self.served(Role::reports_override) else {
-            return Ok(None);
-        };
-        let there = self.own_call(reads_override, json!({}), read).await?;
-        // A BMC that does not answer now has answered the guest.
-        let Some(there) = there.ok().filter(|it| it.is_set) else {
-            return Ok(None);
-        };
-        let mut fault = Fault::conflict(
-            OVERRIDE_CHANGED,
-            format!("the BMC of {}", self.host),
-            format!(
-                "the BMC of {} has a boot override ({}) that this run did not set: the machine was not restarted. \
-                 Find out who has set it, and clear it with `chassis bootdev none`",
-                self.host, there.description
-            ),
-        );
-        fault.retryable = true;
-        Ok(Some(fault))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::Restarts;
@@ -127,14 +77,14 @@ mod tests {
     fn a_restart_that_did_not_happen_takes_nothing_from_those_that_did() {
         let mut restarts = Restarts::default();
         assert!(!restarts.has_begun_wipe());
-        restarts.announce(7, true);
-        restarts.announce(9, false);
+        restarts.record_intent(7, true);
+        restarts.record_intent(9, false);
         assert!(restarts.has_begun_wipe());
         assert!(!restarts.is_last_into_installer());
         restarts.withdraw(9);
         assert!(restarts.is_last_into_installer());
         // The second intent of a call, for which the override is used up already.
-        restarts.announce(7, false);
+        restarts.record_intent(7, false);
         assert!(restarts.is_last_into_installer());
         restarts.withdraw(7);
         assert!(!restarts.has_begun_wipe());
@@ -147,11 +97,11 @@ mod tests {
         assert!(!restarts.expects_no_override(7));
         restarts.note_override(false);
         assert!(restarts.expects_no_override(7));
-        restarts.announce(7, false);
+        restarts.record_intent(7, false);
         // It is so for a repetition of this one, and not for the next.
         assert!(restarts.expects_no_override(7));
         assert!(!restarts.expects_no_override(8));
-        restarts.announce(7, false);
+        restarts.record_intent(7, false);
         assert!(restarts.expects_no_override(7));
         restarts.withdraw(7);
         assert!(restarts.expects_no_override(8));

@@ -119,9 +119,14 @@ impl Recorder {
         });
     }
 
-    /// From here on what cannot be recorded is only told.
-    pub(crate) fn go_on_unrecorded(&self) {
+    /// From here on what cannot be recorded is only reported.
+    pub(crate) fn continue_unrecorded(&self) {
         self.unrecorded.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether what cannot be recorded is only reported.
+    pub(crate) fn continues_unrecorded(&self) -> bool {
+        self.unrecorded.load(Ordering::SeqCst)
     }
 
     /// Why the record is not complete, if it is not.

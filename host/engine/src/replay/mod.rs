@@ -1,3 +1,6 @@
+//! Continues a run from its records.
+
 pub(crate) mod cursor;
+pub(crate) mod replayer;
 pub(crate) mod resume;
 pub(crate) mod verify;

@@ -1,6 +1,6 @@
 //! Whether another guest can go on with a run: it must make every call of the journal.
 
-use crate::gate::course::course;
+use crate::gate::run_gate::RunGate;
 use crate::guest::engine::Engine;
 use crate::guest::instance::{Ended, run_guest};
 use crate::guest::load::Guest;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use wreimage_journal::{Entry, Header, MemoryLog};
 
 /// Another guest is accepted when it makes every call of the journal; nothing is done meanwhile.
-pub(crate) async fn try_along(
+pub(crate) async fn verify_replay(
     engine: &Engine,
     guest: &Guest,
     header: &Header,
@@ -26,8 +26,8 @@ pub(crate) async fn try_along(
     // What it records of a cancel is not the run's; the trial itself ends at once.
     let cancel = std::mem::take(&mut services.cancel);
     let limits = request.limits;
-    let trial = Arc::new(course(header, Some(guest), request.clone(), services));
-    trial.state().trial = true;
+    let trial = Arc::new(RunGate::new(header, Some(guest), request.clone(), services));
+    trial.state().verifies = true;
     trial.has_past(entries.to_vec());
     let cancelled = || RunError::OtherGuest("it was cancelled".to_owned());
     let ended = tokio::select! {
@@ -39,7 +39,7 @@ pub(crate) async fn try_along(
     match ended {
         Ended::Stopped(Stop::Edge) => Ok(()),
         Ended::Returned(_) | Ended::Faulted(_) => trial
-            .recall_end("it returns")
+            .replay_end("it returns")
             .map_err(|stop| RunError::OtherGuest(stop.to_string())),
         Ended::Stopped(stop) => Err(RunError::OtherGuest(stop.to_string())),
         Ended::Trapped(trap) => Err(RunError::OtherGuest(format!("it dies: {trap}"))),

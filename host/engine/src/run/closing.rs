@@ -1,6 +1,6 @@
 //! What follows the guest's part: the end of its steps, and the closing words.
 
-use crate::gate::course::Course;
+use crate::gate::run_gate::RunGate;
 use crate::guest::engine::Engine;
 use crate::guest::instance::{CANCEL_GRACE, Ended, Part, died, link};
 use crate::guest::limits::Limits;
@@ -17,13 +17,12 @@ use wreimage_journal::{LogError, Record};
 const ROLLBACK_DEADLINE: Duration = Duration::from_secs(120);
 
 /// Ends what the guest left open; from here on only the host acts.
-pub(crate) fn close_course(course: &Course, ended: &Ended) -> Result<(), LogError> {
-    if course.cancel.is_cancelled() {
-        course.note_cancel()?;
+pub(crate) fn close_guest(gate: &RunGate, ended: &Ended) -> Result<(), LogError> {
+    if gate.cancel.is_cancelled() {
+        gate.note_cancel()?;
     }
     // From here on only the host acts; what it does is not cancelled.
     let end = ended.record();
-    course.state().learn_end(&end);
     let text = match ended {
         Ended::Returned(_) => "the guest ended without ending this step".to_owned(),
         Ended::Faulted(fault) => fault.message.clone(),
@@ -32,8 +31,8 @@ pub(crate) fn close_course(course: &Course, ended: &Ended) -> Result<(), LogErro
         Ended::Stopped(stop) => stop.to_string(),
         Ended::Cancelled => "cancelled".to_owned(),
     };
-    course.end_open_step(&text)?;
-    course.recorder.record_durably(Record::GuestEnded(end))
+    gate.end_open_step(&text)?;
+    gate.record_durably(Record::GuestEnded(end))
 }
 
 fn first_line(text: &str) -> &str {
@@ -43,14 +42,14 @@ fn first_line(text: &str) -> &str {
 pub(crate) async fn say_closing_words(
     engine: &Engine,
     guest: &Guest,
-    course: &Arc<Course>,
+    gate: &Arc<RunGate>,
     limits: Limits,
     ended: &Ended,
 ) {
-    let ending = wit_ending(course, ended);
+    let ending = wit_ending(gate, ended);
     let words: BoxFuture<'_, wasmtime::Result<Result<Result<(), Fault>, String>>> =
         Box::pin(async {
-            let (mut store, linked) = link(engine, guest, course, limits, Part::ClosingWords)?;
+            let (mut store, linked) = link(engine, guest, gate, limits, Part::ClosingWords)?;
             let ended = async {
                 let instance = linked.instantiate_async(&mut store).await?;
                 let exports = instance.wreimage_guest_guest();
@@ -58,14 +57,14 @@ pub(crate) async fn say_closing_words(
             }
             .await;
             store.data_mut().wasi().flush().await?;
-            Ok(ended.map_err(|error| died(guest, &error, limits, course, store.data())))
+            Ok(ended.map_err(|error| died(guest, &error, limits, gate, store.data())))
         });
     // A cancelled run is closed like any other; only the guest's `run` was told to stop.
-    course.cancel.clear();
+    gate.cancel.clear();
     // A cancel while they run does not change their calls; it ends those that do not end by themselves.
     let given_up = async {
-        course.cancel.cancelled().await;
-        course.grace_of_cancel().await;
+        gate.cancel.cancelled().await;
+        gate.grace_of_cancel().await;
     };
     let failure = tokio::select! {
         ended = tokio::time::timeout(ROLLBACK_DEADLINE, words) => match ended {
@@ -84,14 +83,14 @@ pub(crate) async fn say_closing_words(
         )),
     };
     // Whether these are kept is told by the report.
-    let _told = course.end_open_step("the guest ended without ending this step");
+    let _told = gate.end_open_step("the guest ended without ending this step");
     if let Some(failure) = failure {
-        let _told = course.warn(format!("the guest's closing words failed: {failure}"));
+        let _told = gate.warn(format!("the guest's closing words failed: {failure}"));
     }
 }
 
-fn wit_ending(course: &Course, ended: &Ended) -> wit::Ending {
-    let state = course.state();
+fn wit_ending(gate: &RunGate, ended: &Ended) -> wit::Ending {
+    let state = gate.state();
     wit::Ending {
         cause: match ended {
             Ended::Returned(outcome) => wit::Cause::Finished(outcome.clone()),

@@ -1,12 +1,12 @@
 //! One run from its header to its last record.
 
-use crate::gate::course::Course;
-use crate::gate::course::{course, header};
+use crate::gate::context::header;
+use crate::gate::run_gate::RunGate;
 use crate::guest::engine::Engine;
 use crate::guest::instance::{Ended, run_guest};
 use crate::guest::limits::Limits;
 use crate::guest::load::Guest;
-use crate::replay::verify::try_along;
+use crate::replay::verify::verify_replay;
 use crate::run::closing;
 use crate::run::judge;
 use crate::run::report::Report;
@@ -37,15 +37,12 @@ pub async fn run(
     let began = services.clock.now();
     let limits = request.limits;
     let header = header(guest, &request, services.resumable);
-    let course = Arc::new(course(&header, Some(guest), request, services));
-    let time = course
-        .recorder
-        .record_at(Record::Header(Box::new(header)), true)?;
-    course.state().learn_beginning(time);
+    let gate = Arc::new(RunGate::new(&header, Some(guest), request, services));
+    gate.record_durably(Record::Header(Box::new(header)))?;
     let drive = Drive {
         engine,
         guest: Some(guest),
-        course,
+        gate,
         limits,
         began,
         companion,
@@ -84,7 +81,7 @@ pub async fn resume(
     let header = header_of(&entries)?.clone();
     let changed = crate::replay::resume::guest_digest(&entries) != Some(guest.digest());
     if changed {
-        try_along(engine, guest, &header, &request, &services, &entries).await?;
+        verify_replay(engine, guest, &header, &request, &services, &entries).await?;
     }
     let change = changed.then(|| Record::GuestChanged {
         digest: guest.digest().to_owned(),
@@ -100,7 +97,7 @@ pub async fn resume(
         going,
     )?;
     if let Some(change) = change {
-        drive.course.recorder.record_durably(change)?;
+        drive.gate.record_durably(change)?;
     }
     Ok(drive.unless_stopped(drive.on(guest)).await)
 }
@@ -135,7 +132,7 @@ struct Drive<'a> {
     engine: &'a Engine,
     /// The closing words need it; one that is ended can do without.
     guest: Option<&'a Guest>,
-    course: Arc<Course>,
+    gate: Arc<RunGate>,
     limits: Limits,
     began: Timestamp,
     companion: Option<Companion>,
@@ -157,29 +154,29 @@ impl<'a> Drive<'a> {
             .first()
             .map_or_else(|| services.clock.now(), |entry| entry.time);
         let limits = request.limits;
-        let course = Arc::new(course(header, guest, request, services));
-        course.recorder.continue_after(
+        let gate = Arc::new(RunGate::new(header, guest, request, services));
+        gate.recorder.continue_after(
             entries.len() as u64,
             entries.iter().filter_map(|it| call_of(&it.record)).max(),
         );
         let bytes = entries.iter().map(|entry| size(&entry.record)).sum();
-        course.recorder.has_bytes(bytes);
+        gate.recorder.has_bytes(bytes);
         let undriven_ms =
-            crate::replay::resume::undriven(&entries, going.heard, course.recorder.clock().now());
-        course.state().undriven_ms =
+            crate::replay::resume::undriven(&entries, going.heard, gate.recorder.clock().now());
+        gate.state().suspended_ms =
             crate::replay::resume::undriven_before(&entries).saturating_add(undriven_ms);
-        course.recorder.record(Record::Resumed {
+        gate.record(Record::Resumed {
             actor: going.actor,
             controller: going.controller,
             wreimage: env!("CARGO_PKG_VERSION").to_owned(),
             undriven_ms,
         })?;
-        course.holder.learn(&entries);
-        course.has_past(entries);
+        gate.holder.learn(&entries);
+        gate.has_past(entries);
         Ok(Drive {
             engine,
             guest,
-            course,
+            gate,
             limits,
             began,
             companion,
@@ -189,7 +186,7 @@ impl<'a> Drive<'a> {
     /// Drives the run until it is stopped from outside. The work is dropped before the pause is recorded: a `once` call that
     /// was under way is then in doubt, as after a crash.
     async fn unless_stopped(&self, work: impl Future<Output = Report>) -> Report {
-        let recorder = self.course.recorder.clone();
+        let recorder = self.gate.recorder.clone();
         let beside = async {
             match &self.companion {
                 Some(companion) => companion(Arc::new(move |text| recorder.warn(text))).await,
@@ -198,7 +195,7 @@ impl<'a> Drive<'a> {
         };
         tokio::select! {
             biased;
-            why = self.course.cancel.stopped() => self.pause(&Stop::Paused(why)),
+            why = self.gate.cancel.stopped() => self.pause(&Stop::Paused(why)),
             report = work => report,
             never = beside => match never {},
         }
@@ -207,28 +204,28 @@ impl<'a> Drive<'a> {
     /// The guest's part, what is taken back, the closing words, and the verdict; or a pause, after which nothing of that
     /// has been done.
     async fn on(&self, guest: &Guest) -> Report {
-        let course = &self.course;
-        if let Err(stop) = course.take_up_lease(false).await {
+        let gate = &self.gate;
+        if let Err(stop) = gate.take_up_lease(false).await {
             return self.pause(&stop);
         }
-        if let Some(end) = course.guest_end() {
-            course.recall_guest();
+        if let Some(end) = gate.guest_end() {
+            gate.replay_guest();
             return self.close(Ended::from_record(end)).await;
         }
-        let mut ended = run_guest(self.engine, guest, course, self.limits).await;
-        if !ended.is_pause(course.resumable) {
+        let mut ended = run_guest(self.engine, guest, gate, self.limits).await;
+        if !ended.is_pause(gate.context.resumable) {
             match &ended {
                 // It may have been told to stop in the middle of its own records.
-                Ended::Cancelled => course.recall_all(),
+                Ended::Cancelled => gate.replay_all(),
                 _ => {
-                    if let Err(stop) = course.recall_end(ended.word()) {
+                    if let Err(stop) = gate.replay_end(ended.word()) {
                         ended = Ended::Stopped(stop);
                     }
                 }
             }
         }
         if let Ended::Stopped(stop) = &ended
-            && ended.is_pause(course.resumable)
+            && ended.is_pause(gate.context.resumable)
         {
             return self.pause(stop);
         }
@@ -237,27 +234,27 @@ impl<'a> Drive<'a> {
 
     /// Ends a run that nobody goes on with.
     async fn end(&self) -> Report {
-        let course = &self.course;
-        if let Err(stop) = course.take_up_lease(true).await {
+        let gate = &self.gate;
+        if let Err(stop) = gate.take_up_lease(true).await {
             return self.pause(&stop);
         }
-        if let Some(end) = course.guest_end() {
-            course.recall_guest();
+        if let Some(end) = gate.guest_end() {
+            gate.replay_guest();
             return self.close(Ended::from_record(end)).await;
         }
-        course.recall_all();
+        gate.replay_all();
         self.end_as(Ended::Cancelled).await
     }
 
     /// The guest's part is over for good.
     async fn end_as(&self, ended: Ended) -> Report {
-        let course = &self.course;
+        let gate = &self.gate;
         // A record that cannot be kept does not keep the host from taking back what must not stay; the report says so.
-        if !course.resumable {
-            course.recorder.go_on_unrecorded();
+        if !gate.context.resumable {
+            gate.recorder.continue_unrecorded();
         }
-        if let Err(error) = closing::close_course(course, &ended)
-            && course.resumable
+        if let Err(error) = closing::close_guest(gate, &ended)
+            && gate.context.resumable
         {
             return self.pause(&Stop::Record(error));
         }
@@ -266,8 +263,8 @@ impl<'a> Drive<'a> {
 
     /// What follows the guest's part.
     async fn close(&self, ended: Ended) -> Report {
-        let course = &self.course;
-        if let Err(stop) = course.take_back().await {
+        let gate = &self.gate;
+        if let Err(stop) = gate.reverse_all().await {
             return self.pause(&stop);
         }
         let refused = matches!(
@@ -275,11 +272,11 @@ impl<'a> Drive<'a> {
             Ended::Stopped(Stop::Refused(_) | Stop::WrongMachine(_))
         );
         if let Some(guest) = self.guest
-            && (!refused || course.state().touched)
+            && (!refused || gate.state().touched)
         {
-            closing::say_closing_words(self.engine, guest, course, self.limits, &ended).await;
+            closing::say_closing_words(self.engine, guest, gate, self.limits, &ended).await;
         }
-        if let (Some(why), true) = (course.recorder.broken(), course.resumable) {
+        if let (Some(why), true) = (gate.recorder.broken(), gate.context.resumable) {
             return self.pause(&Stop::Paused(why));
         }
         self.finish(&ended).await
@@ -288,17 +285,16 @@ impl<'a> Drive<'a> {
     /// The run waits for somebody; nothing is taken back.
     fn pause(&self, stop: &Stop) -> Report {
         // A run that waits does not renew its claim.
-        self.course.holder.let_go();
+        self.gate.holder.let_go();
         let why = stop.to_string();
         // Why it waits is said by the report as well.
         let _told = self
-            .course
-            .recorder
+            .gate
             .record_durably(Record::Paused { why: why.clone() });
         let ending = Ending {
             outcome: "paused".to_owned(),
             summary: why,
-            touched: self.course.state().touched,
+            touched: self.gate.state().touched,
             left: Vec::new(),
             exit_code: PAUSED,
         };
@@ -307,20 +303,18 @@ impl<'a> Drive<'a> {
 
     /// Judges the run, writes the last record and makes the report.
     async fn finish(&self, ended: &Ended) -> Report {
-        let course = &self.course;
-        let left = course.release_lease().await;
-        course.state().doubts.extend(left);
+        let gate = &self.gate;
+        let left = gate.release_lease().await;
+        gate.state().own_doubts.extend(left);
         self.leave_to_operator();
-        let mut ending = judge::ending(&course.state(), ended);
-        let told: Result<(), LogError> = course
-            .recorder
-            .record_durably(Record::Finished(ending.clone()));
+        let mut ending = judge::ending(&gate.state(), ended);
+        let told: Result<(), LogError> = gate.record_durably(Record::Finished(ending.clone()));
         if let Err(error) = told
-            && course.resumable
+            && gate.context.resumable
         {
             return self.pause(&Stop::Record(error));
         }
-        if let Some(broken) = course.recorder.broken() {
+        if let Some(broken) = gate.recorder.broken() {
             ending.summary.push_str(&format!(
                 ". The record of this run is not complete: {broken}"
             ));
@@ -330,25 +324,25 @@ impl<'a> Drive<'a> {
 
     /// What the run meant to end itself, and has not, is the operator's to end.
     fn leave_to_operator(&self) {
-        let left = self.course.state().notes.follow_ups.of_the_run();
+        let left = self.gate.state().notes.follow_ups.of_the_run();
         for record in left {
             // One that cannot be kept is reported all the same, with the break in the record.
-            let _told = self.course.tell_note(record);
+            let _told = self.gate.record_note(record);
         }
     }
 
     fn report(&self, ending: Ending) -> Report {
-        let course = &self.course;
-        let mut state = course.state();
-        let took = course.recorder.clock().now().duration_since(self.began);
+        let gate = &self.gate;
+        let state = gate.state();
+        let took = gate.recorder.clock().now().duration_since(self.began);
         Report {
-            run: course.run.clone(),
-            host: course.host.clone(),
-            dry_run: course.dry_run,
+            run: gate.context.run.clone(),
+            host: gate.context.host.clone(),
+            dry_run: gate.context.dry_run,
             ending,
-            steps: std::mem::take(&mut state.notes.steps),
-            notes: std::mem::take(&mut state.notes.notes),
-            mutations: std::mem::take(&mut state.mutations),
+            steps: state.notes.steps.clone(),
+            notes: state.notes.notes.clone(),
+            mutations: state.mutations.clone(),
             undone: state.undo.closed.clone(),
             reminders: state.notes.follow_ups.reminders(),
             calls: state.calls,

@@ -71,7 +71,7 @@ fn has_wrong_option(fault: &Fault) -> bool {
 /// What is known of an installation that this run has begun and not seen the end of.
 fn installation(state: &State) -> Option<String> {
     let facts = &state.facts;
-    if state.in_twin || facts.system_up {
+    if state.mode().is_in_twin() || facts.system_up {
         return None;
     }
     if facts.installer.is_some() {
@@ -119,7 +119,7 @@ fn left(state: &State, ended: &Ended) -> Vec<String> {
     let reminders = reminders.map(|it| format!("{}: {}", it.text, it.command));
     undo.chain(installing)
         .chain(failed)
-        .chain(state.doubts.iter().cloned())
+        .chain(state.doubts().cloned())
         .chain(reminders)
         .collect()
 }
@@ -127,7 +127,7 @@ fn left(state: &State, ended: &Ended) -> Vec<String> {
 /// Outcome and exit code.
 fn judge(state: &State, ended: &Ended, left: &[String]) -> (&'static str, u8) {
     // A rehearsal that got as far as its twin has tried; it did not refuse.
-    let failed = match (state.touched || state.in_twin, left.is_empty()) {
+    let failed = match (state.touched || state.mode().is_in_twin(), left.is_empty()) {
         (false, _) => ("refused", 40),
         (true, true) => ("failed", 20),
         (true, false) => ("failed", 21),

@@ -1,11 +1,11 @@
 //! What a run is given to work with.
 
 use crate::gate::twin::TwinMaker;
-use crate::identity::consent::{Consent, GivenConsent};
-use crate::identity::first_boot::RecordedKeys;
 use crate::lease::Leasing;
+use crate::ledger::boots::RecordedKeys;
 use crate::record::redact::Redactor;
 use crate::run::cancel::Cancel;
+use crate::run::consent::{Consent, GivenConsent};
 use crate::run::operator::{Nobody, Operator};
 use serde_json::Value;
 use std::convert::Infallible;

@@ -1,29 +1,17 @@
 //! The host's list of what must not outlive the run.
 
-use crate::gate::course::Course;
-use crate::lease::Standing;
-use crate::run::stop::Stop;
-use jiff::Timestamp;
-use serde_json::{Value, json};
-use std::sync::Arc;
-use std::time::Duration;
+use serde_json::Value;
 use wreimage_capability::role::Found;
-use wreimage_capability::{Call, Catalogue, Dispatch, Fault, FaultKind, Function, Validity};
-use wreimage_journal::{Origin, Outcome, Record, UndoClosed, UndoState};
+use wreimage_capability::{Catalogue, FaultKind, Function};
+use wreimage_journal::{Origin, Outcome, UndoClosed, UndoState};
 
-/// How often it is tried to take something back that a system cannot take back at the moment, and the pause in between.
-const TRIES: u32 = 5;
-const PAUSE: Duration = Duration::from_secs(10);
-
-/// Why something is left on a machine that is not the one on which it was set.
-const ANOTHER_MACHINE: &str = "the machine that answers there is not the one that this run has changed; nothing more is done to it";
-
-#[derive(Clone)]
-pub(crate) struct Open {
+/// One entry: a change that must not outlive the run.
+#[derive(Debug, Clone)]
+pub(crate) struct UndoEntry {
     pub(crate) call: u64,
     pub(crate) function: &'static Function,
     pub(crate) arguments: Value,
-    inverse: &'static Function,
+    pub(crate) inverse: &'static Function,
     thing: &'static str,
     /// What the call returned; `None` while its outcome is not known.
     pub(crate) made: Option<Value>,
@@ -31,7 +19,7 @@ pub(crate) struct Open {
     pub(crate) restarted: Option<u64>,
 }
 
-impl Open {
+impl UndoEntry {
     /// Whether this function undoes it.
     pub(crate) fn is_undone_by(&self, function: &'static Function) -> bool {
         std::ptr::eq(self.inverse, function)
@@ -50,7 +38,7 @@ impl Open {
         }
     }
 
-    fn closed(&self, state: UndoState, text: impl Into<String>) -> UndoClosed {
+    pub(crate) fn closed(&self, state: UndoState, text: impl Into<String>) -> UndoClosed {
         UndoClosed {
             call: self.call,
             inverse: self.inverse.to_string(),
@@ -61,12 +49,12 @@ impl Open {
     }
 }
 
-/// Open entries in the order in which they were made, and what became of the others.
-#[derive(Default)]
+/// UndoEntry entries in the order in which they were made, and what became of the others.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct UndoList {
-    open: Vec<Open>,
+    open: Vec<UndoEntry>,
     /// What was said to have been taken back.
-    gone: Vec<Open>,
+    gone: Vec<UndoEntry>,
     pub(crate) closed: Vec<UndoClosed>,
 }
 
@@ -101,7 +89,7 @@ impl UndoList {
         };
         self.gone
             .retain(|gone| !std::ptr::eq(gone.function, function));
-        self.open.push(Open {
+        self.open.push(UndoEntry {
             call,
             function,
             inverse: undo,
@@ -114,7 +102,7 @@ impl UndoList {
     }
 
     /// What is open.
-    pub(crate) fn entries(&self) -> Vec<Open> {
+    pub(crate) fn entries(&self) -> Vec<UndoEntry> {
         self.open.clone()
     }
 
@@ -151,9 +139,10 @@ impl UndoList {
     }
 
     /// An entry was settled by an earlier process. Those that an outcome has settled are settled by then.
-    pub(crate) fn relearn(&mut self, closed: &UndoClosed) {
-        let known =
-            |open: &Open| open.call == closed.call && open.inverse.to_string() == closed.inverse;
+    pub(crate) fn close(&mut self, closed: &UndoClosed) {
+        let known = |open: &UndoEntry| {
+            open.call == closed.call && open.inverse.to_string() == closed.inverse
+        };
         if let Some(index) = self.open.iter().position(known) {
             self.open.remove(index);
             self.closed.push(closed.clone());
@@ -175,7 +164,7 @@ impl UndoList {
     }
 
     /// Learns from an outcome; returns the entries that it closes.
-    pub(crate) fn settle(
+    pub(crate) fn apply(
         &mut self,
         function: &'static Function,
         outcome: &Outcome,
@@ -237,7 +226,7 @@ impl UndoList {
 
     /// A system was read. What it still has although it reported that it was gone has to be undone once more.
     pub(crate) fn reopen(&mut self, function: &Function, read: &Value) {
-        let is_read = |open: &Open| {
+        let is_read = |open: &UndoEntry| {
             open.function.capability == function.capability
                 && open
                     .function
@@ -247,7 +236,7 @@ impl UndoList {
         if self.open.iter().any(is_read) {
             return;
         }
-        let is_there = |open: &Open| is_read(open) && open.is_found(read) == Found::There;
+        let is_there = |open: &UndoEntry| is_read(open) && open.is_found(read) == Found::There;
         if let Some(index) = self.gone.iter().position(is_there) {
             let again = self.gone.remove(index);
             self.closed
@@ -256,11 +245,9 @@ impl UndoList {
         }
     }
 
-    fn pop(&mut self, state: UndoState, reason: &str) -> Option<UndoClosed> {
-        let open = self.open.pop()?;
-        let closed = open.closed(state, reason);
-        self.closed.push(closed.clone());
-        Some(closed)
+    /// The last entry that is open.
+    pub(crate) fn last(&self) -> Option<&UndoEntry> {
+        self.open.last()
     }
 }
 
@@ -274,101 +261,4 @@ pub(crate) fn untouched(kind: &FaultKind) -> bool {
             | FaultKind::Unsupported
             | FaultKind::Cancelled
     )
-}
-
-impl Course {
-    /// Whether what the function made is to be taken back, as things stand.
-    pub(crate) fn validity(&self, function: &Function) -> Validity {
-        let facts = &self.state().facts;
-        let inverse = function.inverse.as_ref();
-        inverse.map_or(Validity::Now, |inverse| (inverse.valid)(facts))
-    }
-
-    /// Takes something back, and tries again while the system says that it may work later: nobody comes back to it.
-    pub(crate) async fn take_back_one(
-        &self,
-        provider: &dyn Dispatch,
-        function: &'static Function,
-        arguments: &Value,
-        call: &Call,
-    ) -> Result<Value, Fault> {
-        let mut tries = 1;
-        loop {
-            match self.perform(provider, function, arguments, call).await {
-                Err(fault) if fault.retryable && tries < TRIES => {
-                    call.progress(format!(
-                        "try {tries} of {TRIES}, and again in {} s: {}",
-                        PAUSE.as_secs(),
-                        fault.message
-                    ));
-                    tries += 1;
-                    let clock = self.recorder.clock();
-                    let next = clock.now().saturating_add(PAUSE);
-                    clock.sleep_until(next.unwrap_or(Timestamp::MAX)).await;
-                }
-                ended => return ended,
-            }
-        }
-    }
-
-    /// Why something is left although it would be undone: without its claim, or at a machine that is not its own, a run
-    /// undoes only what the remote system itself knows by its run.
-    fn not_provably_own(&self, inverse: &Function) -> Option<&'static str> {
-        if inverse.names_its_run() {
-            return None;
-        }
-        if matches!(self.holder.standing(), Standing::Lost(_)) {
-            return Some(
-                "this run does not have the lease on the host, so it may be another run's",
-            );
-        }
-        None
-    }
-
-    /// Takes back what is open, last first, past failures.
-    pub(crate) async fn take_back(self: &Arc<Self>) -> Result<(), Stop> {
-        loop {
-            let (function, inverse) = {
-                let state = self.state();
-                match state.undo.open.last() {
-                    Some(open) => (open.function, open.inverse),
-                    None => return Ok(()),
-                }
-            };
-            let validity = match self.not_provably_own(inverse) {
-                Some(reason) => Validity::Leave(reason),
-                None => match self.validity(function) {
-                    Validity::Now if !self.may_undo(inverse).await? => {
-                        Validity::Leave(ANOTHER_MACHINE)
-                    }
-                    validity => validity,
-                },
-            };
-            match validity {
-                Validity::Now => {
-                    // The outcome closes the entry, whatever it is.
-                    match self.call(inverse, json!({}), Origin::Undo).await {
-                        // From the second try on the record is only told, not kept.
-                        Ok(_) => {}
-                        Err(Stop::Record(_)) if !self.resumable => {}
-                        Err(other) => return Err(other),
-                    }
-                }
-                Validity::Leave(reason) | Validity::Gone(reason) => {
-                    let state = match validity {
-                        Validity::Leave(_) => UndoState::Left,
-                        _ => UndoState::NotNeeded,
-                    };
-                    let closed = self.state().undo.pop(state, reason);
-                    if let Some(closed) = closed
-                        && !self.recall_note(&Record::UndoClosed(closed.clone()))
-                    {
-                        // A record that cannot be kept must not leave the other entries behind; the recorder remembers
-                        // why, and the report says it.
-                        let _ = self.recorder.record(Record::UndoClosed(closed));
-                    }
-                }
-            }
-        }
-    }
 }

@@ -87,7 +87,7 @@ async fn what_the_run_made_on_another_machine_is_left_and_its_entry_withdrawn() 
     host.ok(PUBLISH).await;
     host.ok(SET_BOOT).await;
     host.setup.board.reads("get-owner", Ok(info("S2")));
-    host.setup.course.take_back().await.unwrap();
+    host.setup.gate.reverse_all().await.unwrap();
     assert_eq!(host.setup.board.called(), ["board.set-override"]);
     assert_eq!(
         host.setup.undone(),
@@ -109,7 +109,7 @@ async fn a_system_that_does_not_answer_again_is_retried_and_then_waited_for() {
         } else {
             host.inventory.reads("get-host", unreachable());
         }
-        let before = host.setup.course.recorder.clock().now();
+        let before = host.setup.gate.recorder.clock().now();
         let stop = host.stopped(SET_POWER).await;
         assert!(
             matches!(&stop, Stop::Paused(why) if why.contains("no route") && !why.contains("Nothing was touched")),
@@ -117,7 +117,7 @@ async fn a_system_that_does_not_answer_again_is_retried_and_then_waited_for() {
         );
         let took = host
             .setup
-            .course
+            .gate
             .recorder
             .clock()
             .now()
@@ -128,14 +128,15 @@ async fn a_system_that_does_not_answer_again_is_retried_and_then_waited_for() {
 
 #[tokio::test]
 async fn a_value_that_was_absent_or_that_the_run_explains_is_no_difference() {
-    let host = host_with(|course| course.options = vec![("os".to_owned(), "bookworm".to_owned())]);
+    let host =
+        host_with(|gate| gate.context.options = vec![("os".to_owned(), "bookworm".to_owned())]);
     let mut bare = device(&[], "S1");
     bare["status"] = json!("Failed");
     host.inventory.reads("get-host", Ok(bare));
     host.ok(PUBLISH).await;
     let set = json!({"status": "Active"});
     let set_status = &register::functions::set_status;
-    let called = host.setup.course.call(set_status, set, Origin::Guest);
+    let called = host.setup.gate.call_by_guest(set_status, set);
     called.await.unwrap().unwrap();
     let mut more = device(&[], "S1");
     more["mac"] = json!("aa:00:00:00:10:01");
@@ -153,7 +154,7 @@ async fn what_was_shown_and_differs_is_asked_anew_before_the_wipe_only() {
     };
     let first = host();
     first.ok(PUBLISH).await;
-    let host = first.resumed(|course| course.consent = Arc::new(NobodyThere));
+    let host = first.resumed(|gate| gate.consent = Arc::new(NobodyThere));
     host.inventory.reads("get-host", renamed());
     host.replay(PUBLISH).await;
     let stop = host.stopped(SET_BOOT).await;
@@ -172,7 +173,7 @@ async fn what_was_shown_and_differs_is_asked_anew_before_the_wipe_only() {
     let first = host_with(|_| {});
     first.ok(PUBLISH).await;
     first.ok(SET_POWER).await;
-    let host = first.resumed(|course| course.consent = Arc::new(NobodyThere));
+    let host = first.resumed(|gate| gate.consent = Arc::new(NobodyThere));
     host.inventory.reads("get-host", renamed());
     host.replay(PUBLISH).await;
     host.replay(SET_POWER).await;
@@ -181,20 +182,20 @@ async fn what_was_shown_and_differs_is_asked_anew_before_the_wipe_only() {
 
 #[tokio::test]
 async fn another_guest_or_another_site_needs_consent_anew() {
-    let changes: [fn(&mut Course); 2] = [
-        |course| course.digest = "d2".to_owned(),
-        |course| course.site_tables = vec![("site grants".to_owned(), "g2".to_owned())],
+    let changes: [fn(&mut RunGate); 2] = [
+        |gate| gate.context.digest = "d2".to_owned(),
+        |gate| gate.context.site_tables = vec![("site grants".to_owned(), "g2".to_owned())],
     ];
     for (number, change) in changes.into_iter().enumerate() {
-        let first = host_with(|course| {
-            course.site_tables = vec![("site grants".to_owned(), "g1".to_owned())];
+        let first = host_with(|gate| {
+            gate.context.site_tables = vec![("site grants".to_owned(), "g1".to_owned())];
         });
         first.ok(PUBLISH).await;
         first.ok(SET_POWER).await;
-        let host = first.resumed(|course| {
-            course.site_tables = vec![("site grants".to_owned(), "g1".to_owned())];
-            course.consent = Arc::new(NobodyThere);
-            change(course);
+        let host = first.resumed(|gate| {
+            gate.context.site_tables = vec![("site grants".to_owned(), "g1".to_owned())];
+            gate.consent = Arc::new(NobodyThere);
+            change(gate);
         });
         host.replay(PUBLISH).await;
         host.replay(SET_POWER).await;
@@ -210,13 +211,13 @@ async fn another_guest_or_another_site_needs_consent_anew() {
 
 #[tokio::test]
 async fn consent_in_advance_counts_once_in_a_process() {
-    let host = host_with(|course| {
-        course.operator = Arc::new(Answers(Mutex::new(["yes"].into())));
+    let host = host_with(|gate| {
+        gate.operator = Arc::new(Answers(Mutex::new(["yes"].into())));
     });
     host.ok(PUBLISH).await;
     let question = json!({"question": "shall I?"});
     let confirm = &operator::functions::confirm;
-    let asked = host.setup.course.call(confirm, question, Origin::Guest);
+    let asked = host.setup.gate.call_by_guest(confirm, question);
     asked.await.unwrap().unwrap();
     let mut changed = device(&["db"], "S1");
     changed["primary_ip"] = json!("10.0.0.9");

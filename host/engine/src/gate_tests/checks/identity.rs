@@ -14,20 +14,20 @@ async fn a_machine_without_any_comparable_identity_is_refused_unless_the_site_le
         matches!(&stop, Stop::Refused(why) if why.contains("identity = \"optional\"")),
         "{stop}"
     );
-    let optional = host_with(|course| course.identity_optional = true);
+    let optional = host_with(|gate| gate.context.identity_optional = true);
     optional.setup.board.reads("get-owner", nothing());
     optional.setup.inside.reads("get-machine", silent());
     optional.ok(PUBLISH).await;
-    assert!(!optional.setup.course.state().warned);
+    assert!(!optional.setup.gate.state().warned);
 }
 
 #[tokio::test]
 async fn bmc_and_old_system_must_agree_unless_the_guid_is_unrelated() {
     let uuid = |last: &str| format!("4c4c4544-0042-4310-8031-c1c04f32333{last}");
     for unrelated in [false, true] {
-        let host = host_with(|course| {
+        let host = host_with(|gate| {
             if unrelated {
-                course.unrelated_guids = vec!["acme x1".to_owned()];
+                gate.context.unrelated_guids = vec!["acme x1".to_owned()];
             }
         });
         let mut bmc = info("S1");

@@ -6,7 +6,7 @@ mod when;
 
 use super::identity::{device, info};
 use super::*;
-use crate::identity::consent::{Consent, ConsentRequest};
+use crate::run::consent::{Consent, ConsentRequest};
 use crate::run::operator::LATER;
 use wreimage_capability::operator;
 use wreimage_journal::{Checked, Entry};
@@ -17,17 +17,17 @@ pub(super) struct Host {
     inventory: Arc<Script>,
 }
 
-pub(super) fn host_with(change: impl FnOnce(&mut Course)) -> Host {
+pub(super) fn host_with(change: impl FnOnce(&mut RunGate)) -> Host {
     let inventory = Arc::new(Script::default());
     inventory.reads("get-host", Ok(device(&[], "S1")));
-    let setup = Setup::with(|course| {
-        course.resumable = true;
-        course.identity_optional = false;
-        let state = course.state.get_mut().unwrap();
+    let setup = Setup::with(|gate| {
+        gate.context.resumable = true;
+        gate.context.identity_optional = false;
+        let state = gate.state.get_mut().unwrap();
         state.providers.add(("register", inventory.clone()));
-        state.allowed = false;
+        state.ledger_mut().consented = false;
         state.is_fresh = false;
-        change(course);
+        change(gate);
     });
     setup.board.reads("get-owner", Ok(info("S1")));
     setup
@@ -47,7 +47,7 @@ impl Host {
     }
 
     async fn try_call(&self, function: &'static Function) -> Result<Result<Value, Fault>, Stop> {
-        let call = self.setup.course.call(function, json!({}), Origin::Guest);
+        let call = self.setup.gate.call_by_guest(function, json!({}));
         call.await
     }
 
@@ -66,16 +66,16 @@ impl Host {
     }
 
     /// The run as another process resumes it: the same world, the records of this one.
-    pub(super) fn resumed(&self, change: impl FnOnce(&mut Course)) -> Host {
+    pub(super) fn resumed(&self, change: impl FnOnce(&mut RunGate)) -> Host {
         let past: Vec<Entry> = self.setup.log.entries();
         let next = host_with(change);
         let last = past.iter().filter_map(|entry| match &entry.record {
             Record::Outcome(outcome) => Some(outcome.call),
             _ => None,
         });
-        let recorder = &next.setup.course.recorder;
+        let recorder = &next.setup.gate.recorder;
         recorder.continue_after(past.len() as u64, last.max());
-        next.setup.course.has_past(past);
+        next.setup.gate.has_past(past);
         next
     }
 

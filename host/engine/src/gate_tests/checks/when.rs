@@ -65,13 +65,13 @@ async fn a_process_that_goes_on_checks_before_its_first_change() {
 
 #[tokio::test]
 async fn after_an_answer_the_host_is_checked_again() {
-    let host = host_with(|course| {
-        course.operator = Arc::new(Answers(Mutex::new(["yes"].into())));
+    let host = host_with(|gate| {
+        gate.operator = Arc::new(Answers(Mutex::new(["yes"].into())));
     });
     host.ok(PUBLISH).await;
     let question = json!({"question": "shall I?"});
     let confirm = &operator::functions::confirm;
-    let asked = host.setup.course.call(confirm, question, Origin::Guest);
+    let asked = host.setup.gate.call_by_guest(confirm, question);
     asked.await.unwrap().unwrap();
     host.inventory
         .reads("get-host", Ok(device(&["protected"], "S1")));
@@ -91,18 +91,18 @@ async fn the_accepted_boot_goes_with_the_call_in_the_next_process_too() {
     first.ok(PUBLISH).await;
     first.setup.inside.answer(Ok(boot));
     first.setup.inside.answer(Ok(json!({"serial": "S1"})));
-    let waited = first.setup.course.call(WAIT, patience(), Origin::Guest);
+    let waited = first.setup.gate.call_by_guest(WAIT, patience());
     waited.await.unwrap().unwrap();
     let host = first.resumed(|_| {});
     host.setup.inside.answer(Ok(json!({"serial": "S1"})));
     host.replay(PUBLISH).await;
-    let waited = host.setup.course.call(WAIT, patience(), Origin::Guest);
+    let waited = host.setup.gate.call_by_guest(WAIT, patience());
     waited.await.unwrap().unwrap();
     let uptime = &inside::functions::get_uptime;
     let read = host
         .setup
-        .course
-        .call(uptime, json!({"at": "Production"}), Origin::Guest);
+        .gate
+        .call_by_guest(uptime, json!({"at": "Production"}));
     read.await.unwrap().unwrap();
     let seen = host.setup.inside.seen.lock().unwrap().clone().unwrap();
     assert_eq!(seen.pinned.unwrap().host_key, "SHA256:k1");

@@ -53,14 +53,14 @@ const BROKEN: &str = "an operator broke the claim of this run on host1001";
 #[tokio::test]
 async fn a_lock_that_is_broken_during_a_change_lets_it_end_and_stops_the_next() {
     for hears_of_it in [false, true] {
-        let it = leased_with(&[], |course| course.resumable = true);
+        let it = leased_with(&[], |gate| gate.context.resumable = true);
         let broken = Arc::new(BrokenMeanwhile {
             inner: it.board.clone(),
             server: it.server.clone(),
-            heard: Mutex::new(hears_of_it.then(|| it.setup.course.holder.clone())),
+            heard: Mutex::new(hears_of_it.then(|| it.setup.gate.holder.clone())),
         });
-        let providers = |course: &Course| course.state().providers.add(("board", broken.clone()));
-        providers(&it.setup.course);
+        let providers = |gate: &RunGate| gate.state().providers.add(("board", broken.clone()));
+        providers(&it.setup.gate);
         it.called(SET_POWER).await.unwrap().unwrap();
         let entries = it.setup.log.entries();
         let ended = |entry: &Entry| matches!(&entry.record, Record::Outcome(it) if it.function == "board.switch" && it.result.is_ok());

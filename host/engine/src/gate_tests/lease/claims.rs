@@ -44,8 +44,8 @@ async fn other_intents_are_covered_by_what_was_confirmed_before() {
 
 #[tokio::test]
 async fn a_fresh_foreign_claim_refuses_the_run_before_anything_is_touched() {
-    let it = leased_with(&["A"], |course| {
-        course.state.get_mut().unwrap().allowed = false;
+    let it = leased_with(&["A"], |gate| {
+        gate.state.get_mut().unwrap().ledger_mut().consented = false;
     });
     it.server.claims.lock().unwrap().push(foreign("A", true));
     match it.called(PUBLISH).await {
@@ -71,7 +71,7 @@ async fn a_stale_claim_is_taken_over_only_by_name_and_consent_shows_it() {
     let it = leased_with(&["A"], |_| {});
     it.server.claims.lock().unwrap().push(foreign("A", false));
     let mut known = Known::default();
-    it.setup.course.observe_lease(&mut known).await.unwrap();
+    it.setup.gate.observe_lease(&mut known).await.unwrap();
     let caution = &known.cautions[0];
     for words in [
         "run A of bob on controller2001",
@@ -93,12 +93,12 @@ async fn a_stale_claim_is_taken_over_only_by_name_and_consent_shows_it() {
 
 #[tokio::test]
 async fn a_rehearsal_writes_nothing_and_shows_the_claim() {
-    let it = leased_with(&[], |course| course.dry_run = true);
+    let it = leased_with(&[], |gate| gate.context.dry_run = true);
     it.server.claims.lock().unwrap().push(foreign("A", true));
     let mut known = Known::default();
-    it.setup.course.observe_lease(&mut known).await.unwrap();
+    it.setup.gate.observe_lease(&mut known).await.unwrap();
     assert!(known.cautions[0].contains("run A of bob"));
-    it.setup.course.ensure_lease().await.unwrap();
+    it.setup.gate.ensure_lease().await.unwrap();
     assert_eq!(it.server.asked(), ["observe"]);
     assert!(it.setup.log.entries().is_empty());
 }
@@ -193,7 +193,7 @@ async fn a_renewal_that_finds_the_claim_broken_pauses_the_next_change() {
     let it = leased();
     it.called(PUBLISH).await.unwrap().unwrap();
     let lost = Err(LeaseError::Lost("an operator broke it".to_owned()));
-    it.setup.course.holder.renewed(Duration::ZERO, lost);
+    it.setup.gate.holder.renewed(Duration::ZERO, lost);
     let stopped = it.called(PUBLISH).await;
     it.paused(stopped, "an operator broke it");
 }
@@ -203,9 +203,9 @@ async fn without_its_claim_a_run_undoes_only_what_names_its_run() {
     let it = leased();
     it.called(SET_BOOT).await.unwrap().unwrap();
     it.called(PUBLISH).await.unwrap().unwrap();
-    it.setup.course.holder.lose("taken over by run B");
-    it.setup.course.state().closing = true;
-    it.setup.course.take_back().await.unwrap();
+    it.setup.gate.holder.lose("taken over by run B");
+    it.setup.gate.state().ledger_mut().closing = true;
+    it.setup.gate.reverse_all().await.unwrap();
     assert_eq!(
         it.setup.undone(),
         [
@@ -222,10 +222,10 @@ async fn without_its_claim_a_run_undoes_only_what_names_its_run() {
 async fn a_claim_lost_while_it_undoes_leaves_the_boot_override() {
     let it = leased();
     it.called(SET_BOOT).await.unwrap().unwrap();
-    it.setup.course.state().closing = true;
+    it.setup.gate.state().ledger_mut().closing = true;
     it.server.will([Does::Loses("taken over by run B")]);
-    it.setup.course.take_back().await.unwrap();
-    let state = it.setup.course.state();
+    it.setup.gate.reverse_all().await.unwrap();
+    let state = it.setup.gate.state();
     assert_eq!(state.undo.closed[0].state, UndoState::Failed);
     assert!(state.undo.closed[0].text.contains("taken over by run B"));
     drop(state);
@@ -235,14 +235,14 @@ async fn a_claim_lost_while_it_undoes_leaves_the_boot_override() {
 #[tokio::test]
 async fn an_end_releases_or_reports_the_claim_as_left() {
     let it = leased();
-    assert_eq!(it.setup.course.release_lease().await, None);
+    assert_eq!(it.setup.gate.release_lease().await, None);
     it.called(PUBLISH).await.unwrap().unwrap();
-    assert_eq!(it.setup.course.release_lease().await, None);
-    assert_eq!(it.setup.course.holder.standing(), Standing::Released);
+    assert_eq!(it.setup.gate.release_lease().await, None);
+    assert_eq!(it.setup.gate.holder.standing(), Standing::Released);
 
     let it = leased();
     it.called(PUBLISH).await.unwrap().unwrap();
     it.server.will(vec![Does::SaysNothing; 1000]);
-    let left = it.setup.course.release_lease().await.unwrap();
+    let left = it.setup.gate.release_lease().await.unwrap();
     assert!(left.contains("wreimage lock break host1001"), "{left}");
 }

@@ -6,7 +6,7 @@ mod renewal;
 mod resumed;
 
 use super::*;
-use crate::identity::installer::Known;
+use crate::identity::known::Known;
 use crate::lease::{Leasing, Standing};
 use std::sync::Weak;
 use std::time::{Duration, Instant};
@@ -248,7 +248,7 @@ fn leased() -> Leased {
     leased_with(&[], |_| {})
 }
 
-fn leased_with(take_over: &[&str], change: impl FnOnce(&mut Course)) -> Leased {
+fn leased_with(take_over: &[&str], change: impl FnOnce(&mut RunGate)) -> Leased {
     let time = Arc::new(Time::default());
     let server = Arc::new(Server {
         time: time.clone(),
@@ -272,15 +272,15 @@ fn leased_with(take_over: &[&str], change: impl FnOnce(&mut Course)) -> Leased {
     let (netboot, board) = (Arc::new(Calls::default()), Arc::new(Calls::default()));
     let (log, clock) = (Arc::new(MemoryLog::new()), time.clone());
     *server.log.lock().unwrap() = Some(log.clone());
-    let mut setup = Setup::with(|course| {
+    let mut setup = Setup::with(|gate| {
         let redaction = crate::record::redact::Redaction::default();
-        course.recorder = Arc::new(Recorder::new(log.clone(), None, clock, redaction));
-        course.holder = Holder::new(Some(leasing), course.recorder.clone(), "r");
-        let mut state = course.state.lock().unwrap();
+        gate.recorder = Arc::new(Recorder::new(log.clone(), None, clock, redaction));
+        gate.holder = Holder::new(Some(leasing), gate.recorder.clone(), "r");
+        let mut state = gate.state.lock().unwrap();
         state.providers.add(("netboot", netboot.clone()));
         state.providers.add(("board", board.clone()));
         drop(state);
-        change(course);
+        change(gate);
     });
     setup.log = log;
     Leased {
@@ -294,10 +294,7 @@ fn leased_with(take_over: &[&str], change: impl FnOnce(&mut Course)) -> Leased {
 
 impl Leased {
     async fn called(&self, function: &'static Function) -> Result<Result<Value, Fault>, Stop> {
-        self.setup
-            .course
-            .call(function, json!({}), Origin::Guest)
-            .await
+        self.setup.gate.call_by_guest(function, json!({})).await
     }
 
     #[track_caller]

@@ -34,9 +34,9 @@ fn of_before(token: &str) -> ObservedClaim {
 #[tokio::test]
 async fn a_resumed_run_acquires_over_its_own_claim() {
     let it = leased();
-    it.setup.course.holder.learn(&earlier());
+    it.setup.gate.holder.learn(&earlier());
     *it.server.claims.lock().unwrap() = vec![of_before("t-before")];
-    it.setup.course.take_up_lease(false).await.unwrap();
+    it.setup.gate.take_up_lease(false).await.unwrap();
     let request = it.server.acquires.lock().unwrap()[0].clone();
     let tokens = vec![Token("t-before".to_owned())];
     assert_eq!(request.right, Right::Resume { tokens });
@@ -50,34 +50,31 @@ async fn a_resumed_run_acquires_over_its_own_claim() {
 async fn a_resumed_run_whose_host_another_run_has_changes_nothing() {
     for claims in [vec![foreign("B", false)], Vec::new()] {
         let it = leased();
-        it.setup.course.holder.learn(&earlier());
+        it.setup.gate.holder.learn(&earlier());
         *it.server.claims.lock().unwrap() = claims;
-        let stopped = it.setup.course.take_up_lease(false).await;
+        let stopped = it.setup.gate.take_up_lease(false).await;
         it.paused(stopped, "wreimage cleanup r");
         assert!(it.server.acquires.lock().unwrap().is_empty());
         // Its cleanup acquires nothing either.
-        it.setup.course.take_up_lease(true).await.unwrap();
-        assert!(matches!(
-            it.setup.course.holder.standing(),
-            Standing::Lost(_)
-        ));
+        it.setup.gate.take_up_lease(true).await.unwrap();
+        assert!(matches!(it.setup.gate.holder.standing(), Standing::Lost(_)));
         assert!(it.server.acquires.lock().unwrap().is_empty());
     }
 }
 
 #[tokio::test]
 async fn a_request_that_never_arrived_begins_again_with_a_new_consent() {
-    let it = leased_with(&[], |course| {
-        course.state.get_mut().unwrap().allowed = false;
+    let it = leased_with(&[], |gate| {
+        gate.state.get_mut().unwrap().ledger_mut().consented = false;
     });
     let requested = earlier().remove(0);
-    it.setup.course.holder.learn(&[requested]);
-    it.setup.course.take_up_lease(false).await.unwrap();
+    it.setup.gate.holder.learn(&[requested]);
+    it.setup.gate.take_up_lease(false).await.unwrap();
     let consented = Record::Consented {
         first: "netboot.offer".to_owned(),
         known: Vec::new(),
         shown: Vec::new(),
     };
-    it.setup.course.state().relearn(&consented, from_millis(0));
-    assert!(!it.setup.course.state().allowed);
+    it.setup.gate.state().apply(&consented, from_millis(0));
+    assert!(!it.setup.gate.state().may_change());
 }
