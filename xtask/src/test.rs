@@ -47,7 +47,7 @@ impl Part {
             Part::Providers => Some("tests/providers/packages.txt"),
             Part::Metal => Some("tests/metal/packages.txt"),
             Part::Lab => Some("host/cli/tests/packages.txt"),
-            Part::Unit => Some("host/site/tests/packages.txt"),
+            Part::Unit => Some("host/live/tests/packages.txt"),
             Part::Languages | Part::Doc => None,
         }
     }
@@ -61,6 +61,7 @@ impl Part {
                 "host/journal",
                 "host/engine",
                 "host/kit",
+                "host/live",
                 "host/site",
                 "tests/fuzz",
                 "xtask",

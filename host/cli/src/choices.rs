@@ -8,7 +8,7 @@ use clap::builder::PossibleValuesParser;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use wreimage_capability::dhcp::Release;
+use wreimage_capability::dhcp::{Release, functions};
 use wreimage_engine::{Description, OptionSpec};
 use wreimage_site::Site;
 
@@ -37,12 +37,12 @@ impl Choices {
             (!lab).then(files::site_file).flatten()
         });
         let releases = match site {
-            Some(path) => Site::load(path).ok().map(|site| {
+            Some(path) => Site::load(path).ok().and_then(|site| {
                 match files::lists() {
                     Some(folder) => site.with_cache(&folder),
                     None => site,
                 }
-                .known_releases()
+                .remembered(&functions::get_releases)
             }),
             None => ground::world(place.lab.as_ref().and_then(Option::as_deref))
                 .ok()

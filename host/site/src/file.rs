@@ -1,22 +1,17 @@
 //! The site file: every key, its type and its default. `example-site.toml` beside this crate shows each of them.
 
-use crate::SiteError;
-use crate::bounded;
 use crate::grants::Grant;
 use crate::limits::Limits;
-use crate::secret::SecretRef;
-use crate::tables::{
-    DhcpTable, DnsTable, IpmiTable, LabTable, LeaseTable, NetboxTable, RemoteTable,
-};
-use crate::units::Period;
 use crate::waits::WaitTable;
 use serde::Deserialize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use toml::Spanned;
+use wreimage_live::lease::LeaseTable;
+use wreimage_live::{Period, SecretRef, Tables};
 
 /// All that a site file says.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub struct SiteFile {
     /// Name of the site, such as the data centre's.
     pub name: String,
@@ -29,19 +24,12 @@ pub struct SiteFile {
     pub state: Option<PathBuf>,
     /// The command that opens a machine's console, for people; `{host}`, `{fqdn}` and `{management}` are filled in.
     pub console: Option<String>,
-    /// The inventory.
-    pub netbox: Option<NetboxTable>,
-    /// Name resolution.
-    pub dns: Option<DnsTable>,
-    /// BMCs.
-    pub ipmi: Option<IpmiTable>,
-    /// The install server's DHCP automation.
-    pub dhcp: Option<DhcpTable>,
+    /// The tables of capabilities, each named after its capability.
+    #[serde(skip)]
+    pub tables: Tables,
     /// What orders the controllers that may change a host.
     #[serde(default)]
     pub lease: LeaseTable,
-    /// The hosts themselves, over SSH.
-    pub remote: Option<RemoteTable>,
     /// What the simulated data centre serves besides the capabilities whose own table says `lab`.
     pub lab: Option<LabTable>,
     /// Which guest may do what to which hosts. Without an entry a guest may do nothing.
@@ -160,26 +148,12 @@ pub struct Retention {
     pub runs: Option<u32>,
 }
 
-impl SiteFile {
-    /// Reads and checks a site file. Nothing else is read: neither secrets nor the inventory.
-    ///
-    /// # Errors
-    /// When the file cannot be read, has a key that is not known, lacks one that its providers need, or has a value that
-    /// makes no sense. The error names line and key.
-    pub fn read(path: &Path) -> Result<Self, SiteError> {
-        let text = bounded::read(path, bounded::DESCRIPTION)
-            .map_err(|error| SiteError::unreadable(path, error))?;
-        Self::parse(path, &text)
-    }
-
-    /// The same, from a text that was read from `path`.
-    ///
-    /// # Errors
-    /// As [`SiteFile::read`].
-    pub fn parse(path: &Path, text: &str) -> Result<Self, SiteError> {
-        let file: SiteFile =
-            toml::from_str(text).map_err(|error| SiteError::toml(path, text, &error))?;
-        crate::rules::check(path, text, &file)?;
-        Ok(file)
-    }
+/// `[lab]`: the systems around the machine that the simulated data centre stands in for.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LabTable {
+    /// Capabilities, such as `puppet`; those with a table of their own are chosen there.
+    pub capabilities: Vec<Spanned<String>>,
+    /// The world file; without it a world in which only the host is, and is known everywhere.
+    pub world: Option<PathBuf>,
 }

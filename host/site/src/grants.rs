@@ -1,8 +1,8 @@
 //! Which guest may do what to which hosts.
 
-use crate::pattern;
 use serde::Deserialize;
 use toml::Spanned;
+use wreimage_live::pattern;
 
 /// One `[[grants]]`.
 #[derive(Debug, Clone, Deserialize)]

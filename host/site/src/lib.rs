@@ -1,61 +1,32 @@
-//! The configuration of one real data centre, its secrets, and the providers that speak to real systems.
+//! The configuration of one real data centre: its systems, grants, limits and policy.
 //!
 //! [`Site::load`] reads a site file ([`SiteFile`] lists its keys, `example-site.toml` shows them), [`Site::open`] gives
 //! the live providers bound to one host. Capabilities that the file gives to the lab are only reported, by
-//! [`Site::choices`]: this crate does not know the lab.
+//! [`Site::choices`]: this crate does not know the lab, and it knows no capability by its name.
 
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)
 )]
 
-mod bounded;
-mod cache;
 mod check;
-mod child;
-mod dhcp;
-mod digest;
-mod dns;
-mod error;
 mod file;
-#[doc(hidden)]
-pub mod fuzzing;
 mod grants;
-mod install_server;
-mod inventory;
-mod ipmi;
-mod keeper;
-mod lease;
 mod limits;
-mod memory;
-mod netbox;
 mod notify;
-mod open;
-mod pattern;
-mod placeholder;
-mod redact;
-mod remote;
+mod parse;
 mod rules;
-mod secret;
 mod shown;
 mod site;
-mod ssh;
-pub mod tables;
-mod target;
-mod terminal;
-mod units;
 mod waits;
 
-pub use check::CheckLine;
-pub use error::SiteError;
-pub use file::{IdentityPolicy, NotifyTable, Occasion, Policy, Retention, SiteFile};
+pub use file::{IdentityPolicy, LabTable, NotifyTable, Occasion, Policy, Retention, SiteFile};
 pub use grants::Grant;
-pub use inventory::{InventoryFile, InventoryHost, InventoryPort};
-pub use keeper::Keeper;
 pub use limits::Limits;
 pub use notify::Notifier;
-pub use redact::{Redactor, without_secrets};
-pub use secret::{Prompter, SecretRef};
-pub use site::{Choice, Site};
-pub use units::{Period, Size};
+pub use site::Site;
 pub use waits::{Wait, WaitTable, Waits};
+pub use wreimage_live::{
+    CheckLine, Choice, ConfigError, Keeper, Period, Prompter, Redactor, SecretRef, Size,
+    without_secrets,
+};

@@ -1,7 +1,7 @@
 //! `[limits]`: what a guest may consume.
 
-use crate::units::{Period, Size};
 use serde::Deserialize;
+use wreimage_live::{Period, Size};
 
 /// What a guest may consume. What exceeds one of these is ended with a message that names the key.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -1,13 +1,12 @@
 //! Telling people of runs: a program of the site, or a post to an address.
 
-use crate::child::{Child, last_line};
 use crate::file::{NotifyTable, Occasion};
-use crate::secret::Secret;
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::sync::Once;
 use std::time::Duration;
+use wreimage_live::child::{Child, last_line};
+use wreimage_live::{Secret, http};
 
 /// Tells somebody of runs. Cheap to clone.
 #[derive(Clone)]
@@ -90,39 +89,7 @@ impl Notifier {
             (None, Some(url)) => url.clone(),
             (None, None) => return Ok(()),
         };
-        let sent = client(self.timeout)?
-            .post(url)
-            .header("content-type", "application/json")
-            .body(message.to_string())
-            .send()
-            .await
-            .and_then(reqwest::Response::error_for_status);
         // The address may be a secret.
-        sent.map(|_| ())
-            .map_err(|error| format!("the post failed: {}", chain(&error.without_url())))
+        http::post_json(&url, message.to_string(), self.timeout).await
     }
-}
-
-fn client(timeout: Duration) -> Result<reqwest::Client, String> {
-    static PROVIDER: Once = Once::new();
-    PROVIDER.call_once(|| {
-        // A program that embeds this may have chosen another already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    });
-    reqwest::Client::builder()
-        .timeout(timeout)
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .map_err(|error| format!("no post can be made: {}", chain(&error)))
-}
-
-/// An error with what caused it.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
 }

@@ -1,25 +1,6 @@
 //! Digests of the parts of a site file that consent is bound to.
 
-use crate::digest::sha256;
-
-/// The name under which each part is shown, and the keys that it has.
-const PARTS: [(&str, &[&str]); 3] = [
-    ("site grants", &["grants"]),
-    ("site policy", &["policy", "limits"]),
-    (
-        "site providers",
-        &[
-            "domain",
-            "management",
-            "netbox",
-            "dns",
-            "ipmi",
-            "dhcp",
-            "remote",
-            "lab",
-        ],
-    ),
-];
+use wreimage_live::{Tables, digest};
 
 /// SHA-256 of each part, whatever its layout and its comments.
 pub(crate) fn digests(text: &str) -> Vec<(String, String)> {
@@ -28,16 +9,19 @@ pub(crate) fn digests(text: &str) -> Vec<(String, String)> {
     let digest = |keys: &[&str]| {
         let values: Vec<(&str, Option<&toml::Value>)> =
             keys.iter().map(|key| (*key, file.get(*key))).collect();
-        sha256(
-            serde_json::to_string(&values)
-                .unwrap_or_default()
-                .as_bytes(),
-        )
+        let values = serde_json::to_string(&values).unwrap_or_default();
+        digest::sha256(values.as_bytes())
     };
-    PARTS
-        .iter()
-        .map(|(name, keys)| ((*name).to_owned(), digest(keys)))
-        .collect()
+    let mut providers = vec!["domain", "management"];
+    providers.extend(Tables::names());
+    providers.push("lab");
+    [
+        ("site grants", digest(&["grants"])),
+        ("site policy", digest(&["policy", "limits"])),
+        ("site providers", digest(&providers)),
+    ]
+    .map(|(name, digest)| (name.to_owned(), digest))
+    .into()
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! How long and how often waits look, by the site's word.
 
-use crate::units::Period;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use toml::Spanned;
 use wreimage_capability::Patience;
+use wreimage_live::Period;
 
 /// What a site says of one wait; what it does not say is as the guest asks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]

@@ -11,11 +11,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use wreimage_capability::Call;
-use wreimage_site::{Choice, Period, Site, SiteError, SiteFile};
+use wreimage_live::dhcp::{Dhcp, Expiry};
+use wreimage_live::ipmi::Ipmi;
+use wreimage_live::lease::LeaseTable;
+use wreimage_live::netbox::InventoryFile;
+use wreimage_site::{Choice, ConfigError, Period, Site, SiteFile};
 
 const EXAMPLE: &str = include_str!("../example-site.toml");
 
-fn parse(text: &str) -> Result<SiteFile, SiteError> {
+fn parse(text: &str) -> Result<SiteFile, ConfigError> {
     SiteFile::parse(Path::new("site.toml"), text)
 }
 
@@ -25,7 +29,7 @@ fn wrong(text: &str) -> (usize, Option<String>, String) {
     let shown = error.to_string();
     assert!(shown.starts_with("site.toml, line "), "{shown}");
     match error {
-        SiteError::Content {
+        ConfigError::Content {
             line, key, message, ..
         } => (line, key, message),
         other => panic!("{other}"),
@@ -40,12 +44,12 @@ fn minimal(more: &str) -> String {
 fn the_example_is_a_site_file_and_says_the_defaults() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let file = parse(EXAMPLE).unwrap();
-    let ipmi = file.ipmi.unwrap();
+    let ipmi = file.tables.of::<Ipmi>().unwrap();
     let bare = parse(&minimal(
         "[ipmi]\nprovider = \"ipmitool\"\npassword = { env = \"X\" }\n",
     ))
     .unwrap();
-    let defaults = bare.ipmi.unwrap();
+    let defaults = bare.tables.of::<Ipmi>().unwrap();
     assert_eq!(
         (
             &ipmi.user,
@@ -67,11 +71,9 @@ fn the_example_is_a_site_file_and_says_the_defaults() {
     assert_eq!(file.management, bare.management);
     assert_eq!(file.limits, bare.limits);
     assert_eq!(file.policy, bare.policy);
-    let dhcp = file.dhcp.unwrap();
-    let bare = parse(&minimal("[dhcp]\nprovider = \"dhcpincludes\"\n"))
-        .unwrap()
-        .dhcp
-        .unwrap();
+    let dhcp = file.tables.of::<Dhcp>().unwrap();
+    let bare = parse(&minimal("[dhcp]\nprovider = \"dhcpincludes\"\n")).unwrap();
+    let bare = bare.tables.of::<Dhcp>().unwrap();
     assert_eq!(
         (
             &dhcp.folder,
@@ -97,13 +99,13 @@ fn the_example_is_a_site_file_and_says_the_defaults() {
         (&bare.schedule, &bare.scheduled, &bare.unschedule)
     );
     assert_eq!(file.lease.ttl.get_ref(), bare_lease().ttl.get_ref());
-    let inventory: wreimage_site::InventoryFile =
+    let inventory: InventoryFile =
         toml::from_str(&std::fs::read_to_string(folder.join("example-inventory.toml")).unwrap())
             .unwrap();
     assert_eq!(inventory.hosts.len(), 2);
 }
 
-fn bare_lease() -> wreimage_site::tables::LeaseTable {
+fn bare_lease() -> LeaseTable {
     parse(&minimal("")).unwrap().lease
 }
 
@@ -251,7 +253,7 @@ fn an_entry_expires_unless_the_site_says_none() {
     let dhcp = |keys: &str| minimal(&format!("[dhcp]\nprovider = \"dhcpincludes\"\n{keys}\n"));
     for good in ["none", "10m", "2h", "168h"] {
         let file = parse(&dhcp(&format!("expiry = \"{good}\""))).unwrap();
-        let never = file.dhcp.unwrap().expiry == wreimage_site::tables::Expiry::Never;
+        let never = file.tables.of::<Dhcp>().unwrap().expiry == Expiry::Never;
         assert_eq!(never, good == "none");
     }
     for wrong_one in ["9m", "169h", "0s", "never", "120"] {
@@ -306,7 +308,7 @@ fn a_secret_written_into_the_file_is_refused_and_never_repeated() {
 }
 
 /// A site in a folder of its own.
-fn site(text: &str) -> (tempfile::TempDir, Result<Site, SiteError>) {
+fn site(text: &str) -> (tempfile::TempDir, Result<Site, ConfigError>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("site.toml");
     std::fs::write(&path, text).unwrap();
@@ -339,7 +341,7 @@ async fn a_site_says_who_serves_what_and_opens_the_live_ones() {
     assert_eq!(open.names().collect::<Vec<_>>(), ["ipmi", "netbox"]);
     assert!(matches!(
         site.open("host1001.lab1.test"),
-        Err(SiteError::HostName(_))
+        Err(ConfigError::HostName(_))
     ));
     assert_eq!(
         site.console_command("host1001").as_deref(),

@@ -38,7 +38,7 @@ pub fn site(data: &[u8]) {
     if let Err(error) = SiteFile::parse(Path::new("site.toml"), &text) {
         assert!(!error.to_string().is_empty());
     }
-    let _ = wreimage_site::fuzzing::inventory(&text);
+    let _ = wreimage_live::fuzzing::inventory(&text);
 }
 
 /// A world file. One that is accepted can be saved, and is then the same world.

@@ -1,7 +1,7 @@
 //! What machines and other programs send.
 
 use crate::text;
-use wreimage_site::fuzzing;
+use wreimage_live::fuzzing;
 
 /// A file of known host keys. The first line is the host's name.
 pub fn known_hosts(data: &[u8]) {

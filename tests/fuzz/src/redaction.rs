@@ -1,7 +1,7 @@
 //! Redaction, and the cut of a text that comes after it.
 
 use crate::text;
-use wreimage_site::fuzzing;
+use wreimage_live::fuzzing;
 
 /// What stands instead of a secret.
 const REDACTED: &str = "[redacted]";

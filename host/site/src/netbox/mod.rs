@@ -1,5 +1,0 @@
-//! `netbox`: the inventory.
-
-mod file;
-
-pub(crate) use file::FileInventory;
