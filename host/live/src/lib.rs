@@ -29,7 +29,6 @@ mod list;
 mod memory;
 pub mod netbox;
 pub mod pattern;
-mod placeholder;
 mod redact;
 pub mod remote;
 mod renewal;
