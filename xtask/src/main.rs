@@ -11,6 +11,7 @@ mod demo;
 mod deny;
 mod digest;
 mod fuzz;
+mod generate;
 mod guests;
 mod inner;
 mod languages;
@@ -73,6 +74,8 @@ enum Task {
     },
     /// Give the readers of what comes from outside generated input; `cargo xtask test unit` replays the corpus of the repository
     Fuzz(fuzz::Fuzz),
+    /// Write what follows from wit/ and the list of capabilities: modules, imports, the book's page
+    Generate,
     /// Write the book's page on capabilities from wit/
     Book,
     /// What has to pass: format, lints, documentation, rules for dependencies, all tests, every mutant of the guest
@@ -107,7 +110,8 @@ fn run(task: Task) -> Result<()> {
         Task::Mutants { host, names } => mutants::run(&names, host),
         Task::Deny { advisories } => deny::run(advisories.as_deref()),
         Task::Fuzz(fuzz) => fuzz::run(&fuzz),
-        Task::Book => book::write(),
+        Task::Generate => generate::write(repository::root()),
+        Task::Book => book::write(repository::root()),
         Task::Ci => ci::run(),
     }
 }

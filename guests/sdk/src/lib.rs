@@ -54,13 +54,7 @@ mod step;
 mod tell;
 pub mod text;
 
-pub use actions::{Action, Actions, Phase};
-pub use attempt::{Offers, attempt};
-pub use bindings::exports::wreimage::guest::guest::{
-    Cause, Description, Ending, OptionKind, OptionSpec, Outcome, PastStep, Reminder, Undone,
-    Verdict,
-};
-pub use bindings::shared::wreimage::types::types::{Fault, FaultKind, Patience};
+// Written by `cargo xtask generate`: begin
 pub use bindings::wreimage::alertmanager::alertmanager;
 pub use bindings::wreimage::conftool::conftool;
 pub use bindings::wreimage::debmonitor::debmonitor;
@@ -76,6 +70,15 @@ pub use bindings::wreimage::puppet::puppet;
 pub use bindings::wreimage::puppet_ca::puppet_ca;
 pub use bindings::wreimage::puppetdb::puppetdb;
 pub use bindings::wreimage::remote::remote;
+// Written by `cargo xtask generate`: end
+
+pub use actions::{Action, Actions, Phase};
+pub use attempt::{Offers, attempt};
+pub use bindings::exports::wreimage::guest::guest::{
+    Cause, Description, Ending, OptionKind, OptionSpec, Outcome, PastStep, Reminder, Undone,
+    Verdict,
+};
+pub use bindings::shared::wreimage::types::types::{Fault, FaultKind, Patience};
 pub use bindings::wreimage::run::run::{Level, OptionValue, Request, Severity};
 pub use describe::Role;
 pub use guest::{Guest, enter_rollback, enter_run};
