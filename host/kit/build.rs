@@ -1,4 +1,5 @@
-//! Lists the files of this repository that are part of the program: the packages of the host, and the SDK for Rust.
+//! Lists the files of this repository that are part of the program: the packages of the host, and what a
+//! guest in Rust is built from.
 
 use std::error::Error;
 use std::fmt::Write;
@@ -11,6 +12,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut text = String::new();
     for (name, doc, folder) in [
         ("WIT", "The border: every package of the host.", "wit"),
+        ("FACTS", "Facts that the SDK for Rust uses.", "facts"),
         ("SDK_RUST", "The SDK for Rust.", "guests/sdk"),
     ] {
         let folder = root.join(folder);

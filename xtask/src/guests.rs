@@ -135,7 +135,7 @@ fn digest_of_sources(toolchain: &Toolchain) -> Result<String> {
     let pins =
         fs::read(&manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
     contents.add("Cargo.toml", &pins);
-    for folder in ["guests", "wit", "xtask"] {
+    for folder in ["facts", "guests", "wit", "xtask"] {
         contents.add_folder(root, &root.join(folder))?;
     }
     Ok(contents.finish())

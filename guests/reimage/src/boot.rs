@@ -1,18 +1,8 @@
 //! Waiting for a boot, and judging which system it brought.
 
+use wreimage_facts::installer::is_installer;
 use wreimage_sdk::remote::{self, Answering, Before, Boot, Identity};
 use wreimage_sdk::{Fault, FaultKind, Offers, Patience, Step, attempt};
-
-/// What stands on the kernel command line of an installer and of no installed system: PXELINUX names the boot image, iPXE
-/// only the preseed file.
-const INSTALLER_MARKS: [&str; 2] = ["BOOT_IMAGE=debian-installer", "preseed/url="];
-
-/// Whether a kernel command line is that of an installer.
-pub fn is_installer(kernel_command_line: &str) -> bool {
-    INSTALLER_MARKS
-        .iter()
-        .any(|mark| kernel_command_line.contains(mark))
-}
 
 /// Which system a boot brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

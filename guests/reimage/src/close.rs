@@ -3,10 +3,12 @@
 use crate::machine::Machine;
 use crate::options::Asked;
 use crate::settle::Left;
-use crate::steps::close as steps;
-use crate::{meanwhile, policy};
+use crate::{meanwhile, policy, progress};
 use wreimage_sdk::netbox::{self, DeviceStatus, ScriptEnd, ScriptResult};
-use wreimage_sdk::{Actions, Fault, FaultKind, Step, text};
+use wreimage_sdk::{Actions, Fault, FaultKind, Step, end_follow_up, text};
+
+/// Name of the phase.
+pub const PHASE: &str = "close";
 
 /// Imports what PuppetDB knows of the new system into the inventory, and sets the device to active. The closing comment
 /// is left to the closing words: they know how the run has ended.
@@ -20,11 +22,20 @@ pub fn run(
     left: &Left<'_>,
     actions: &mut Actions,
 ) -> Result<(), Fault> {
-    let mut phase = actions.phase(steps::PHASE);
-    phase.step_unless(asked.lacks(&["puppetdb"]), steps::IMPORT, import)?;
-    phase.step(steps::STATUS, activate)?;
-    phase.step(steps::MEANWHILE, |step| {
-        meanwhile::report(asked, machine, left, step)
+    let mut phase = actions.phase(PHASE);
+    phase.step_unless(
+        "Run the ImportPuppetDB Netbox script for the host and show its results",
+        asked.lacks(&["puppetdb"]),
+        import,
+    )?;
+    phase.step(
+        "Set the Netbox status to active if it was planned or failed",
+        activate,
+    )?;
+    phase.step("Report what others have changed since the drain", |step| {
+        meanwhile::report(asked, machine, left, step)?;
+        end_follow_up(progress::KEY);
+        Ok(())
     })
 }
 

@@ -2,12 +2,10 @@
 
 use crate::held::{self, Held};
 use crate::options::Asked;
-use crate::steps::{close as steps, validate};
-use crate::todo::leave_all;
-use crate::{comment, leftovers, next_command};
+use crate::{cleanup_hints, close, comment, next_command, validate};
 use wreimage_sdk::{
-    Actions, Cause, Ending, Fault, Level, Reminder, Request, Severity, Verdict, log, note,
-    phabricator, puppetdb,
+    Actions, Cause, Ending, Fault, Level, Request, Severity, Verdict, log, note, phabricator,
+    puppetdb,
 };
 
 /// Says what happened, what was taken back, and what is left; and closes the task with the one comment that a run ends
@@ -20,16 +18,8 @@ pub fn words(request: &Request, ending: &Ending) -> Result<(), Fault> {
     let mut ending = ending.clone();
     let next = match &asked {
         Some(asked) => {
-            let left = leftovers::of(asked, &ending, &Systems(asked));
-            let next = next_command::after(asked, &ending, &left);
-            leave_all(&left)?;
-            ending
-                .reminders
-                .extend(left.into_iter().map(|todo| Reminder {
-                    text: todo.text,
-                    command: todo.command,
-                }));
-            next
+            let left = cleanup_hints::register(asked, &mut ending, &Systems(asked));
+            next_command::after(asked, &ending, &left)
         }
         None => Some("no wreimage command: correct the options".to_owned()),
     };
@@ -48,21 +38,22 @@ pub fn words(request: &Request, ending: &Ending) -> Result<(), Fault> {
         return Ok(());
     };
     let mut actions = Actions::new();
-    actions
-        .phase(steps::PHASE)
-        .step(steps::END_COMMENT, |step| {
+    actions.phase(close::PHASE).step(
+        "Update the Phabricator task with the result of all the actions performed",
+        |step| {
             let told = phabricator::comment(&text);
             if step.tolerates("the task was not updated", told)?.is_some() {
                 step.says(asked.task.as_deref().unwrap_or_default());
             }
             Ok(())
-        })
+        },
+    )
 }
 
 /// The systems around the machine, after the run. One that does not answer is no reason for the closing words to fail.
 struct Systems<'a>(&'a Asked);
 
-impl leftovers::Look for Systems<'_> {
+impl cleanup_hints::Look for Systems<'_> {
     fn is_known(&self) -> Option<bool> {
         let lacks = self.0.lacks(&["puppetdb"]).is_some();
         (!lacks).then(puppetdb::is_known)?.ok()
@@ -104,8 +95,8 @@ fn lines(host: &str, not_installed: &str, ending: &Ending) -> Vec<(Severity, Str
             ),
         });
     }
-    for reminder in &ending.reminders {
-        let line = format!("Left: {}. To end it: {}", reminder.text, reminder.command);
+    for left in &ending.follow_ups {
+        let line = format!("Left: {}. To end it: {}", left.text, left.command);
         lines.push((Severity::Warn, line));
     }
     lines
@@ -162,7 +153,7 @@ fn headline(host: &str, not_installed: &str, ending: &Ending) -> (Severity, Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wreimage_sdk::{FaultKind, PastStep, Undone};
+    use wreimage_sdk::{FaultKind, FollowUp, PastStep, Undone};
 
     fn told(ending: &Ending) -> Vec<String> {
         lines("host1001", "", ending)
@@ -176,7 +167,7 @@ mod tests {
         let mut ending = Ending {
             cause: Cause::Faulted(Fault::new(FaultKind::Conflict, "c", "s", "It is not new.")),
             steps: Vec::new(),
-            reminders: Vec::new(),
+            follow_ups: Vec::new(),
             undone: Vec::new(),
             extra: Vec::new(),
         };
@@ -217,10 +208,11 @@ mod tests {
                 level: "failure".to_owned(),
                 text: String::new(),
             }],
-            reminders: vec![Reminder {
-                text: "units are masked".to_owned(),
-                command: "systemctl unmask a".to_owned(),
-            }],
+            follow_ups: vec![FollowUp::new(
+                "mask/a.service",
+                "units are masked",
+                "systemctl unmask a",
+            )],
             undone: vec![
                 undone("the DHCP entry", "done"),
                 undone("the boot override", "failed"),

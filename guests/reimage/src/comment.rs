@@ -1,8 +1,7 @@
 //! What is written on the task: once when the reimage starts, once when it has ended.
 
 use crate::options::Asked;
-use crate::policy;
-use crate::steps;
+use crate::{announce, policy, validate};
 use wreimage_sdk::{Cause, Ending, PastStep, Verdict, text};
 
 /// Why nothing is written, if nothing is.
@@ -37,8 +36,7 @@ pub fn not_installed(asked: &Asked) -> &'static str {
 pub fn ended(asked: &Asked, ending: &Ending) -> Option<String> {
     // Refused or stopped while it was being made, the first comment is unfinished or failed.
     let announced = ending.steps.iter().any(|step| {
-        step.name == steps::announce::START_COMMENT
-            && matches!(step.level.as_str(), "success" | "warning")
+        step.phase == announce::PHASE && matches!(step.level.as_str(), "success" | "warning")
     });
     if !announced || no_task(asked).is_some() {
         return None;
@@ -58,11 +56,11 @@ pub fn ended(asked: &Asked, ending: &Ending) -> Option<String> {
             lines.push(format!("  - **Not taken back: {}**: {told}", undone.thing));
         }
     }
-    if !ending.reminders.is_empty() {
+    if !ending.follow_ups.is_empty() {
         lines.push("- Left to do".to_owned());
     }
-    for reminder in &ending.reminders {
-        let (about, command) = (plain(&reminder.text), plain(&reminder.command));
+    for left in &ending.follow_ups {
+        let (about, command) = (plain(&left.text), plain(&left.command));
         lines.push(format!("  - {about}: {command}"));
     }
     let left = text::bounded(&lines.join("\n"), policy::COMMENT_LIMIT / 2);
@@ -95,7 +93,7 @@ fn how(cause: &Cause) -> (&'static str, &'static str) {
 
 /// A step in a line, marked as the tasks mark warnings and failures. The validation is not news to a task.
 fn action(step: &PastStep) -> Option<String> {
-    if step.level == "skipped" || step.phase == steps::validate::PHASE {
+    if step.level == "skipped" || step.phase == validate::PHASE {
         return None;
     }
     let name = &step.name;
@@ -119,9 +117,9 @@ fn plain(words: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cleanup_hints::tests::ending;
     use crate::options::tests::request;
-    use crate::past::tests::ending;
-    use wreimage_sdk::{Fault, FaultKind, Outcome, Reminder};
+    use wreimage_sdk::{Fault, FaultKind, FollowUp, Outcome};
 
     fn asked(task: Option<&str>) -> Asked {
         let options: Vec<_> = task.map(|task| ("task", task)).into_iter().collect();
@@ -139,7 +137,12 @@ mod tests {
     }
 
     fn started_as(level: &str) -> PastStep {
-        step("announce", steps::announce::START_COMMENT, level, "T1")
+        step(
+            "announce",
+            "Update the Phabricator task saying that the reimage has been started",
+            level,
+            "T1",
+        )
     }
 
     fn finished(verdict: Verdict) -> Cause {
@@ -174,24 +177,40 @@ mod tests {
         let mut failed = ending(
             Cause::Faulted(fault),
             vec![
-                step("validate", steps::validate::BMC, "success", "on"),
+                step("validate", "Ask the BMC", "success", "on"),
                 started_as("success"),
                 step(
                     "drain",
-                    steps::drain::DISABLE_PUPPET,
+                    "Disable Puppet on the host",
                     "warning",
                     "no\nanswer",
                 ),
-                step("drain", steps::drain::DEPOOL, "skipped", "no --conftool"),
-                step("forget", steps::forget::PUPPETDB, "success", ""),
-                step("install", steps::install::RELEASE, "success", ""),
-                step("enrol", steps::enrol::WAIT, "failure", "never"),
+                step("drain", "Depool from conftool", "skipped", "no --conftool"),
+                step(
+                    "forget",
+                    "Remove the host from Puppet and PuppetDB",
+                    "success",
+                    "",
+                ),
+                step(
+                    "install",
+                    "Verify that the new OS is the requested one",
+                    "success",
+                    "",
+                ),
+                step(
+                    "enrol",
+                    "Poll for the CSR on the active Puppet CA server",
+                    "failure",
+                    "never",
+                ),
             ],
         );
-        failed.reminders = vec![Reminder {
-            text: "a.service is masked".to_owned(),
-            command: "sudo systemctl unmask a.service".to_owned(),
-        }];
+        failed.follow_ups = vec![FollowUp::new(
+            "mask/a.service",
+            "a.service is masked",
+            "sudo systemctl unmask a.service",
+        )];
         assert_eq!(
             ended(&asked(Some("T1")), &failed).unwrap(),
             "The reimage of host1001 with OS bullseye by tester (run run-1) failed:\n\
@@ -235,10 +254,7 @@ mod tests {
         let long = step("drain", "x", "success", &"y".repeat(10_000));
         let steps = [vec![started_as("success")], vec![long; 100]].concat();
         let mut done = ending(finished(Verdict::Warnings), steps);
-        done.reminders = vec![Reminder {
-            text: "masked".to_owned(),
-            command: "unmask".to_owned(),
-        }];
+        done.follow_ups = vec![FollowUp::new("mask/a", "masked", "unmask")];
         let comment = ended(&asked(Some("T1")), &done).unwrap();
         assert!(comment.ends_with("`masked`: `unmask`"), "{comment}");
         assert!(comment.len() <= policy::COMMENT_LIMIT);

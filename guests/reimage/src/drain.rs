@@ -3,22 +3,23 @@
 use crate::machine::Machine;
 use crate::options::Asked;
 use crate::policy;
-use crate::quiet::{self, Quiet, Silence, end_of, silenced, time_of_day};
-use crate::repool::{idle, todos};
-use crate::steps::drain as steps;
-use crate::todo::{Todo, leave_all};
+use crate::repool::{idle, pooled_before};
+use crate::suppression::{self, Silence, Suppression, end_of, silenced, time_of_day};
 use wreimage_sdk::conftool::{self, PoolObject};
 use wreimage_sdk::{
-    Actions, Fault, FaultKind, Offers, Step, alertmanager, attempt, clock, puppet, retry_if_worth,
+    Actions, Fault, FaultKind, FollowUp, Offers, Step, attempt, clock, puppet, retry_if_worth,
 };
+
+/// Name of the phase.
+pub const PHASE: &str = "drain";
 
 /// What the drain leaves for later.
 #[derive(Debug, Clone, Default)]
 pub struct Drained {
-    /// What keeps monitoring quiet.
-    pub quiet: Quiet,
+    /// The downtime and the silence of the old system.
+    pub suppression: Suppression,
     /// How to put the host back into its services.
-    pub repool: Vec<Todo>,
+    pub repool: Vec<FollowUp>,
     /// The value to which this run has set its services, if it has.
     pub depooled_to: Option<String>,
 }
@@ -28,19 +29,19 @@ pub struct Drained {
 /// # Errors
 /// When the host cannot be depooled, or the operator decides to stop. The machine is as it was.
 pub fn run(asked: &Asked, machine: &Machine, actions: &mut Actions) -> Result<Drained, Fault> {
-    let mut phase = actions.phase(steps::PHASE);
+    let mut phase = actions.phase(PHASE);
 
     let downtime = phase.step_unless(
+        "Downtime on Icinga",
         no_downtime(asked, machine).or_else(|| asked.lacks(&["icinga"])),
-        steps::DOWNTIME,
         |step| set_downtime(asked, step),
     )?;
     let silence = phase.step_unless(
+        "Silence the alerts on Alertmanager",
         no_downtime(asked, machine).or_else(|| asked.lacks(&["alertmanager"])),
-        steps::SILENCE,
         |step| make_silence(asked, step),
     )?;
-    let repool = phase.step_unless(no_depool(asked), steps::DEPOOL, |step| {
+    let repool = phase.step_unless("Depool from conftool", no_depool(asked), |step| {
         if machine.is_new {
             look_at_new(machine, step)
         } else {
@@ -49,8 +50,8 @@ pub fn run(asked: &Asked, machine: &Machine, actions: &mut Actions) -> Result<Dr
     })?;
     let pooled = repool.is_none() || machine.is_new;
     phase.long_step_unless(
+        "Wait for the traffic to drain after the depool",
         pooled.then(|| "nothing was depooled".to_owned()),
-        steps::PAUSE,
         policy::DRAINED,
         |step| {
             clock::sleep(policy::DRAINED)?;
@@ -59,13 +60,13 @@ pub fn run(asked: &Asked, machine: &Machine, actions: &mut Actions) -> Result<Dr
         },
     )?;
     phase.step_unless(
+        "Disable Puppet on the host",
         not_disabled(asked, machine),
-        steps::DISABLE_PUPPET,
         |step| disable_puppet(asked, step),
     )?;
 
     Ok(Drained {
-        quiet: Quiet {
+        suppression: Suppression {
             downtime: downtime.flatten(),
             silence: silence.flatten(),
         },
@@ -110,7 +111,7 @@ fn set_downtime(asked: &Asked, step: &mut Step) -> Result<Option<u64>, Fault> {
     let set = attempt(&offers("downtime"), step, |step| {
         // Before it is set: what is set must not be forgotten because of what comes after.
         let ends_ms = end_of(policy::OLD_DOWNTIME)?;
-        quiet::set_downtime(asked, policy::OLD_DOWNTIME, step)?;
+        suppression::set_downtime(asked, policy::OLD_DOWNTIME, step)?;
         Ok(ends_ms)
     })?;
     if let Some(ends_ms) = set {
@@ -122,7 +123,7 @@ fn set_downtime(asked: &Asked, step: &mut Step) -> Result<Option<u64>, Fault> {
 fn make_silence(asked: &Asked, step: &mut Step) -> Result<Option<Silence>, Fault> {
     let made = attempt(&offers("silence"), step, |_| {
         let ends_ms = end_of(policy::OLD_DOWNTIME)?;
-        let id = alertmanager::silence(policy::millis(policy::OLD_DOWNTIME), &asked.reason())?;
+        let id = suppression::set_silence(asked, policy::OLD_DOWNTIME)?;
         Ok(Silence { id, ends_ms })
     })?;
     if let Some(silence) = &made {
@@ -145,7 +146,7 @@ fn offers(what: &str) -> Offers<'static> {
 }
 
 /// Sets `pooled` and registers how to set it back, for whatever was changed.
-fn depool(asked: &Asked, machine: &Machine, step: &mut Step) -> Result<Vec<Todo>, Fault> {
+fn depool(asked: &Asked, machine: &Machine, step: &mut Step) -> Result<Vec<FollowUp>, Fault> {
     let value = asked.depool_to.as_deref().unwrap_or_default();
     let before = conftool::get_objects()?;
     if before.is_empty() {
@@ -167,10 +168,10 @@ fn depool(asked: &Asked, machine: &Machine, step: &mut Step) -> Result<Vec<Todo>
             Err(_) => before.clone(),
         },
     };
-    let mut repool = todos(&machine.device.fqdn, &changed, value);
+    let mut repool = pooled_before(&machine.device.fqdn, &changed, value);
     // In these it did not serve before, perhaps because an earlier run has depooled it.
     repool.extend(out_of_service(&machine.device.fqdn, &before, step));
-    leave_all(&repool)?;
+    repool.iter().for_each(FollowUp::add);
     set?;
     is_depooled(&machine.device.fqdn, value)?;
     step.says(format!("set pooled={value} in {} services", changed.len()));
@@ -207,7 +208,7 @@ fn is_depooled(fqdn: &str, value: &str) -> Result<(), Fault> {
 
 /// A new host is not depooled. One that an earlier run has depooled is called new by the next run, and must not be
 /// forgotten.
-fn look_at_new(machine: &Machine, step: &mut Step) -> Result<Vec<Todo>, Fault> {
+fn look_at_new(machine: &Machine, step: &mut Step) -> Result<Vec<FollowUp>, Fault> {
     let found = conftool::get_objects();
     let Some(objects) = step.tolerates("conftool could not be asked", found)? else {
         return Ok(Vec::new());
@@ -221,15 +222,15 @@ fn look_at_new(machine: &Machine, step: &mut Step) -> Result<Vec<Todo>, Fault> {
         step.evidence("service", object);
     }
     let idle = out_of_service(&machine.device.fqdn, &objects, step);
-    leave_all(&idle)?;
+    idle.iter().for_each(FollowUp::add);
     Ok(idle)
 }
 
 /// How to pool what is not pooled already: an earlier run may have depooled it.
-fn out_of_service(fqdn: &str, objects: &[PoolObject], step: &mut Step) -> Vec<Todo> {
+fn out_of_service(fqdn: &str, objects: &[PoolObject], step: &mut Step) -> Vec<FollowUp> {
     let idle = idle(fqdn, objects);
-    for todo in &idle {
-        step.warns(&todo.text);
+    for service in &idle {
+        step.warns(&service.text);
     }
     idle
 }

@@ -3,29 +3,39 @@
 use crate::machine::Machine;
 use crate::options::Asked;
 use crate::policy;
-use crate::steps::enrol as steps;
 use wreimage_sdk::{Actions, Fault, FaultKind, Offers, Step, attempt, puppet, puppet_ca};
+
+/// Name of the phase.
+pub const PHASE: &str = "enrol";
 
 /// Requests, compares and signs the certificate.
 ///
 /// # Errors
 /// When there is no request, or the fingerprint is another one: nothing is signed then.
 pub fn run(asked: &Asked, machine: &Machine, actions: &mut Actions) -> Result<(), Fault> {
-    let mut phase = actions.phase(steps::PHASE);
+    let mut phase = actions.phase(PHASE);
     let lacks = || asked.lacks(&["puppet", "puppet-ca"]);
 
-    let ours = phase.step_unless(lacks(), steps::REQUEST, |step| {
-        if machine.present.is_some() {
-            enable(asked, step)?;
-        }
-        let fingerprint = puppet::request_certificate()?;
-        step.says("the host asks for a certificate");
-        step.evidence("fingerprint at the host", &fingerprint);
-        Ok(fingerprint)
-    })?;
-    let theirs = phase.step_unless(lacks(), steps::WAIT, wait_for_request)?;
+    let ours = phase.step_unless(
+        "Generate a Puppet certificate request on the host",
+        lacks(),
+        |step| {
+            if machine.present.is_some() {
+                enable(asked, step)?;
+            }
+            let fingerprint = puppet::request_certificate()?;
+            step.says("the host asks for a certificate");
+            step.evidence("fingerprint at the host", &fingerprint);
+            Ok(fingerprint)
+        },
+    )?;
+    let theirs = phase.step_unless(
+        "Poll for the CSR on the active Puppet CA server",
+        lacks(),
+        wait_for_request,
+    )?;
     let (ours, theirs) = (ours.unwrap_or_default(), theirs.unwrap_or_default());
-    phase.step_unless(lacks(), steps::VERIFY, |step| {
+    phase.step_unless("Verify its fingerprint", lacks(), |step| {
         if !same(&ours, &theirs) {
             return Err(differs(machine, &ours, &theirs));
         }
@@ -34,7 +44,7 @@ pub fn run(asked: &Asked, machine: &Machine, actions: &mut Actions) -> Result<()
         Ok(())
     })?;
     phase
-        .step_unless(lacks(), steps::SIGN, |step| {
+        .step_unless("Sign the new certificate", lacks(), |step| {
             puppet_ca::sign(&ours)?;
             step.says(format!("signed for {}", machine.device.fqdn));
             step.evidence("fingerprint", &ours);

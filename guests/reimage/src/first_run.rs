@@ -1,9 +1,11 @@
 //! The first Puppet run: the new system becomes what it is to be.
 
 use crate::options::Asked;
-use crate::steps::first_run as steps;
 use crate::{certificate, meanwhile, policy};
 use wreimage_sdk::{Actions, Fault, FaultKind, Offers, Step, attempt, puppet, text};
+
+/// Name of the phase.
+pub const PHASE: &str = "first run";
 
 /// Under which a first run names the reason with which the agent had been disabled.
 const WAS_DISABLED: &str = "was-disabled";
@@ -13,9 +15,9 @@ const WAS_DISABLED: &str = "was-disabled";
 /// # Errors
 /// When it failed and the operator decides to stop, or nobody can be asked.
 pub fn run(asked: &Asked, actions: &mut Actions) -> Result<bool, Fault> {
-    let done = actions.phase(steps::PHASE).long_step_unless(
+    let done = actions.phase(PHASE).long_step_unless(
+        "Run Puppet for the first time",
         asked.lacks(&["puppet"]),
-        steps::FIRST_RUN,
         policy::FIRST_RUN_USUALLY,
         |step| first_run(asked, step),
     )?;

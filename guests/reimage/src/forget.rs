@@ -1,20 +1,36 @@
 //! Removing what other systems hold of the old system, so that the new one can take its name.
 
+use crate::machine::Machine;
 use crate::options::Asked;
 use crate::policy;
-use crate::steps::forget as steps;
+use crate::progress::Progress;
 use wreimage_sdk::{Actions, Fault, Step, debmonitor, puppet_ca, puppetdb, retry_if_worth};
+
+/// Name of the phase.
+pub const PHASE: &str = "forget";
 
 /// Removes the host from Puppet, from its certificate authority and from Debmonitor.
 ///
 /// # Errors
 /// What could not be removed. The machine itself is as it was.
-pub fn run(asked: &Asked, actions: &mut Actions) -> Result<(), Fault> {
-    let mut phase = actions.phase(steps::PHASE);
+pub fn run(
+    asked: &Asked,
+    machine: &Machine,
+    progress: &mut Progress,
+    actions: &mut Actions,
+) -> Result<(), Fault> {
+    let mut phase = actions.phase(PHASE);
 
-    let forgotten = phase.step_unless(asked.lacks(&["puppetdb"]), steps::PUPPETDB, |step| {
-        remove(step, puppetdb::deactivate)
-    })?;
+    let forgotten = phase.step_unless(
+        "Remove the host from Puppet and PuppetDB",
+        asked.lacks(&["puppetdb"]),
+        |step| {
+            progress.change(asked, |it| it.is_installed = machine.present.is_some());
+            remove(step, puppetdb::deactivate)?;
+            progress.change(asked, |it| it.is_removed = true);
+            Ok(())
+        },
+    )?;
     // Another run would not find it there.
     let again = |fault: Fault| match forgotten {
         Some(()) => fault.and(&format!(
@@ -23,13 +39,17 @@ pub fn run(asked: &Asked, actions: &mut Actions) -> Result<(), Fault> {
         )),
         None => fault,
     };
-    phase.step_unless(asked.lacks(&["puppet-ca"]), steps::CERTIFICATE, |step| {
-        remove(step, puppet_ca::clean).map_err(again)
-    })?;
+    phase.step_unless(
+        "Delete any existing Puppet certificate for the host",
+        asked.lacks(&["puppet-ca"]),
+        |step| remove(step, puppet_ca::clean).map_err(again),
+    )?;
     phase
-        .step_unless(asked.lacks(&["debmonitor"]), steps::DEBMONITOR, |step| {
-            remove(step, debmonitor::remove).map_err(again)
-        })
+        .step_unless(
+            "Remove the host from Debmonitor",
+            asked.lacks(&["debmonitor"]),
+            |step| remove(step, debmonitor::remove).map_err(again),
+        )
         .map(|_| ())
 }
 

@@ -1,10 +1,9 @@
-//! What keeps monitoring quiet about the host now, by the word of Icinga and Alertmanager: of this run, of earlier runs and of
-//! others. A run removes only what is its own.
+//! The downtimes and silences of the host that hold now, as Icinga and Alertmanager report them: of this run, of earlier runs and
+//! of others. A run removes only what is its own.
 
 use crate::options::Asked;
-use crate::quiet;
-use crate::todo::Todo;
-use wreimage_sdk::{Fault, FaultKind, alertmanager, icinga, text};
+use crate::suppression;
+use wreimage_sdk::{Fault, FaultKind, FollowUp, alertmanager, icinga, text};
 
 /// What the reason of every reimage begins with.
 pub const REASON: &str = "Host reimage - ";
@@ -18,7 +17,7 @@ pub struct Held {
     /// Whether one of them is this run's.
     pub is_own: bool,
     /// Those of earlier reimages, each with the command that ends it.
-    pub earlier: Vec<Todo>,
+    pub earlier: Vec<FollowUp>,
     /// Comments of downtimes that no reimage has set.
     pub foreign: Vec<String>,
 }
@@ -67,13 +66,13 @@ impl Held {
             self.foreign.push(text::line(comment, COMMENT_LIMIT));
             return;
         };
-        self.earlier.push(Todo {
-            text: format!(
-                "{} is in the downtime of an earlier run ({comment}); the command is for the Icinga server",
-                asked.host
-            ),
-            command: quiet::delete_downtime(&asked.host, comment),
-        });
+        let text = format!(
+            "{} is in the downtime of an earlier run ({comment}); the command is for the Icinga server",
+            asked.host
+        );
+        let command = suppression::delete_downtime(&asked.host, comment);
+        let key = format!("{}/{comment}", suppression::DOWNTIME);
+        self.earlier.push(FollowUp::new(&key, text, command));
     }
 
     fn add_silence(&mut self, asked: &Asked, own: Option<&str>, id: &str, comment: &str) {
@@ -81,17 +80,17 @@ impl Held {
             self.is_own = true;
             return;
         }
-        if !quiet::is_silence_id(id) || !comment.starts_with(REASON) {
+        if !suppression::is_silence_id(id) || !comment.starts_with(REASON) {
             return;
         }
-        self.earlier.push(Todo {
-            text: format!(
-                "the alerts of {} are silenced by an earlier run ({})",
-                asked.host,
-                text::line(comment, COMMENT_LIMIT)
-            ),
-            command: quiet::expire_silence(id),
-        });
+        let text = format!(
+            "the alerts of {} are silenced by an earlier run ({})",
+            asked.host,
+            text::line(comment, COMMENT_LIMIT)
+        );
+        let key = format!("{}/{id}", suppression::SILENCE);
+        self.earlier
+            .push(FollowUp::new(&key, text, suppression::expire_silence(id)));
     }
 }
 

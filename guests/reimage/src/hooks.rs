@@ -4,7 +4,10 @@
 use crate::machine::Machine;
 use crate::options::Asked;
 use crate::words::boot_path_word;
-use crate::{releases, steps};
+use crate::{
+    announce, close, drain, enrol, first_run, forget, install, mask, populate, releases, settle,
+    validate,
+};
 use wreimage_sdk::hooks::{self, BootMedia, Phase};
 use wreimage_sdk::{Actions, Fault, FaultKind};
 
@@ -77,7 +80,7 @@ pub fn media(asked: &Asked, machine: &Machine) -> Result<Option<String>, Fault> 
 pub fn check_installed(actions: &mut Actions) -> Result<(), Fault> {
     let found =
         hooks::check_installed().map_err(|fault| site(fault, "at its check of the new system"))?;
-    actions.adopt(steps::settle::PHASE, found);
+    actions.adopt(settle::PHASE, found);
     Ok(())
 }
 
@@ -92,17 +95,17 @@ fn site(fault: Fault, when: &str) -> Fault {
 /// The phase in the words of the runbook.
 fn name(phase: &Phase) -> &'static str {
     match phase {
-        Phase::Validate => steps::validate::PHASE,
-        Phase::Announce => steps::announce::PHASE,
-        Phase::Drain => steps::drain::PHASE,
-        Phase::Forget => steps::forget::PHASE,
-        Phase::Install => steps::install::PHASE,
-        Phase::Mask => steps::mask::PHASE,
-        Phase::Enrol => steps::enrol::PHASE,
-        Phase::Populate => steps::populate::PHASE,
-        Phase::FirstRun => steps::first_run::PHASE,
-        Phase::Settle => steps::settle::PHASE,
-        Phase::Close => steps::close::PHASE,
+        Phase::Validate => validate::PHASE,
+        Phase::Announce => announce::PHASE,
+        Phase::Drain => drain::PHASE,
+        Phase::Forget => forget::PHASE,
+        Phase::Install => install::PHASE,
+        Phase::Mask => mask::PHASE,
+        Phase::Enrol => enrol::PHASE,
+        Phase::Populate => populate::PHASE,
+        Phase::FirstRun => first_run::PHASE,
+        Phase::Settle => settle::PHASE,
+        Phase::Close => close::PHASE,
         Phase::Other(_) => "",
     }
 }

@@ -5,12 +5,15 @@ mod booted;
 use crate::boot;
 use crate::machine::{Machine, System};
 use crate::options::Asked;
-use crate::steps::install as steps;
+use crate::progress::Progress;
 use crate::{boot_override, policy, release};
 use wreimage_sdk::dhcp::{self, BootMethod, Entry, MatchKind, Published};
 use wreimage_sdk::ipmi::{self, PowerAction, PowerState};
 use wreimage_sdk::remote::{self, Answering, Before, Boot, Identity};
 use wreimage_sdk::{Actions, Fault, FaultKind, Phase, Step, clock, retry, retry_if_worth};
+
+/// Name of the phase.
+pub const PHASE: &str = "install";
 
 const NOT_RESTARTED: &str =
     "The machine was not restarted: its old system and its data are as they were.";
@@ -19,49 +22,77 @@ const NOT_RESTARTED: &str =
 ///
 /// # Errors
 /// What stopped it, and in which state it left the machine. The host takes the DHCP entry and the boot override back.
-pub fn run(asked: &Asked, machine: &Machine, actions: &mut Actions) -> Result<System, Fault> {
-    let mut phase = actions.phase(steps::PHASE);
+pub fn run(
+    asked: &Asked,
+    machine: &Machine,
+    progress: &mut Progress,
+    actions: &mut Actions,
+) -> Result<System, Fault> {
+    let mut phase = actions.phase(PHASE);
     if let Some(system) = machine.present {
         // One line says it for the whole phase.
-        phase.step(steps::DHCP, |step| {
-            step.skips("--no-pxe: nothing is installed");
-            Ok(())
-        })?;
+        phase.step(
+            "Generate a temporary DHCP snippet on the install server and restart the DHCP server",
+            |step| {
+                step.skips("--no-pxe: nothing is installed");
+                Ok(())
+            },
+        )?;
         remove_old_entry(asked, &mut phase)?;
         return Ok(system);
     }
 
-    let entry = phase.step(steps::DHCP, |step| publish(asked, machine, step))?;
-    phase.step(steps::PXE, |step| {
+    let entry = phase.value(
+        "Generate a temporary DHCP snippet on the install server and restart the DHCP server",
+        |step| publish(asked, machine, step),
+    )?;
+    phase.step("Force next boot to go via PXE via IPMI", |step| {
         boot_override::force_network(machine, step).map_err(|fault| fault.and(NOT_RESTARTED))
     })?;
-    let restarted = phase.step(steps::POWER, |step| restart(machine, step))?;
-    let installer = phase.long_step(steps::REACHABLE, policy::RESTART_USUALLY, |step| {
-        wait_for_installer(asked, machine, &restarted, step)
-    })?;
-    let is_over = phase.step(steps::INSTALLER, |step| {
-        booted::verify_installer(asked, machine, &installer, &entry, step)
-    })?;
-    phase.step(steps::CLEAR_OVERRIDE, |step| {
-        boot_override::clear_during_installation(machine, step)
-    })?;
-    let new_os = phase.long_step(steps::NEW_OS, policy::INSTALLATION_USUALLY, |step| {
-        if is_over {
-            step.says("it is up already");
-            return Ok(installer.clone());
-        }
-        wait_for_new_os(asked, machine, &installer, step)
-    })?;
-    phase.step(steps::NOT_INSTALLER, |step| {
-        booted::verify_not_installer(asked, machine, &installer, &new_os, step)
-    })?;
-    phase.step(steps::RELEASE, |step| {
+    let restarted = phase.value("Reboot the host via IPMI", |step| restart(machine, step))?;
+    let installer = phase.long_value(
+        "Poll until the host is reachable",
+        policy::RESTART_USUALLY,
+        |step| wait_for_installer(asked, machine, &restarted, step),
+    )?;
+    let is_over = phase.value(
+        "Verify that the host has rebooted into the Debian installer",
+        |step| booted::verify_installer(asked, machine, &installer, &entry, step),
+    )?;
+    phase.step(
+        "Remove the PXE boot override while the installer runs",
+        |step| boot_override::clear_during_installation(machine, step),
+    )?;
+    let new_os = phase.long_value(
+        "Poll until the host gets rebooted by the Debian installer into the new OS",
+        policy::INSTALLATION_USUALLY,
+        |step| {
+            if is_over {
+                step.says("it is up already");
+                return Ok(installer.clone());
+            }
+            wait_for_new_os(asked, machine, &installer, step)
+        },
+    )?;
+    phase.step(
+        "Verify that the host has rebooted into a new OS and not again into the Debian installer",
+        |step| booted::verify_not_installer(asked, machine, &installer, &new_os, step),
+    )?;
+    progress.change(asked, |it| it.is_installed = true);
+    let right = phase.step("Verify that the new OS is the requested one", |step| {
         release::verify_installed(asked, step)
-    })?;
-    phase.step(steps::OVERRIDE_GONE, |step| {
+    });
+    if right.as_ref().is_err_and(|it| it.code == release::WRONG) {
+        progress.change(asked, |it| it.is_installed = false);
+    }
+    right?;
+    phase.step("Ensure that no PXE boot override is left", |step| {
         boot_override::ensure_normal(machine, step)
     })?;
-    phase.step(steps::DHCP_GONE, |step| withdraw(&entry, step))?;
+    phase.step(
+        "Delete the temporary DHCP snippet and restart the DHCP server",
+        |step| withdraw(&entry, step),
+    )?;
 
     Ok(System {
         identity: new_os.identity,
@@ -71,26 +102,30 @@ pub fn run(asked: &Asked, machine: &Machine, actions: &mut Actions) -> Result<Sy
 /// An entry that an earlier run could not withdraw would have the machine installed again at its next network boot.
 fn remove_old_entry(asked: &Asked, phase: &mut Phase<'_>) -> Result<(), Fault> {
     phase
-        .step_unless(asked.lacks(&["dhcp"]), steps::DHCP_GONE, |step| {
-            let find = || retry_if_worth(policy::ASK_SERVICE, |_| dhcp::get_published());
-            let Some(old) = find()? else {
-                step.says("there is none");
-                return Ok(());
-            };
-            retry(policy::WITHDRAW, |_| {
-                dhcp::clear()?;
-                match dhcp::get_published()? {
-                    Some(still) => Err(still_there(&still)),
-                    None => Ok(()),
-                }
-            })?;
-            step.warns(format!(
-                "{} for {} was still there, perhaps of an earlier run; it is removed",
-                old.location, old.matches
-            ));
-            step.evidence("digest of the removed entry", &old.digest);
-            Ok(())
-        })
+        .step_unless(
+            "Delete the temporary DHCP snippet and restart the DHCP server",
+            asked.lacks(&["dhcp"]),
+            |step| {
+                let find = || retry_if_worth(policy::ASK_SERVICE, |_| dhcp::get_published());
+                let Some(old) = find()? else {
+                    step.says("there is none");
+                    return Ok(());
+                };
+                retry(policy::WITHDRAW, |_| {
+                    dhcp::clear()?;
+                    match dhcp::get_published()? {
+                        Some(still) => Err(still_there(&still)),
+                        None => Ok(()),
+                    }
+                })?;
+                step.warns(format!(
+                    "{} for {} was still there, perhaps of an earlier run; it is removed",
+                    old.location, old.matches
+                ));
+                step.evidence("digest of the removed entry", &old.digest);
+                Ok(())
+            },
+        )
         .map(|_| ())
 }
 

@@ -1,14 +1,15 @@
 //! Reinstalls the operating system of one physical server.
 //!
-//! Reads like the runbook: one file a phase, each a list of named steps in order; all names are in `steps`. `validate`
-//! looks and changes nothing; `install` wipes the machine and installs it. What is published and set on the way is taken
-//! back by the host when the run ends, however it ends. Tries, deadlines and pauses are in `policy`. A site's own component
-//! comes in by the `hooks`.
+//! Reads like the page that describes it: one file a phase, each a list of steps in order, and the sentence of a step stands
+//! at the step. `validate` reads and changes nothing; `install` wipes the machine and installs it. What is published and set on
+//! the way is undone by the host when the run ends, however it ends; what is left on purpose is registered as a follow-up when it
+//! is made, and ended by its key. Tries, deadlines and pauses are in `policy`. A site's own component is called by the `hooks`.
 
 mod announce;
 mod boot;
 mod boot_override;
 mod certificate;
+mod cleanup_hints;
 mod close;
 mod closing;
 mod comment;
@@ -20,30 +21,25 @@ mod forget;
 mod held;
 mod hooks;
 mod install;
-mod judge;
-mod leftovers;
 mod machine;
 mod mask;
 mod meanwhile;
 mod next_command;
 mod options;
-#[cfg(test)]
-mod page;
-mod past;
 mod policy;
 mod populate;
-mod quiet;
+mod progress;
 mod release;
 mod releases;
 mod repool;
 mod settle;
-mod steps;
-mod todo;
+mod suppression;
 mod validate;
 mod words;
 
 use hooks::around;
 use options::Asked;
+use progress::Progress;
 use settle::Left;
 use wreimage_sdk::hooks::Phase;
 use wreimage_sdk::{Actions, Description, Ending, Fault, Guest, Outcome, Request};
@@ -73,21 +69,24 @@ impl Guest for Reimage {
         let drained = around(Phase::Drain, actions, |log| {
             drain::run(&asked, &machine, log)
         })?;
-        around(Phase::Forget, actions, |log| forget::run(&asked, log))?;
+        let mut progress = Progress::default();
+        around(Phase::Forget, actions, |log| {
+            forget::run(&asked, &machine, &mut progress, log)
+        })?;
         let system = around(Phase::Install, actions, |log| {
-            install::run(&asked, &machine, log)
+            install::run(&asked, &machine, &mut progress, log)
         })?;
         around(Phase::Mask, actions, |log| mask::run(&asked, &system, log))?;
         around(Phase::Enrol, actions, |log| {
             enrol::run(&asked, &machine, log)
         })?;
-        let quiet = around(Phase::Populate, actions, |log| {
-            populate::run(&asked, &drained, log)
+        let suppression = around(Phase::Populate, actions, |log| {
+            populate::run(&asked, &drained, &mut progress, log)
         })?;
         let configured = around(Phase::FirstRun, actions, |log| first_run::run(&asked, log))?;
         let left = Left {
             drained: &drained,
-            quiet: &quiet,
+            suppression: &suppression,
             installed: system.identity,
             configured,
         };

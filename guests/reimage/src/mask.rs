@@ -3,9 +3,11 @@
 use crate::machine::System;
 use crate::options::Asked;
 use crate::policy;
-use crate::steps::mask as steps;
 use wreimage_sdk::remote::{self, Command, Exit};
-use wreimage_sdk::{Actions, Fault, FaultKind, Step, leave, text};
+use wreimage_sdk::{Actions, Fault, FaultKind, FollowUp, Step, text};
+
+/// Name of the phase.
+pub const PHASE: &str = "mask";
 
 /// Kinds of units that are no services; `--mask` does not take them.
 const OTHER_UNITS: [&str; 10] = [
@@ -21,7 +23,7 @@ const OTHER_UNITS: [&str; 10] = [
     ".device",
 ];
 
-/// Masks the units of `--mask`. They stay masked; each has its reminder as soon as it is masked.
+/// Masks the units of `--mask`. They stay masked; each is a follow-up as soon as it is masked.
 ///
 /// # Errors
 /// When a unit cannot be masked: Puppet would start it.
@@ -31,8 +33,10 @@ pub fn run(asked: &Asked, system: &System, actions: &mut Actions) -> Result<(), 
         .is_empty()
         .then(|| "no units to mask: no --mask".to_owned());
     actions
-        .phase(steps::PHASE)
-        .step_unless(nothing, steps::MASK, |step| mask(asked, system, step))
+        .phase(PHASE)
+        .step_unless("Mask the provided systemd services", nothing, |step| {
+            mask(asked, system, step)
+        })
         .map(|_| ())
 }
 
@@ -55,13 +59,11 @@ fn mask(asked: &Asked, system: &System, step: &mut Step) -> Result<(), Fault> {
                 ),
             ));
         }
-        leave(
-            &format!(
-                "{unit} is masked on {host}; the command is for {host}, unless Puppet has unmasked it",
-                host = asked.host
-            ),
-            &unmask(unit),
-        )?;
+        let text = format!(
+            "{unit} is masked on {host}; the command is for {host}, unless Puppet has unmasked it",
+            host = asked.host
+        );
+        FollowUp::new(&format!("mask/{unit}"), text, unmask(unit)).add();
         step.says(format!("masked {unit}"));
     }
     Ok(())

@@ -1,9 +1,8 @@
 //! The `wreimage` command to run after a run.
 
 use crate::options::Asked;
-use crate::releases;
-use crate::todo::Todo;
-use wreimage_sdk::{Cause, Ending, Verdict};
+use crate::{release, releases};
+use wreimage_sdk::{Cause, Ending, FollowUp, Verdict};
 
 /// What every command that runs this guest begins with.
 const COMMAND: &str = "wreimage run reimage";
@@ -13,7 +12,7 @@ const COMMAND: &str = "wreimage run reimage";
 const NOT_CARRIED_OVER: [&str; 4] = ["os", "new", "no-pxe", "force"];
 
 /// The command to run next, for a run that has not succeeded and has not left one; or why there is none.
-pub fn after(asked: &Asked, ending: &Ending, left: &[Todo]) -> Option<String> {
+pub fn after(asked: &Asked, ending: &Ending, left: &[FollowUp]) -> Option<String> {
     let fault = match &ending.cause {
         Cause::Finished(outcome) if outcome.verdict == Verdict::Failed => {
             return Some(format!(
@@ -25,7 +24,7 @@ pub fn after(asked: &Asked, ending: &Ending, left: &[Todo]) -> Option<String> {
         Cause::Faulted(fault) => Some(fault),
         _ => None,
     };
-    if left.iter().any(|todo| todo.command.starts_with(COMMAND)) {
+    if left.iter().any(|it| it.command.starts_with(COMMAND)) {
         return None;
     }
     let code = fault.map_or("", |fault| fault.code.as_str());
@@ -49,7 +48,7 @@ pub fn after(asked: &Asked, ending: &Ending, left: &[Todo]) -> Option<String> {
     }
     // PuppetDB has reported the opposite; another release than the one that runs must be installed.
     let is_new = asked.new != (code == "reimage.new-or-not");
-    let no_pxe = asked.no_pxe && code != "reimage.wrong-release";
+    let no_pxe = asked.no_pxe && code != release::WRONG;
     Some(continuing(&corrected, is_new, no_pxe))
 }
 
@@ -78,8 +77,8 @@ pub fn continuing(asked: &Asked, is_new: bool, no_pxe: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cleanup_hints::tests::ending;
     use crate::options::tests::request;
-    use crate::past::tests::ending;
     use wreimage_sdk::{Fault, FaultKind};
 
     fn asked(given: &[(&str, &str)]) -> Asked {
@@ -124,10 +123,7 @@ mod tests {
         assert!(next(&[], releases::NO_RELEASE, &[]).starts_with("no wreimage command: "));
         // One that is left already is not named twice.
         let cancelled = Cause::Cancelled("by the operator".to_owned());
-        let left = [Todo {
-            text: String::new(),
-            command: format!("{command} --new"),
-        }];
+        let left = [FollowUp::new("next-run", "", format!("{command} --new"))];
         assert_eq!(
             after(&asked(&[]), &ending(cancelled, Vec::new()), &left),
             None

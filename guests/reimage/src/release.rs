@@ -1,11 +1,15 @@
 //! Which release of the OS runs.
 
-use crate::boot::{self, identity_name};
+use crate::boot::identity_name;
 use crate::machine::System;
 use crate::options::Asked;
 use crate::{doubt, policy};
+use wreimage_facts::installer::is_installer;
 use wreimage_sdk::remote::{self, Identity, OsRelease};
 use wreimage_sdk::{Fault, FaultKind, Step, retry};
+
+/// The code of the fault of a system that is of another release than the requested one.
+pub const WRONG: &str = "reimage.wrong-release";
 
 /// The code of the fault of a host key that is not the known one.
 const HOST_KEY: &str = "remote.host-key";
@@ -49,7 +53,7 @@ pub fn verify_present(asked: &Asked, step: &mut Step) -> Result<System, Fault> {
         step.evidence("identity", identity_name(identity));
         // An installed system can have the installer's words there; an installer never lets in the site's key.
         let release = remote::get_os_release(identity);
-        if boot::is_installer(&line) && identity == Identity::Installer && release.is_err() {
+        if is_installer(&line) && identity == Identity::Installer && release.is_err() {
             return Err(Fault::new(
                 FaultKind::Conflict,
                 "reimage.installer-runs",
@@ -112,7 +116,7 @@ fn verify(asked: &Asked, found: &OsRelease, advice: &str, step: &mut Step) -> Re
     }
     Err(Fault::new(
         FaultKind::Rejected,
-        "reimage.wrong-release",
+        WRONG,
         &asked.host,
         format!(
             "{} runs {} ({}), but {} was requested. {advice}",

@@ -2,19 +2,9 @@
 
 use crate::options::Asked;
 use crate::policy;
+use wreimage_facts::debian;
 use wreimage_sdk::dhcp::{self, Release};
 use wreimage_sdk::{Fault, FaultKind, Step, nearest, retry_if_worth};
-
-/// Debian's releases by their version, for an operator who names one by its number.
-const DEBIAN: [(&str, &str); 7] = [
-    ("9", "stretch"),
-    ("10", "buster"),
-    ("11", "bullseye"),
-    ("12", "bookworm"),
-    ("13", "trixie"),
-    ("14", "forky"),
-    ("15", "duke"),
-];
 
 /// Names of a list that a message shows.
 const SHOWN: usize = 20;
@@ -113,7 +103,9 @@ fn meant<'a>(
 ) -> Option<(&'a str, Option<&'static str>)> {
     let version = os.strip_prefix("debian").unwrap_or(os);
     let version = version.trim_start_matches(['-', '.']);
-    let named = DEBIAN.iter().find(|(number, _)| *number == version);
+    let named = debian::RELEASES
+        .iter()
+        .find(|(number, _)| *number == version);
     let by_version = named.and_then(|(number, name)| {
         let there = known.clone().find(|it| it == name)?;
         Some((there, Some(*number)))

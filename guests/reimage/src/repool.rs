@@ -1,11 +1,11 @@
 //! The commands that put a host back into its services, or take it out of them: for this host and no other.
 
-use crate::todo::Todo;
+use wreimage_sdk::FollowUp;
 use wreimage_sdk::conftool::PoolObject;
 
 /// How to pool each object that served before it was set to `now`, and what else must be set for it to serve. One that did not
 /// serve is no doing of this run: see [`idle`].
-pub fn todos(fqdn: &str, before: &[PoolObject], now: &str) -> Vec<Todo> {
+pub fn pooled_before(fqdn: &str, before: &[PoolObject], now: &str) -> Vec<FollowUp> {
     before
         .iter()
         .filter(|object| object.pooled != now && object.pooled == "yes")
@@ -14,19 +14,29 @@ pub fn todos(fqdn: &str, before: &[PoolObject], now: &str) -> Vec<Todo> {
 }
 
 /// How to pool each object that is not pooled, whoever has taken it out.
-pub fn idle(fqdn: &str, objects: &[PoolObject]) -> Vec<Todo> {
+pub fn idle(fqdn: &str, objects: &[PoolObject]) -> Vec<FollowUp> {
     let idle = objects.iter().filter(|object| object.pooled != "yes");
-    let todo = |object: &PoolObject| Todo {
-        text: format!(
+    idle.map(|object| {
+        let text = format!(
             "{fqdn} was pooled={} in {} ({}, {}) already; an earlier run may have depooled it: pool it only if it shall serve",
             object.pooled, object.service, object.cluster, object.dc
-        ),
-        command: format!(
-            "sudo confctl select {} set/pooled=yes",
-            selector(fqdn, object)
-        ),
-    };
-    idle.map(todo).collect()
+        );
+        let selector = selector(fqdn, object);
+        let command = format!("sudo confctl select {selector} set/pooled=yes");
+        FollowUp::new(&key("repool", object), text, command)
+    })
+    .collect()
+}
+
+/// The key of a follow-up about this object.
+fn key(what: &str, object: &PoolObject) -> String {
+    let PoolObject {
+        dc,
+        cluster,
+        service,
+        ..
+    } = object;
+    format!("{what}/{dc}/{cluster}/{service}")
 }
 
 /// The command that takes the host out of all its services.
@@ -35,28 +45,24 @@ pub fn depool(fqdn: &str, value: &str) -> String {
     format!("sudo confctl select 'name={}' {set}", literal(fqdn))
 }
 
-fn repool(fqdn: &str, object: &PoolObject, now: &str) -> Vec<Todo> {
+fn repool(fqdn: &str, object: &PoolObject, now: &str) -> Vec<FollowUp> {
     let service = format!("{} ({}, {})", object.service, object.cluster, object.dc);
     let selector = selector(fqdn, object);
-    let mut todos = vec![Todo {
-        text: format!(
-            "{fqdn} is pooled={now} in {service} and was pooled={} before",
-            object.pooled
-        ),
-        command: format!(
-            "sudo confctl select {selector} {}",
-            quoted(&format!("set/pooled={}", object.pooled))
-        ),
-    }];
+    let text = format!(
+        "{fqdn} is pooled={now} in {service} and was pooled={} before",
+        object.pooled
+    );
+    let set = quoted(&format!("set/pooled={}", object.pooled));
+    let command = format!("sudo confctl select {selector} {set}");
+    let mut follow_ups = vec![FollowUp::new(&key("repool", object), text, command)];
     if object.weight == 0 {
-        todos.push(Todo {
-            text: format!(
-                "{fqdn} has the weight 0 in {service}, and gets no traffic before it has another; replace NN"
-            ),
-            command: format!("sudo confctl select {selector} set/weight=NN"),
-        });
+        let text = format!(
+            "{fqdn} has the weight 0 in {service}, and gets no traffic before it has another; replace NN"
+        );
+        let command = format!("sudo confctl select {selector} set/weight=NN");
+        follow_ups.push(FollowUp::new(&key("weight", object), text, command));
     }
-    todos
+    follow_ups
 }
 
 /// Names the host first: without it the command would be for every host of the service. Each value is a regular
@@ -111,9 +117,9 @@ mod tests {
     }
 
     fn commands(before: &[PoolObject]) -> Vec<String> {
-        todos("host1001.eqiad.wmnet", before, "inactive")
+        pooled_before("host1001.eqiad.wmnet", before, "inactive")
             .into_iter()
-            .map(|todo| todo.command)
+            .map(|it| it.command)
             .collect()
     }
 
@@ -146,13 +152,13 @@ mod tests {
     fn what_did_not_serve_is_offered_to_be_pooled_and_never_to_be_taken_out() {
         let fqdn = "host1001.eqiad.wmnet";
         let before = [object("nginx", "inactive", 10), object("apache2", "yes", 1)];
-        assert_eq!(todos(fqdn, &before, "no").len(), 1);
-        let todo = &idle(fqdn, &before)[0];
+        assert_eq!(pooled_before(fqdn, &before, "no").len(), 1);
+        let first = &idle(fqdn, &before)[0];
         assert_eq!(idle(fqdn, &before).len(), 1);
-        assert!(todo.text.contains("pooled=inactive in nginx"), "{todo:?}");
+        assert!(first.text.contains("pooled=inactive in nginx"), "{first:?}");
         assert!(
-            todo.command.ends_with("service=nginx' set/pooled=yes"),
-            "{todo:?}"
+            first.command.ends_with("service=nginx' set/pooled=yes"),
+            "{first:?}"
         );
     }
 

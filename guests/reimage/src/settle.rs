@@ -1,16 +1,20 @@
 //! Seeing the new system up and well: it restarts once, alone, and is judged.
 
+mod icinga;
+
 use crate::boot::{self, identity_name};
 use crate::drain::Drained;
 use crate::machine::Machine;
 use crate::options::Asked;
-use crate::quiet::Quiet;
-use crate::steps::settle as steps;
-use crate::{boot_override, hooks, judge, mask, meanwhile, policy};
+use crate::suppression::Suppression;
+use crate::{boot_override, hooks, mask, meanwhile, policy};
 use wreimage_sdk::remote::{self, Answering, Before, Identity};
 use wreimage_sdk::{
     Actions, Fault, FaultKind, Offers, Step, attempt, clock, httpbb, puppet, retry, text,
 };
+
+/// Name of the phase.
+pub const PHASE: &str = "settle";
 
 /// Code of the host's refusal to restart the machine under an override that was set after the guest's last read.
 const OVERRIDE_CHANGED: &str = "gate.override-changed";
@@ -20,8 +24,8 @@ const OVERRIDE_CHANGED: &str = "gate.override-changed";
 pub struct Left<'a> {
     /// What the drain has changed.
     pub drained: &'a Drained,
-    /// What keeps monitoring quiet.
-    pub quiet: &'a Quiet,
+    /// The downtime and the silence of this run.
+    pub suppression: &'a Suppression,
     /// Where the new system answered after the installation.
     pub installed: Identity,
     /// Whether the first Puppet run was done.
@@ -38,36 +42,42 @@ pub fn run(
     left: &Left<'_>,
     actions: &mut Actions,
 ) -> Result<(), Fault> {
-    let mut phase = actions.phase(steps::PHASE);
+    let mut phase = actions.phase(PHASE);
 
-    phase.step(steps::BOOT_PARAMETERS, |step| {
+    phase.step("Ensure that the BIOS boot parameters are back to normal to prevent an accidental reboot into PXE", |step| {
         boot_override::ensure_normal(machine, step)
     })?;
-    phase.step_unless(asked.lacks(&["puppet"]), steps::CONTROLLER, |step| {
-        learn_host_key(asked, step)
-    })?;
-    let before = phase.step(steps::REBOOT, |step| reboot(asked, machine, left, step))?;
-    let identity = phase.long_step(steps::REACHABLE, policy::REBOOT_USUALLY, |step| {
-        wait_for_boot(asked, machine, left, &before, step)
-    })?;
-    phase.long_step_unless(
+    phase.step_unless(
+        "Run Puppet on the host where this runs to get the known host key of the new host",
         asked.lacks(&["puppet"]),
-        steps::PUPPET_RUN,
+        |step| learn_host_key(asked, step),
+    )?;
+    let before = phase.value("Reboot the new host", |step| {
+        reboot(asked, machine, left, step)
+    })?;
+    let identity = phase.long_value(
+        "Poll until the new host is reachable",
+        policy::REBOOT_USUALLY,
+        |step| wait_for_boot(asked, machine, left, &before, step),
+    )?;
+    phase.long_step_unless(
+        "Poll until a successful Puppet run is completed",
+        asked.lacks(&["puppet"]),
         policy::PUPPET_RUN_USUALLY,
         |step| puppet_run(asked, identity, before.time_ms, step),
     )?;
     hooks::check_installed(actions)?;
-    let mut phase = actions.phase(steps::PHASE);
+    let mut phase = actions.phase(PHASE);
     let untested = asked.httpbb.is_none().then(|| "no --httpbb".to_owned());
     phase.step_unless(
+        "Run Httpbb against the host",
         untested.or_else(|| asked.lacks(&["httpbb"])),
-        steps::HTTPBB,
         |step| test_web_server(asked, step),
     )?;
     let unmasked = asked.mask.is_empty();
     phase.step_unless(
+        "Print the command to unmask the masked units, if there is any",
         unmasked.then(|| "no units were masked".to_owned()),
-        steps::UNMASK,
         |step| {
             step.warns(format!(
                 "on {}, unless Puppet has done it: {}",
@@ -78,15 +88,41 @@ pub fn run(
         },
     )?;
 
-    judge::run(asked, machine, left.quiet, &mut phase)?;
+    // Without waiting for the checks, too: whoever looks later sees the new system.
+    phase.step_unless(
+        "Force a recheck of all Icinga checks",
+        asked.lacks(&["icinga"]),
+        icinga::recheck,
+    )?;
+    let awaited = phase.long_step_unless(
+        "Poll until the host status in Icinga is optimal",
+        asked
+            .lacks(&["icinga"])
+            .or_else(|| icinga::not_awaited(asked)),
+        policy::OPTIMAL_USUALLY,
+        icinga::wait_until_optimal,
+    )?;
+    let unwell = match awaited {
+        Some(unwell) => unwell,
+        // Without Icinga nothing else will ever judge the host.
+        None if asked.lacks(&["icinga"]).is_some() => None,
+        None => Some("the status in Icinga was not checked (--no-check-icinga)"),
+    };
+    phase.step(
+        "Remove the downtime if the host status is optimal",
+        |step| match unwell {
+            None => icinga::end_suppression(asked, left.suppression, step),
+            Some(why) => icinga::keep_suppression(why, asked, machine, left.suppression, step),
+        },
+    )?;
 
-    let todos = &left.drained.repool;
+    let repool = &left.drained.repool;
     phase
         .step_unless(
-            todos.is_empty().then(|| "nothing to repool".to_owned()),
-            steps::REPOOL,
+            "Print the command to repool any depooled service, if there is any",
+            repool.is_empty().then(|| "nothing to repool".to_owned()),
             |step| {
-                let commands: Vec<&str> = todos.iter().map(|todo| todo.command.as_str()).collect();
+                let commands: Vec<&str> = repool.iter().map(|it| it.command.as_str()).collect();
                 step.warns(format!("not repooled; run: {}", commands.join("; ")));
                 Ok(())
             },

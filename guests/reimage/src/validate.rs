@@ -6,7 +6,6 @@ mod new_host;
 use crate::boot::identity_name;
 use crate::machine::{Machine, System};
 use crate::options::Asked;
-use crate::steps::validate as steps;
 use crate::{comment, doubt, drain, policy, release, releases};
 use device::{complete, own_site, physical_device};
 use new_host::{has_services, known, serves_nobody};
@@ -16,6 +15,9 @@ use wreimage_sdk::ipmi::{self, PowerState};
 use wreimage_sdk::netbox::{self, Device};
 use wreimage_sdk::remote::{self, Identity};
 use wreimage_sdk::{Actions, Fault, FaultKind, Step, phabricator, puppet, retry_if_worth, text};
+
+/// Name of the phase.
+pub const PHASE: &str = "validate";
 
 const UNTOUCHED: &str = "Nothing was touched.";
 
@@ -27,47 +29,73 @@ const OWN_KEY_FAULTS: [&str; 3] = ["remote.key-file", "remote.no-identity", "sit
 /// # Errors
 /// What would stop the reimage half-way: it is found out here.
 pub fn run(asked: &Asked, actions: &mut Actions) -> Result<Machine, Fault> {
-    let mut phase = actions.phase(steps::PHASE);
+    let mut phase = actions.phase(PHASE);
 
-    let device = phase.step(steps::PHYSICAL, physical_device)?;
-    phase.step(steps::OWN_SITE, |step| own_site(asked, &device, step))?;
-    let management = phase.step(steps::COMPLETE, |step| complete(&device, step))?;
-    let found = phase.step_unless(asked.lacks(&["puppetdb"]), steps::KNOWN, |step| {
-        known(asked, &device, step)
+    let device = phase.value(
+        "Ensure the host to reimage is a physical host",
+        physical_device,
+    )?;
+    phase.step("Ensure the host belongs to this site", |step| {
+        own_site(asked, &device, step)
     })?;
-    phase.step(steps::NAMES, |step| {
-        names_resolve(asked, &device, &management, step)
+    let management = phase.value("Ensure the inventory has what a reimage needs", |step| {
+        complete(&device, step)
     })?;
-    let power = phase.step(steps::BMC, |step| bmc_answers(&management, step))?;
-    phase.step_unless(comment::no_task(asked), steps::TASK, |step| {
-        task_exists(asked, step)
-    })?;
+    let found = phase.step_unless(
+        "Ensure that the host exists in PuppetDB, or does not if --new is set",
+        asked.lacks(&["puppetdb"]),
+        |step| known(asked, &device, step),
+    )?;
+    phase.step(
+        "Check that both the host and its management DNS names resolve correctly",
+        |step| names_resolve(asked, &device, &management, step),
+    )?;
+    let power = phase.value(
+        "Check that the host's IPMI is reachable and it's possible to execute commands",
+        |step| bmc_answers(&management, step),
+    )?;
+    phase.step_unless(
+        "Check that the Phabricator task exists",
+        comment::no_task(asked),
+        |step| task_exists(asked, step),
+    )?;
     // Without PuppetDB the operator's word is all there is.
     let is_new = found.map_or(asked.new, |is_known| !is_known);
-    phase.step_unless(drain::no_depool(asked), steps::SERVICES, |step| {
-        if is_new {
-            serves_nobody(asked, &device, step)
-        } else {
-            has_services(&device, step)
-        }
-    })?;
+    phase.step_unless(
+        "Check that conftool has services of the host to depool",
+        drain::no_depool(asked),
+        |step| {
+            if is_new {
+                serves_nobody(asked, &device, step)
+            } else {
+                has_services(&device, step)
+            }
+        },
+    )?;
     let nothing_installed = asked
         .no_pxe
         .then(|| "--no-pxe: nothing is installed".to_owned());
     let releases = phase.step_unless(
+        "Check that the install server has the OS and its boot media",
         nothing_installed.or_else(|| asked.lacks(&["dhcp"])),
-        steps::RELEASES,
         |step| releases::check(asked, step),
     )?;
-    phase.step(steps::DHCP_MATCH, |step| dhcp_match(asked, step))?;
-    let boot = phase.step(steps::PRESENT_BOOT, |step| present_boot(&power, step))?;
-    let installs = (!asked.no_pxe).then(|| "--no-pxe is not set".to_owned());
-    let present = phase.step_unless(installs.clone(), steps::PRESENT_OS, |step| {
-        release::verify_present(asked, step).map_err(|fault| fault.and(UNTOUCHED))
+    phase.step(
+        "Determine how the DHCP server will recognise the host",
+        |step| dhcp_match(asked, step),
+    )?;
+    let boot = phase.value("Record which boot of the host runs now", |step| {
+        present_boot(&power, step)
     })?;
+    let installs = (!asked.no_pxe).then(|| "--no-pxe is not set".to_owned());
+    let present = phase.step_unless(
+        "Verify that the host runs the requested OS if --no-pxe is set",
+        installs.clone(),
+        |step| release::verify_present(asked, step).map_err(|fault| fault.and(UNTOUCHED)),
+    )?;
     phase.step_unless(
+        "Check that the Puppet agent is not disabled if --no-pxe is set",
         installs.or_else(|| asked.lacks(&["puppet"])),
-        steps::AGENT,
         |step| agent_may_run(asked, present, step),
     )?;
 

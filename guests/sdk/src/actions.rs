@@ -126,29 +126,54 @@ pub struct Phase<'a> {
 impl Phase<'_> {
     /// Begins a step, does it, and ends it with what the closure said of it. A fault ends the step as a failure and is
     /// returned; but first the operator decides whether it is done once more, left out or the end, if the run was started
-    /// with `--on-failure ask` or `pause`. Left out can be what returns nothing, or `Option`.
+    /// with `--on-failure ask` or `pause`.
     ///
     /// # Errors
     /// The closure's fault.
-    pub fn step<T: 'static>(
+    pub fn step(
         &mut self,
         name: &str,
-        work: impl FnMut(&mut Step) -> Result<T, Fault>,
-    ) -> Result<T, Fault> {
-        self.begin(name, None, failure::nothing, work)
+        work: impl FnMut(&mut Step) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        self.begin(name, None, || Some(()), work)
     }
 
     /// As [`step`](Phase::step), for a step that usually takes that long.
     ///
     /// # Errors
     /// The closure's fault.
-    pub fn long_step<T: 'static>(
+    pub fn long_step(
+        &mut self,
+        name: &str,
+        usually: Duration,
+        work: impl FnMut(&mut Step) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        self.begin(name, Some(usually), || Some(()), work)
+    }
+
+    /// As [`step`](Phase::step), for work whose value is needed, so that it cannot be left out.
+    ///
+    /// # Errors
+    /// The closure's fault.
+    pub fn value<T>(
+        &mut self,
+        name: &str,
+        work: impl FnMut(&mut Step) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        self.begin(name, None, || None, work)
+    }
+
+    /// As [`value`](Phase::value), for a step that usually takes that long.
+    ///
+    /// # Errors
+    /// The closure's fault.
+    pub fn long_value<T>(
         &mut self,
         name: &str,
         usually: Duration,
         work: impl FnMut(&mut Step) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        self.begin(name, Some(usually), failure::nothing, work)
+        self.begin(name, Some(usually), || None, work)
     }
 
     /// As [`step`](Phase::step), unless there is a reason not to do it: then it ends as skipped, says the reason, and the
@@ -156,10 +181,10 @@ impl Phase<'_> {
     ///
     /// # Errors
     /// The closure's fault.
-    pub fn step_unless<T: 'static>(
+    pub fn step_unless<T>(
         &mut self,
-        why_not: Option<String>,
         name: &str,
+        why_not: Option<String>,
         mut work: impl FnMut(&mut Step) -> Result<T, Fault>,
     ) -> Result<Option<T>, Fault> {
         match why_not {
@@ -172,10 +197,10 @@ impl Phase<'_> {
     ///
     /// # Errors
     /// The closure's fault.
-    pub fn long_step_unless<T: 'static>(
+    pub fn long_step_unless<T>(
         &mut self,
-        why_not: Option<String>,
         name: &str,
+        why_not: Option<String>,
         usually: Duration,
         mut work: impl FnMut(&mut Step) -> Result<T, Fault>,
     ) -> Result<Option<T>, Fault> {
@@ -190,7 +215,7 @@ impl Phase<'_> {
         }
     }
 
-    fn skipped<T: 'static>(&mut self, name: &str, why: String) -> Result<Option<T>, Fault> {
+    fn skipped<T>(&mut self, name: &str, why: String) -> Result<Option<T>, Fault> {
         self.begin(
             name,
             None,
@@ -221,6 +246,7 @@ impl Phase<'_> {
                 &mut self.actions.on_failure,
                 name,
                 &fault,
+                !step.is_decided,
                 instead.is_some(),
             ) {
                 Decision::Retry => step.warns(format!(

@@ -1,7 +1,7 @@
 //! Doing something that may fail or not end, with a person to decide how to go on.
 
 use crate::prompt::{self, Answer};
-use crate::{Fault, FaultKind, Step, failure};
+use crate::{Fault, FaultKind, Step};
 
 /// What the operator is offered when something fails. Each text says what the answer does; an answer without one is not
 /// offered.
@@ -66,7 +66,8 @@ pub fn attempt<T>(
                 return Ok(None);
             }
             Ok(Answer::Abort) => {
-                return Err(failure::asked(fault.and("The operator decided to stop.")));
+                step.is_decided = true;
+                return Err(fault.and("The operator decided to stop."));
             }
             Err(nobody) if nobody.code == prompt::NOBODY => {
                 return Err(fault.and("Nobody could be asked how to go on."));

@@ -7,17 +7,11 @@ use crate::puppet::AgentRun;
 use crate::puppet_ca::Certificate;
 use std::fmt;
 
+wreimage_facts::device_status!(DeviceStatus);
+
 impl fmt::Display for DeviceStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            DeviceStatus::Planned => "planned",
-            DeviceStatus::Staged => "staged",
-            DeviceStatus::Active => "active",
-            DeviceStatus::Failed => "failed",
-            DeviceStatus::Offline => "offline",
-            DeviceStatus::Decommissioning => "decommissioning",
-            DeviceStatus::Other(name) => name,
-        })
+        f.write_str(self.word())
     }
 }
 

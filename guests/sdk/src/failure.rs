@@ -3,13 +3,9 @@
 use crate::bindings::wreimage::run::run;
 use crate::prompt::{self, Answer};
 use crate::{Fault, FaultKind};
-use std::any::Any;
 
 /// The key in the request under which the host says what steps that fail do.
 const KEY: &str = "on-failure";
-
-/// Stands in the extras of a fault of which the operator has been asked already.
-const ASKED: &str = "asked";
 
 /// What a step that fails does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,30 +24,16 @@ pub(crate) enum Decision {
     End,
 }
 
-/// The same fault, of which the operator need not be asked any more.
-pub(crate) fn asked(mut fault: Fault) -> Fault {
-    fault.extra.push((ASKED.to_owned(), String::new()));
-    fault
-}
-
-/// The value of a step that is left out: there is one only when a step returns nothing.
-pub(crate) fn nothing<T: 'static>() -> Option<T> {
-    let mut value: Option<T> = None;
-    if let Some(unit) = (&mut value as &mut dyn Any).downcast_mut::<Option<()>>() {
-        *unit = Some(());
-    }
-    value
-}
-
-/// Asks the operator, if that is wanted. `can_skip`: the runbook can go on without the step.
+/// Asks the operator, if that is wanted. `can_ask`: they have not decided already that this failure ends the run. `can_skip`:
+/// the runbook can continue without the step.
 pub(crate) fn decide(
     wanted: &mut Option<OnFailure>,
     step: &str,
     fault: &Fault,
+    can_ask: bool,
     can_skip: bool,
 ) -> Decision {
-    let was_asked = fault.extra.iter().any(|(key, _)| key == ASKED);
-    if was_asked
+    if !can_ask
         || fault.is(FaultKind::Cancelled)
         || *wanted.get_or_insert_with(told) == OnFailure::End
     {
@@ -91,21 +73,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_nothing_can_be_left_out() {
-        assert_eq!(nothing::<()>(), Some(()));
-        assert_eq!(nothing::<u32>(), None);
-        assert_eq!(nothing::<String>(), None);
-    }
-
-    #[test]
     fn what_was_asked_is_not_asked_again_and_a_cancel_is_no_failure() {
         let fault = Fault::new(FaultKind::Timeout, "t", "t", "no");
         let mut wanted = Some(OnFailure::Ask);
-        let end = decide(&mut wanted, "s", &asked(fault.clone()), true);
+        let end = decide(&mut wanted, "s", &fault, false, true);
         assert_eq!(end, Decision::End);
         let cancelled = Fault::new(FaultKind::Cancelled, "c", "c", "no");
-        assert_eq!(decide(&mut wanted, "s", &cancelled, true), Decision::End);
+        assert_eq!(
+            decide(&mut wanted, "s", &cancelled, true, true),
+            Decision::End
+        );
         let mut never = Some(OnFailure::End);
-        assert_eq!(decide(&mut never, "s", &fault, true), Decision::End);
+        assert_eq!(decide(&mut never, "s", &fault, true, true), Decision::End);
     }
 }

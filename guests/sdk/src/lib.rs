@@ -40,6 +40,7 @@ mod display;
 mod display_services;
 mod failure;
 mod fault;
+mod follow_up;
 mod guest;
 pub mod hooks;
 mod nearest;
@@ -75,15 +76,15 @@ pub use bindings::wreimage::remote::remote;
 pub use actions::{Action, Actions, Phase};
 pub use attempt::{Offers, attempt};
 pub use bindings::exports::wreimage::guest::guest::{
-    Cause, Description, Ending, OptionKind, OptionSpec, Outcome, PastStep, Reminder, Undone,
-    Verdict,
+    Cause, Description, Ending, OptionKind, OptionSpec, Outcome, PastStep, Undone, Verdict,
 };
-pub use bindings::shared::wreimage::types::types::{Fault, FaultKind, Patience};
+pub use bindings::shared::wreimage::types::types::{EndedBy, Fault, FaultKind, FollowUp, Patience};
 pub use bindings::wreimage::run::run::{Level, OptionValue, Request, Severity};
 pub use describe::Role;
+pub use follow_up::end_follow_up;
 pub use guest::{Guest, enter_rollback, enter_run};
 pub use nearest::nearest;
 pub use options::{OPTION_MISSING, OPTION_WRONG, Options};
 pub use retry::{Tries, retry, retry_if_worth};
 pub use step::Step;
-pub use tell::{leave, log, note};
+pub use tell::{log, note};

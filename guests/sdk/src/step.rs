@@ -10,6 +10,8 @@ pub struct Step {
     pub(crate) level: Level,
     pub(crate) texts: Vec<String>,
     pub(crate) evidence: Vec<(String, String)>,
+    /// The operator has decided that the failure of this step ends the run.
+    pub(crate) is_decided: bool,
 }
 
 impl Step {
@@ -18,6 +20,7 @@ impl Step {
             level: Level::Success,
             texts: Vec::new(),
             evidence: Vec::new(),
+            is_decided: false,
         }
     }
 

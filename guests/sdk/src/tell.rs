@@ -11,15 +11,6 @@ pub fn note(level: Level, text: &str) -> Result<(), Fault> {
     run::note(&level, text)
 }
 
-/// Registers something that the run leaves on purpose and the command that ends it. The host prints it at every end, even
-/// when the guest is dead: register it when it is made.
-///
-/// # Errors
-/// None but `cancelled`: the host has recorded it all the same.
-pub fn leave(text: &str, command: &str) -> Result<(), Fault> {
-    run::leave(text, command)
-}
-
 /// A line for the log.
 ///
 /// # Errors

@@ -4,6 +4,7 @@ use crate::Function;
 use crate::role::{Boot, Login, Role};
 use serde_json::Value;
 use std::sync::Arc;
+use wreimage_facts::installer::INSTALLER_MARKS;
 
 /// Whether an inverse may be run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,11 +60,9 @@ impl InstallerMarks {
 /// Those of Debian's installer: PXELINUX names the boot image, iPXE only the preseed file.
 impl Default for InstallerMarks {
     fn default() -> Self {
-        InstallerMarks::new(DEBIAN.map(str::to_owned))
+        InstallerMarks::new(INSTALLER_MARKS.map(str::to_owned))
     }
 }
-
-const DEBIAN: [&str; 2] = ["BOOT_IMAGE=debian-installer", "preseed/url="];
 
 impl Facts {
     /// Nothing is seen yet; an installer is known by these marks.
@@ -147,25 +146,5 @@ impl Facts {
     /// Taking back is right at any time.
     pub fn always(&self) -> Validity {
         Validity::Now
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::DEBIAN;
-
-    /// The default guest has no way to ask the host: what it calls an installer must be one here.
-    #[test]
-    fn the_default_guest_knows_an_installer_by_the_same_marks() {
-        let guest = include_str!("../../../guests/reimage/src/boot.rs");
-        let listed = guest
-            .split_once("const INSTALLER_MARKS")
-            .and_then(|(_, rest)| rest.split_once(" = ["))
-            .and_then(|(_, rest)| rest.split_once(']'))
-            .map(|(list, _)| list);
-        let marks: Vec<&str> = listed.unwrap().split('"').skip(1).step_by(2).collect();
-        assert_eq!(marks, DEBIAN);
     }
 }

@@ -9,6 +9,8 @@ use crate::HostSnapshot;
 use crate::role::{Read, Role};
 use serde_json::Value;
 
+wreimage_facts::device_status!(DeviceStatus);
+
 crate::table::effects! {
     /// Answers what the inventory says of the run's host.
     netbox "wreimage:netbox/netbox@0.1.0" served by Provider in crate::bindings::wreimage::netbox::netbox;
@@ -31,19 +33,4 @@ fn snapshot(answer: &Value) -> Option<HostSnapshot> {
 fn status_set(arguments: &Value) -> Option<String> {
     let status: DeviceStatus = serde_json::from_value(arguments.get("status")?.clone()).ok()?;
     Some(status.word().to_owned())
-}
-
-impl DeviceStatus {
-    /// The status as a word.
-    pub fn word(&self) -> &str {
-        match self {
-            DeviceStatus::Planned => "planned",
-            DeviceStatus::Staged => "staged",
-            DeviceStatus::Active => "active",
-            DeviceStatus::Failed => "failed",
-            DeviceStatus::Offline => "offline",
-            DeviceStatus::Decommissioning => "decommissioning",
-            DeviceStatus::Other(word) => word,
-        }
-    }
 }

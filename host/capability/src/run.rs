@@ -1,6 +1,7 @@
 //! The run itself: what was asked for, and what the guest tells of it. The engine answers.
 
 pub use crate::bindings::wreimage::run::run::{Level, OptionValue, Request, Severity};
+pub use crate::bindings::wreimage::types::types::{EndedBy, FollowUp};
 
 crate::table::effects! {
     /// Takes the guest's notes.
@@ -9,6 +10,7 @@ crate::table::effects! {
     note step_begin(phase: String, name: String, expected_ms: Option<u64>) -> ();
     note step_end(level: Level, text: String, evidence: Vec<(String, String)>) -> ();
     note note(level: Level, text: String) -> ();
-    note leave(text: String, command: String) -> ();
+    note add_follow_up(follow_up: FollowUp) -> ();
+    note end_follow_up(key: String) -> ();
     note log(severity: Severity, text: String) -> ();
 }

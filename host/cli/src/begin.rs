@@ -227,9 +227,7 @@ fn task(options: &[(String, String)]) -> Result<Option<String>, Failure> {
     let Some((_, given)) = options.iter().find(|(name, _)| name == TASK) else {
         return Ok(None);
     };
-    let digits = given.strip_prefix('T').unwrap_or_default();
-    let is_task = (1..=9).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
-    if is_task {
+    if wreimage_facts::task::is_task_id(given) {
         return Ok(Some(given.clone()));
     }
     let shown: String = given.chars().take(80).collect();

@@ -178,6 +178,7 @@ fn tell_run(text: &mut Page, standing: &Standing, entries: &[Entry], calls: bool
             Record::Reminder {
                 text: said,
                 command,
+                ..
             } => {
                 text.line(format!("  left {said}"));
                 text.line(format!("         {command}"));

@@ -215,7 +215,8 @@ fn what_a_dead_guest_left_on_purpose_is_told() {
     );
     let events = done.events();
     let left = events.last().unwrap()["left"].to_string();
-    assert!(left.contains("switch-off lamp"), "{left}");
+    assert!(left.contains("a lamp is on: switch-off lamp"), "{left}");
+    assert!(!left.contains("a door is open"), "{left}");
     in_lab(&fixture("leaves-and-traps"), "host1001", &[]).ends_with(40, &["switch-off lamp"]);
 }
 

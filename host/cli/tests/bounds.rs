@@ -139,7 +139,7 @@ fn a_guest_that_spins_leaves_the_thread_to_other_runs() {
         request.limits.records = 20_000;
         (request, services)
     };
-    for by in ["log", "clock", "note", "leave"] {
+    for by in ["log", "clock", "note", "follow-up"] {
         let (request, services) = begin(&spins, &[("by", by)]);
         let (other_request, other_services) = begin(&reads, &[]);
         let order = Arc::new(std::sync::Mutex::new(Vec::new()));

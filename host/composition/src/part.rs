@@ -56,7 +56,7 @@ impl<'a> Part<'a> {
 
     /// SHA-256 of its file, in hexadecimal.
     pub fn digest(&self) -> String {
-        hexadecimal(self.bytes)
+        hex::encode(Sha256::digest(self.bytes))
     }
 }
 
@@ -149,7 +149,7 @@ impl<'a> Composition<'a> {
             defaults: self.defaults.clone(),
             plugs: Vec::new(),
         };
-        Ok(hexadecimal(&graph::encode(&before, &[])?))
+        Ok(hex::encode(Sha256::digest(graph::encode(&before, &[])?)))
     }
 
     /// All components.
@@ -269,11 +269,4 @@ pub(crate) fn section(composed: &[u8], parts: &[&Part<'_>]) -> Result<String, Co
     } else {
         Err(lost())
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }

@@ -88,12 +88,35 @@ pub enum Record {
         /// The line.
         text: String,
     },
-    /// Something is left on purpose; this command ends it.
+    /// Something is left, and the run means to end it itself. It takes the place of what has the same key.
+    FollowUp {
+        /// Its name among those of this run.
+        key: String,
+        /// What is left if the run does not end it.
+        text: String,
+        /// The command that ends it.
+        command: String,
+        /// What the guest has to know of it at the end.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        extra: Vec<(String, String)>,
+    },
+    /// What was registered under this key has ended.
+    FollowUpEnded {
+        /// Its name among those of this run.
+        key: String,
+    },
+    /// Something is left to the operator; this command ends it. It takes the place of what has the same key.
     Reminder {
+        /// Its name among those of this run; journals before it had names have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
         /// What is left.
         text: String,
         /// The command that ends it.
         command: String,
+        /// What the guest has to know of it at the end.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        extra: Vec<(String, String)>,
     },
     /// The operator is asked.
     Question(Question),

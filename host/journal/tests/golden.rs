@@ -142,8 +142,10 @@ fn all() -> Vec<Record> {
             text: word("a line"),
         },
         Record::Reminder {
+            key: None,
             text: word("nginx.service is masked"),
             command: word("systemctl unmask nginx.service"),
+            extra: Vec::new(),
         },
         Record::Question(Question {
             call: 9,
@@ -262,6 +264,21 @@ fn all() -> Vec<Record> {
             "20260105T070000-host1001-00000001",
         )))),
         accepted(Some(KnownBy::Certificate(reported))),
+        Record::FollowUp {
+            key: word("downtime"),
+            text: word("host1001 is in downtime"),
+            command: word("amtool silence expire 6f1c-2"),
+            extra: vec![(word("id"), word("6f1c-2"))],
+        },
+        Record::FollowUpEnded {
+            key: word("downtime"),
+        },
+        Record::Reminder {
+            key: Some(word("mask/nginx.service")),
+            text: word("nginx.service is masked"),
+            command: word("systemctl unmask nginx.service"),
+            extra: Vec::new(),
+        },
     ]
 }
 
@@ -297,6 +314,8 @@ fn kind(record: &Record) -> &'static str {
         Record::Note { .. } => "note",
         Record::Timer(_) => "timer",
         Record::Log { .. } => "log",
+        Record::FollowUp { .. } => "follow-up",
+        Record::FollowUpEnded { .. } => "follow-up-ended",
         Record::Reminder { .. } => "reminder",
         Record::Question(_) => "question",
         Record::Answer(_) => "answer",
@@ -321,7 +340,7 @@ fn kind(record: &Record) -> &'static str {
 }
 
 /// How many kinds there are.
-const KINDS: usize = 29;
+const KINDS: usize = 31;
 
 #[test]
 fn every_record_has_the_form_that_it_had() {

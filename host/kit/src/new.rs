@@ -1,6 +1,6 @@
 //! A folder to begin a guest with.
 
-use crate::files::{LOCK_RUST, SDK_JAVASCRIPT, SDK_PYTHON, SDK_RUST};
+use crate::files::{FACTS, LOCK_RUST, SDK_JAVASCRIPT, SDK_PYTHON, SDK_RUST};
 use crate::{COMPONENTIZE_PY, COMPONENTIZE_QJS, KitError, Language, wit};
 use std::path::{Path, PathBuf};
 
@@ -129,8 +129,11 @@ pub fn create(folder: &Path, language: Language, kind: Kind) -> Result<Vec<Strin
             add("Cargo.toml", templates::RUST_MANIFEST);
             add("Cargo.lock", LOCK_RUST);
             files.extend(wit::whole());
-            let sdk = SDK_RUST.iter();
-            files.extend(sdk.map(|(path, text)| (format!("vendor/wreimage-sdk/{path}"), *text)));
+            for (folder, those) in [("wreimage-facts", FACTS), ("wreimage-sdk", SDK_RUST)] {
+                let vendored =
+                    |(path, text): &(&str, _)| (format!("vendor/{folder}/{path}"), *text);
+                files.extend(those.iter().map(vendored));
+            }
         }
         Language::Python => {
             add("requirements.txt", "componentize-py==@TOOL@\n");

@@ -10,7 +10,6 @@ use crate::machine::{
 use crate::release;
 use crate::service::agent::Agent;
 use crate::services_file::count_down;
-use crate::snippet::hex;
 use crate::time::{Millis, Times};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,12 +54,12 @@ pub(crate) fn uuid(seed: u64, host: &str, purpose: &str, number: u64) -> String 
         &[i, j],
         &[k, l, m, n, o, p],
     ];
-    groups.map(hex).join("-")
+    groups.map(hex::encode).join("-")
 }
 
 /// A fingerprint of an SSH host key.
 pub(crate) fn host_key(seed: u64, host: &str, purpose: &str, number: u64) -> String {
-    format!("SHA256:{}", hex(&noise(seed, host, purpose, number)))
+    format!("SHA256:{}", hex::encode(noise(seed, host, purpose, number)))
 }
 
 impl Machine {

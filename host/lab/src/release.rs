@@ -2,25 +2,20 @@
 
 use wreimage_capability::remote::OsRelease;
 
-/// Code name, version, kernel.
-const DEBIAN: [(&str, &str, &str); 5] = [
-    ("stretch", "9", "4.9.0-16-amd64"),
-    ("buster", "10", "4.19.0-18-amd64"),
-    ("bullseye", "11", "5.10.0-9-amd64"),
-    ("bookworm", "12", "6.1.0-13-amd64"),
-    ("trixie", "13", "6.12.41-amd64"),
+/// Code name and kernel of each release.
+const KERNELS: [(&str, &str); 5] = [
+    ("stretch", "4.9.0-16-amd64"),
+    ("buster", "4.19.0-18-amd64"),
+    ("bullseye", "5.10.0-9-amd64"),
+    ("bookworm", "6.1.0-13-amd64"),
+    ("trixie", "6.12.41-amd64"),
 ];
-
-fn find(release: &str) -> Option<(&'static str, &'static str)> {
-    DEBIAN
-        .iter()
-        .find(|(name, ..)| *name == release)
-        .map(|(_, version, kernel)| (*version, *kernel))
-}
 
 /// Kernel version that the release runs.
 pub(crate) fn kernel(release: &str) -> &'static str {
-    find(release).map_or("6.1.0-13-amd64", |(_, kernel)| kernel)
+    let mut kernels = KERNELS.iter();
+    let found = kernels.find(|(name, _)| *name == release);
+    found.map_or("6.1.0-13-amd64", |(_, kernel)| kernel)
 }
 
 /// Kernel command line of an installed system.
@@ -33,7 +28,7 @@ pub(crate) fn command_line(release: &str) -> String {
 
 /// Its `/etc/os-release`.
 pub(crate) fn os_release(release: &str) -> OsRelease {
-    let version = find(release).map_or("", |(version, _)| version);
+    let version = wreimage_facts::debian::version(release).unwrap_or_default();
     let pretty_name = if version.is_empty() {
         format!("Debian GNU/Linux {release}")
     } else {

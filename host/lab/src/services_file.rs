@@ -202,8 +202,7 @@ pub(crate) fn site(
     }
     for task in tasks {
         let id = task.id.get_ref();
-        let number = id.strip_prefix('T').unwrap_or_default();
-        if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        if !wreimage_facts::task::is_task_id(id) {
             return Err(place.error(
                 task.id.span(),
                 &format!("`{id}` is not the id of a task such as `T12345`"),

@@ -187,7 +187,7 @@ impl World {
                 known: self.services.debmonitor.hosts.contains(host),
             },
             netbox: InventoryState {
-                status: word(&machine.inventory.device.status),
+                status: machine.inventory.device.status.word().to_owned(),
             },
             task: TaskState {
                 comments: task.map_or(0, |task| self.comments(task).len()),
@@ -290,21 +290,6 @@ fn agent(agent: &Agent) -> AgentState {
         disabled: agent.disabled.as_ref().map(|it| it.reason.clone()),
         configured: agent.configured,
     }
-}
-
-/// The status as WIT writes it.
-fn word(status: &wreimage_capability::netbox::DeviceStatus) -> String {
-    use wreimage_capability::netbox::DeviceStatus;
-    match status {
-        DeviceStatus::Planned => "planned",
-        DeviceStatus::Staged => "staged",
-        DeviceStatus::Active => "active",
-        DeviceStatus::Failed => "failed",
-        DeviceStatus::Offline => "offline",
-        DeviceStatus::Decommissioning => "decommissioning",
-        DeviceStatus::Other(other) => other,
-    }
-    .to_owned()
 }
 
 #[cfg(test)]

@@ -78,15 +78,7 @@ fn either(condition: &str, then: &str, otherwise: &str) -> String {
 
 /// SHA-256 in hexadecimal.
 pub(crate) fn digest(text: &str) -> String {
-    hex(&Sha256::digest(text.as_bytes()))
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
+    hex::encode(Sha256::digest(text.as_bytes()))
 }
 
 /// Option 97 for a UUID: a type byte, then the UUID with its first three fields in little-endian order.

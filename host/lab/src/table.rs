@@ -355,7 +355,7 @@ impl Maker<'_> {
                 Some(site) => place.word(site, word::NAME)?,
                 None => self.world.site.clone(),
             },
-            status: status(netbox.status.as_deref().unwrap_or("active")),
+            status: DeviceStatus::from_word(netbox.status.as_deref().unwrap_or("active")),
             kind: match file.kind {
                 Kind::Physical => DeviceKind::Physical,
                 Kind::Virtual => DeviceKind::Virtual,
@@ -397,17 +397,5 @@ impl Maker<'_> {
             device,
             switch_port,
         })
-    }
-}
-
-fn status(word: &str) -> DeviceStatus {
-    match word {
-        "planned" => DeviceStatus::Planned,
-        "staged" => DeviceStatus::Staged,
-        "active" => DeviceStatus::Active,
-        "failed" => DeviceStatus::Failed,
-        "offline" => DeviceStatus::Offline,
-        "decommissioning" => DeviceStatus::Decommissioning,
-        other => DeviceStatus::Other(other.to_owned()),
     }
 }

@@ -198,7 +198,7 @@ impl RunFacts {
                 self.said.push(question.question.clone());
             }
             Record::Note { text, .. } => self.said.push(text.clone()),
-            Record::Reminder { text, command } => {
+            Record::Reminder { text, command, .. } => {
                 self.commands.push(command.clone());
                 self.said.push(format!("{text}: {command}"));
             }

@@ -113,7 +113,7 @@ impl Since {
                     .collect();
                 self.said.push(format!("{text}{evidence}"));
             }
-            Record::Reminder { text, command } => self.said.push(format!("{text}: {command}")),
+            Record::Reminder { text, command, .. } => self.said.push(format!("{text}: {command}")),
             _ => {}
         }
     }

@@ -51,7 +51,11 @@ fn record(record: &Record) -> Option<String> {
         Record::Outcome(outcome) if outcome.function != "run.get-request" => call(outcome),
         Record::Note { level, text, .. } => format!("  note, {}: {text}", level.word()),
         Record::Log { severity, text } => format!("  log, {severity}: {text}"),
-        Record::Reminder { text, command } => format!("  reminder: {text}: {command}"),
+        Record::FollowUp {
+            key, text, command, ..
+        } => format!("  follow-up {key}: {text}: {command}"),
+        Record::FollowUpEnded { key } => format!("  follow-up {key} has ended"),
+        Record::Reminder { text, command, .. } => format!("  reminder: {text}: {command}"),
         Record::Question(question) => {
             let choices: Vec<&str> = question
                 .choices

@@ -37,7 +37,7 @@ impl Workshop {
         let program = Built::programs()?.program("wreimage")?.to_owned();
         let kind = Kind::Guest { toolchain, program };
         let folder = repository::root().join("target").join("mutants");
-        Workshop::set_up(&folder, &["guests", "wit"], kind)
+        Workshop::set_up(&folder, &["facts", "guests", "wit"], kind)
     }
 
     /// For mutants of the host.
@@ -52,6 +52,7 @@ impl Workshop {
             "Cargo.lock",
             "Cargo.toml",
             "docs",
+            "facts",
             "guests",
             "host",
             "tests",

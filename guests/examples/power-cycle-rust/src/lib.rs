@@ -44,7 +44,7 @@ impl Guest for PowerCycle {
             step.says("the machine is on");
             Ok(())
         })?;
-        let before = actions.phase("check").step("Read the boot id", |step| {
+        let before = actions.phase("check").value("Read the boot id", |step| {
             let boot_id = remote::get_boot_id(Identity::Production)?;
             step.evidence("boot id", &boot_id);
             Ok(Before {
@@ -69,7 +69,7 @@ impl Guest for PowerCycle {
             step.says("told the BMC");
             Ok(())
         })?;
-        let boot: Boot = actions.phase("cycle").long_step(
+        let boot: Boot = actions.phase("cycle").long_value(
             "Wait for a new boot",
             Duration::from_secs(300),
             |step| {

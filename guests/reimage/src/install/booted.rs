@@ -3,6 +3,7 @@
 use crate::machine::Machine;
 use crate::options::Asked;
 use crate::{boot, doubt, policy};
+use wreimage_facts::installer::is_installer;
 use wreimage_sdk::dhcp::Published;
 use wreimage_sdk::ipmi;
 use wreimage_sdk::remote::{self, Boot, Identity, OsRelease};
@@ -140,7 +141,7 @@ pub fn verify_not_installer(
             ),
         ));
     }
-    if !boot::is_installer(&boot.kernel_command_line) {
+    if !is_installer(&boot.kernel_command_line) {
         step.says("its kernel command line is that of an installed system");
         return Ok(());
     }

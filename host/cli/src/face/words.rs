@@ -87,7 +87,7 @@ pub fn lines(entry: &Entry) -> Vec<String> {
         Record::TwinEntered { function } => vec![format!(
             "---- the first change would be {function}; from here on this is a simulated copy"
         )],
-        Record::Reminder { text, command } => vec![format!("left {text}: {command}")],
+        Record::Reminder { text, command, .. } => vec![format!("left {text}: {command}")],
         Record::UndoClosed(closed) => match closed.state {
             UndoState::Done if closed.text.is_empty() => {
                 vec![format!("undo {} taken back", closed.thing)]
@@ -120,6 +120,9 @@ pub fn lines(entry: &Entry) -> Vec<String> {
         // Why stands in the pause that follows.
         | Record::Withheld { .. }
         | Record::StepBegan { .. }
+        // Printed when the run ends before it has ended them.
+        | Record::FollowUp { .. }
+        | Record::FollowUpEnded { .. }
         | Record::Intent(_)
         | Record::Outcome(_)
         | Record::Progress { .. }

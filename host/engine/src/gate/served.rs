@@ -2,6 +2,7 @@
 
 use crate::gate::call_context::CallContext;
 use crate::gate::run_gate::RunGate;
+use crate::ledger::follow_ups;
 use crate::replay::cursor::BegunCall;
 use crate::run::stop::Stop;
 use jiff::Timestamp;
@@ -142,9 +143,15 @@ impl RunGate {
                     component,
                 }]
             }
-            "leave" => {
-                let (text, command) = (signed(text("text")?, component), text("command")?);
-                vec![Record::Reminder { text, command }]
+            "add-follow-up" => {
+                let mut added: run::FollowUp = argument(arguments, "follow_up")?;
+                added.text = signed(added.text, component.clone());
+                added.key = follow_ups::key_of(added.key, component);
+                vec![follow_ups::record(added)]
+            }
+            "end-follow-up" => {
+                let key = follow_ups::key_of(text("key")?, component);
+                vec![Record::FollowUpEnded { key }]
             }
             "log" => {
                 let severity = argument::<run::Severity>(arguments, "severity")?;

@@ -133,18 +133,7 @@ pub(crate) fn compare(
 
 /// A value that can be compared: vendors leave placeholders.
 fn meaningful(value: &Option<String>) -> Option<&str> {
-    let value = value.as_deref()?.trim();
-    let placeholder = value.is_empty()
-        || [
-            "not specified",
-            "to be filled by o.e.m.",
-            "none",
-            "default string",
-            "system serial number",
-        ]
-        .contains(&value.to_lowercase().as_str())
-        || value.chars().all(|c| c == '0' || c == '-');
-    (!placeholder).then_some(value)
+    wreimage_facts::placeholder::reported(value.as_deref()?)
 }
 
 /// Equal but for case; a UUID also when its first three fields have the other byte order, as SMBIOS and BMCs differ in
@@ -196,6 +185,7 @@ mod tests {
         let of = |text: &str| meaningful(&Some(text.to_owned())).is_some();
         assert!(of("ABC1234"));
         assert!(!of("To Be Filled By O.E.M."));
+        assert!(!of("Unknown"));
         assert!(!of("00000000-0000-0000-0000-000000000000"));
         assert!(!of(" "));
         assert!(meaningful(&None).is_none());

@@ -5,6 +5,7 @@
 
 mod apply;
 pub(crate) mod boots;
+pub(crate) mod follow_ups;
 pub(crate) mod notes;
 pub(crate) mod restarts;
 pub(crate) mod state;

@@ -1,16 +1,17 @@
-//! What a guest has reported: steps, notes and reminders.
+//! What a guest has reported: steps, notes and follow-ups.
 
-use crate::run::report::{PastStep, Reminder};
+use super::follow_ups::FollowUps;
+use crate::run::report::PastStep;
 use jiff::Timestamp;
 use wreimage_journal::{Level, Record};
 
-/// Steps, notes and reminders so far.
+/// Steps, notes and follow-ups so far.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Notes {
     pub(crate) steps: Vec<PastStep>,
     pub(crate) open: Option<(String, String, Timestamp)>,
     pub(crate) notes: Vec<(Level, String)>,
-    pub(crate) reminders: Vec<Reminder>,
+    pub(crate) follow_ups: FollowUps,
     /// The last line that the guest logged as an error: the message of its panic, should it trap next.
     pub(crate) last_error: Option<String>,
 }
@@ -73,10 +74,9 @@ impl Notes {
             Record::Log { severity, text } if severity == "error" => {
                 self.last_error = Some(text.clone());
             }
-            Record::Reminder { text, command } => self.reminders.push(Reminder {
-                text: text.clone(),
-                command: command.clone(),
-            }),
+            Record::FollowUp { .. } | Record::FollowUpEnded { .. } | Record::Reminder { .. } => {
+                self.follow_ups.apply(record);
+            }
             _ => {}
         }
     }

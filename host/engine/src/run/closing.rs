@@ -110,15 +110,7 @@ fn wit_ending(gate: &RunGate, ended: &Ended) -> wit::Ending {
                 text: step.text.clone(),
             })
             .collect(),
-        reminders: state
-            .notes
-            .reminders
-            .iter()
-            .map(|reminder| wit::Reminder {
-                text: reminder.text.clone(),
-                command: reminder.command.clone(),
-            })
-            .collect(),
+        follow_ups: state.notes.follow_ups.open().to_vec(),
         undone: state
             .undo
             .closed

@@ -306,6 +306,7 @@ impl<'a> Drive<'a> {
         let gate = &self.gate;
         let left = gate.release_lease().await;
         gate.state().own_doubts.extend(left);
+        self.leave_to_operator();
         let mut ending = judge::ending(&gate.state(), ended);
         let told: Result<(), LogError> = gate.record_durably(Record::Finished(ending.clone()));
         if let Err(error) = told
@@ -321,6 +322,15 @@ impl<'a> Drive<'a> {
         self.report(ending)
     }
 
+    /// What the run meant to end itself, and has not, is the operator's to end.
+    fn leave_to_operator(&self) {
+        let left = self.gate.state().notes.follow_ups.of_the_run();
+        for record in left {
+            // One that cannot be kept is reported all the same, with the break in the record.
+            let _told = self.gate.record_note(record);
+        }
+    }
+
     fn report(&self, ending: Ending) -> Report {
         let gate = &self.gate;
         let state = gate.state();
@@ -334,7 +344,7 @@ impl<'a> Drive<'a> {
             notes: state.notes.notes.clone(),
             mutations: state.mutations.clone(),
             undone: state.undo.closed.clone(),
-            reminders: state.notes.reminders.clone(),
+            reminders: state.notes.follow_ups.reminders(),
             calls: state.calls,
             took_ms: u64::try_from(took.as_millis()).unwrap_or(0),
         }

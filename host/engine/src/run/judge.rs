@@ -115,11 +115,8 @@ fn left(state: &State, ended: &Ended) -> Vec<String> {
             UndoState::Left => Some(format!("{} is left: {}", closed.thing, closed.text)),
             UndoState::Done | UndoState::NotNeeded => None,
         });
-    let reminders = state
-        .notes
-        .reminders
-        .iter()
-        .map(|reminder| format!("{}: {}", reminder.text, reminder.command));
+    let reminders = state.notes.follow_ups.open().iter();
+    let reminders = reminders.map(|it| format!("{}: {}", it.text, it.command));
     undo.chain(installing)
         .chain(failed)
         .chain(state.doubts().cloned())

@@ -46,7 +46,7 @@ pub struct Mutation {
     pub undo: bool,
 }
 
-/// Something that is left on purpose.
+/// Something that is left to the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reminder {
     /// What is left.

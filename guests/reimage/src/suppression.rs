@@ -1,17 +1,27 @@
-//! What keeps monitoring quiet about the host, and the commands that end it: ours and nobody else's.
+//! The downtime and the silence that this run has set, and the commands that end them: its own and no others.
 
 use crate::options::Asked;
 use crate::policy::{self, millis};
-use crate::todo::Todo;
 use std::time::Duration;
-use wreimage_sdk::{Fault, FaultKind, Step, clock, icinga, retry};
+use wreimage_sdk::{
+    Ending, Fault, FaultKind, FollowUp, Step, alertmanager, clock, end_follow_up, icinga, retry,
+};
+
+/// The key under which this run's downtime is registered.
+pub const DOWNTIME: &str = "downtime";
+
+/// The key under which this run's silence is registered, with its id.
+pub const SILENCE: &str = "silence";
+
+/// The name of the silence's id in its follow-up.
+const ID: &str = "id";
 
 /// The code of the fault of a downtime that is not there.
 const NO_DOWNTIME: &str = "reimage.no-downtime";
 
 /// What this run has set, so far. Times are milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Quiet {
+pub struct Suppression {
     /// When this run's downtime in Icinga ends by itself, if there is one.
     pub downtime: Option<u64>,
     /// This run's silence on Alertmanager.
@@ -27,7 +37,7 @@ pub struct Silence {
     pub ends_ms: u64,
 }
 
-impl Quiet {
+impl Suppression {
     /// That it stays, and when the last of it ends by itself; nothing when there is neither downtime nor silence.
     pub fn stays(&self, fqdn: &str) -> Option<String> {
         let one = |what: &str, ends_ms: u64| {
@@ -48,34 +58,41 @@ impl Quiet {
     }
 
     /// How to end them.
-    pub fn todos(&self, asked: &Asked) -> Vec<Todo> {
-        let silence = self.silence.as_ref().map(|silence| silence.id.as_str());
-        todos(asked, self.downtime.is_some(), silence)
+    pub fn follow_ups(&self, asked: &Asked) -> Vec<FollowUp> {
+        let downtime = self.downtime.map(|_| downtime(asked));
+        let silence = self.silence.as_ref().map(|it| silence(asked, &it.id));
+        downtime.into_iter().chain(silence).collect()
     }
 }
 
-/// How to end a downtime and the silence of this id.
-pub fn todos(asked: &Asked, downtimed: bool, silence: Option<&str>) -> Vec<Todo> {
+/// How to end this run's downtime.
+pub fn downtime(asked: &Asked) -> FollowUp {
     let host = &asked.host;
-    let downtime = downtimed.then(|| Todo {
-        text: format!(
-            "{host} is in downtime; the command is for the Icinga server, once its checks are green"
-        ),
-        command: remove_downtime(asked),
-    });
-    let silence = silence.map(|id| Todo {
-        text: format!("the alerts of {host} are silenced on Alertmanager"),
-        command: expire_silence(id),
-    });
-    downtime.into_iter().chain(silence).collect()
+    let text = format!(
+        "{host} is in downtime; the command is for the Icinga server, once its checks are green"
+    );
+    FollowUp::new(DOWNTIME, text, remove_downtime(asked))
 }
 
-/// Sets this run's downtime, and looks whether it holds: what is said to be set is not always there.
+/// How to end this run's silence, which has this id.
+pub fn silence(asked: &Asked, id: &str) -> FollowUp {
+    let text = format!("the alerts of {} are silenced on Alertmanager", asked.host);
+    FollowUp::new(SILENCE, text, expire_silence(id)).with(ID, id)
+}
+
+/// The id of this run's silence, if a run that has ended has left one.
+pub fn silence_of(ending: &Ending) -> Option<&str> {
+    let mut follow_ups = ending.follow_ups.iter();
+    follow_ups.find(|it| it.key == SILENCE)?.get(ID)
+}
+
+/// Sets this run's downtime, and reads whether it holds: what is reported as set is not always there.
 ///
 /// # Errors
 /// When it cannot be set, or is not there afterwards.
 pub fn set_downtime(asked: &Asked, duration: Duration, step: &mut Step) -> Result<(), Fault> {
     icinga::set_downtime(millis(duration), &asked.reason())?;
+    downtime(asked).by_the_run().add();
     let shown = retry(policy::DOWNTIME_SHOWS, |_| {
         if icinga::get_status()?.downtimed {
             return Ok(());
@@ -96,6 +113,42 @@ pub fn set_downtime(asked: &Asked, duration: Duration, step: &mut Step) -> Resul
             .tolerates("whether the downtime holds could not be asked", asked)
             .map(drop),
     }
+}
+
+/// Removes this run's downtime: whether there was one.
+///
+/// # Errors
+/// When Icinga does not take it.
+pub fn remove(step: &mut Step) -> Result<Option<bool>, Fault> {
+    let removed = icinga::remove_downtime();
+    let removed = step.tolerates("the downtime could not be removed", removed)?;
+    if removed.is_some() {
+        end_follow_up(DOWNTIME);
+    }
+    Ok(removed)
+}
+
+/// Sets this run's silence, in the place of one that it has, and returns its id.
+///
+/// # Errors
+/// When Alertmanager does not take it.
+pub fn set_silence(asked: &Asked, duration: Duration) -> Result<String, Fault> {
+    let id = alertmanager::silence(millis(duration), &asked.reason())?;
+    silence(asked, &id).by_the_run().add();
+    Ok(id)
+}
+
+/// Ends this run's silence: whether there was one.
+///
+/// # Errors
+/// When Alertmanager does not take it.
+pub fn expire(step: &mut Step) -> Result<Option<bool>, Fault> {
+    let expired = alertmanager::expire();
+    let expired = step.tolerates("the silence could not be ended", expired)?;
+    if expired.is_some() {
+        end_follow_up(SILENCE);
+    }
+    Ok(expired)
 }
 
 /// When something ends that is set now for so long.
@@ -137,11 +190,8 @@ pub fn expire_silence(id: &str) -> String {
 
 /// Whether this can be the id of a silence, and means nothing to a shell.
 pub fn is_silence_id(id: &str) -> bool {
-    !id.is_empty() && id.chars().all(is_of_silence_id)
-}
-
-fn is_of_silence_id(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '-'
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    !id.is_empty() && id.chars().all(is_part)
 }
 
 /// What a step says of a silence that it has made.
@@ -150,17 +200,12 @@ pub fn silenced(silence: &Silence) -> String {
     format!("until {until}, silence {}", silence.id)
 }
 
-/// The id of the silence in what a step has said; nothing that a shell would take for more than a word.
-pub fn silence_of(said: &str) -> Option<String> {
-    let (_, id) = said.split_once(", silence ")?;
-    let id = id.split(|c| !is_of_silence_id(c)).next()?;
-    (!id.is_empty()).then(|| id.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cleanup_hints::tests::ending;
     use crate::options::tests::request;
+    use wreimage_sdk::Cause;
 
     /// 2026-01-05T08:00:00Z.
     const EIGHT: u64 = 1_767_600_000_000;
@@ -181,16 +226,16 @@ mod tests {
 
     #[test]
     fn what_stays_says_when_the_last_of_it_ends() {
-        let mut quiet = Quiet::default();
-        assert_eq!(quiet.stays("h.x"), None);
-        quiet.downtime = Some(EIGHT);
+        let mut suppression = Suppression::default();
+        assert_eq!(suppression.stays("h.x"), None);
+        suppression.downtime = Some(EIGHT);
         assert_eq!(
-            quiet.stays("h.x").as_deref(),
+            suppression.stays("h.x").as_deref(),
             Some("left as it is: downtime of h.x; it ends by itself at 08:00 UTC")
         );
-        quiet.silence = Some(silence());
+        suppression.silence = Some(silence());
         assert_eq!(
-            quiet.stays("h.x").as_deref(),
+            suppression.stays("h.x").as_deref(),
             Some(
                 "left as they are: downtime and silence of h.x; they end by themselves at 12:00 UTC"
             )
@@ -200,14 +245,14 @@ mod tests {
     #[test]
     fn the_commands_end_what_this_run_has_set() {
         let asked = Asked::from_request(&request(&[("os", "bullseye")])).unwrap();
-        let quiet = Quiet {
+        let suppression = Suppression {
             downtime: Some(EIGHT),
             silence: Some(silence()),
         };
-        let commands: Vec<String> = quiet
-            .todos(&asked)
+        let commands: Vec<String> = suppression
+            .follow_ups(&asked)
             .into_iter()
-            .map(|todo| todo.command)
+            .map(|it| it.command)
             .collect();
         assert_eq!(
             commands,
@@ -220,13 +265,12 @@ mod tests {
     }
 
     #[test]
-    fn a_silence_is_known_by_what_its_step_said() {
-        let said = format!(
-            "{}; removed the silence of the old OS",
-            silenced(&silence())
-        );
-        assert_eq!(silence_of(&said).as_deref(), Some("6f1c-2"));
-        assert_eq!(silence_of("until 12:00 UTC, silence $(reboot)"), None);
-        assert_eq!(silence_of("Alertmanager did not answer"), None);
+    fn the_id_of_the_silence_is_read_back_by_its_key() {
+        let asked = Asked::from_request(&request(&[("os", "bullseye")])).unwrap();
+        let mut ending = ending(Cause::Other(String::new()), Vec::new());
+        assert_eq!(silence_of(&ending), None);
+        ending.follow_ups.push(downtime(&asked));
+        ending.follow_ups.push(super::silence(&asked, "6f1c-2"));
+        assert_eq!(silence_of(&ending), Some("6f1c-2"));
     }
 }

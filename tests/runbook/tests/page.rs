@@ -1,6 +1,8 @@
-//! The page that describes the runbook, bullet by bullet, beside the steps that do it.
+//! The page that describes the runbook, bullet by bullet, beside the steps that do it: what a run records is compared with both.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-use crate::steps::ALL;
+use wreimage_journal::Record;
+use wreimage_runbook_tests::Case;
 
 /// The bullets of `Pre-reimage validation operations` and `Reimage operations`, in their words. From Wikitech,
 /// `Server Lifecycle/Reimage`, the revision of 6 October 2021.
@@ -53,175 +55,176 @@ const HOLDERS: &[&str] = &[
     "Unless --no-pxe is set:",
 ];
 
-/// Every bullet that does something, in the order of the page, and the constants of the steps that do it.
+/// Every bullet that does something, in the order of the page, and the steps that do it.
 const PAGE: &[(&str, &[&str])] = &[
     (
         "Ensure the host to reimage is a physical host",
-        &["validate::PHYSICAL"],
+        &["Ensure the host to reimage is a physical host"],
     ),
     (
         "Ensure that the host exists in PuppetDB",
-        &["validate::KNOWN"],
+        &["Ensure that the host exists in PuppetDB, or does not if --new is set"],
     ),
     (
         "Check that both the host and its management DNS names resolve correctly",
-        &["validate::NAMES"],
+        &["Check that both the host and its management DNS names resolve correctly"],
     ),
     (
         "Check that the host's IPMI is reachable and it's possible to execute commands",
-        &["validate::BMC"],
+        &["Check that the host's IPMI is reachable and it's possible to execute commands"],
     ),
     (
         "Update the Phabricator task saying that the reimage has been started (if -t/--task is set)",
-        &["announce::START_COMMENT"],
+        &["Update the Phabricator task saying that the reimage has been started"],
     ),
     (
         "Downtime on Icinga (unless --new or --no-downtime are set)",
-        &["drain::DOWNTIME"],
+        &["Downtime on Icinga"],
     ),
     (
         "Depool from conftool (if -c/--conftool is set)",
-        &["drain::DEPOOL"],
+        &["Depool from conftool"],
     ),
     (
         "Disable Puppet on the host (but doesn't fail if it's unreachable or unable to disable it)",
-        &["drain::DISABLE_PUPPET"],
+        &["Disable Puppet on the host"],
     ),
     (
         "Remove the host from Puppet and PuppetDB",
-        &["forget::PUPPETDB"],
+        &["Remove the host from Puppet and PuppetDB"],
     ),
     (
         "Delete any existing Puppet certificate for the host",
-        &["forget::CERTIFICATE"],
+        &["Delete any existing Puppet certificate for the host"],
     ),
-    ("Remove the host from Debmonitor", &["forget::DEBMONITOR"]),
+    (
+        "Remove the host from Debmonitor",
+        &["Remove the host from Debmonitor"],
+    ),
     (
         "Generate a temporary DHCP snippet on the install server in the same datacenter of the host with the specified OS version to use and restart the DHCP server",
-        &["install::DHCP"],
+        &["Generate a temporary DHCP snippet on the install server and restart the DHCP server"],
     ),
-    ("Force next boot to go via PXE via IPMI", &["install::PXE"]),
+    (
+        "Force next boot to go via PXE via IPMI",
+        &["Force next boot to go via PXE via IPMI"],
+    ),
     (
         "Reboot the host via IPMI (power cycle or power up based on current power status) and poll until reachable",
-        &["install::POWER", "install::REACHABLE"],
+        &[
+            "Reboot the host via IPMI",
+            "Poll until the host is reachable",
+        ],
     ),
     (
         "Verify that the host has rebooted into the Debian installer environment",
-        &["install::INSTALLER"],
+        &["Verify that the host has rebooted into the Debian installer"],
     ),
     (
         "Poll until the host gets rebooted by the Debian installer into the new OS",
-        &["install::NEW_OS"],
+        &["Poll until the host gets rebooted by the Debian installer into the new OS"],
     ),
     (
         "Verify that the host has rebooted into a new OS and not again into the Debian installer",
-        &["install::NOT_INSTALLER"],
+        &[
+            "Verify that the host has rebooted into a new OS and not again into the Debian installer",
+        ],
     ),
     (
         "Delete the temporary DHCP snippet and restart the DHCP server as the assigned IP has been statically configured in the host at this point",
-        &["install::DHCP_GONE"],
+        &["Delete the temporary DHCP snippet and restart the DHCP server"],
     ),
     (
         "Mask the provided systemd services (if --mask is set)",
-        &["mask::MASK"],
+        &["Mask the provided systemd services"],
     ),
     (
         "Generate a Puppet certificate request on the host, poll for the CSR on the active Puppet CA server, verify its fingerprint and sign the new certificate",
         &[
-            "enrol::REQUEST",
-            "enrol::WAIT",
-            "enrol::VERIFY",
-            "enrol::SIGN",
+            "Generate a Puppet certificate request on the host",
+            "Poll for the CSR on the active Puppet CA server",
+            "Verify its fingerprint",
+            "Sign the new certificate",
         ],
     ),
     (
         "Run Puppet in NOOP mode to compile the catalog and populate PuppetDB with the exported resources. Poll PuppetDB until the Nagios_host resource appears.",
-        &["populate::NOOP", "populate::RESOURCE"],
+        &[
+            "Run Puppet in NOOP mode to compile the catalog and populate PuppetDB with the exported resources",
+            "Poll PuppetDB until the Nagios_host resource appears",
+        ],
     ),
     (
         "Downtime the new host in Icinga forcing a Puppet run on the Icinga server host to get first all the check definitions for the new host generated by the exported resources",
         &[
-            "populate::ICINGA_PUPPET",
-            "populate::ICINGA_KNOWS",
-            "populate::DOWNTIME",
+            "Run Puppet on the Icinga server to get the check definitions for the new host",
+            "Poll until Icinga knows the new host",
+            "Downtime the new host in Icinga",
         ],
     ),
     (
         "This step is always performed and not affected by the --no-downtime option that affects only the downtime prior of the reimage",
-        &["populate::DOWNTIME"],
+        &["Downtime the new host in Icinga"],
     ),
     (
         "Run Puppet for the first time (this step takes a long time), asking the user what to do on failure",
-        &["first_run::FIRST_RUN"],
+        &["Run Puppet for the first time"],
     ),
     (
         "Ensure that the BIOS boot parameters are back to normal to prevent an accidental reboot into PXE",
-        &["settle::BOOT_PARAMETERS"],
+        &[
+            "Ensure that the BIOS boot parameters are back to normal to prevent an accidental reboot into PXE",
+        ],
     ),
     (
         "Run Puppet on the host where the cookbook is running to get the known host key of the new host",
-        &["settle::CONTROLLER"],
+        &["Run Puppet on the host where this runs to get the known host key of the new host"],
     ),
     (
         "Reboot the new host and poll until reachable",
-        &["settle::REBOOT", "settle::REACHABLE"],
+        &[
+            "Reboot the new host",
+            "Poll until the new host is reachable",
+        ],
     ),
     (
         "Poll until a successful Puppet run is completed",
-        &["settle::PUPPET_RUN"],
+        &["Poll until a successful Puppet run is completed"],
     ),
     (
         "Run Httpbb /srv/deployment/httpbb-tests/appserver/* against the host (if --httpbb is set)",
-        &["settle::HTTPBB"],
+        &["Run Httpbb against the host"],
     ),
     (
         "Print the command to unmask the masked units, if there is any",
-        &["settle::UNMASK"],
+        &["Print the command to unmask the masked units, if there is any"],
     ),
     (
         "Force a recheck of all Icinga checks and poll until the host status in Icinga waiting to reach optimal status:",
-        &["settle::RECHECK", "settle::OPTIMAL"],
+        &[
+            "Force a recheck of all Icinga checks",
+            "Poll until the host status in Icinga is optimal",
+        ],
     ),
     (
         "If the host status is optimal within few minutes remove the downtime",
-        &["settle::REMOVE_DOWNTIME"],
+        &["Remove the downtime if the host status is optimal"],
     ),
     (
         "If the host status is still not optimal after few minutes print a warning and tell the user that the downtime has not been removed",
-        &["settle::REMOVE_DOWNTIME"],
+        &["Remove the downtime if the host status is optimal"],
     ),
     (
         "Print the command to repool any depooled service, if there is any",
-        &["settle::REPOOL"],
+        &["Print the command to repool any depooled service, if there is any"],
     ),
     (
         "Run the interface_automation.ImportPuppetDB Netbox script for the host to import all the data from PuppetDB and show its results",
-        &["close::IMPORT"],
+        &["Run the ImportPuppetDB Netbox script for the host and show its results"],
     ),
     (
         "Update the Phabricator task with the result of all the actions performed (if -t/--task is set)",
-        &["close::END_COMMENT"],
-    ),
-];
-
-/// The phases in the order in which `lib.rs` runs them, with the files that have their steps.
-const PHASES: &[(&str, &str)] = &[
-    ("validate", include_str!("validate.rs")),
-    ("announce", include_str!("announce.rs")),
-    ("drain", include_str!("drain.rs")),
-    ("forget", include_str!("forget.rs")),
-    ("install", include_str!("install.rs")),
-    ("mask", include_str!("mask.rs")),
-    ("enrol", include_str!("enrol.rs")),
-    ("populate", include_str!("populate.rs")),
-    ("first_run", include_str!("first_run.rs")),
-    (
-        "settle",
-        concat!(include_str!("settle.rs"), include_str!("judge.rs")),
-    ),
-    (
-        "close",
-        concat!(include_str!("close.rs"), include_str!("closing.rs")),
+        &["Update the Phabricator task with the result of all the actions performed"],
     ),
 ];
 
@@ -231,41 +234,24 @@ fn bullets() -> impl Iterator<Item = &'static str> {
         .filter_map(|line| line.trim().strip_prefix("• "))
 }
 
-/// Where a step is named first.
-fn named_at(source: &str, constant: &str) -> Option<usize> {
-    let name = format!("steps::{constant}");
-    source
-        .match_indices(&name)
-        .find(|(at, _)| {
-            let after = source.get(at + name.len()..).unwrap_or_default();
-            !after.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
-        })
-        .map(|(at, _)| at)
-}
-
-/// What a phase does from its beginning to its end: the body of its `run`, with that of the file beside it where it is
-/// called. The closing words come last: the host asks for them.
-fn in_order(source: &str) -> String {
-    let mut bodies = source
-        .split("\npub fn ")
-        .filter(|text| text.starts_with("run(") || text.starts_with("words("))
-        .filter_map(|text| text.split("\n}\n").next());
-    let run = bodies.next().unwrap_or_default();
-    let beside = bodies.next().unwrap_or_default();
-    if run.contains("judge::run(") {
-        run.replacen("judge::run(", beside, 1)
-    } else {
-        format!("{run}{beside}")
-    }
-}
-
-fn place(constant: &str) -> Option<usize> {
-    ALL.iter()
-        .position(|(phase, step, _)| constant == format!("{phase}::{step}"))
+/// Phases and names of the steps that a run with all options has begun, in their order: a step that is skipped is among them.
+fn begun() -> Vec<(String, String)> {
+    let done = Case::of("host1001")
+        .with("task", "T12345")
+        .and("conftool")
+        .and("httpbb")
+        .with("mask", "nginx")
+        .run();
+    let begun = |record: &Record| match record {
+        Record::StepBegan { phase, name, .. } => Some((phase.clone(), name.clone())),
+        _ => None,
+    };
+    let entries = done.entries.iter();
+    entries.filter_map(|entry| begun(&entry.record)).collect()
 }
 
 #[test]
-fn what_the_page_does_stands_here_in_its_words_and_its_order() {
+fn the_table_has_the_bullets_of_the_page_in_their_order() {
     for holder in HOLDERS {
         assert!(bullets().any(|bullet| bullet == *holder), "no {holder}");
     }
@@ -279,52 +265,33 @@ fn what_the_page_does_stands_here_in_its_words_and_its_order() {
 }
 
 #[test]
-fn every_bullet_of_the_page_has_its_steps_in_the_order_of_the_page() {
+fn a_run_does_what_each_bullet_says_in_the_order_of_the_page() {
+    let begun = begun();
     let mut last = 0;
-    for (bullet, constants) in PAGE {
-        assert!(!constants.is_empty(), "nothing does: {bullet}");
-        for constant in *constants {
-            let place =
-                place(constant).unwrap_or_else(|| panic!("{constant} is missing, for: {bullet}"));
-            assert!(place >= last, "{constant} comes too early, for: {bullet}");
+    for (bullet, steps) in PAGE {
+        assert!(!steps.is_empty(), "nothing does: {bullet}");
+        for step in *steps {
+            let place = begun.iter().position(|(_, name)| name == step);
+            let place = place.unwrap_or_else(|| panic!("no step {step:?}, for: {bullet}"));
+            assert!(place >= last, "{step:?} comes too early, for: {bullet}");
             last = place;
         }
     }
 }
 
 #[test]
-fn every_phase_does_its_steps_in_their_order() {
-    for (phase, source) in PHASES {
-        let body = in_order(source);
-        let mut last = 0;
-        for (_, constant, name) in ALL.iter().filter(|(of, _, _)| of == phase) {
-            let at =
-                named_at(&body, constant).unwrap_or_else(|| panic!("nothing does {phase}: {name}"));
-            assert!(at >= last, "{phase} does this too early: {name}");
-            last = at;
+fn a_step_is_done_once_and_a_phase_is_not_left_and_entered_again() {
+    let mut phases: Vec<String> = Vec::new();
+    let mut names: Vec<String> = Vec::new();
+    for (phase, name) in begun() {
+        assert!(!names.contains(&name), "done twice: {name}");
+        names.push(name);
+        if phases.last() != Some(&phase) {
+            assert!(!phases.contains(&phase), "entered again: {phase}");
+            phases.push(phase);
         }
     }
-}
-
-#[test]
-fn every_step_has_a_phase() {
-    for (phase, _, name) in ALL {
-        let known = PHASES.iter().any(|(of, _)| of == phase);
-        assert!(known, "no file for the phase {phase}, which does: {name}");
-    }
-}
-
-#[test]
-fn the_phases_run_in_order() {
-    let run = include_str!("lib.rs");
-    let places: Vec<_> = PHASES
-        .iter()
-        .map(|(phase, _)| {
-            run.find(&format!("{phase}::run("))
-                .unwrap_or_else(|| panic!("{phase} is not run"))
-        })
-        .collect();
-    assert!(places.is_sorted(), "{places:?}");
+    assert_eq!(phases.len(), 11, "{phases:?}");
 }
 
 #[test]
@@ -335,19 +302,18 @@ fn a_step_is_named_in_the_words_of_its_bullet() {
             .map(str::to_lowercase)
             .collect()
     };
-    for (phase, step, name) in ALL {
-        let constant = format!("{phase}::{step}");
+    for (_, step) in begun() {
         let bullets: Vec<&str> = PAGE
             .iter()
-            .filter(|(_, constants)| constants.contains(&constant.as_str()))
+            .filter(|(_, steps)| steps.contains(&step.as_str()))
             .map(|(bullet, _)| *bullet)
             .collect();
-        let (own, page) = (words(name), words(&bullets.join(" ")));
+        let (own, page) = (words(&step), words(&bullets.join(" ")));
         let shared = own.iter().filter(|word| page.contains(word)).count();
         // What the page does not have is named freely.
         assert!(
             bullets.is_empty() || shared * 3 >= own.len(),
-            "`{name}` says it in other words than {bullets:?}"
+            "`{step}` has other words than {bullets:?}"
         );
     }
 }
