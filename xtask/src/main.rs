@@ -7,6 +7,7 @@ mod book;
 mod built;
 mod ci;
 mod component;
+mod copy;
 mod demo;
 mod deny;
 mod digest;
@@ -14,6 +15,7 @@ mod fuzz;
 mod generate;
 mod guests;
 mod inner;
+mod lamp;
 mod languages;
 mod mutants;
 mod pip;
@@ -78,6 +80,12 @@ enum Task {
     Generate,
     /// Write the book's page on capabilities from wit/
     Book,
+    /// Add a made-up capability to a copy of the repository: at most 5 files and 4 rows, and it compiles
+    Lamp {
+        /// Also run its tests
+        #[arg(long)]
+        whole: bool,
+    },
     /// What has to pass: format, lints, documentation, rules for dependencies, all tests, every mutant of the guest
     Ci,
 }
@@ -112,6 +120,7 @@ fn run(task: Task) -> Result<()> {
         Task::Fuzz(fuzz) => fuzz::run(&fuzz),
         Task::Generate => generate::write(repository::root()),
         Task::Book => book::write(repository::root()),
+        Task::Lamp { whole } => lamp::run(whole),
         Task::Ci => ci::run(),
     }
 }
