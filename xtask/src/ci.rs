@@ -1,6 +1,6 @@
 //! What has to pass before anything is merged.
 
-use crate::{deny, guests, inner, lamp, mutants, test};
+use crate::{deny, guests, inner, lamp, mutants, repository, structure, test};
 use anyhow::Result;
 use std::process::Command;
 
@@ -10,6 +10,7 @@ use std::process::Command;
 /// # Errors
 /// The first check that does not pass.
 pub fn run() -> Result<()> {
+    structure::check(repository::root())?;
     for check in [format(), lints(), documentation()] {
         for mut command in check {
             println!("xtask: {}", inner::shown(&command));

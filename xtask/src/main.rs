@@ -20,6 +20,7 @@ mod languages;
 mod mutants;
 mod pip;
 mod repository;
+mod structure;
 mod sweep;
 mod tally;
 mod test;

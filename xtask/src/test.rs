@@ -69,6 +69,7 @@ impl Part {
             Part::Lab => &[
                 "host/lab",
                 "host/scenario",
+                "host/runs",
                 "host/cli",
                 "tests/runbook",
                 "tests/sweep",

@@ -112,7 +112,7 @@ fn verify(asked: &Asked, found: &OsRelease, advice: &str, step: &mut Step) -> Re
             ),
         );
         let instead = "Look at its /etc/os-release; if it is the right one, go on with --no-pxe at a terminal.";
-        return doubt::settle(doubt, instead, asked.force, step);
+        return doubt::confirm(doubt, instead, asked.force, step);
     }
     Err(Fault::new(
         FaultKind::Rejected,

@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 use wreimage_engine::{
     Absent, Cancel, Engine, Guest, Listener, OptionValues, Report, RunRequest, Services,
 };
-use wreimage_journal::{Record, RunDatabase};
+use wreimage_journal::{Record, RunDatabase, RunOutcome};
 use wreimage_lab::{Lab, Pace, World};
 
 /// For so long a batch runs before it is cancelled.
@@ -148,7 +148,7 @@ impl Run {
         let mut exceeded = 0;
         loop {
             let ending = self.once().await.ending;
-            if ending.outcome == "cancelled" {
+            if ending.outcome == RunOutcome::Cancelled {
                 return exceeded;
             }
             assert!(ending.summary.contains("`limits."), "{}", ending.summary);

@@ -1,21 +1,23 @@
 //! `wreimage answer` and `wreimage cancel`: what is left for the driver of a run.
 
+use crate::actor::actor;
 use crate::arguments::{Answer, Cancel};
-use crate::batch::Batch;
-use crate::drive;
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::ground::state_of;
-use crate::look::{self, OpenQuestion};
 use std::path::Path;
 use wreimage_journal::Entry;
+use wreimage_runs::Batch;
+use wreimage_runs::{OpenQuestion, RunStore, RunsError, open_question};
 
 /// `wreimage answer`.
 pub fn answer(arguments: &Answer) -> Result<Exit, Failure> {
     let state = state_of(&arguments.place)?;
-    let run = look::find(&state, &arguments.run)?;
-    let entries = wreimage_journal::read(&state, &run).map_err(look::unreadable)?;
-    give_answer(&state, &run, &entries, &arguments.choice, &drive::actor())?;
-    let driven = wreimage_journal::driver(&state, &run).map_err(look::unreadable)?;
+    let store = RunStore::new(&state);
+    let run = store.find(&arguments.run)?;
+    let entries = store.read(&run)?;
+    give_answer(&state, &run, &entries, &arguments.choice, &actor())?;
+    let driven = store.driver(&run)?;
     crate::tell::line(&match driven {
         Some(_) => format!("{run}: answered `{}`", arguments.choice),
         None => format!(
@@ -34,8 +36,8 @@ pub fn give_answer(
     choice: &str,
     actor: &str,
 ) -> Result<(), Failure> {
-    let Some(open) = look::open_question(entries) else {
-        return Err(Failure::usage(format!("the run {run} waits for no answer")));
+    let Some(open) = open_question(entries) else {
+        return Err(Failure::Usage(format!("the run {run} waits for no answer")));
     };
     let question = &open.question;
     if !question.choices.iter().any(|(key, _)| key == choice) {
@@ -44,7 +46,7 @@ pub fn give_answer(
             .iter()
             .map(|(key, _)| key.as_str())
             .collect();
-        return Err(Failure::usage(format!(
+        return Err(Failure::Usage(format!(
             "{choice:?} is no answer to: {}; answer one of {}",
             question.question,
             keys.join(", ")
@@ -63,11 +65,11 @@ pub fn leave(
 ) -> Result<(), Failure> {
     let call = open.question.call;
     let left = wreimage_journal::leave_answer(state, run, open.number, call, choice, actor)
-        .map_err(look::unreadable)?;
+        .map_err(RunsError::from)?;
     if left {
         return Ok(());
     }
-    Err(Failure::refused(format!(
+    Err(Failure::Refused(format!(
         "the run {run} asks something else by now, and `{choice}` was not handed on: `wreimage show {run}` shows the question"
     )))
 }
@@ -75,30 +77,31 @@ pub fn leave(
 /// `wreimage cancel`.
 pub fn cancel(arguments: &Cancel) -> Result<Exit, Failure> {
     let state = state_of(&arguments.place)?;
+    let store = RunStore::new(&state);
     if let Some(batch) = Batch::read(&state, &arguments.run)? {
-        return cancel_batch(&state, &batch);
+        return cancel_batch(&store, &batch);
     }
-    let run = look::find(&state, &arguments.run)?;
-    let driven = wreimage_journal::driver(&state, &run).map_err(look::unreadable)?;
+    let run = store.find(&arguments.run)?;
+    let driven = store.driver(&run)?;
     let Some(driver) = driven else {
-        return Err(Failure::refused(format!(
+        return Err(Failure::Refused(format!(
             "nobody drives the run {run}: `wreimage cleanup {run}` ends it, if it has not ended"
         )));
     };
-    wreimage_journal::leave_cancel(&state, &run, &drive::actor()).map_err(look::unreadable)?;
+    wreimage_journal::leave_cancel(&state, &run, &actor()).map_err(RunsError::from)?;
     crate::tell::line(&format!(
         "{run}: {driver} is told to cancel it; `wreimage attach {run}` shows how it ends"
     ));
     Ok(Exit::Success)
 }
 
-fn cancel_batch(state: &Path, batch: &Batch) -> Result<Exit, Failure> {
-    let actor = drive::actor();
-    batch.leave_cancel(state, &actor)?;
+fn cancel_batch(store: &RunStore, batch: &Batch) -> Result<Exit, Failure> {
+    let actor = actor();
+    batch.leave_cancel(store.state(), &actor)?;
     let mut told = 0;
-    for (run, _) in look::runs_of(state, &batch.id)? {
-        if let Ok(Some(_)) = wreimage_journal::driver(state, &run) {
-            wreimage_journal::leave_cancel(state, &run, &actor).map_err(look::unreadable)?;
+    for (run, _) in store.runs_of_batch(&batch.id)? {
+        if let Ok(Some(_)) = store.driver(&run) {
+            wreimage_journal::leave_cancel(store.state(), &run, &actor).map_err(RunsError::from)?;
             told += 1;
         }
     }

@@ -13,7 +13,7 @@ pub use guest::{Build, Completions, Compose, Inspect, Language, New};
 pub use lock::{BreakLock, InitLease, LockCommand};
 pub use place::{HOST_OPTIONS, LabCommand, Output, Place, SiteCheck, SiteCommand};
 pub use resume::{Cleanup, Going, Resume};
-pub use run::{Asking, Many, OnFailure, Run};
+pub use run::{Asking, OnFailure, Run};
 pub use runs::{Answer, Attach, Cancel, Logs, Runs, Show, Watch};
 pub use test::Test;
 

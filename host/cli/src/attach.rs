@@ -1,22 +1,22 @@
 //! `wreimage attach`: a run of another process, as if it were this one's.
 
+use crate::actor::actor;
 use crate::answer;
 use crate::arguments::{Attach, Output};
-use crate::batch::Batch;
-use crate::drive;
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
 use crate::face::{self, Face, Source};
+use crate::failure::Failure;
 use crate::ground::state_of;
-use crate::look::{self, OpenQuestion};
 use crate::prompt;
 use crate::session::Keyboard;
 use crate::tell::{self, Page};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use wreimage_journal::{Entry, Record};
 use wreimage_lab::Pace;
+use wreimage_runs::Batch;
+use wreimage_runs::{OpenQuestion, RunStore, RunsError, header_of, open_question};
 
 /// How often its journal is looked at.
 const LOOK: Duration = Duration::from_millis(200);
@@ -24,13 +24,14 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Shows a run until it ends or waits, and hands on what is answered here.
 pub async fn attach(arguments: &Attach) -> Result<Exit, Failure> {
     let state = state_of(&arguments.place)?;
+    let store = RunStore::new(&state);
     if let Some(batch) = Batch::read(&state, &arguments.run)? {
-        return attach_batch(&state, &batch, arguments).await;
+        return attach_batch(&store, &batch, arguments).await;
     }
-    let run = look::find(&state, &arguments.run)?;
+    let run = store.find(&arguments.run)?;
     let face = face::choose(arguments.output, Pace::Real, false);
     let shown = tokio::select! {
-        shown = show(&state, &run, &face, arguments.output) => Some(shown?),
+        shown = show(&store, &run, &face, arguments.output) => Some(shown?),
         _ = tokio::signal::ctrl_c() => None,
     };
     face.finish();
@@ -51,11 +52,7 @@ pub async fn attach(arguments: &Attach) -> Result<Exit, Failure> {
                 }
                 tell::page(&text)?;
             }
-            Ok(Exit::of_run(
-                ending.exit_code,
-                &ending.outcome,
-                arguments.strict,
-            ))
+            Ok(Exit::of_run(ending, arguments.strict))
         }
         _ => {
             tell::line(&format!(
@@ -67,10 +64,14 @@ pub async fn attach(arguments: &Attach) -> Result<Exit, Failure> {
 }
 
 /// Shows all runs of a batch until its process is gone. Their questions are answered one by one, with `wreimage answer`.
-async fn attach_batch(state: &Path, batch: &Batch, arguments: &Attach) -> Result<Exit, Failure> {
+async fn attach_batch(
+    store: &RunStore,
+    batch: &Batch,
+    arguments: &Attach,
+) -> Result<Exit, Failure> {
     let face = face::choose(arguments.output, Pace::Real, true);
     let shown = tokio::select! {
-        shown = show_batch(state, batch, &face) => Some(shown?),
+        shown = show_batch(store, batch, &face) => Some(shown?),
         _ = tokio::signal::ctrl_c() => None,
     };
     face.finish();
@@ -84,9 +85,7 @@ async fn attach_batch(state: &Path, batch: &Batch, arguments: &Attach) -> Result
     let mut exits = Vec::new();
     for (run, entries) in &runs {
         let ended = match entries.last().map(|entry| &entry.record) {
-            Some(Record::Finished(ending)) => {
-                Exit::of_run(ending.exit_code, &ending.outcome, arguments.strict)
-            }
+            Some(Record::Finished(ending)) => Exit::of_run(ending, arguments.strict),
             _ => {
                 tell::line(&format!(
                     "nobody drives {run}; to go on with it and with all that wait: wreimage resume {id}"
@@ -104,17 +103,17 @@ async fn attach_batch(state: &Path, batch: &Batch, arguments: &Attach) -> Result
 
 /// The runs with their records when the process of the batch is gone.
 async fn show_batch(
-    state: &Path,
+    store: &RunStore,
     batch: &Batch,
     face: &Arc<dyn Face>,
 ) -> Result<Vec<(String, Vec<Entry>)>, Failure> {
     let mut told: BTreeMap<String, usize> = BTreeMap::new();
     loop {
         // First whether it is there: what was written before that is then complete.
-        let driven = batch.is_driven(state);
-        let runs = look::runs_of(state, &batch.id)?;
+        let driven = batch.is_driven(store.state());
+        let runs = store.runs_of_batch(&batch.id)?;
         for (run, entries) in &runs {
-            let Some(header) = look::header_of(entries) else {
+            let Some(header) = header_of(entries) else {
                 continue;
             };
             let from = Source::new(run, &header.host);
@@ -133,7 +132,7 @@ async fn show_batch(
 
 /// The records when the run has ended, or nobody drives it any more.
 async fn show(
-    state: &Path,
+    store: &RunStore,
     run: &str,
     face: &Arc<dyn Face>,
     output: Output,
@@ -143,11 +142,11 @@ async fn show(
     let mut told = 0;
     loop {
         // First whether somebody drives it: what was written before that is then complete.
-        let driver = wreimage_journal::driver(state, run).map_err(look::unreadable)?;
-        let entries = wreimage_journal::read(state, run).map_err(look::unreadable)?;
-        let Some(header) = look::header_of(&entries) else {
+        let driver = store.driver(run)?;
+        let entries = store.read(run)?;
+        let Some(header) = header_of(&entries) else {
             if driver.is_none() {
-                return Err(Failure::refused(format!("the run {run} never began")));
+                return Err(RunsError::NeverBegan(run.to_owned()).into());
             }
             tokio::time::sleep(LOOK).await;
             continue;
@@ -160,12 +159,12 @@ async fn show(
         if driver.is_none() {
             return Ok(entries);
         }
-        if let Some(open) = look::open_question(&entries)
+        if let Some(open) = open_question(&entries)
             && output == Output::Text
             && prompt::is_operator_there()
             && asked.insert(open.number)
         {
-            answer(state, run, face, &keyboard, &open).await?;
+            answer(store, run, face, &keyboard, &open).await?;
         }
         tokio::time::sleep(LOOK).await;
     }
@@ -173,7 +172,7 @@ async fn show(
 
 /// Asks here, until somebody has answered here or elsewhere.
 async fn answer(
-    state: &Path,
+    store: &RunStore,
     run: &str,
     face: &Arc<dyn Face>,
     keyboard: &Keyboard,
@@ -182,9 +181,9 @@ async fn answer(
     let answered = async {
         loop {
             tokio::time::sleep(LOOK).await;
-            let entries = wreimage_journal::read(state, run).unwrap_or_default();
-            let is_open = look::open_question(&entries).is_some_and(|it| it.number == open.number);
-            if !is_open || !matches!(wreimage_journal::driver(state, run), Ok(Some(_))) {
+            let entries = store.read(run).unwrap_or_default();
+            let is_open = open_question(&entries).is_some_and(|it| it.number == open.number);
+            if !is_open || !matches!(store.driver(run), Ok(Some(_))) {
                 return None;
             }
         }
@@ -194,7 +193,7 @@ async fn answer(
         none = answered => none,
     };
     match typed {
-        Some(choice) => answer::leave(state, run, open, &choice, &drive::actor()),
+        Some(choice) => answer::leave(store.state(), run, open, &choice, &actor()),
         None => Ok(()),
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::arguments::{BreakLock, Place};
 use crate::broken::Broken;
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::ground::{self, state_of};
 use crate::locks::{claims, leases};
 use crate::prompt;
@@ -18,10 +19,8 @@ pub async fn break_lock(arguments: &BreakLock) -> Result<Exit, Failure> {
     let name = &arguments.name;
     let state = state_of(&arguments.place)?;
     let place = world_of_lock(&arguments.place, name);
-    let locks = Locks::open(&state).map_err(|error| Failure::usage(error.to_string()))?;
-    let held = locks
-        .held()
-        .map_err(|error| Failure::usage(error.to_string()))?;
+    let locks = Locks::open(&state)?;
+    let held = locks.held()?;
     let lease = leases(&place)?;
     let (claims, unread) = claims(lease.as_ref()).await;
     let Some(broken) = Broken::find(name, held, claims)? else {
@@ -52,10 +51,10 @@ pub async fn break_lock(arguments: &BreakLock) -> Result<Exit, Failure> {
 /// The failure for a name that fits nothing, when all claims could be read and when they could not.
 fn none_found(name: &str, unread: Option<String>) -> Failure {
     match unread {
-        None => Failure::usage(format!(
+        None => Failure::Usage(format!(
             "no run holds a lock or a lease {name:?}; `wreimage lock ls` lists those that are held"
         )),
-        Some(why) => Failure::refused(format!(
+        Some(why) => Failure::Refused(format!(
             "no lock of this state folder is named {name:?}, and {why}. A host's full name leads to its lock through its lease only: \
              give the lock's name, as `wreimage lock ls` lists it. Nothing was broken"
         )),
@@ -73,8 +72,8 @@ fn conclude(parts: Vec<Result<String, String>>) -> Result<Exit, Failure> {
     let left = left.join("; ");
     match (left.is_empty(), is_any_broken) {
         (true, _) => Ok(Exit::Success),
-        (false, true) => Err(Failure::left(left)),
-        (false, false) => Err(Failure::refused(format!("{left}. Nothing was broken"))),
+        (false, true) => Err(Failure::Left(left)),
+        (false, false) => Err(Failure::Refused(format!("{left}. Nothing was broken"))),
     }
 }
 
@@ -129,7 +128,7 @@ async fn break_claim(place: &Place, claim: &Claim) -> Result<String, String> {
 /// The host's name must be typed, or given in advance.
 fn confirm(host: &str, yes: Option<&str>) -> Result<(), Failure> {
     let not = |given: &str| {
-        Failure::refused(format!(
+        Failure::Refused(format!(
             "`{given}` is not `{host}`: not confirmed, nothing was broken"
         ))
     };
@@ -141,7 +140,7 @@ fn confirm(host: &str, yes: Option<&str>) -> Result<(), Failure> {
         };
     }
     if !prompt::is_operator_there() {
-        return Err(Failure::refused(format!(
+        return Err(Failure::Refused(format!(
             "not confirmed: this is not a terminal, and nothing was broken. Confirm in advance with `--yes {host}`"
         )));
     }
@@ -169,7 +168,7 @@ mod tests {
     fn a_part_that_is_not_broken_is_no_success() {
         let broken = || Ok("the lock is taken away".to_owned());
         let left = || Err("the lease was not broken".to_owned());
-        let exit = |parts| conclude(parts).map_err(|failure| failure.exit());
+        let exit = |parts| conclude(parts).map_err(|failure| Exit::from(failure.kind()));
         assert_eq!(exit(vec![broken(), broken()]), Ok(Exit::Success));
         assert_eq!(exit(vec![left(), broken()]), Err(Exit::Left));
         assert_eq!(exit(vec![broken(), left()]), Err(Exit::Left));
@@ -190,7 +189,7 @@ mod tests {
         // Its run was resumed meanwhile.
         locks.take("one/host1001", &holder).unwrap();
         let refused = conclude(vec![take_lock(&locks, &shown)]).unwrap_err();
-        assert_eq!(refused.exit(), Exit::Refused);
+        assert_eq!(Exit::from(refused.kind()), Exit::Refused);
         assert!(refused.to_string().contains("Nothing was broken"));
         let shown = locks.held().unwrap().remove(0);
         assert_eq!(

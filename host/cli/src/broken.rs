@@ -1,11 +1,11 @@
 //! What `wreimage lock break` breaks: the lock and the claim of one run.
 
-use crate::exit::Failure;
-use crate::look;
+use crate::failure::Failure;
 use crate::tell::Page;
 use std::path::Path;
 use wreimage_capability::lease::{ClaimState, ObservedClaim, judgement};
 use wreimage_journal::Held;
+use wreimage_runs::RunStore;
 
 /// What `lock break` is about to break.
 #[derive(Debug)]
@@ -76,7 +76,9 @@ impl Broken {
     pub fn show(&self, state: &Path) -> Page {
         let mut text = Page::default();
         if let Some(lock) = &self.lock {
-            let standing = look::state_of_run(state, &lock.run)
+            let standing = RunStore::new(state)
+                .standing(&lock.run)
+                .map(|it| it.line())
                 .unwrap_or_else(|| "unknown, its journal is not in this state folder".to_owned());
             text.line(format!(
                 "lock  {}: run {} of {} on {}, {}; state of the run: {standing}",
@@ -112,7 +114,7 @@ fn several(name: &str, locks: &[Held], claims: &[ObservedClaim]) -> Failure {
         .map(|(kind, name, run)| format!("{kind} {name} of the run {run}"))
         .collect();
     let example = all.first().map_or(name, |(_, name, _)| name.as_str());
-    Failure::usage(format!(
+    Failure::Usage(format!(
         "{name:?} fits several, and nothing was broken: {}. Name one in full, such as `wreimage lock break {example}`",
         listed.join(", ")
     ))
@@ -174,7 +176,7 @@ mod tests {
 
     fn found(name: &str, held: &[Held], claims: &[ObservedClaim]) -> Found {
         let found = Broken::find(name, held.to_vec(), claims.to_vec()).map_err(|failure| {
-            assert_eq!(failure.exit(), Exit::Usage);
+            assert_eq!(Exit::from(failure.kind()), Exit::Usage);
             failure.to_string()
         })?;
         let runs = |it: Broken| {

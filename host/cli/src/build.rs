@@ -2,12 +2,13 @@
 
 use crate::arguments::Build;
 use crate::compiler;
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::tell;
 use std::path::{Path, PathBuf};
 use tokio::signal::unix::{SignalKind, signal};
 use wreimage_engine::{Guest, GuestError, Plugged};
-use wreimage_kit::{Builder, Built, KitError};
+use wreimage_kit::{Builder, Built};
 
 /// Builds it, checks it as `inspect` does, and only then writes the file.
 pub async fn build(arguments: &Build) -> Result<Exit, Failure> {
@@ -16,12 +17,10 @@ pub async fn build(arguments: &Build) -> Result<Exit, Failure> {
         Some(path) => path.clone(),
         None => arguments.folder.join(format!("{}.wasm", built.name)),
     };
-    let unusable = |error: GuestError| {
-        Failure::refused(format!(
-            "{} was built, but cannot be used: {error}. {} was not written",
-            built.name,
-            path.display()
-        ))
+    let unusable = |error: GuestError| Failure::Built {
+        name: built.name.clone(),
+        path: path.clone(),
+        source: Box::new(error),
     };
     let engine = compiler::engine(compiler::limits(None))?;
     let (name, version, looked_at) = if wreimage_engine::is_plug(&built.bytes) {
@@ -36,9 +35,7 @@ pub async fn build(arguments: &Build) -> Result<Exit, Failure> {
         let (name, version) = (description.name.clone(), description.version.clone());
         (name, version, "inspect")
     };
-    built
-        .write(&path)
-        .map_err(|error| Failure::usage(error.to_string()))?;
+    built.write(&path)?;
     tell::line(&format!(
         "{}: {} {} ({}), {} bytes",
         path.display(),
@@ -56,8 +53,10 @@ pub async fn build(arguments: &Build) -> Result<Exit, Failure> {
 
 /// Ctrl-C and SIGTERM stop what is being built.
 async fn make(arguments: &Build) -> Result<Built, Failure> {
-    let mut terminate = signal(SignalKind::terminate())
-        .map_err(|error| Failure::internal(format!("SIGTERM cannot be awaited: {error}")))?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(|source| Failure::System {
+        what: "SIGTERM cannot be awaited",
+        source,
+    })?;
     let builder = Builder::new(arguments.timeout);
     let stop = builder.stop.clone();
     let folder = arguments.folder.clone();
@@ -74,10 +73,8 @@ async fn make(arguments: &Build) -> Result<Built, Failure> {
         }
     };
     match made {
-        Ok(Ok(built)) => Ok(built),
-        Ok(Err(error @ KitError::Stopped)) => Err(Failure::cancelled(error.to_string())),
-        Ok(Err(error)) => Err(Failure::usage(error.to_string())),
-        Err(error) => Err(Failure::internal(error.to_string())),
+        Ok(built) => Ok(built?),
+        Err(error) => Err(Failure::part("", error)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The process in which guests are compiled: this program once more, with bounds.
 
-use crate::exit::Failure;
+use crate::failure::Failure;
 use crate::files;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ pub fn compile_if_asked(arguments: &[OsString]) {
 /// The engine, with the compilation cache and a compiler within these bounds.
 pub fn engine(limits: CompileLimits) -> Result<Engine, Failure> {
     let failed =
-        |why: String| Failure::internal(format!("the WebAssembly engine cannot start: {why}"));
+        |why: String| Failure::Internal(format!("the WebAssembly engine cannot start: {why}"));
     // By the kernel's link and not by its path: an upgrade may replace the file while this program runs.
     let compiler = Compiler::Process {
         program: PathBuf::from("/proc/self/exe"),

@@ -1,7 +1,8 @@
 //! `wreimage compose`: a guest and components of a site, joined into one file.
 
 use crate::arguments::Compose;
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::files;
 use crate::load_guest::load_guest;
 use crate::tell;
@@ -11,19 +12,21 @@ use wreimage_kit::write_whole;
 
 /// Writes the file.
 pub async fn compose(arguments: &Compose) -> Result<Exit, Failure> {
-    let (_, guest, bytes) = load_guest(&arguments.guest, &arguments.plug, None).await?;
+    let (_, loaded) = load_guest(&arguments.guest, &arguments.plug, None).await?;
     let path = match &arguments.out {
         Some(path) => path.clone(),
         None => default_path(&arguments.guest, &arguments.plug),
     };
-    write_whole(&path, &bytes).map_err(|error| {
-        Failure::usage(format!("{} cannot be written: {error}", path.display()))
+    write_whole(&path, &loaded.bytes).map_err(|source| Failure::File {
+        path: path.clone(),
+        what: "written",
+        source,
     })?;
     tell::line(&format!(
         "{}: {}, sha256 {}; `wreimage inspect` shows what each part can call",
         path.display(),
-        tell::one_line(&what(&guest)),
-        guest.digest()
+        tell::one_line(&what(&loaded.guest)),
+        loaded.guest.digest()
     ));
     tell::own(&format!("{}\n", path.display()))?;
     Ok(Exit::Success)
@@ -48,8 +51,10 @@ pub fn composed(
         .iter()
         .map(|(label, bytes)| Plug { label, bytes })
         .collect();
-    Guest::compose(&bytes, &plugs)
-        .map_err(|error| Failure::refused(format!("{}: {error}", guest.display())))
+    Guest::compose(&bytes, &plugs).map_err(|error| Failure::Guest {
+        label: guest.display().to_string(),
+        source: Box::new(error),
+    })
 }
 
 /// `reimage 0.1.0 with site-checks 0.1.0`.

@@ -106,7 +106,7 @@ impl Terminal {
         }
         Ok(Given {
             choice: request.host.clone(),
-            by: self.actor.clone(),
+            by: self.run.actor.clone(),
         })
     }
 }
@@ -137,22 +137,6 @@ impl Consent for Terminal {
         })
     }
 
-    fn turn(&self) -> BoxFuture<'_, Result<bool, Fault>> {
-        Box::pin(async move {
-            // Consent may be asked for again when something has changed meanwhile; the turn stays.
-            let had = self.has_turn.swap(true, Ordering::SeqCst);
-            if had || !self.session.turns.are_taken() {
-                return Ok(false);
-            }
-            // The lab goes on while a run waits for the others of its batch.
-            let _idle = self.seat.as_ref().map(|seat| seat.idle());
-            match self.session.turns.wait(&self.host).await {
-                None | Some(true) => Ok(true),
-                Some(false) => Err(Fault::cancelled("the batch begins with no further host")),
-            }
-        })
-    }
-
     fn ask<'a>(
         &'a self,
         request: &'a ConsentRequest,
@@ -169,7 +153,7 @@ impl Consent for Terminal {
                     question,
                 ));
             }
-            let _idle = self.seat.as_ref().map(|seat| seat.idle());
+            let _idle = self.run.seat.as_ref().map(|seat| seat.idle());
             tokio::select! {
                 typed = self.consent_here(request, question) => typed,
                 given = self.answer_from_elsewhere(question) => Ok(given),

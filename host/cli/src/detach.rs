@@ -1,11 +1,9 @@
 //! Runs that go on in the background: a process of their own, which no terminal holds.
 
 use crate::arguments::{Going, Run};
-use crate::batch;
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::ground;
-use crate::hosts::Hosts;
-use crate::look;
 use crate::tell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -14,7 +12,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use wreimage_engine::RunRequest;
-use wreimage_journal::Folder;
+use wreimage_runs::Hosts;
+use wreimage_runs::{Batch, DetachedLog, RunStore};
 
 /// How long a run may take until its first record.
 const BEGIN: Duration = Duration::from_secs(120);
@@ -22,18 +21,6 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// The variable by which a process in the background is told the id of its run or batch.
 const RUN: &str = "WREIMAGE_DETACHED_RUN";
-
-/// The folder of what those in the background print, in the state folder.
-const LOGS: &str = "detached";
-
-fn log_of(id: &str) -> String {
-    format!("{id}.log")
-}
-
-/// Removes what the run or batch of this id has printed in the background.
-pub fn remove_log(state: &Folder, id: &str) {
-    let _ = state.sub(LOGS).and_then(|logs| logs.remove(&log_of(id)));
-}
 
 /// The id that this process was told, if it is in the background.
 pub fn given_run() -> Option<String> {
@@ -43,56 +30,58 @@ pub fn given_run() -> Option<String> {
 /// Starts `wreimage run` in the background.
 pub async fn run(arguments: &Run, hosts: &Hosts, words: Vec<OsString>) -> Result<Exit, Failure> {
     if arguments.yes.is_none() && !arguments.dry_run {
-        return Err(Failure::usage(format!(
+        return Err(Failure::Usage(format!(
             "--detach leaves nobody who could consent: give it with --yes {}",
             hosts.in_a_shell()
         )));
     }
     let state = ground::state_of(&arguments.place)?;
+    let store = RunStore::new(&state);
     // The runs of a batch begin one after the other: with the first the process has begun.
     let is_batch = hosts.names().len() > 1;
     let id = match hosts.names() {
         [host] => RunRequest::new(host, "").run,
-        _ => batch::new_id(),
+        _ => Batch::new_id(),
     };
     start(&state, &id, words, |_| {
         if is_batch {
-            !look::runs_of(&state, &id).unwrap_or_default().is_empty()
+            !store.runs_of_batch(&id).unwrap_or_default().is_empty()
         } else {
-            wreimage_journal::read(&state, &id).is_ok_and(|records| !records.is_empty())
+            store.read(&id).is_ok_and(|records| !records.is_empty())
         }
     })
     .await
 }
 
 /// Starts `wreimage resume` in the background.
-pub async fn resume(state: &Path, going: &Going) -> Result<Exit, Failure> {
-    let is_batch = batch::Batch::read(state, &going.run)?.is_some();
+pub async fn resume(store: &RunStore, going: &Going) -> Result<Exit, Failure> {
+    let is_batch = Batch::read(store.state(), &going.run)?.is_some();
     let id = if is_batch {
         going.run.clone()
     } else {
-        look::find(state, &going.run)?
+        store.find(&going.run)?
     };
     let words = std::env::args_os().collect();
     let runs = || -> Vec<(String, usize)> {
         if is_batch {
-            let runs = look::runs_of(state, &id).unwrap_or_default();
+            let runs = store.runs_of_batch(&id).unwrap_or_default();
             runs.into_iter()
                 .map(|(run, records)| (run, records.len()))
                 .collect()
         } else {
-            let records = wreimage_journal::read(state, &id).unwrap_or_default();
+            let records = store.read(&id).unwrap_or_default();
             vec![(id.clone(), records.len())]
         }
     };
     let before: BTreeMap<String, usize> = runs().into_iter().collect();
-    start(state, &id, words, |child| {
+    start(store.state(), &id, words, |child| {
         // A process that only looks whether it may go on drives the run as well, and leaves no record.
         runs().into_iter().any(|(run, records)| {
             let goes_on = records > before.get(&run).copied().unwrap_or(0);
             goes_on
-                && wreimage_journal::last_driver(state, &run).is_some_and(|it| it.id == child)
-                && matches!(wreimage_journal::driver(state, &run), Ok(Some(_)))
+                && wreimage_journal::last_driver(store.state(), &run)
+                    .is_some_and(|it| it.id == child)
+                && matches!(store.driver(&run), Ok(Some(_)))
         })
     })
     .await
@@ -105,24 +94,18 @@ async fn start(
     words: Vec<OsString>,
     begun: impl Fn(u32) -> bool,
 ) -> Result<Exit, Failure> {
-    let failed = |error: std::io::Error| {
-        Failure::internal(format!(
-            "no process can be started in the background: {error}"
-        ))
+    let failed = |source: std::io::Error| Failure::System {
+        what: "no process can be started in the background",
+        source,
     };
-    let name = log_of(id);
-    let folder = Folder::make_state(state)
-        .and_then(|state| state.make_sub(LOGS))
-        .map_err(failed)?;
-    folder.keep(&name, &[]).map_err(failed)?;
-    let log = folder.append(&name).map_err(failed)?;
+    let (log, file) = DetachedLog::create(state, id).map_err(failed)?;
     let program = std::env::current_exe().map_err(failed)?;
     let mut child = Command::new(program)
         .args(words.into_iter().skip(1).filter(|word| word != "--detach"))
         .env(RUN, id)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(log)
+        .stderr(file)
         // What a terminal sends to those that it has started does not reach it.
         .process_group(0)
         .spawn()
@@ -130,19 +113,18 @@ async fn start(
     let end = Instant::now() + BEGIN;
     while !begun(child.id()) {
         if let Some(status) = child.try_wait().map_err(failed)? {
-            let said = folder.read(&name).unwrap_or_default();
-            for line in String::from_utf8_lossy(&said).lines() {
+            for line in log.text().lines() {
                 tell::line(line);
             }
             let code = status.code().and_then(|code| u8::try_from(code).ok());
             return Ok(Exit::of_code(code.unwrap_or(70)));
         }
         if Instant::now() >= end {
-            return Err(Failure::internal(format!(
+            return Err(Failure::Internal(format!(
                 "process {} has not begun within {} s; what it says is in {}",
                 child.id(),
                 BEGIN.as_secs(),
-                folder.path().join(&name).display()
+                log.path().display()
             )));
         }
         tokio::time::sleep(LOOK).await;

@@ -1,7 +1,9 @@
 //! How the program ends, and how it says why.
 
+use crate::failure::{Failure, FailureKind};
 use crate::next;
 use std::process::ExitCode;
+use wreimage_journal::{Ending, RunOutcome};
 
 /// The exit codes, as `--help` documents them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +33,22 @@ pub enum Exit {
 }
 
 impl Exit {
-    fn code(self) -> u8 {
+    const ALL: [Exit; 11] = [
+        Exit::Success,
+        Exit::Warnings,
+        Exit::NotPassed,
+        Exit::TakenBack,
+        Exit::Left,
+        Exit::Cancelled,
+        Exit::Refused,
+        Exit::Partly,
+        Exit::Paused,
+        Exit::Usage,
+        Exit::Internal,
+    ];
+
+    /// The exit code of the program.
+    pub fn code(self) -> u8 {
         match self {
             Exit::Success => 0,
             Exit::NotPassed => 1,
@@ -49,10 +66,9 @@ impl Exit {
 
     /// The exit with this code; one that is not among them is a failure of the program.
     pub fn of_code(code: u8) -> Self {
-        match code {
-            10 => Exit::Warnings,
-            code => Exit::of_run(code, "", false),
-        }
+        let mut all = Exit::ALL.into_iter();
+        all.find(|exit| exit.code() == code)
+            .unwrap_or(Exit::Internal)
     }
 
     /// Of the runs of a batch, by the precedence that `--help` documents.
@@ -78,19 +94,17 @@ impl Exit {
         }
     }
 
-    /// The exit for the code that a run's last record gives.
-    pub fn of_run(code: u8, outcome: &str, strict: bool) -> Self {
-        match code {
-            0 if strict && outcome == "warnings" => Exit::Warnings,
-            0 => Exit::Success,
-            20 => Exit::TakenBack,
-            21 => Exit::Left,
-            30 => Exit::Cancelled,
-            40 => Exit::Refused,
-            41 => Exit::Partly,
-            50 => Exit::Paused,
-            64 => Exit::Usage,
-            _ => Exit::Internal,
+    /// How the program ends by a run that ended so.
+    pub fn of_run(ending: &Ending, strict: bool) -> Self {
+        match ending.outcome {
+            RunOutcome::Warnings if strict => Exit::Warnings,
+            RunOutcome::Success | RunOutcome::Warnings => Exit::Success,
+            RunOutcome::Failed if ending.left.is_empty() => Exit::TakenBack,
+            RunOutcome::Failed => Exit::Left,
+            RunOutcome::Cancelled => Exit::Cancelled,
+            RunOutcome::Refused if ending.invalid_options => Exit::Usage,
+            RunOutcome::Refused => Exit::Refused,
+            RunOutcome::Paused => Exit::Paused,
         }
     }
 }
@@ -126,88 +140,34 @@ Exit codes:
   64  the call or a scenario is wrong: it has a key, a function or a host that does not exist, or expects nothing
   70  wreimage itself failed";
 
-/// Why the program ends before a run has its own word on it.
-#[derive(Debug)]
-pub struct Failure {
-    exit: Exit,
-    message: String,
-}
-
-impl Failure {
-    /// The caller can put it right.
-    pub fn usage(message: impl Into<String>) -> Self {
-        Failure {
-            exit: Exit::Usage,
-            message: message.into(),
+impl From<FailureKind> for Exit {
+    fn from(kind: FailureKind) -> Self {
+        match kind {
+            FailureKind::Usage => Exit::Usage,
+            FailureKind::Refused => Exit::Refused,
+            FailureKind::Left => Exit::Left,
+            FailureKind::Cancelled => Exit::Cancelled,
+            FailureKind::Paused => Exit::Paused,
+            FailureKind::Internal => Exit::Internal,
         }
-    }
-
-    /// Nothing was touched, and will not be.
-    pub fn refused(message: impl Into<String>) -> Self {
-        Failure {
-            exit: Exit::Refused,
-            message: message.into(),
-        }
-    }
-
-    /// Part of it is done, and part is left.
-    pub fn left(message: impl Into<String>) -> Self {
-        Failure {
-            exit: Exit::Left,
-            message: message.into(),
-        }
-    }
-
-    /// Somebody stopped it, and nothing is left.
-    pub fn cancelled(message: impl Into<String>) -> Self {
-        Failure {
-            exit: Exit::Cancelled,
-            message: message.into(),
-        }
-    }
-
-    /// It waits for a person as it did before.
-    pub fn paused(message: impl Into<String>) -> Self {
-        Failure {
-            exit: Exit::Paused,
-            message: message.into(),
-        }
-    }
-
-    /// The host failed.
-    pub fn internal(message: impl Into<String>) -> Self {
-        Failure {
-            exit: Exit::Internal,
-            message: message.into(),
-        }
-    }
-
-    /// How the program ends by it.
-    pub fn exit(&self) -> Exit {
-        self.exit
-    }
-
-    /// Says it on stderr.
-    pub fn tell(self) -> Exit {
-        crate::tell::line(&format!("error: {}", self.message));
-        if let Some(next) = next::behind(self.exit, &self.message) {
-            crate::tell::line(&next);
-        }
-        self.exit
     }
 }
 
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)
+/// Prints why the program ends, and what to do next, on stderr. Returns how it ends.
+pub fn fail(failure: &Failure) -> Exit {
+    let (exit, message) = (Exit::from(failure.kind()), failure.to_string());
+    crate::tell::line(&format!("error: {message}"));
+    if let Some(next) = next::behind(exit, &message) {
+        crate::tell::line(&next);
     }
+    exit
 }
 
 /// What clap says: help and version are successes, the rest is wrong usage.
 pub fn clap(error: &clap::Error) -> Result<Exit, Failure> {
     let printed = error.print();
     if let Err(problem) = printed {
-        return Err(Failure::internal(problem.to_string()));
+        return Err(Failure::part("", problem));
     }
     Ok(if error.use_stderr() {
         crate::tell::line(&format!("next: {}", next::help()));
@@ -220,6 +180,26 @@ pub fn clap(error: &clap::Error) -> Result<Exit, Failure> {
 #[cfg(test)]
 mod tests {
     use super::Exit;
+    use wreimage_journal::{Ending, RunOutcome};
+
+    #[test]
+    fn scenarios_name_the_exit_codes_of_the_program() {
+        for outcome in RunOutcome::ALL {
+            for left in [vec![], vec!["the boot override".to_owned()]] {
+                for invalid_options in [false, true] {
+                    let ending = Ending {
+                        outcome,
+                        summary: String::new(),
+                        touched: true,
+                        left: left.clone(),
+                        invalid_options,
+                    };
+                    let code = Exit::of_run(&ending, false).code();
+                    assert_eq!(code, wreimage_scenario::exit_code(&ending), "{ending:?}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn the_worst_of_a_batch_is_told_in_the_documented_order() {

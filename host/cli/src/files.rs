@@ -1,11 +1,10 @@
 //! Where things lie: guests, site file, cache, records.
 
-use crate::exit::Failure;
+use crate::failure::Failure;
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use wreimage_engine::{CompileLimits, GuestError};
-use wreimage_journal::Folder;
 
 /// An environment variable that is set and not empty.
 fn variable(name: &str) -> Option<OsString> {
@@ -80,7 +79,7 @@ fn component(name: &str, what: &str) -> Result<PathBuf, Failure> {
         return if path.is_file() {
             Ok(path.to_owned())
         } else {
-            Err(Failure::usage(format!("there is no {what} at {name}")))
+            Err(Failure::Usage(format!("there is no {what} at {name}")))
         };
     }
     let folders = guest_folders();
@@ -91,7 +90,7 @@ fn component(name: &str, what: &str) -> Result<PathBuf, Failure> {
         .find(|path| path.is_file())
         .ok_or_else(|| {
             let looked: Vec<String> = folders.iter().map(|f| f.display().to_string()).collect();
-            Failure::usage(format!(
+            Failure::Usage(format!(
                 "there is no {what} `{name}`: {file} is in none of {}; give a path, or name the folder in $WREIMAGE_GUESTS",
                 looked.join(", ")
             ))
@@ -100,7 +99,11 @@ fn component(name: &str, what: &str) -> Result<PathBuf, Failure> {
 
 /// A component that the command line names. One that is larger than a component may be is not read to its end.
 pub fn read_component(path: &Path, limits: &CompileLimits) -> Result<Vec<u8>, Failure> {
-    let unreadable = |error| Failure::usage(format!("{} cannot be read: {error}", path.display()));
+    let unreadable = |source| Failure::File {
+        path: path.to_owned(),
+        what: "read",
+        source,
+    };
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let size = file.metadata().map_err(unreadable)?.len();
     let mut bytes = Vec::new();
@@ -110,66 +113,10 @@ pub fn read_component(path: &Path, limits: &CompileLimits) -> Result<Vec<u8>, Fa
     if bytes.len() as u64 > limits.component {
         let limit = limits.component;
         let error = GuestError::TooLarge { size, limit };
-        return Err(Failure::refused(format!("{}: {error}", path.display())));
+        return Err(Failure::Guest {
+            label: path.display().to_string(),
+            source: Box::new(error),
+        });
     }
     Ok(bytes)
-}
-
-/// The folder of the guests that runs have kept, in the state folder.
-const GUESTS: &str = "guests";
-
-fn pinned_name(digest: &str) -> String {
-    format!("{digest}.wasm")
-}
-
-/// The file of the guest with this digest, which a run has kept.
-pub fn pinned_guest(state: &Path, digest: &str) -> PathBuf {
-    state.join(GUESTS).join(pinned_name(digest))
-}
-
-/// What that file holds.
-pub fn read_pinned(state: &Path, digest: &str) -> Result<Vec<u8>, Failure> {
-    let read = Folder::of_state(state)
-        .and_then(|state| state.sub(GUESTS))
-        .and_then(|guests| guests.read(&pinned_name(digest)));
-    read.map_err(|error| {
-        let path = pinned_guest(state, digest);
-        Failure::usage(format!("{} cannot be read: {error}", path.display()))
-    })
-}
-
-/// Keeps a guest by its digest, so that a run can be gone on with whatever becomes of the file that it was started with.
-pub fn pin_guest(state: &Path, digest: &str, bytes: &[u8]) -> Result<(), Failure> {
-    let name = pinned_name(digest);
-    let kept = Folder::make_state(state)
-        .and_then(|state| state.make_sub(GUESTS))
-        .and_then(|guests| {
-            if guests.open(&name).is_ok_and(|there| holds(there, bytes)) {
-                return Ok(());
-            }
-            guests.keep(&name, bytes)
-        });
-    kept.map_err(|error| {
-        Failure::usage(format!(
-            "the guest cannot be kept in {}: {error}",
-            pinned_guest(state, digest).display()
-        ))
-    })
-}
-
-/// Whether a file holds these bytes and no more. Guests are large: it is not read into memory as a whole.
-fn holds(mut file: std::fs::File, mut bytes: &[u8]) -> bool {
-    let mut part = vec![0; 64 << 10];
-    loop {
-        match file.read(&mut part) {
-            Ok(0) => return bytes.is_empty(),
-            Ok(length) => {
-                let rest = part.get(..length).and_then(|part| bytes.strip_prefix(part));
-                let Some(rest) = rest else { return false };
-                bytes = rest;
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(_) => return false,
-        }
-    }
 }

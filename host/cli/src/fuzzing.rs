@@ -1,7 +1,7 @@
 //! What fuzz targets call: the readers of what comes from outside.
 
-use crate::batch::Batch;
-use crate::hosts::Hosts;
+use wreimage_runs::Batch;
+use wreimage_runs::Hosts;
 
 /// Reads the file of a batch, and the hosts that it names. False when it is refused.
 pub fn batch(text: &str) -> bool {

@@ -1,225 +1,60 @@
-//! A place to work in, before it is bound to a host: the lab, or a real site.
+//! The systems that a command works on, as its arguments name them: the lab, or a real site.
 
 use crate::arguments::Place;
-use crate::components::Named;
-use crate::exit::Failure;
+use crate::failure::Failure;
 use crate::files;
-use crate::leasing::SiteLease;
-use crate::own_site::RecordedSite;
-use crate::surroundings::{Binding, Surroundings, in_lab, on_site};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use wreimage_capability::lease::Lease;
-use wreimage_journal::{Header, Mode};
-use wreimage_lab::{Lab, Pace, World};
-use wreimage_site::{Choice, Retention, Site};
+use wreimage_lab::{Pace, World};
+use wreimage_runs::Backend;
+use wreimage_site::Site;
 
-/// A place to work in, before it is bound to a host.
-pub enum Ground {
-    /// A simulated data centre: a new one for each run, or the one that is kept in a folder and shared by all.
-    Lab {
-        world: Box<World>,
-        kept: Option<(Lab, String)>,
-        pace: Pace,
-        notice: Option<String>,
-    },
-    /// A real one.
-    Site {
-        site: Box<Site>,
-        path: PathBuf,
-        /// `None` where the site orders no controllers.
-        lease: Option<Box<SiteLease>>,
-    },
-}
-
-impl Ground {
-    /// What is printed on stderr first.
-    pub fn notice(&self) -> Option<String> {
-        match self {
-            Ground::Lab { notice, .. } => notice.clone(),
-            Ground::Site { site, .. } => {
-                let from_lab = from_lab(site);
-                (!from_lab.is_empty()).then(|| {
-                    format!(
-                        "from the lab on site {}: {}; the rest is real",
-                        site.name(),
-                        from_lab.join(", ")
-                    )
-                })
-            }
-        }
-    }
-
-    /// What it is, as the header of a run says it.
-    pub fn mode(&self) -> Mode {
-        match self {
-            Ground::Lab { kept: None, .. } => Mode::Lab,
-            Ground::Lab {
-                kept: Some((_, folder)),
-                ..
-            } => Mode::World(folder.clone()),
-            Ground::Site { .. } => Mode::Live,
-        }
-    }
-
-    /// The site file.
-    pub fn site_file(&self) -> Option<&Path> {
-        match self {
-            Ground::Lab { .. } => None,
-            Ground::Site { path, .. } => Some(path),
-        }
-    }
-
-    /// What is recorded of its site.
-    pub fn recorded_site(&self) -> RecordedSite {
-        match self {
-            Ground::Lab { world, kept, .. } => RecordedSite {
-                name: kept.as_ref().map_or_else(
-                    || world.site().to_owned(),
-                    |(lab, _)| lab.look(|world| world.site().to_owned()),
-                ),
-                digest: None,
-            },
-            Ground::Site { site, .. } => RecordedSite {
-                name: site.name().to_owned(),
-                digest: Some(site.digest().to_owned()),
-            },
-        }
-    }
-
-    /// Whether the site notifies people of its runs.
-    pub fn notifies(&self) -> bool {
-        match self {
-            Ground::Lab { .. } => false,
-            Ground::Site { site, .. } => site.notifier().is_some(),
-        }
-    }
-
-    /// Whether its runs publish what expires unless it is renewed.
-    pub fn renews(&self) -> bool {
-        match self {
-            Ground::Lab { .. } => false,
-            Ground::Site { site, .. } => site.renews(),
-        }
-    }
-
-    /// Which records of runs that have ended are kept.
-    pub fn retention(&self) -> Retention {
-        match self {
-            Ground::Lab { .. } => Retention {
-                days: None,
-                runs: Some(LAB_RUNS),
-            },
-            Ground::Site { site, .. } => site.retention().clone(),
-        }
-    }
-
-    /// Whether a run is one of this place: of this site, or of a lab like those in which this one is.
-    pub fn has_run(&self, header: &Header) -> bool {
-        match self {
-            Ground::Lab { .. } => header.mode != Mode::Live,
-            Ground::Site { site, .. } => header.mode == Mode::Live && header.site == site.name(),
-        }
-    }
-
-    /// Where the leases on its hosts are, to be changed.
-    pub fn lease(&self) -> Option<Arc<dyn Lease>> {
-        match self {
-            Ground::Lab {
-                kept: Some((lab, _)),
-                ..
-            } => Some(lab.lease()),
-            Ground::Lab { kept: None, .. } => None,
-            Ground::Site { lease, .. } => lease.as_ref().map(|lease| lease.lease()),
-        }
-    }
-
-    /// How fast its time passes.
-    pub fn pace(&self) -> Pace {
-        match self {
-            Ground::Lab { pace, .. } => *pace,
-            Ground::Site { .. } => Pace::Real,
-        }
-    }
-
-    /// Where its runs are recorded.
-    pub fn state(&self) -> Result<PathBuf, Failure> {
-        match self {
-            Ground::Site { site, .. } => site.state().map_or_else(files::state, Ok),
-            Ground::Lab { .. } => files::state(),
-        }
-    }
-
-    /// Binds it to one host, for one run. `shares`: other runs go on in it at the same time.
-    pub async fn bind(
-        &self,
-        guest: &Named,
-        binding: &Binding,
-        shares: bool,
-    ) -> Result<Surroundings, Failure> {
-        match self {
-            Ground::Lab {
-                world, kept, pace, ..
-            } => Ok(match kept {
-                Some((lab, _)) => in_lab(lab, binding, shares),
-                None => in_lab(&Lab::new((**world).clone(), *pace), binding, false),
-            }),
-            Ground::Site { site, path, lease } => {
-                let mut place = on_site(site, path, guest, binding).await?;
-                place.services.lease = lease.as_ref().map(|lease| lease.leasing());
-                place.services.unordered = site.unordered();
-                Ok(place)
-            }
+/// What is printed on stderr first.
+pub fn notice(place: &Place, backend: &Backend) -> Option<String> {
+    match backend {
+        Backend::Lab { .. } => (place.lab.is_none() && place.world.is_none()).then(|| {
+            "no site file was found: this is the lab, a simulated data centre; nothing real is touched"
+                .to_owned()
+        }),
+        Backend::Site { site, .. } => {
+            let from_lab = backend.from_lab();
+            (!from_lab.is_empty()).then(|| {
+                format!(
+                    "from the lab on site {}: {}; the rest is real",
+                    site.name(),
+                    from_lab.join(", ")
+                )
+            })
         }
     }
 }
 
 /// Opens the place: `--lab` with its world, a site file, or the lab when there is no site file anywhere.
-pub async fn open(place: &Place, pace: Pace) -> Result<Ground, Failure> {
+pub async fn open(place: &Place, pace: Pace) -> Result<Backend, Failure> {
     if place.lab.is_none()
         && place.world.is_none()
         && let Some(path) = place.site.clone().or_else(files::site_file)
     {
         let site = load_site(&path)?;
-        site.ask_secrets()
-            .await
-            .map_err(|error| Failure::refused(error.to_string()))?;
-        let lease = site.lease().map(|lease| Box::new(SiteLease::new(lease)));
-        return Ok(Ground::Site {
-            site: Box::new(site),
-            path,
-            lease,
-        });
+        site.ask_secrets().await.map_err(Failure::Secret)?;
+        return Ok(Backend::site(site, path));
     }
-    let notice = (place.lab.is_none() && place.world.is_none()).then(|| {
-        "no site file was found: this is the lab, a simulated data centre; nothing real is touched"
-            .to_owned()
-    });
     let file = place.lab.as_ref().and_then(Option::as_deref);
-    let world = Box::new(world(file)?);
-    let kept = match &place.world {
-        None => None,
-        Some(folder) => {
-            let lab = Lab::kept(folder, || (*world).clone(), pace)
-                .map_err(|error| Failure::usage(error.to_string()))?;
-            Some((lab, absolute(folder)?))
-        }
-    };
-    Ok(Ground::Lab {
-        world,
-        kept,
-        pace,
-        notice,
+    let world = world(file)?;
+    Ok(match &place.world {
+        None => Backend::lab(world, pace),
+        Some(folder) => Backend::kept_lab(world, folder, absolute(folder)?, pace)?,
     })
 }
 
 /// As a path that means the same wherever a run is resumed.
 pub fn absolute(folder: &Path) -> Result<String, Failure> {
-    let path = std::path::absolute(folder)
-        .map_err(|error| Failure::usage(format!("{}: {error}", folder.display())))?;
+    let path = std::path::absolute(folder).map_err(|source| Failure::Path {
+        path: folder.to_owned(),
+        source,
+    })?;
     path.into_os_string()
         .into_string()
-        .map_err(|path| Failure::usage(format!("{path:?} is not text")))
+        .map_err(|path| Failure::Usage(format!("{path:?} is not text")))
 }
 
 /// Where the runs of this place are recorded.
@@ -238,34 +73,17 @@ pub fn state_of(place: &Place) -> Result<PathBuf, Failure> {
 
 /// The world of this file, or the built-in one.
 pub fn world(file: Option<&Path>) -> Result<World, Failure> {
-    let Some(path) = file else {
-        return World::builtin().map_err(|error| Failure::internal(error.to_string()));
-    };
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::usage(format!(
-            "the world file {} cannot be read: {error}; `wreimage lab show` prints one to begin with",
-            path.display()
-        ))
-    })?;
-    World::parse(&text)
-        .map_err(|error| Failure::usage(format!("the world file {}: {error}", path.display())))
+    match file {
+        None => World::builtin().map_err(Failure::BuiltinWorld),
+        Some(path) => Ok(wreimage_runs::read_world(path)?),
+    }
 }
 
 /// Reads a site file; what its commands list is kept for `--help` and completion.
 pub fn load_site(path: &Path) -> Result<Site, Failure> {
-    let site = Site::load(path).map_err(|error| Failure::usage(error.to_string()))?;
+    let site = Site::load(path)?;
     Ok(match files::lists() {
         Some(folder) => site.with_cache(&folder),
         None => site,
     })
-}
-
-/// So many runs in the lab, and rehearsals there, are kept.
-const LAB_RUNS: u32 = 1000;
-
-/// The capabilities that a site takes from the lab.
-pub fn from_lab(site: &Site) -> Vec<&'static str> {
-    let choices = site.choices();
-    let from_lab = choices.iter().filter(|(_, choice)| **choice == Choice::Lab);
-    from_lab.map(|(name, _)| *name).collect()
 }

@@ -1,7 +1,7 @@
 //! A guest's options on the command line.
 
 use crate::arguments::Cli;
-use crate::exit::Failure;
+use crate::failure::Failure;
 use crate::tell::one_line;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory};
@@ -78,7 +78,7 @@ pub fn with_guest(description: &Description) -> Result<Command, Failure> {
     let cli = Cli::command();
     let run = cli
         .find_subcommand("run")
-        .ok_or_else(|| Failure::internal("there is no command `run`"))?;
+        .ok_or_else(|| Failure::Internal("there is no command `run`".to_owned()))?;
     let mut additions = Vec::new();
     for spec in &description.options {
         let taken = run.get_arguments().any(|argument| {
@@ -93,7 +93,7 @@ pub fn with_guest(description: &Description) -> Result<Command, Failure> {
                 || (argument.get_short().is_some() && argument.get_short() == short(spec))
         });
         if taken || reserved || twice {
-            return Err(Failure::usage(format!(
+            return Err(Failure::Usage(format!(
                 "the guest `{}` has an option `--{}` that {}: its author must give it another name",
                 description.name,
                 spec.name,
@@ -110,13 +110,13 @@ pub fn with_guest(description: &Description) -> Result<Command, Failure> {
                 .chars()
                 .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
         {
-            return Err(Failure::usage(format!(
+            return Err(Failure::Usage(format!(
                 "the guest `{}` has an option with an impossible name: {:?}",
                 description.name, spec.name
             )));
         }
         if short(spec).is_some_and(|c| !c.is_ascii_alphanumeric()) {
-            return Err(Failure::usage(format!(
+            return Err(Failure::Usage(format!(
                 "the guest `{}` gives its option `--{}` an impossible letter: {:?}",
                 description.name,
                 spec.name,

@@ -1,7 +1,8 @@
 //! `wreimage inspect`: what a guest is and what it can do.
 
 use crate::arguments::{Inspect, Output};
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::load_guest::load_guest;
 use crate::tell::{self, Page};
 use serde_json::json;
@@ -9,10 +10,10 @@ use wreimage_engine::{Guest, Import, OptionKind, OptionSpec};
 
 /// Prints it.
 pub async fn inspect(arguments: &Inspect) -> Result<Exit, Failure> {
-    let (_, guest, _) = load_guest(&arguments.guest, &arguments.plug, None).await?;
+    let (_, loaded) = load_guest(&arguments.guest, &arguments.plug, None).await?;
     match arguments.output {
-        Output::Text => tell::page(&text(&guest))?,
-        Output::Json => tell::pretty_json(&as_json(&guest))?,
+        Output::Text => tell::page(&text(&loaded.guest))?,
+        Output::Json => tell::pretty_json(&as_json(&loaded.guest))?,
     }
     Ok(Exit::Success)
 }

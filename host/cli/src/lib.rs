@@ -6,56 +6,48 @@ mod actor;
 mod answer;
 mod arguments;
 mod attach;
-mod batch;
-mod begin;
 mod break_lock;
 mod broken;
 mod build;
 mod choices;
 mod cleanup;
 mod compiler;
-mod components;
 mod compose;
+mod conclude;
 mod consent;
 mod detach;
-mod drive;
 mod exit;
 mod face;
+mod failure;
 mod files;
+mod frontend;
 #[doc(hidden)]
 pub mod fuzzing;
 mod ground;
 mod guest_options;
-mod hosts;
 mod inspect;
-mod leasing;
+mod launching;
 mod load_guest;
-mod lock;
 mod locks;
 mod logs;
-mod look;
 mod many;
 mod new;
 mod next;
 mod notice;
-mod own_site;
 mod prompt;
-mod recorded_keys;
 mod resume;
-mod retention;
 mod run;
 mod runs;
 mod session;
 mod show;
 mod site_check;
-mod surroundings;
 mod tell;
 mod test;
-mod turns;
 
 use arguments::{Command, LabCommand, LockCommand, SiteCommand};
 use clap::{CommandFactory, FromArgMatches};
-use exit::{Exit, Failure};
+use exit::Exit;
+use failure::Failure;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -65,7 +57,7 @@ pub fn main() -> ExitCode {
     compiler::compile_if_asked(&arguments);
     let exit = match start(arguments) {
         Ok(exit) => exit,
-        Err(failure) => failure.tell(),
+        Err(failure) => exit::fail(&failure),
     };
     exit.into()
 }
@@ -75,7 +67,10 @@ fn start(arguments: Vec<OsString>) -> Result<Exit, Failure> {
         .worker_threads(threads())
         .enable_all()
         .build()
-        .map_err(|error| Failure::internal(format!("no threads can be started: {error}")))?;
+        .map_err(|source| Failure::System {
+            what: "no threads can be started",
+            source,
+        })?;
     let exit = runtime.block_on(dispatch(arguments));
     // A thread that still waits for a key at the terminal must not hold the process.
     runtime.shutdown_background();
@@ -133,7 +128,7 @@ async fn dispatch(arguments: Vec<OsString>) -> Result<Exit, Failure> {
             let mut page = Vec::new();
             clap_mangen::Man::new(arguments::Cli::command())
                 .render(&mut page)
-                .map_err(|error| Failure::internal(error.to_string()))?;
+                .map_err(|error| Failure::part("", error))?;
             tell::own(&String::from_utf8_lossy(&page))?;
             Ok(Exit::Success)
         }
@@ -144,9 +139,9 @@ async fn dispatch(arguments: Vec<OsString>) -> Result<Exit, Failure> {
 async fn complete(completions: &arguments::Completions) -> Result<Exit, Failure> {
     let mut command = arguments::Cli::command();
     if let Some(name) = &completions.guest {
-        let (_, guest, _) =
-            load_guest::load_guest(name, &[], completions.place.site.as_deref()).await?;
-        let description = guest.description();
+        let site = completions.place.site.as_deref();
+        let (_, loaded) = load_guest::load_guest(name, &[], site).await?;
+        let description = loaded.guest.description();
         command = choices::Choices::of(&completions.place)
             .in_completion(guest_options::with_guest(description)?, description);
     }

@@ -2,17 +2,18 @@
 
 use crate::compiler;
 use crate::compose;
-use crate::exit::Failure;
+use crate::failure::Failure;
 use crate::files;
 use std::path::Path;
 use wreimage_engine::{Engine, Guest};
+use wreimage_runs::LoadedGuest;
 
 /// Loads a guest by path or name with these components plugged in, with the compilation cache, within the bounds of the site.
 pub async fn load_guest(
     name: &str,
     plugs: &[String],
     site: Option<&Path>,
-) -> Result<(Engine, Guest, Vec<u8>), Failure> {
+) -> Result<(Engine, LoadedGuest), Failure> {
     let path = files::guest(name)?;
     if plugs.is_empty() {
         return load_guest_file(&path, None, site).await;
@@ -20,14 +21,13 @@ pub async fn load_guest(
     let limits = compiler::limits(site);
     let bytes = compose::composed(&path, plugs, &limits)?;
     let engine = compiler::engine(limits)?;
-    let guest = Guest::load(&engine, &bytes).await.map_err(|error| {
-        Failure::refused(format!(
-            "{} with {} plugged in: {error}",
-            path.display(),
-            plugs.join(", ")
-        ))
-    })?;
-    Ok((engine, guest, bytes))
+    let guest = Guest::load(&engine, &bytes)
+        .await
+        .map_err(|error| Failure::Guest {
+            label: format!("{} with {} plugged in", path.display(), plugs.join(", ")),
+            source: Box::new(error),
+        })?;
+    Ok((engine, LoadedGuest { guest, bytes }))
 }
 
 /// Loads a guest from this file; `known` is its SHA-256 if a run has recorded it.
@@ -35,33 +35,15 @@ pub async fn load_guest_file(
     path: &Path,
     known: Option<&str>,
     site: Option<&Path>,
-) -> Result<(Engine, Guest, Vec<u8>), Failure> {
+) -> Result<(Engine, LoadedGuest), Failure> {
     let limits = compiler::limits(site);
     let bytes = files::read_component(path, &limits)?;
     let engine = compiler::engine(limits)?;
     let guest = Guest::load_known(&engine, &bytes, known)
         .await
-        .map_err(|error| Failure::refused(format!("{}: {error}", path.display())))?;
-    Ok((engine, guest, bytes))
-}
-
-/// Loads the guest with this SHA-256 that a run or a batch has kept in the state folder. Others can write there: it must be that.
-pub async fn load_pinned(
-    state: &Path,
-    digest: &str,
-    site: Option<&Path>,
-) -> Result<(Engine, Guest, Vec<u8>), Failure> {
-    let path = files::pinned_guest(state, digest);
-    let bytes = files::read_pinned(state, digest)?;
-    let engine = compiler::engine(compiler::limits(site))?;
-    let guest = Guest::load_known(&engine, &bytes, Some(digest))
-        .await
-        .map_err(|error| Failure::refused(format!("{}: {error}", path.display())))?;
-    if guest.digest() != digest {
-        return Err(Failure::refused(format!(
-            "{} is not the guest that the run was driven by: its SHA-256 differs; give the right file with --guest",
-            path.display()
-        )));
-    }
-    Ok((engine, guest, bytes))
+        .map_err(|error| Failure::Guest {
+            label: path.display().to_string(),
+            source: Box::new(error),
+        })?;
+    Ok((engine, LoadedGuest { guest, bytes }))
 }

@@ -1,10 +1,10 @@
 //! The locks of this state folder and the leases on the install server: `wreimage lock ls` and `wreimage lock init`.
 
 use crate::arguments::{InitLease, Output, Place, Runs};
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::files;
-use crate::ground::{self, Ground, state_of};
-use crate::look;
+use crate::ground::{self, state_of};
 use crate::tell::{self, Page};
 use jiff::Timestamp;
 use serde_json::json;
@@ -12,12 +12,13 @@ use std::sync::Arc;
 use wreimage_capability::lease::{ClaimState, Lease, ObservedClaim, judgement};
 use wreimage_journal::{Held, Locks};
 use wreimage_lab::{Lab, Pace};
+use wreimage_runs::{Backend, RunStore};
 
 /// Where the leases of a place are, to be read: without the ownership of a lab's world, which a run may have. `None` where
 /// there are none.
 pub fn leases(place: &Place) -> Result<Option<Arc<dyn Lease>>, Failure> {
     if let Some(folder) = &place.world {
-        let seen = Lab::seen(folder).map_err(|error| Failure::usage(error.to_string()))?;
+        let seen = Lab::seen(folder)?;
         return Ok(seen.map(|lab| -> Arc<dyn Lease> { lab.lease() }));
     }
     if place.lab.is_none()
@@ -48,16 +49,14 @@ pub async fn claims(lease: Option<&Arc<dyn Lease>>) -> (Vec<ObservedClaim>, Opti
 /// `wreimage lock ls`.
 pub async fn list(arguments: &Runs) -> Result<Exit, Failure> {
     let state = state_of(&arguments.place)?;
-    let locks = Locks::open(&state).map_err(|error| Failure::usage(error.to_string()))?;
-    let held = locks
-        .held()
-        .map_err(|error| Failure::usage(error.to_string()))?;
+    let store = RunStore::new(&state);
+    let held = Locks::open(&state)?.held()?;
     let lease = leases(&arguments.place)?;
     let (mut claims, unread) = claims(lease.as_ref()).await;
     claims.retain(|it| it.claim.state != ClaimState::Released);
     let mut text = Page::default();
     for lock in held {
-        let standing = look::state_of_run(&state, &lock.run);
+        let standing = store.standing(&lock.run).map(|it| it.line());
         match arguments.output {
             Output::Json => text.json(&json!({ "lock": lock, "run": standing })),
             Output::Text => text.line(lock_line(&lock, &standing.unwrap_or_default())),
@@ -120,22 +119,29 @@ fn lease_line(it: &ObservedClaim) -> String {
 pub async fn init(arguments: &InitLease) -> Result<Exit, Failure> {
     let ground = ground::open(&arguments.place, Pace::Full).await?;
     let done = match &ground {
-        Ground::Lab { kept: None, .. } => Err(Failure::usage(
+        Backend::Lab { kept: None, .. } => Err(Failure::usage(
             "this lab is not kept: name its folder with --world DIR, or a site file with --site FILE",
         )),
-        Ground::Lab {
+        Backend::Lab {
             kept: Some((lab, _)),
             ..
         } => {
             let created = lab.create_lease_folder();
-            match created.map_err(|error| Failure::internal(error.to_string()))? {
+            let created = created.map_err(|error| Failure::LeaseFolder {
+                in_lab: true,
+                source: error.into(),
+            })?;
+            match created {
                 true => Ok("the lease folder of this world is created".to_owned()),
-                false => Err(Failure::refused("this world has a lease folder")),
+                false => Err(Failure::Refused("this world has a lease folder".to_owned())),
             }
         }
-        Ground::Site { site, .. } => {
+        Backend::Site { site, .. } => {
             let created = site.create_lease_folder().await;
-            created.map_err(|error| Failure::refused(error.to_string()))
+            created.map_err(|error| Failure::LeaseFolder {
+                in_lab: false,
+                source: error.into(),
+            })
         }
     }?;
     tell::line(&done);
@@ -151,7 +157,7 @@ pub async fn elsewhere(place: &Place, run: &str) -> Option<Failure> {
         id == run || (!run.is_empty() && (id.starts_with(run) || id.ends_with(run)))
     })?;
     let claim = &it.claim;
-    Some(Failure::refused(format!(
+    Some(Failure::Refused(format!(
         "the journal of the run {0} is not here: it is on {1}, in the state folder of {2}. Use `wreimage resume {0}` or `wreimage \
          cleanup {0}` there. If that controller is lost, begin a run with `--take-over {0}` when the claim is stale ({3})",
         claim.run,

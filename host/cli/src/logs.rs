@@ -1,14 +1,15 @@
 //! `wreimage logs`.
 
 use crate::arguments::{Logs, Output};
-use crate::exit::{Exit, Failure};
-use crate::face::words;
+use crate::exit::Exit;
+use crate::face::{Event, words};
+use crate::failure::Failure;
 use crate::ground::state_of;
-use crate::look;
 use crate::tell::{self, Page};
 use serde_json::json;
 use std::time::Duration;
 use wreimage_journal::Record;
+use wreimage_runs::RunStore;
 
 /// How often a run that goes on is looked at.
 const LOOK: Duration = Duration::from_millis(300);
@@ -16,15 +17,16 @@ const LOOK: Duration = Duration::from_millis(300);
 /// `wreimage logs`.
 pub async fn logs(arguments: &Logs) -> Result<Exit, Failure> {
     let state = state_of(&arguments.place)?;
-    let run = look::find(&state, &arguments.run)?;
+    let store = RunStore::new(&state);
+    let run = store.find(&arguments.run)?;
     let mut told = 0;
     loop {
-        let entries = wreimage_journal::read(&state, &run).map_err(look::unreadable)?;
+        let entries = store.read(&run)?;
         let mut text = Page::default();
         for entry in entries.iter().skip(told) {
             match arguments.output {
                 Output::Json => {
-                    text.json(&json!(entry));
+                    text.json(&json!(Event::of(entry)));
                 }
                 Output::Text => {
                     for line in words::lines(entry) {

@@ -1,7 +1,8 @@
 //! `wreimage new`: a folder to begin a guest with, or a component to plug into one.
 
 use crate::arguments::{Language, New};
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::tell;
 use wreimage_kit::Kind;
 
@@ -17,8 +18,7 @@ pub fn new(arguments: &New) -> Result<Exit, Failure> {
     } else {
         Kind::Guest
     };
-    let next = wreimage_kit::create(&arguments.folder, language, kind)
-        .map_err(|error| Failure::usage(error.to_string()))?;
+    let next = wreimage_kit::create(&arguments.folder, language, kind)?;
     tell::line(&format!("made {}; go on with", arguments.folder.display()));
     for line in next {
         tell::line(&format!("  {line}"));

@@ -3,6 +3,7 @@
 use crate::arguments::Cli;
 use crate::exit::Exit;
 use clap::CommandFactory;
+use wreimage_journal::RunOutcome;
 
 /// The command line of this process, as a shell takes it.
 pub fn again() -> String {
@@ -50,14 +51,16 @@ pub fn behind(exit: Exit, message: &str) -> Option<String> {
 }
 
 /// The line behind the report of a run that has ended.
-pub fn after_run(run: &str, outcome: &str) -> Option<String> {
+pub fn after_run(run: &str, outcome: RunOutcome) -> Option<String> {
     match outcome {
-        "success" => None,
-        "refused" => Some(format!("next, when that is corrected: {}", again())),
-        "paused" => Some(format!(
+        RunOutcome::Success => None,
+        RunOutcome::Refused => Some(format!("next, when that is corrected: {}", again())),
+        RunOutcome::Paused => Some(format!(
             "next: wreimage resume {run}, or to end it: wreimage cleanup {run}"
         )),
-        _ => Some(format!("next: wreimage show {run}")),
+        RunOutcome::Warnings | RunOutcome::Failed | RunOutcome::Cancelled => {
+            Some(format!("next: wreimage show {run}"))
+        }
     }
 }
 

@@ -5,12 +5,11 @@ use crate::session::{Keyboard, Session};
 use crate::tell::{Page, Prompt, one_line};
 use std::io::IsTerminal;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-use wreimage_capability::{BoxFuture, Clock, Fault};
+use wreimage_capability::{BoxFuture, Fault};
 use wreimage_engine::{Given, LATER, Operator};
-use wreimage_journal::{Question, RunDatabase};
-use wreimage_lab::Participant;
+use wreimage_journal::Question;
+use wreimage_runs::AttendedRun;
 
 /// How often a wrong answer is asked again.
 const TRIES: u32 = 3;
@@ -18,35 +17,10 @@ const TRIES: u32 = 3;
 /// How often an answer from another terminal is looked for.
 const LOOK: Duration = Duration::from_millis(300);
 
-/// What becomes of questions.
-#[derive(Debug, Clone, Default)]
-pub struct Questions {
-    /// They are not asked here: the run pauses.
-    pub pause: bool,
-    /// For want of an answer, the first of these that is offered is taken.
-    pub default: Vec<String>,
-    /// After so long.
-    pub within: Option<Duration>,
-}
-
 /// Asks on stderr and reads stdin, when both are terminals.
 pub struct Terminal {
     pub session: Arc<Session>,
-    /// The host of the run.
-    pub host: String,
-    /// Of several runs, this one has had its turn to change something, or needs none.
-    pub has_turn: AtomicBool,
-    /// Who is there.
-    pub actor: String,
-    /// Where answers from other terminals come in.
-    pub journal: Arc<RunDatabase>,
-    /// Whether a question can wait for another process.
-    pub resumable: bool,
-    pub questions: Questions,
-    /// The run's clock.
-    pub clock: Arc<dyn Clock>,
-    /// The run's part in a lab that goes on while a person thinks.
-    pub seat: Option<Arc<Participant>>,
+    pub run: AttendedRun,
 }
 
 impl Terminal {
@@ -69,19 +43,20 @@ impl Terminal {
         let choice = typed(&session.keyboard, &session.face, question).await?;
         Some(Given {
             choice,
-            by: self.actor.clone(),
+            by: self.run.actor.clone(),
         })
     }
 
     /// Ends when nobody has answered in time, with the answer that was agreed on for that. Never when there is none.
     async fn default_answer(&self, question: &Question) -> Given {
         let offered = |word: &&String| question.choices.iter().any(|(key, _)| key == *word);
-        let choice = self.questions.default.iter().find(offered);
-        let (Some(choice), Some(within)) = (choice, self.questions.within) else {
+        let choice = self.run.questions.default.iter().find(offered);
+        let (Some(choice), Some(within)) = (choice, self.run.questions.within) else {
             return std::future::pending().await;
         };
-        let due = self.clock.now().saturating_add(within);
-        self.clock
+        let due = self.run.clock.now().saturating_add(within);
+        self.run
+            .clock
             .sleep_until(due.unwrap_or(jiff::Timestamp::MAX))
             .await;
         let by = format!("default, after {} s without an answer", within.as_secs());
@@ -94,13 +69,13 @@ impl Terminal {
 
     fn has_default(&self, question: &Question) -> bool {
         let keys = keys(question);
-        self.questions.within.is_some()
-            && (self.questions.default.iter()).any(|word| keys.contains(&word.as_str()))
+        self.run.questions.within.is_some()
+            && (self.run.questions.default.iter()).any(|word| keys.contains(&word.as_str()))
     }
 
     /// Nobody has answered: the run waits for somebody, or the guest is told.
     pub fn nobody(&self, why: &str, question: &Question) -> Fault {
-        let code = if self.resumable {
+        let code = if self.run.resumable {
             LATER
         } else {
             "operator.nobody"
@@ -153,7 +128,12 @@ pub fn is_operator_there() -> bool {
 
 impl Operator for Terminal {
     fn given(&self, question: &Question) -> Option<Given> {
-        let (choice, by) = self.journal.given_answer(question.call).ok().flatten()?;
+        let (choice, by) = self
+            .run
+            .journal
+            .given_answer(question.call)
+            .ok()
+            .flatten()?;
         let offered = question.choices.iter().any(|(key, _)| *key == choice);
         offered.then_some(Given { choice, by })
     }
@@ -165,9 +145,9 @@ impl Operator for Terminal {
                 return Ok(given);
             }
             let has_default = self.has_default(question);
-            let asks = is_operator_there() && !self.questions.pause;
+            let asks = is_operator_there() && !self.run.questions.pause;
             if !asks && !has_default {
-                let why = if self.questions.pause {
+                let why = if self.run.questions.pause {
                     "the run pauses at its questions; this one was"
                 } else {
                     "nobody can be asked, this is not a terminal; the question was"
@@ -175,7 +155,7 @@ impl Operator for Terminal {
                 return Err(self.nobody(why, question));
             }
             // A question with a deadline is a wait like others; without one, the lab goes on.
-            let _idle = match &self.seat {
+            let _idle = match &self.run.seat {
                 Some(seat) if !has_default => Some(seat.idle()),
                 _ => None,
             };

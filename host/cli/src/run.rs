@@ -1,15 +1,14 @@
 //! `wreimage run`.
 
-use crate::arguments::{Cli, Command, Output, Run};
-use crate::batch::{self, Batch};
-use crate::begin::{self, Order, Tools};
+use crate::arguments::{Cli, Command, OnFailure as Wanted, Output, Run};
 use crate::choices::{self, Choices};
+use crate::conclude::conclude;
 use crate::detach;
-use crate::drive;
-use crate::exit::{self, Exit, Failure};
+use crate::exit::{self, Exit};
+use crate::failure::Failure;
 use crate::ground;
 use crate::guest_options::{self, Given};
-use crate::hosts::Hosts;
+use crate::launching;
 use crate::load_guest::load_guest;
 use crate::many;
 use crate::session::Session;
@@ -18,15 +17,17 @@ use clap::FromArgMatches;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::sync::Arc;
+use wreimage_journal::OnFailure;
 use wreimage_lab::Pace;
+use wreimage_runs::{Batch, BatchRunner, HostTask, Hosts, LaunchSettings, Launcher, LoadedGuest};
 
 /// Virtual seconds a second at which a lab run on a terminal takes about 15 s.
 const TERMINAL_SPEED: f64 = 270.0;
 
 /// Runs a guest for one host or several.
 pub async fn run(named: &Given, words: Vec<OsString>) -> Result<Exit, Failure> {
-    let (engine, guest, bytes) =
-        load_guest(&named.guest, &named.plugs, named.site.as_deref()).await?;
+    let (engine, loaded) = load_guest(&named.guest, &named.plugs, named.site.as_deref()).await?;
+    let guest = &loaded.guest;
     let mut command = guest_options::with_guest(guest.description())?;
     if choices::is_help(&words) {
         command = Choices::of_words(&words).in_help(command, guest.description());
@@ -42,8 +43,8 @@ pub async fn run(named: &Given, words: Vec<OsString>) -> Result<Exit, Failure> {
     let (Command::Run(arguments), Some(run_matches)) =
         (cli.command, matches.subcommand_matches("run"))
     else {
-        return Err(Failure::internal(
-            "the command line changed while it was read",
+        return Err(Failure::Internal(
+            "the command line changed while it was read".to_owned(),
         ));
     };
     if arguments.plug != named.plugs {
@@ -62,48 +63,79 @@ pub async fn run(named: &Given, words: Vec<OsString>) -> Result<Exit, Failure> {
     if arguments.detach {
         return detach::run(&arguments, &hosts, words).await;
     }
-    let ground = ground::open(&arguments.place, pace).await?;
-    if arguments.speed.is_some() && ground.pace() == Pace::Real {
+    let backend = ground::open(&arguments.place, pace).await?;
+    if arguments.speed.is_some() && backend.pace() == Pace::Real {
         return Err(Failure::usage(
             "--speed is for the lab; the time of a real site cannot be hurried",
         ));
     }
-    if let Some(notice) = ground.notice() {
+    if let Some(notice) = ground::notice(&arguments.place, &backend) {
         tell::line(&format!("note: {notice}"));
     }
     let given = guest_options::given(guest.description(), run_matches);
-    let mut order = order(&arguments, given);
-    let tools = Arc::new(Tools {
-        engine,
-        guest,
-        bytes,
-        ground,
-    });
-    let resumable = begin::is_resumable(&tools.ground, &order);
-    tools.prepare(&arguments.place, resumable)?;
-    if order.no_locks && resumable {
-        begin::warn_of_no_locks(&hosts);
+    let mut settings = settings(&arguments, given);
+    let resumable = settings.is_resumable(&backend.mode());
+    let store = launching::store(&backend)?;
+    launching::prepare(&backend, &store, &arguments.place, resumable);
+    if settings.no_locks && resumable {
+        launching::warn_of_no_locks(&hosts);
     }
     let session = Session::new(
         arguments.output,
         arguments.strict,
-        tools.ground.pace(),
+        backend.pace(),
         hosts.clone(),
         yes,
     );
+    let launcher = launching::launcher(&session, engine, backend, store);
     if let [host] = hosts.names() {
         let run = detach::given_run();
-        let driven = begin::begin(&session, &tools, &order, host, run.as_deref()).await?;
-        return drive::conclude(&session, &driven);
+        let result = launcher
+            .begin(&loaded, &settings, host, run.as_deref())
+            .await?;
+        return conclude(&session, &result);
     }
-    let id = detach::given_run().unwrap_or_else(batch::new_id);
-    order.batch = Some(id.clone());
-    let batch = Batch::new(id, &hosts, &tools, order, &arguments.many);
-    many::run(&session, &tools, batch).await
+    let id = detach::given_run().unwrap_or_else(Batch::new_id);
+    settings.batch = Some(id.clone());
+    let backend = &launcher.environment().backend;
+    let batch = Batch {
+        id,
+        hosts: hosts.to_string(),
+        mode: backend.mode(),
+        of_site: Some(backend.recorded_site()),
+        guest_digest: guest.digest().to_owned(),
+        settings,
+        parallel: arguments.many.parallel,
+        max_failures: arguments.many.max_failures,
+        batch_sleep: arguments.many.batch_sleep,
+    };
+    run_batch(&session, launcher, loaded, batch).await
 }
 
-fn order(arguments: &Run, given: Vec<(&str, String)>) -> Order {
-    Order {
+/// Begins with all hosts of a batch.
+async fn run_batch(
+    session: &Arc<Session>,
+    launcher: Launcher,
+    guest: LoadedGuest,
+    batch: Batch,
+) -> Result<Exit, Failure> {
+    let mut driven = None;
+    if batch.is_resumable() {
+        let state = launcher.environment().store.state();
+        batch.keep(state)?;
+        driven = Some(batch.drive(state).await?);
+        tell::line(&format!("batch {}", batch.id));
+    }
+    let tasks = session.hosts.names().iter().cloned().map(HostTask::Begin);
+    let (launcher, guest) = (Arc::new(launcher), Arc::new(guest));
+    let runner = BatchRunner::new(launcher, guest, batch.clone(), tasks)?;
+    let ended = many::conclude(session, &batch, runner.work().await);
+    drop(driven);
+    ended
+}
+
+fn settings(arguments: &Run, given: Vec<(&str, String)>) -> LaunchSettings {
+    LaunchSettings {
         options: given
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value))
@@ -113,10 +145,19 @@ fn order(arguments: &Run, given: Vec<(&str, String)>) -> Order {
         host_key: arguments.host_key.clone(),
         take_over: arguments.take_over.clone(),
         reason: arguments.reason.clone(),
-        on_failure: begin::on_failure(arguments.on_failure),
+        on_failure: on_failure(arguments.on_failure),
         default_answer: arguments.asking.default_answer.clone(),
         answer_within: arguments.asking.answer_within,
         batch: None,
+    }
+}
+
+/// What a failed step does, in the words of a journal.
+fn on_failure(wanted: Wanted) -> OnFailure {
+    match wanted {
+        Wanted::Undo => OnFailure::Undo,
+        Wanted::Ask => OnFailure::Ask,
+        Wanted::Pause => OnFailure::Pause,
     }
 }
 
@@ -128,13 +169,13 @@ fn hosts(given: Option<&str>) -> Result<Hosts, Failure> {
 
 /// The hosts for which consent is given.
 pub fn consented(given: &str) -> Result<Hosts, Failure> {
-    Hosts::parse(given).map_err(|why| Failure::usage(format!("--yes: {why}")))
+    Hosts::parse(given).map_err(|why| Failure::Usage(format!("--yes: {why}")))
 }
 
 /// How fast the time of a lab passes.
 pub fn pace(speed: Option<f64>, output: Output) -> Result<Pace, Failure> {
     match speed {
-        Some(speed) if !speed.is_finite() || speed < 0.0 => Err(Failure::usage(format!(
+        Some(speed) if !speed.is_finite() || speed < 0.0 => Err(Failure::Usage(format!(
             "--speed {speed} is no speed: give a number above 0, or 0 for at once"
         ))),
         Some(0.0) => Ok(Pace::Full),

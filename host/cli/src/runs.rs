@@ -1,28 +1,28 @@
 //! `wreimage runs`.
 
 use crate::arguments::{Output, Runs};
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
 use crate::face::words;
+use crate::failure::Failure;
 use crate::ground::state_of;
-use crate::look::{Standing, began, ids};
 use crate::tell::{self, Page};
 use jiff::Timestamp;
 use serde_json::json;
+use wreimage_runs::{RunStore, Standing, started_at};
 
 /// `wreimage runs`.
 pub fn runs(arguments: &Runs) -> Result<Exit, Failure> {
     let state = state_of(&arguments.place)?;
     let mut text = Page::default();
-    for id in ids(&state)? {
-        let driver = wreimage_journal::driver(&state, &id).unwrap_or_default();
-        let standing = match wreimage_journal::read(&state, &id) {
-            Ok(entries) => Standing::of(&entries, driver.as_deref()),
+    for listed in RunStore::new(&state).list()? {
+        let standing = match listed.standing {
+            Ok(Some(standing)) => standing,
+            Ok(None) => continue,
             Err(error) => {
                 tell::line(&format!("warning: {error}"));
                 continue;
             }
         };
-        let Some(standing) = standing else { continue };
         match arguments.output {
             Output::Json => text.json(&json!(standing)),
             Output::Text => text.line(format!(
@@ -33,7 +33,7 @@ pub fn runs(arguments: &Runs) -> Result<Exit, Failure> {
                 standing.state,
                 standing.guest,
                 standing.actor,
-                age(&id),
+                age(&listed.run),
                 doing(&standing)
             )),
         }
@@ -47,7 +47,7 @@ pub fn runs(arguments: &Runs) -> Result<Exit, Failure> {
 
 /// For how long a run has been there, by its id.
 fn age(run: &str) -> String {
-    let Some(began) = began(run) else {
+    let Some(began) = started_at(run) else {
         return String::new();
     };
     let minutes = Timestamp::now().duration_since(began).as_mins().max(0);

@@ -2,17 +2,16 @@
 
 use crate::arguments::Output;
 use crate::face::{self, Face};
-use crate::hosts::Hosts;
 use crate::tell::{self, Prompt};
-use crate::turns::Turns;
 use std::io::{BufRead, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{Receiver, channel};
-use wreimage_engine::Cancel;
 use wreimage_lab::Pace;
+use wreimage_runs::ActiveRuns;
+use wreimage_runs::Hosts;
 
 /// How long runs that are stopped have for their last record.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
@@ -29,26 +28,9 @@ pub struct Session {
     pub yes: Option<Hosts>,
     /// Consent was given to all hosts at the terminal.
     pub agreed: AtomicBool,
-    /// Another site file than the recorded one was confirmed.
-    pub changed_site: AtomicBool,
     pub keyboard: Keyboard,
-    /// The turns of the runs of a batch.
-    pub turns: Turns,
-    runs: Mutex<Vec<Running>>,
-    cancelled: AtomicBool,
-    /// Why all of it is to stop where it stands.
-    stopping: OnceLock<&'static str>,
-}
-
-/// A run that goes on in this process.
-#[derive(Clone)]
-pub struct Running {
-    pub run: String,
-    pub cancel: Cancel,
-    /// Whether anything was changed.
-    pub touched: Arc<AtomicBool>,
-    /// Whether another process can go on with it.
-    pub resumable: bool,
+    /// Its runs, which are cancelled and stopped together.
+    pub active: Arc<ActiveRuns>,
 }
 
 impl Session {
@@ -68,12 +50,8 @@ impl Session {
             hosts,
             yes,
             agreed: AtomicBool::new(false),
-            changed_site: AtomicBool::new(false),
             keyboard: Keyboard::default(),
-            turns: Turns::default(),
-            runs: Mutex::default(),
-            cancelled: AtomicBool::new(false),
-            stopping: OnceLock::new(),
+            active: Arc::default(),
         });
         listen_for_signals(Arc::downgrade(&session));
         session
@@ -84,70 +62,28 @@ impl Session {
         self.hosts.names().len() > 1
     }
 
-    fn runs(&self) -> MutexGuard<'_, Vec<Running>> {
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A run begins; one that begins after a cancel or a stop is cancelled or stopped at once.
-    pub fn begins(&self, running: Running) {
-        let mut runs = self.runs();
-        if self.is_cancelled() {
-            running.cancel.cancel();
-        }
-        if let Some(why) = self.stopping.get() {
-            running.cancel.stop(why);
-        }
-        runs.push(running);
-    }
-
-    /// A run has ended.
-    pub fn ended(&self, run: &str) {
-        self.runs().retain(|running| running.run != run);
-    }
-
-    /// Whether the operator wants all of it to end.
-    pub fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::SeqCst)
-    }
-
-    /// Whether nothing more is to begin: it is cancelled, or stops.
-    pub fn is_ending(&self) -> bool {
-        self.is_cancelled() || self.stopping.get().is_some()
-    }
-
     /// All of it is to end, in order.
-    pub fn cancel(&self) {
-        let runs = self.runs();
-        self.cancelled.store(true, Ordering::SeqCst);
-        for running in runs.iter() {
-            running.cancel.cancel();
-        }
-        drop(runs);
+    fn cancel(&self) {
+        self.active.cancel();
+        self.say_cancelling();
+    }
+
+    /// All of it has been cancelled.
+    pub fn say_cancelling(&self) {
         self.face.line(
             "cancelling: the call that is under way ends first, then what must not stay is taken back; again to stop at once",
         );
     }
 
-    /// Another process, or nobody, can go on with these.
-    fn all_resumable(&self) -> bool {
-        let runs = self.runs();
-        !runs.is_empty() && runs.iter().all(|running| running.resumable)
-    }
-
     /// All of it pauses where it stands, with a last record each.
     fn stop(&self, why: &'static str) {
-        let runs = self.runs();
-        let _first = self.stopping.set(why);
-        for running in runs.iter() {
-            running.cancel.stop(why);
-        }
-        drop(runs);
+        self.active.stop(why);
         self.face
             .line("stopping: what is under way is dropped, nothing is taken back");
     }
 
     fn stop_now(&self) -> ! {
-        let runs = self.runs().clone();
+        let runs = self.active.all();
         let mut code = 30;
         for running in &runs {
             let run = &running.run;
@@ -202,7 +138,7 @@ fn listen_for_signals(session: Weak<Session>) {
             let Some(session) = session.upgrade() else {
                 return;
             };
-            let resumable = session.all_resumable();
+            let resumable = session.active.are_resumable();
             if kind == SignalKind::hangup() && resumable {
                 continue;
             }
@@ -211,7 +147,7 @@ fn listen_for_signals(session: Weak<Session>) {
             }
             // Without a journal to go on from, to end in order is the next best.
             let at_once = kind == SignalKind::terminate() && resumable;
-            match (session.is_cancelled() || at_once, resumable) {
+            match (session.active.is_cancelled() || at_once, resumable) {
                 (false, _) => session.cancel(),
                 (true, false) => session.stop_now(),
                 (true, true) => {

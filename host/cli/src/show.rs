@@ -1,29 +1,30 @@
 //! `wreimage show`.
 
 use crate::arguments::{Output, Show};
-use crate::batch::Batch;
-use crate::exit::{Exit, Failure};
-use crate::face::{fields, words};
+use crate::exit::Exit;
+use crate::face::{EndingEvent, fields, words};
+use crate::failure::Failure;
 use crate::ground::state_of;
-use crate::hosts::Hosts;
-use crate::look::{self, Standing};
 use crate::runs::doing;
 use crate::tell::{self, Page};
 use serde_json::json;
 use std::path::Path;
 use wreimage_journal::{Entry, Level, Origin, Record};
+use wreimage_runs::Batch;
+use wreimage_runs::{RunStore, RunsError, Standing, header_of};
 
 /// `wreimage show`.
 pub fn show(arguments: &Show) -> Result<Exit, Failure> {
     let state = state_of(&arguments.place)?;
+    let store = RunStore::new(&state);
     if let Some(batch) = Batch::read(&state, &arguments.run)? {
-        return show_batch(&state, &batch, arguments.output);
+        return show_batch(&store, &batch, arguments.output);
     }
-    let run = look::find(&state, &arguments.run)?;
-    let entries = wreimage_journal::read(&state, &run).map_err(look::unreadable)?;
-    let driver = wreimage_journal::driver(&state, &run).map_err(look::unreadable)?;
-    let Some(standing) = Standing::of(&entries, driver.as_deref()) else {
-        return Err(Failure::refused(format!("the run {run} never began")));
+    let run = store.find(&arguments.run)?;
+    let entries = store.read(&run)?;
+    let driver = store.driver(&run)?;
+    let Some(standing) = Standing::of(&entries, driver.is_some()) else {
+        return Err(RunsError::NeverBegan(run).into());
     };
     let mut text = Page::default();
     match arguments.output {
@@ -37,7 +38,7 @@ pub fn show(arguments: &Show) -> Result<Exit, Failure> {
                 })
                 .collect();
             let ending = entries.iter().rev().find_map(|entry| match &entry.record {
-                Record::Finished(ending) => Some(ending),
+                Record::Finished(ending) => Some(EndingEvent::of(ending)),
                 _ => None,
             });
             let all = json!({ "standing": standing, "records": steps, "ending": ending });
@@ -50,18 +51,18 @@ pub fn show(arguments: &Show) -> Result<Exit, Failure> {
 }
 
 /// One line a host.
-fn show_batch(state: &Path, batch: &Batch, output: Output) -> Result<Exit, Failure> {
-    let runs = look::runs_of(state, &batch.id)?;
-    let hosts = Hosts::parse(&batch.hosts).map_err(Failure::refused)?;
+fn show_batch(store: &RunStore, batch: &Batch, output: Output) -> Result<Exit, Failure> {
+    let runs = store.runs_of_batch(&batch.id)?;
+    let hosts = batch.hosts()?;
     let mut text = Page::default();
     let mut lines = Vec::new();
     for host in hosts.names() {
         // The last one counts: a host may have been begun anew.
         let standing = runs.iter().rev().find_map(|(run, entries)| {
-            let driver = wreimage_journal::driver(state, run).unwrap_or_default();
-            Standing::of(entries, driver.as_deref()).filter(|it| it.host == *host)
+            let driver = store.driver(run).unwrap_or_default();
+            Standing::of(entries, driver.is_some()).filter(|it| it.host == *host)
         });
-        let word = standing.as_ref().map_or("not begun", |it| &it.state);
+        let word = standing.as_ref().map_or("not begun", |it| it.state.word());
         text.line(format!(
             "  {host:<12} {word:<10} {}",
             standing.as_ref().map(doing).unwrap_or_default()
@@ -97,7 +98,7 @@ fn tell_run(text: &mut Page, standing: &Standing, entries: &[Entry], calls: bool
         "  {} on {} of site {}, by {}, begun {}",
         standing.guest, standing.host, standing.site, standing.actor, standing.began
     ));
-    for plug in look::header_of(entries).map_or(&[][..], |header| &header.plugs) {
+    for plug in header_of(entries).map_or(&[][..], |header| &header.plugs) {
         let (name, version, digest) = (&plug.name, &plug.version, &plug.digest);
         text.line(format!("  with {name} {version}, sha256 {digest}"));
     }

@@ -1,7 +1,8 @@
 //! `wreimage site check`.
 
 use crate::arguments::{Output, SiteCheck};
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::files;
 use crate::tell::{self, Page};
 use serde_json::json;
@@ -16,7 +17,7 @@ pub async fn check(arguments: &SiteCheck) -> Result<Exit, Failure> {
         .ok_or_else(|| {
             Failure::usage("there is no site file: name one with --site FILE or $WREIMAGE_SITE")
         })?;
-    let site = Site::load(&path).map_err(|error| Failure::usage(error.to_string()))?;
+    let site = Site::load(&path)?;
     let lines = site.check(arguments.host.as_deref()).await;
     let mut text = Page::default();
     for line in &lines {
@@ -30,7 +31,7 @@ pub async fn check(arguments: &SiteCheck) -> Result<Exit, Failure> {
     tell::page(&text)?;
     let bad = lines.iter().filter(|line| !line.ok).count();
     if bad > 0 {
-        return Err(Failure::refused(format!(
+        return Err(Failure::Refused(format!(
             "{bad} of {} checks of site {} failed",
             lines.len(),
             site.name()

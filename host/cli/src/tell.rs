@@ -1,7 +1,7 @@
 //! Text for people: each line of it is made harmless where it is printed, so that nothing from outside can redraw the screen
 //! or pass for a line of the host.
 
-use crate::exit::Failure;
+use crate::failure::Failure;
 use std::fmt;
 use std::io::{self, Write};
 use wreimage_capability::{Harmless, harmless_json};
@@ -92,7 +92,7 @@ pub fn own(text: &str) -> Result<(), Failure> {
 fn print(text: &str) -> Result<(), Failure> {
     match io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::internal(format!("stdout: {error}")))
+            Err(Failure::part("stdout", error))
         }
         _ => Ok(()),
     }

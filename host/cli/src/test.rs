@@ -5,7 +5,8 @@ mod sweep;
 mod tell;
 
 use crate::arguments::Test;
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::files;
 use crate::load_guest::load_guest;
 use futures::StreamExt;
@@ -14,9 +15,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tell::Teller;
 use tokio::task::JoinError;
+use wreimage_journal::RunOutcome;
 use wreimage_scenario::{
-    Invariants, Kind, PlayError, Played, Scenario, ScenarioError, Snapshot, Subject, check, find,
-    play,
+    Invariants, Kind, PlayError, Played, Scenario, Snapshot, Subject, check, find, play,
 };
 
 /// A scenario, or a case of a sweep, that was played.
@@ -27,8 +28,8 @@ pub struct Tried {
     of: Option<String>,
     /// Of a case of a sweep, its kind.
     kind: Option<Kind>,
-    /// How the run ended; empty when it came to no end.
-    outcome: String,
+    /// How the run ended; `None` when it came to no end.
+    outcome: Option<RunOutcome>,
     /// What is not as it must be.
     wrong: Vec<String>,
     /// How long it took.
@@ -50,11 +51,11 @@ impl Tried {
 /// Plays what is asked for and tells what became of it.
 pub async fn test(arguments: &Test) -> Result<Exit, Failure> {
     let path = files::guest(&arguments.guest)?;
-    let (engine, guest, _) = load_guest(&arguments.guest, &arguments.plug, None).await?;
+    let (engine, loaded) = load_guest(&arguments.guest, &arguments.plug, None).await?;
     let invariants = invariants(&path, &arguments.invariants)?;
     let subject = Arc::new(Subject {
         engine,
-        guest,
+        guest: loaded.guest,
         invariants,
     });
     let began = Instant::now();
@@ -76,10 +77,6 @@ pub async fn test(arguments: &Test) -> Result<Exit, Failure> {
     })
 }
 
-fn wrong(error: ScenarioError) -> Failure {
-    Failure::usage(error.to_string())
-}
-
 /// What must hold: the file beside the guest, and those that are named.
 fn invariants(guest: &Path, named: &[PathBuf]) -> Result<Invariants, Failure> {
     let beside = guest.with_extension("invariants.toml");
@@ -88,7 +85,7 @@ fn invariants(guest: &Path, named: &[PathBuf]) -> Result<Invariants, Failure> {
         .iter()
         .chain(named)
         .try_fold(Invariants::default(), |all, path| {
-            Ok(all.and(Invariants::read(path).map_err(wrong)?))
+            Ok(all.and(Invariants::read(path).map_err(Failure::from)?))
         })
 }
 
@@ -114,8 +111,8 @@ fn scenarios(
     }
     let mut scenarios = Vec::new();
     for place in &places {
-        for path in find(place).map_err(wrong)? {
-            let scenario = Scenario::read(&path).map_err(wrong)?;
+        for path in find(place).map_err(Failure::from)? {
+            let scenario = Scenario::read(&path).map_err(Failure::from)?;
             if filter.is_none_or(|it| scenario.name.contains(it.as_str())) {
                 scenarios.push(scenario);
             }
@@ -161,9 +158,9 @@ async fn play_all(
                 bad.extend(played.wrong.iter().cloned());
                 let differs = snapshot(arguments, &scenario, &played, bad.is_empty())?;
                 bad.extend(differs);
-                (played.end.run.outcome.clone(), bad, played.took)
+                (played.end.run.outcome, bad, played.took)
             }
-            Err(what) => (String::new(), vec![what], took),
+            Err(what) => (None, vec![what], took),
         };
         teller.tell(Tried {
             name: scenario.name.clone(),
@@ -184,7 +181,7 @@ fn ended(
 ) -> Result<Result<Played, String>, Failure> {
     match played {
         Ok(Ok(played)) => Ok(Ok(played)),
-        Ok(Err(PlayError::File(error))) => Err(wrong(error)),
+        Ok(Err(PlayError::File(error))) => Err(error.into()),
         Ok(Err(PlayError::NoEnd(what))) => Ok(Err(what)),
         Err(error) => Ok(Err(format!("a fault of wreimage itself: {error}"))),
     }
@@ -197,14 +194,14 @@ fn snapshot(
     played: &Played,
     good: bool,
 ) -> Result<Option<String>, Failure> {
-    let compared = Snapshot::compare(scenario, played).map_err(wrong)?;
+    let compared = Snapshot::compare(scenario, played).map_err(Failure::from)?;
     let keep = match &compared {
         Snapshot::None => arguments.record || arguments.accept,
         Snapshot::Differs(_) => arguments.accept,
         Snapshot::Same => false,
     };
     if keep && good {
-        Snapshot::keep(scenario, played).map_err(wrong)?;
+        Snapshot::keep(scenario, played).map_err(Failure::from)?;
         return Ok(None);
     }
     Ok(match compared {

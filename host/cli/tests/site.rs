@@ -277,7 +277,7 @@ fn paused(state: &std::path::Path, run: &str) {
         absent: Vec::new(),
         host_key: None,
         lock: None,
-        effects: word("e1"),
+        effects: wreimage_journal::RecordedEffects::Digest(word("e1")),
         wreimage: word("0.1.0"),
     };
     let journal = wreimage_journal::RunDatabase::create(state, run).unwrap();

@@ -28,7 +28,9 @@ mod run;
 mod undo;
 mod wasi;
 
-pub use guest::compile::{CompileLimits, Compiler, compile_for_parent};
+pub use guest::compile::compile_for_parent;
+pub use guest::compiler::{CompileLimits, Compiler};
+pub use guest::effects::ChangedEffect;
 pub use guest::engine::Engine;
 pub use ledger::boots::{RecordedKey, RecordedKeys, accepted_key};
 pub use run::cancel::Cancel;
@@ -43,34 +45,15 @@ pub use guest::limits::Limits;
 pub use guest::load::{Guest, Plugged};
 pub use guest::options::{OptionError, OptionValues};
 pub use lease::{BootTime, Leasing, Renewer, random_token};
+pub use record::recorder::Listener;
 pub use record::redact::Redactor;
 pub use replay::resume::{ResumeError, endable, guest_digest, resumable};
 pub use run::drive::{Going, cleanup, resume, run};
 pub use run::operator::{Given, LATER, Nobody, Operator};
 pub use run::report::{Mutation, PastStep, Reminder, Report};
 pub use run::request::{RunError, RunRequest};
-pub use run::services::{Companion, Fence, Listener, Observer, Services, WaitPolicy};
+pub use run::services::{Companion, Fence, Observer, Services, WaitPolicy};
 pub use run::stop::Stop;
 pub use wreimage_capability::Caller;
 pub use wreimage_capability::guest::{Description, OptionKind, OptionSpec};
 pub use wreimage_composition::{ComposeError, Plug, is_plug};
-
-/// SHA-256 of the effect tables of this host: a journal is read by them.
-pub fn effects_digest() -> String {
-    use sha2::{Digest, Sha256};
-    let mut hash = Sha256::new();
-    for function in wreimage_capability::ALL
-        .iter()
-        .flat_map(|capability| capability.functions)
-    {
-        let inverse = function.inverse.as_ref().map(|it| it.function);
-        hash.update(format!(
-            "{function} {:?} {inverse:?} {:?}\n",
-            function.effect, function.doubt
-        ));
-    }
-    hash.finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}

@@ -29,7 +29,7 @@ const FOLDER: OFlags = OFlags::RDONLY
 /// A folder of the state, open.
 #[derive(Debug)]
 pub struct Folder {
-    dir: OwnedFd,
+    pub(crate) dir: OwnedFd,
     /// Without links, for messages and for SQLite, which opens by path.
     path: PathBuf,
     /// The group that shares the state folder.

@@ -4,6 +4,7 @@
 mod answers;
 mod database;
 mod driver;
+mod ending;
 mod folder;
 mod lock;
 mod log;
@@ -12,6 +13,7 @@ mod open_error;
 mod reading;
 mod record;
 mod size;
+mod stamp;
 mod state_dir;
 #[cfg(test)]
 mod sync_tests;
@@ -19,15 +21,17 @@ mod sync_tests;
 pub use answers::{leave_answer, leave_cancel};
 pub use database::{Reopened, RunDatabase};
 pub use driver::{Process, driver, last_driver};
+pub use ending::{Ending, RunOutcome, UnknownOutcome};
 pub use folder::Folder;
 pub use lock::{ALIVE, Held, Holder, LockError, Locks, Pulse, RENEWAL, began as process_began};
 pub use log::{Log, LogError, MemoryLog, digest};
 pub use open_error::OpenError;
 pub use reading::{header, read, runs};
 pub use record::{
-    AcceptedBoot, Answered, Checked, Ending, Entry, FORMAT, GuestEnd, Header, Intent, KnownBy,
+    AcceptedBoot, Answered, Checked, Entry, FORMAT, GuestEnd, Header, Intent, KnownBy,
     LeaseRequested, Level, Mode, OnFailure, Origin, Outcome, Plugged, Question, Reality, Record,
-    Reported, ReportedKey, Timer, UndoClosed, UndoState,
+    RecordedEffects, Reported, ReportedKey, Timer, UndoClosed, UndoState,
 };
 pub use size::size;
+pub use stamp::{FileStamp, StampedRun, log_stamp, stamped_run, stamped_runs};
 pub use state_dir::{refuse_volatile, state_directory};

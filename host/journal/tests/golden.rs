@@ -9,8 +9,8 @@ use wreimage_capability::netbox::{Device, DeviceKind, DeviceStatus, Firmware, Sw
 use wreimage_capability::{Effect, Fault, HostSnapshot};
 use wreimage_journal::{
     AcceptedBoot, Answered, Checked, Ending, Entry, GuestEnd, Header, Intent, KnownBy,
-    LeaseRequested, Level, Mode, OnFailure, Origin, Outcome, Question, Reality, Record, Reported,
-    ReportedKey, Timer, UndoClosed, UndoState,
+    LeaseRequested, Level, Mode, OnFailure, Origin, Outcome, Question, Reality, Record,
+    RecordedEffects, Reported, ReportedKey, RunOutcome, Timer, UndoClosed, UndoState,
 };
 
 /// One of each kind, and of each form that a kind has.
@@ -69,8 +69,12 @@ fn all() -> Vec<Record> {
             on_failure: OnFailure::Ask,
             absent: vec![word("conftool")],
             lock: Some(word("lab1/host1001")),
+            // As earlier versions pinned them, and as this one does.
+            effects: match host_key {
+                None => RecordedEffects::Digest(word("e1")),
+                Some(_) => RecordedEffects::Functions([(word("clock.sleep"), word("wait"))].into()),
+            },
             host_key,
-            effects: word("e1"),
             wreimage: word("0.1.0"),
         }))
     };
@@ -187,11 +191,11 @@ fn all() -> Vec<Record> {
             version: word("0.2.0"),
         },
         Record::Finished(Ending {
-            outcome: word("failed"),
+            outcome: RunOutcome::Failed,
             summary: word("the installer never came"),
             touched: true,
             left: vec![word("the boot override")],
-            exit_code: 21,
+            invalid_options: false,
         }),
         Record::Question(Question {
             call: 10,
@@ -378,6 +382,17 @@ fn every_record_has_the_form_that_it_had() {
             "{line}"
         );
     }
+}
+
+/// The last record as versions before this one wrote it.
+const EARLIER_ENDING: &str = r#"{"number":34,"time":"2026-01-05T08:00:00Z","event":"finished","outcome":"failed","summary":"the installer never came","touched":true,"left":["the boot override"],"exit_code":21}"#;
+
+#[test]
+fn an_ending_of_an_earlier_version_is_the_ending_of_today() {
+    let earlier: Entry = serde_json::from_str(EARLIER_ENDING).unwrap();
+    let is_it = |record: &Record| matches!(record, Record::Finished(_));
+    let today = all().into_iter().find(is_it).unwrap();
+    assert_eq!(earlier.record, today);
 }
 
 #[test]

@@ -33,7 +33,6 @@ pub mod lease;
 mod list;
 mod memory;
 pub mod pattern;
-mod placeholder;
 mod redact;
 mod renewal;
 mod resolver;

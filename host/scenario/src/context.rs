@@ -1,19 +1,21 @@
 //! What conditions can name.
 
+use crate::exit_code::{exit_code, serialize_outcome};
 use crate::next_command::printed;
 use crate::rival::RivalFacts;
 use crate::since::Since;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use wreimage_engine::Report;
-use wreimage_journal::{Entry, Level, Origin, Record};
+use wreimage_journal::{Entry, Level, Origin, Record, RunOutcome};
 use wreimage_lab::Situation;
 
 /// A run, as far as it has come. The names of the fields are those that conditions use.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct RunFacts {
-    /// `success`, `warnings`, `failed`, `refused`, `cancelled`, `paused`; empty while it goes on.
-    pub outcome: String,
+    /// How it ended; conditions see a word that is empty while it goes on.
+    #[serde(serialize_with = "serialize_outcome")]
+    pub outcome: Option<RunOutcome>,
     /// Exit code of the program; 0 while it goes on.
     pub exit_code: u8,
     /// Whether anything was changed.
@@ -146,8 +148,8 @@ impl RunFacts {
     pub fn at_end(entries: &[Entry], report: &Report, secret: &str) -> Self {
         let mut facts = RunFacts::of(entries);
         let ending = &report.ending;
-        facts.outcome.clone_from(&ending.outcome);
-        facts.exit_code = ending.exit_code;
+        facts.outcome = Some(ending.outcome);
+        facts.exit_code = exit_code(ending);
         facts.touched = ending.touched;
         facts.summary.clone_from(&ending.summary);
         facts.left.clone_from(&ending.left);

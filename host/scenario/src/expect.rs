@@ -2,6 +2,7 @@
 
 use crate::context::{CaseFacts, Context};
 use crate::error::suggestion;
+use crate::exit_code::word;
 use crate::expression::Expression;
 use crate::fault::{known, span};
 use crate::play::Played;
@@ -180,12 +181,13 @@ impl Expect {
 pub fn check(expect: &Expect, played: &Played) -> Vec<String> {
     let mut wrong = Wrong::default();
     let run = &played.end.run;
-    if let Some(outcome) = &expect.outcome
-        && *outcome != run.outcome
+    if let Some(expected) = &expect.outcome
+        && outcome(expected).ok() != run.outcome
     {
         wrong.say(format!(
-            "outcome: expected {outcome}, found {}: {}",
-            run.outcome, run.summary
+            "outcome: expected {expected}, found {}: {}",
+            word(run.outcome),
+            run.summary
         ));
     }
     wrong.differ("exit-code", expect.exit_code, run.exit_code);

@@ -2,13 +2,14 @@
 
 use crate::context::RunFacts;
 use crate::error::PlayError;
+use crate::exit_code::word;
 use crate::inject::SECRET;
 use crate::journals::Journals;
 use crate::one_run::OneRun;
 use crate::play::Subject;
 use crate::scenario::Scenario;
 use jiff::{SignedDuration, Timestamp};
-use wreimage_journal::Record;
+use wreimage_journal::{Record, RunOutcome};
 use wreimage_lab::Lab;
 
 /// How long the operator takes to type one, in minutes: to read the report and to look at the console.
@@ -71,7 +72,11 @@ pub(crate) async fn follow(
         let next = match next_run(&run) {
             Ok(Some(next)) => next,
             // Nothing was touched, and the host says why: the same command is typed in once more.
-            Ok(None) if run.next.is_empty() && run.outcome == "refused" && !run.touched => {
+            Ok(None)
+                if run.next.is_empty()
+                    && run.outcome == Some(RunOutcome::Refused)
+                    && !run.touched =>
+            {
                 NextRun {
                     command: "the same command".to_owned(),
                     host: scenario.host.clone(),
@@ -81,7 +86,8 @@ pub(crate) async fn follow(
             Ok(None) if run.next.is_empty() => {
                 return Ok(vec![format!(
                     "no next command: the run ended as `{}` ({}) and prints neither a `wreimage` command nor why there is none",
-                    run.outcome, run.summary
+                    word(run.outcome),
+                    run.summary
                 )]);
             }
             // It says why there is none, or names a command that begins no run.
@@ -115,14 +121,15 @@ pub(crate) async fn follow(
             }
         };
         run = RunFacts::at_end(&done.stage.journal.entries(), &done.report, SECRET);
-        if matches!(run.outcome.as_str(), "success" | "warnings") {
+        if run.outcome.is_some_and(RunOutcome::is_success) {
             return Ok(Vec::new());
         }
         run.summary = format!("of `{}`: {}", next.command, run.summary);
     }
     Ok(vec![format!(
         "next command: after {MOST} printed commands the run ends as `{}`: {}",
-        run.outcome, run.summary
+        word(run.outcome),
+        run.summary
     )])
 }
 

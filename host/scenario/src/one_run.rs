@@ -11,13 +11,11 @@ use crate::file::AnswerFile;
 use crate::inject::{SECRET, Stage, State};
 use crate::invariant::Invariants;
 use crate::journals::Journals;
-use crate::leasing::lab_leasing;
 use crate::meeting::Meeting;
-use crate::play::{PAUSED, Subject};
+use crate::play::Subject;
 use crate::scenario::Scenario;
 use crate::since::After;
 use crate::stage_log::{Death, Journal};
-use crate::twin::LabTwin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use wreimage_capability::BoxFuture;
@@ -25,8 +23,9 @@ use wreimage_capability::lease::ControllerId;
 use wreimage_engine::{
     Cancel, GivenConsent, Going, OptionValues, Report, RunError, RunRequest, Services,
 };
-use wreimage_journal::{Mode, OnFailure};
+use wreimage_journal::{Mode, OnFailure, RunOutcome};
 use wreimage_lab::Lab;
+use wreimage_runs::{LabTwin, lab_leasing};
 
 /// Longer than any run takes on a virtual clock: what takes longer does not end.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -247,7 +246,10 @@ impl<'a> OneRun<'a> {
             }
             let (going, cleanup) = match ended {
                 // No one continues it: it must be possible to end it. A run that pauses again has been continued already.
-                Some(report) if report.ending.outcome == PAUSED && self.disturbance.is_some() => {
+                Some(report)
+                    if report.ending.outcome == RunOutcome::Paused
+                        && self.disturbance.is_some() =>
+                {
                     let resumes = self.is_resumed() && processes == 1;
                     (self.going(), !resumes)
                 }

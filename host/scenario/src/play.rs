@@ -15,11 +15,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wreimage_engine::{Engine, Guest, Report};
-use wreimage_journal::Entry;
+use wreimage_journal::{Entry, RunOutcome};
 use wreimage_lab::{Lab, Pace, Situation};
-
-/// The outcome of a run that waits for a person.
-pub(crate) const PAUSED: &str = "paused";
 
 /// A guest under test.
 pub struct Subject {
@@ -115,7 +112,7 @@ pub(crate) async fn played(
     let since = Since::of(stage);
     let rival = stage.state().rival.take();
     wrong.append(&mut stage.state().broken);
-    if end.run.outcome != PAUSED {
+    if end.run.outcome != Some(RunOutcome::Paused) {
         wrong.extend(stage.invariants.broken_at_end(&Context {
             world: &end.world,
             before: &stage.before,

@@ -6,6 +6,7 @@
 use crate::change::Moment;
 use crate::context::RunFacts;
 use crate::error::PlayError;
+use crate::exit_code::serialize_outcome;
 use crate::inject::{SECRET, Stage};
 use crate::meeting::Meeting;
 use crate::next_command::next_run;
@@ -16,7 +17,7 @@ use serde::Serialize;
 use std::sync::Arc;
 use wreimage_capability::lease::{ClaimState, Token};
 use wreimage_capability::{BoxFuture, Function, remote};
-use wreimage_journal::Record;
+use wreimage_journal::{Record, RunOutcome};
 
 /// How much later than a claim becomes stale the next rival begins, in milliseconds.
 const LATER: u64 = 60_000;
@@ -53,7 +54,8 @@ pub(crate) struct RivalFacts {
 /// How a rival ended; without words when there was none.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Attempt {
-    pub outcome: String,
+    #[serde(serialize_with = "serialize_outcome")]
+    pub outcome: Option<RunOutcome>,
     pub exit_code: u8,
     pub summary: String,
     /// It acquired the lease.
@@ -65,7 +67,7 @@ pub(crate) struct Attempt {
 impl Attempt {
     fn of(run: &RunFacts, stage: &Stage) -> Self {
         Attempt {
-            outcome: run.outcome.clone(),
+            outcome: run.outcome,
             exit_code: run.exit_code,
             summary: run.summary.clone(),
             acquired: has_acquired(stage),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 use wreimage_capability::capability;
 use wreimage_engine::Absent;
-use wreimage_journal::OnFailure;
+use wreimage_journal::{OnFailure, RunOutcome, UnknownOutcome};
 use wreimage_lab::{BUILTIN, World};
 
 /// Something to play.
@@ -43,18 +43,8 @@ pub(crate) struct Earlier {
     pub options: Vec<(String, String)>,
     pub rules: Vec<Rule>,
     pub answers: Vec<AnswerFile>,
-    pub outcome: String,
+    pub outcome: RunOutcome,
 }
-
-/// How a run can end, by word.
-pub(crate) const OUTCOMES: [&str; 6] = [
-    "success",
-    "warnings",
-    "failed",
-    "refused",
-    "cancelled",
-    "paused",
-];
 
 impl Scenario {
     /// Reads a scenario file.
@@ -159,25 +149,21 @@ impl Scenario {
 
 impl Earlier {
     fn check(file: &EarlierFile) -> Result<Self, String> {
-        outcome(&file.outcome)?;
         Ok(Earlier {
             options: options(&file.options)?,
             rules: rules(&file.fault)?,
             answers: file.answer.clone(),
-            outcome: file.outcome.clone(),
+            outcome: outcome(&file.outcome)?,
         })
     }
 }
 
 /// An outcome by word.
-pub(crate) fn outcome(word: &str) -> Result<(), String> {
-    if OUTCOMES.contains(&word) {
-        return Ok(());
-    }
-    Err(format!(
-        "no run ends as `{word}`; {}",
-        crate::error::suggestion(word, OUTCOMES)
-    ))
+pub(crate) fn outcome(word: &str) -> Result<RunOutcome, String> {
+    word.parse().map_err(|error: UnknownOutcome| {
+        let all = RunOutcome::ALL.map(RunOutcome::word);
+        format!("{error}; {}", crate::error::suggestion(word, all))
+    })
 }
 
 fn rules(files: &[FaultFile]) -> Result<Vec<Rule>, String> {

@@ -1,8 +1,9 @@
 //! What a run has done since something changed in the world.
 
+use crate::exit_code::{exit_code, serialize_outcome};
 use crate::inject::Stage;
 use wreimage_engine::Report;
-use wreimage_journal::{Entry, Origin, Record};
+use wreimage_journal::{Entry, Origin, Record, RunOutcome};
 use wreimage_lab::Situation;
 
 /// A change that has happened.
@@ -17,7 +18,7 @@ pub(crate) struct Changed {
 /// How the process that saw the change ended.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct After {
-    outcome: String,
+    outcome: Option<RunOutcome>,
     exit_code: u8,
     said: Vec<String>,
 }
@@ -28,8 +29,8 @@ impl After {
         said.extend(report.ending.left.iter().cloned());
         said.extend(report.notes.iter().map(|(_, text)| text.clone()));
         After {
-            outcome: report.ending.outcome.clone(),
-            exit_code: report.ending.exit_code,
+            outcome: Some(report.ending.outcome),
+            exit_code: exit_code(&report.ending),
             said,
         }
     }
@@ -49,7 +50,8 @@ pub(crate) struct Since {
     /// Calls since then by which something was undone, in order.
     pub undone: Vec<String>,
     /// Outcome of the process that resumed the run, before the run was ended.
-    pub outcome: String,
+    #[serde(serialize_with = "serialize_outcome")]
+    pub outcome: Option<RunOutcome>,
     /// Its exit code.
     pub exit_code: u8,
     /// What the report of that process says, and the findings of the steps since then.

@@ -1,5 +1,6 @@
 //! A run as text: step, call, arguments, answer and virtual time.
 
+use crate::exit_code::exit_code;
 use serde_json::Value;
 use wreimage_capability::{Effect, Fault};
 use wreimage_journal::{Entry, Origin, Outcome, Record};
@@ -86,7 +87,7 @@ fn record(record: &Record) -> Option<String> {
         Record::Finished(ending) => format!(
             "{}, exit code {}: {}{}",
             ending.outcome,
-            ending.exit_code,
+            exit_code(ending),
             ending.summary,
             ending
                 .left

@@ -12,7 +12,7 @@ use wreimage_engine::{
 };
 use wreimage_journal::{MemoryLog, Question};
 use wreimage_lab::{BUILTIN, Lab, Pace, World};
-use wreimage_scenario::LabTwin;
+use wreimage_runs::LabTwin;
 
 /// The engine and the guest, loaded once for all tests of a program.
 struct Loaded {

@@ -7,7 +7,7 @@ use wreimage_capability::{Call, Fault, Polled, function};
 use wreimage_engine::{PastStep, Report};
 use wreimage_journal::{Entry, Level, Origin, Record};
 use wreimage_lab::{Lab, Machine};
-use wreimage_scenario::told;
+use wreimage_scenario::{exit_code, told};
 
 /// A run that has ended, with the lab in which it did.
 pub struct Done {
@@ -29,7 +29,7 @@ impl Done {
     pub fn ends(&self, outcome: &str, code: u8) -> &Self {
         let ending = &self.report.ending;
         assert_eq!(
-            (ending.outcome.as_str(), ending.exit_code),
+            (ending.outcome.word(), exit_code(ending)),
             (outcome, code),
             "{}\n{}",
             ending.summary,

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use serde_json::Value;
-use wreimage_journal::Level;
+use wreimage_journal::{Level, RunOutcome};
 use wreimage_runbook_tests::Case;
 
 fn host1001() -> Case {
@@ -183,7 +183,7 @@ fn without_the_resource_the_operator_may_go_on_without_the_downtime() {
         .whose("puppetdb", "resource = \"never\"")
         .answered(&["wait", "skip", "skip", "skip"])
         .run();
-    assert!(done.report.ending.exit_code == 0, "{}", done.told());
+    assert!(done.report.ending.outcome.is_success(), "{}", done.told());
     done.is_safe();
 }
 
@@ -196,7 +196,12 @@ fn a_resource_that_appears_twice_is_said() {
 #[test]
 fn a_host_that_monitoring_never_knows_gets_no_downtime_and_the_run_says_so() {
     let done = host1001().whose("icinga", "never-known = true").run();
-    assert_ne!(done.report.ending.outcome, "success", "{}", done.told());
+    assert_ne!(
+        done.report.ending.outcome,
+        RunOutcome::Success,
+        "{}",
+        done.told()
+    );
     done.is_safe();
 }
 
@@ -213,7 +218,12 @@ fn a_first_run_that_is_skipped_crashes_nothing_later() {
     let done = Case::of("host1008")
         .answered(&["skip", "skip", "skip", "skip", "skip", "skip", "skip"])
         .run();
-    assert_ne!(done.report.ending.outcome, "success", "{}", done.told());
+    assert_ne!(
+        done.report.ending.outcome,
+        RunOutcome::Success,
+        "{}",
+        done.told()
+    );
     assert!(!done.told().contains("panicked"), "{}", done.told());
     done.is_safe();
 }
@@ -310,7 +320,12 @@ fn an_icinga_server_without_puppet_costs_the_downtime_and_says_so() {
             .run();
         done.has("Run Puppet on the Icinga server", Level::Warning, &[])
             .is_safe();
-        assert_ne!(done.report.ending.outcome, "success", "{}", done.told());
+        assert_ne!(
+            done.report.ending.outcome,
+            RunOutcome::Success,
+            "{}",
+            done.told()
+        );
     }
 }
 
@@ -521,7 +536,7 @@ fn a_service_of_weight_zero_gets_a_reminder_that_says_so() {
     let text =
         "[[machine.host1001.conftool]]\ncluster = \"appserver\"\nservice = \"apache2\"\nweight = 0";
     let done = host1001().and("conftool").in_world(text).run();
-    assert_eq!(done.report.ending.exit_code, 0, "{}", done.told());
+    assert!(done.report.ending.outcome.is_success(), "{}", done.told());
     assert!(done.told().contains("weight 0"), "{}", done.told());
     done.is_safe();
 }

@@ -34,7 +34,8 @@ use wreimage_engine::{
 };
 use wreimage_journal::{Question, RunDatabase};
 use wreimage_lab::{BUILTIN, Lab, Pace, World};
-use wreimage_scenario::{Change, Moment, lab_leasing};
+use wreimage_runs::lab_leasing;
+use wreimage_scenario::{Change, Moment};
 
 /// What is done.
 #[derive(Clone, Copy, PartialEq)]
@@ -226,7 +227,7 @@ async fn drive(folder: &Path, mode: Mode, death: Death, host: &str, options: &[S
         std::fs::write(folder.join("performed.json"), text).unwrap();
     }
     print(&report);
-    report.ending.exit_code.into()
+    wreimage_scenario::exit_code(&report.ending).into()
 }
 
 /// What a person reads at the end. The names of the steps go to the standard error: the tests look for words in what is printed,

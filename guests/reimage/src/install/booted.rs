@@ -42,7 +42,7 @@ pub fn verify_installer(
                 Ok(true)
             }
             // It is the new system, or what an earlier run has installed and left.
-            Ok(Some(system)) if system.codename == asked.os => doubt::settle(
+            Ok(Some(system)) if system.codename == asked.os => doubt::confirm(
                 Fault::new(
                     FaultKind::Rejected,
                     "reimage.installer-not-seen",
@@ -59,7 +59,7 @@ pub fn verify_installer(
             )
             .map(|()| true),
             Ok(Some(system)) => Err(fell_through(asked, boot, entry, &system.pretty_name)),
-            Ok(None) => doubt::settle(
+            Ok(None) => doubt::confirm(
                 Fault::new(
                     FaultKind::Rejected,
                     "reimage.installer-doubtful",
@@ -158,7 +158,7 @@ pub fn verify_not_installer(
                 ),
             );
             let instead = "Look at its console; if it is the new OS, go on with --no-pxe.";
-            return doubt::settle(doubt, instead, asked.force, step);
+            return doubt::confirm(doubt, instead, asked.force, step);
         }
         Err(fault) if fault.is(FaultKind::Cancelled) => return Err(fault),
         Err(_) => {}

@@ -1,6 +1,6 @@
 //! One event per line on stdout: the events that the record of the run holds.
 
-use super::{Face, Source};
+use super::{Event, Face, Source};
 use serde::Serialize;
 use std::io::Write;
 use wreimage_capability::harmless_json;
@@ -23,7 +23,7 @@ struct OneOfMany<'a> {
     of: &'a str,
     on: &'a str,
     #[serde(flatten)]
-    entry: &'a Entry,
+    event: Event<'a>,
 }
 
 impl Face for Json {
@@ -32,10 +32,10 @@ impl Face for Json {
             serde_json::to_string(&OneOfMany {
                 of: &from.run,
                 on: &from.host,
-                entry,
+                event: Event::of(entry),
             })
         } else {
-            serde_json::to_string(entry)
+            serde_json::to_string(&Event::of(entry))
         };
         if let Ok(mut line) = line {
             line.push('\n');

@@ -1,6 +1,7 @@
 //! How a run shows itself.
 
 mod apart;
+mod event;
 pub mod fields;
 mod json;
 mod live;
@@ -14,26 +15,9 @@ use std::sync::Arc;
 use wreimage_journal::Entry;
 use wreimage_lab::Pace;
 
+pub use event::{EndingEvent, Event, exit_code};
 pub use report::report;
-
-/// Whose record it is.
-#[derive(Debug, Clone)]
-pub struct Source {
-    /// Id of the run.
-    pub run: Arc<str>,
-    /// Short name of its host.
-    pub host: Arc<str>,
-}
-
-impl Source {
-    /// The records of this run.
-    pub fn new(run: &str, host: &str) -> Self {
-        Source {
-            run: run.into(),
-            host: host.into(),
-        }
-    }
-}
+pub use wreimage_runs::RunSource as Source;
 
 /// Shows records as they are made.
 pub trait Face: Send + Sync {

@@ -4,7 +4,7 @@ use super::{fields, words};
 use crate::tell::Page;
 use serde_json::Value;
 use wreimage_engine::{Mutation, Reminder, Report};
-use wreimage_journal::{Level, Reality, UndoClosed, UndoState};
+use wreimage_journal::{Level, Reality, RunOutcome, UndoClosed, UndoState};
 
 /// What a note begins with by which a guest names the command to run next.
 const NEXT: &str = "Next: ";
@@ -21,13 +21,13 @@ fn write_report(out: &mut Page, report: &Report) {
         write_plan(out, report);
     }
     let ending = &report.ending;
-    let headline = match ending.outcome.as_str() {
-        "success" => "SUCCESS",
-        "warnings" => "DONE, WITH WARNINGS",
-        "refused" => "REFUSED, nothing was touched",
-        "cancelled" => "CANCELLED",
-        "paused" => "PAUSED, nothing was taken back",
-        _ => "FAILED",
+    let headline = match ending.outcome {
+        RunOutcome::Success => "SUCCESS",
+        RunOutcome::Warnings => "DONE, WITH WARNINGS",
+        RunOutcome::Refused => "REFUSED, nothing was touched",
+        RunOutcome::Cancelled => "CANCELLED",
+        RunOutcome::Paused => "PAUSED, nothing was taken back",
+        RunOutcome::Failed => "FAILED",
     };
     let rehearsal = if report.dry_run { " (rehearsal)" } else { "" };
     out.gap();

@@ -1,8 +1,8 @@
 //! Records in words.
 
-use crate::tell::one_line;
 use std::time::Duration;
 use wreimage_journal::{Entry, Level, Plugged, Record, UndoState};
+pub use wreimage_runs::short;
 
 /// `1:02:03`, `2:03`.
 pub fn duration(millis: u64) -> String {
@@ -140,17 +140,6 @@ pub fn lines(entry: &Entry) -> Vec<String> {
 /// ` (NAME)` behind what a component has done that is plugged in, or nothing.
 pub fn by(component: Option<&str>) -> String {
     component.map_or_else(String::new, |name| format!(" ({name})"))
-}
-
-/// A value in one line of bearable length.
-pub fn short(text: &str) -> String {
-    const LONGEST: usize = 100;
-    let line = one_line(text);
-    let line = line.as_str();
-    match line.char_indices().nth(LONGEST) {
-        Some((at, _)) => format!("{}…", line.get(..at).unwrap_or_default()),
-        None => line.to_owned(),
-    }
 }
 
 /// ` with NAME VERSION, …`, or nothing.

@@ -1,7 +1,7 @@
 //! Results as a JUnit file, for a CI that reads such.
 
 use super::Tried;
-use crate::exit::Failure;
+use crate::failure::Failure;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use std::path::Path;
 use std::time::Duration;
@@ -30,7 +30,10 @@ pub fn write(file: &Path, results: &[Tried], took: Duration) -> Result<(), Failu
     report.add_test_suite(suite);
     let text = report
         .to_string()
-        .map_err(|error| Failure::internal(format!("the JUnit report: {error}")))?;
-    std::fs::write(file, text)
-        .map_err(|error| Failure::usage(format!("{} cannot be written: {error}", file.display())))
+        .map_err(|error| Failure::part("the JUnit report", error))?;
+    std::fs::write(file, text).map_err(|source| Failure::File {
+        path: file.to_owned(),
+        what: "written",
+        source,
+    })
 }

@@ -1,9 +1,9 @@
 //! A scenario without a fault, then with each fault of each call.
 
 use super::tell::Teller;
-use super::{Tried, ended, jobs, scenarios, wrong};
+use super::{Tried, ended, jobs, scenarios};
 use crate::arguments::Test;
-use crate::exit::Failure;
+use crate::failure::Failure;
 use futures::StreamExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub async fn sweep(
     teller: &mut Teller,
 ) -> Result<(), Failure> {
     if subject.invariants.is_empty() {
-        return Err(Failure::usage(format!(
+        return Err(Failure::Usage(format!(
             "a sweep without invariants would prove nothing: give {} or --invariants FILE",
             guest.with_extension("invariants.toml").display()
         )));
@@ -52,8 +52,8 @@ pub async fn sweep(
         };
         let all = match cases(subject, &base.scenario, &swept, &kinds).await {
             Ok(all) => all,
-            Err(PlayError::File(error)) => return Err(wrong(error)),
-            Err(PlayError::NoEnd(what)) => return Err(Failure::internal(what)),
+            Err(PlayError::File(error)) => return Err(error.into()),
+            Err(PlayError::NoEnd(what)) => return Err(Failure::Internal(what)),
         };
         missing.retain(|case| !all.contains(case));
         let cases: Vec<Case> = all
@@ -73,7 +73,7 @@ pub async fn sweep(
         return Ok(());
     }
     if let Some(unknown) = missing.first() {
-        return Err(Failure::usage(format!(
+        return Err(Failure::Usage(format!(
             "there is no case `{unknown}`: without a fault, the run does not make this call, or it does not succeed, or \
              --kind leaves it out"
         )));
@@ -121,10 +121,10 @@ async fn without_fault(
             if bad.is_empty() {
                 return Ok(Some(Arc::new(Swept::new(played))));
             }
-            (played.end.run.outcome.clone(), bad)
+            (played.end.run.outcome, bad)
         }
-        Err(PlayError::File(error)) => return Err(wrong(error)),
-        Err(PlayError::NoEnd(what)) => (String::new(), vec![what]),
+        Err(PlayError::File(error)) => return Err(error.into()),
+        Err(PlayError::NoEnd(what)) => (None, vec![what]),
     };
     let why = "it does not hold without a fault, so a sweep of it would prove nothing";
     teller.tell(Tried {
@@ -161,8 +161,8 @@ async fn play_cases(
         .buffered(jobs(arguments));
     while let Some((case, played, took)) = playing.next().await {
         let (outcome, wrong, took) = match ended(played)? {
-            Ok(played) => (played.end.run.outcome.clone(), played.wrong, played.took),
-            Err(what) => (String::new(), vec![what], took),
+            Ok(played) => (played.end.run.outcome, played.wrong, played.took),
+            Err(what) => (None, vec![what], took),
         };
         teller.tell(Tried {
             name: case.to_string(),
@@ -199,5 +199,5 @@ fn again(arguments: &Test, base: &Base, case: Option<&Case>) -> Result<String, F
         words.extend(["--case".to_owned(), case.to_string()]);
     }
     shlex::try_join(words.iter().map(String::as_str))
-        .map_err(|error| Failure::internal(format!("the line that plays it again: {error}")))
+        .map_err(|error| Failure::part("the line that plays it again", error))
 }

@@ -2,10 +2,11 @@
 
 use super::Tried;
 use crate::arguments::Output;
-use crate::exit::Failure;
+use crate::failure::Failure;
 use crate::tell::{self, Page};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
+use wreimage_journal::RunOutcome;
 use wreimage_scenario::Kind;
 
 /// Tells results as they come.
@@ -73,7 +74,7 @@ impl Teller {
                 "name": tried.name,
                 "kind": tried.kind.map(Kind::word),
                 "passed": passed,
-                "outcome": tried.outcome,
+                "outcome": tried.outcome.map_or("", RunOutcome::word),
                 "wrong": tried.wrong,
                 "took_ms": millis(tried.took),
                 "again": tried.again,
@@ -173,11 +174,7 @@ fn text(tried: &Tried) -> Page {
         "{word} [{:>7.3}s] {} ({})",
         tried.took.as_secs_f64(),
         tried.full_name(),
-        if tried.outcome.is_empty() {
-            "no end"
-        } else {
-            &tried.outcome
-        }
+        tried.outcome.map_or("no end", RunOutcome::word)
     ));
     for wrong in tried
         .wrong

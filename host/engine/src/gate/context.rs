@@ -1,5 +1,6 @@
 //! What a run is bound to from its beginning to its end.
 
+use crate::guest::effects::pinned;
 use crate::guest::grants::{Absent, Grants};
 use crate::guest::imports::Import;
 use crate::guest::load::{Guest, Plugged};
@@ -206,7 +207,7 @@ pub(crate) fn header(guest: &Guest, request: &RunRequest, resumable: bool) -> He
         lock: request.lock.clone(),
         host_key: request.host_key.clone(),
         absent: request.absent.iter().cloned().collect(),
-        effects: crate::effects_digest(),
+        effects: pinned(guest.all_imports()),
         wreimage: env!("CARGO_PKG_VERSION").to_owned(),
     }
 }

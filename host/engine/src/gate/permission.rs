@@ -23,7 +23,7 @@ impl RunGate {
             return None;
         }
         let plug = self.context.plug(context.caller);
-        let who = crate::guest::grants::who(plug.map(|plug| plug.name.as_str()));
+        let who = crate::guest::imports::who(plug.map(|plug| plug.name.as_str()));
         let grants = &self.context.grants;
         if !self.context.is_served_by_engine(function)
             && !grants.allow_call(context.caller, function)

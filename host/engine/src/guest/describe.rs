@@ -3,7 +3,7 @@
 use crate::guest::engine::Engine;
 use crate::guest::error::GuestError;
 use crate::guest::limits::{Bounds, Limits};
-use crate::guest::trap::tell;
+use crate::guest::trap;
 use crate::wasi::{self, HasWasi, Nowhere, Wasi};
 use std::time::Duration;
 use wasmtime::component::types::ComponentItem;
@@ -66,7 +66,7 @@ where
     let failed = |error: wasmtime::Error| {
         format!(
             "could not describe itself: {}; its author must mend it",
-            tell(&error, limits, "", "")
+            trap::describe(&error, limits, "", "")
         )
     };
     let mut store = silent_store(engine, limits).map_err(failed)?;

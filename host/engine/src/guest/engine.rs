@@ -1,6 +1,6 @@
 //! The one configuration of the WebAssembly engine.
 
-use crate::guest::compile::{CODE, Compiler};
+use crate::guest::compiler::{CODE, Compiler};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Which component of a guest may call what, for which host.
 
-use crate::guest::imports::Import;
+use crate::guest::imports::{Import, who};
 use crate::guest::load::Guest;
 use std::collections::BTreeSet;
 use wreimage_capability::{Caller, Capability, Fault, Function, Server};
@@ -110,13 +110,5 @@ impl Grants {
             "wreimage",
             format!("{function} is not granted to {who} by {}", self.source),
         )
-    }
-}
-
-/// The guest, or a component that is plugged into it, in messages.
-pub(crate) fn who(plug: Option<&str>) -> String {
-    match plug {
-        None => "the guest".to_owned(),
-        Some(name) => format!("the component `{name}`, which is plugged in,"),
     }
 }

@@ -1,7 +1,6 @@
 //! What a guest and the components that are plugged into it want, read from the component before anything is linked.
 
 use crate::guest::engine::Engine;
-use crate::guest::grants;
 use crate::wasi;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
@@ -20,6 +19,14 @@ pub struct Import {
     pub(crate) linked: String,
     /// The functions that it imports.
     pub functions: Vec<&'static Function>,
+}
+
+/// The guest, or a component that is plugged into it, in messages.
+pub(crate) fn who(plug: Option<&str>) -> String {
+    match plug {
+        None => "the guest".to_owned(),
+        Some(name) => format!("the component `{name}`, which is plugged in,"),
+    }
 }
 
 /// All that a component imports.
@@ -145,13 +152,11 @@ pub(crate) fn read(
             _ => (Caller::Guest, linked.to_owned()),
         };
         let who = || match caller {
-            Caller::Guest => grants::who(own),
-            Caller::Plug(number) => grants::who(
-                number
-                    .checked_sub(1)
-                    .and_then(|at| plugs.get(at))
-                    .map(String::as_str),
-            ),
+            Caller::Guest => who(own),
+            Caller::Plug(number) => who(number
+                .checked_sub(1)
+                .and_then(|at| plugs.get(at))
+                .map(String::as_str)),
         };
         let name = name.as_str();
         let functions = match import.ty {

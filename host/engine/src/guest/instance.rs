@@ -3,11 +3,11 @@
 use crate::gate::call_context::CallContext;
 use crate::gate::run_gate::RunGate;
 use crate::gate::stages::GuestGate;
+use crate::guest::blame::explain;
 use crate::guest::engine::Engine;
 use crate::guest::limits::{Bounds, Exceeded, Limits};
 use crate::guest::load::Guest;
 use crate::guest::measure;
-use crate::guest::trap::explain;
 use crate::ledger::Mode;
 use crate::run::stop::Stop;
 use crate::wasi::{self, HasWasi, Outside, Times, Wasi};

@@ -1,7 +1,10 @@
 //! Loads, inspects, links, limits and runs guests.
 
+pub(crate) mod blame;
 pub(crate) mod compile;
+pub(crate) mod compiler;
 pub(crate) mod describe;
+pub(crate) mod effects;
 pub(crate) mod engine;
 pub(crate) mod error;
 pub(crate) mod grants;

@@ -1,22 +1,10 @@
 //! A trap of a guest in words.
 
 use crate::guest::limits::{Exceeded, Limits, TooMuchMemory};
-use crate::guest::load::Guest;
 use wasmtime::Trap;
 
-/// A trap in words, with the component's own frames and what to do.
-pub(crate) fn explain(guest: &Guest, error: &wasmtime::Error, limits: Limits) -> String {
-    let told = tell(
-        error,
-        limits,
-        "; if it only needs longer, raise `limits.fuel` in the site file, else its author must mend it",
-        "; raise `limits.guest-memory` in the site file, or ask its author why it needs so much",
-    );
-    guest.blame(error, told)
-}
-
-/// The same with advice for a guest that used up its fuel, and for one that used up its memory.
-pub(crate) fn tell(
+/// A trap in words, with the component's own frames, and advice for a guest that used up its fuel, and for one that used up its memory.
+pub(crate) fn describe(
     error: &wasmtime::Error,
     limits: Limits,
     for_fuel: &str,

@@ -2,7 +2,6 @@
 
 use crate::guest::limits::{Exceeded, Limits};
 use crate::record::redact::Redaction;
-use crate::run::services::Listener;
 use jiff::Timestamp;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,6 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use wreimage_capability::lease::JournalMark;
 use wreimage_capability::{Clock, PinnedBoot, Sink};
 use wreimage_journal::{Entry, Log, LogError, Record, size};
+
+/// Is called with every record as it is made.
+pub type Listener = Arc<dyn Fn(&Entry) + Send + Sync>;
 
 /// The one way to the record of a run.
 pub(crate) struct Recorder {

@@ -1,7 +1,9 @@
 //! Going on with a run whose process went away.
 
+use crate::guest::effects::{self, ChangedEffect};
 use jiff::Timestamp;
-use wreimage_journal::{Entry, Header, Record};
+use wreimage_capability::Catalogue;
+use wreimage_journal::{Entry, Header, Record, RunOutcome};
 
 /// A journal with which nobody can go on.
 #[derive(Debug, thiserror::Error)]
@@ -17,7 +19,7 @@ pub enum ResumeError {
         /// Id of the run.
         run: String,
         /// How.
-        outcome: String,
+        outcome: RunOutcome,
         /// In its words.
         summary: String,
     },
@@ -33,14 +35,29 @@ pub enum ResumeError {
     /// Other effect tables.
     #[error(
         "the run was started by wreimage {recorded}, whose functions have other effects than those of this one ({present}): \
-         use that version, or end the run with `wreimage cleanup`"
+         {}use that version, or end the run with `wreimage cleanup`",
+        named(changed)
     )]
     OtherHost {
         /// Version in the journal.
         recorded: String,
         /// This version.
         present: &'static str,
+        /// What differs.
+        changed: Box<ChangedEffect>,
     },
+}
+
+/// The function that differs, in the middle of a sentence.
+fn named(changed: &ChangedEffect) -> String {
+    match (&changed.function, &changed.present) {
+        (None, _) => String::new(),
+        (Some(function), None) => format!("`{function}` does not exist any more; "),
+        (Some(function), Some(present)) => format!(
+            "`{function}` was `{}` and is `{present}`; ",
+            changed.recorded
+        ),
+    }
 }
 
 /// The header of a journal with which this host can go on.
@@ -49,13 +66,14 @@ pub enum ResumeError {
 /// Why it cannot.
 pub fn resumable(entries: &[Entry]) -> Result<&Header, ResumeError> {
     let header = endable(entries)?;
-    if header.effects != crate::effects_digest() {
-        return Err(ResumeError::OtherHost {
+    match effects::compare(Catalogue::default(), &header.effects) {
+        Ok(()) => Ok(header),
+        Err(changed) => Err(ResumeError::OtherHost {
             recorded: header.wreimage.clone(),
             present: env!("CARGO_PKG_VERSION"),
-        });
+            changed: Box::new(changed),
+        }),
     }
-    Ok(header)
 }
 
 /// The header of a journal whose run this host can end: another version can do that as well.
@@ -69,7 +87,7 @@ pub fn endable(entries: &[Entry]) -> Result<&Header, ResumeError> {
     if let Some(Record::Finished(ending)) = entries.last().map(|entry| &entry.record) {
         return Err(ResumeError::Finished {
             run: header.run.clone(),
-            outcome: ending.outcome.clone(),
+            outcome: ending.outcome,
             summary: ending.summary.clone(),
         });
     }

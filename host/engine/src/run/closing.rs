@@ -1,11 +1,11 @@
 //! What follows the guest's part: the end of its steps, and the closing words.
 
 use crate::gate::run_gate::RunGate;
+use crate::guest::blame::explain;
 use crate::guest::engine::Engine;
 use crate::guest::instance::{CANCEL_GRACE, Ended, Part, died, link};
 use crate::guest::limits::Limits;
 use crate::guest::load::Guest;
-use crate::guest::trap::explain;
 use crate::wasi::HasWasi;
 use std::sync::Arc;
 use std::time::Duration;

@@ -15,10 +15,7 @@ use crate::run::services::{Companion, Services};
 use crate::run::stop::Stop;
 use jiff::Timestamp;
 use std::sync::Arc;
-use wreimage_journal::{Ending, Entry, Header, LogError, Record, size};
-
-/// Exit code of a run that waits for somebody.
-const PAUSED: u8 = 50;
+use wreimage_journal::{Ending, Entry, Header, LogError, Record, RunOutcome, size};
 
 /// Runs a guest for one host, takes back what must not outlive the run, and reports.
 ///
@@ -292,11 +289,11 @@ impl<'a> Drive<'a> {
             .gate
             .record_durably(Record::Paused { why: why.clone() });
         let ending = Ending {
-            outcome: "paused".to_owned(),
+            outcome: RunOutcome::Paused,
             summary: why,
             touched: self.gate.state().touched,
             left: Vec::new(),
-            exit_code: PAUSED,
+            invalid_options: false,
         };
         self.report(ending)
     }

@@ -6,16 +6,16 @@ use crate::run::report::PastStep;
 use crate::run::stop::Stop;
 use wreimage_capability::guest::Verdict;
 use wreimage_capability::{Fault, FaultKind};
-use wreimage_journal::{Ending, Level, UndoState};
+use wreimage_journal::{Ending, Level, RunOutcome, UndoState};
 
-/// The last record: outcome, what to read first, what is left, and the exit code of the program.
+/// The last record: outcome, what to read first, what is left.
 pub(crate) fn ending(state: &State, ended: &Ended) -> Ending {
     let left = left(state, ended);
-    let (outcome, exit_code) = judge(state, ended, &left);
+    let outcome = judge(state, ended);
     Ending {
-        outcome: outcome.to_owned(),
+        outcome,
         summary: match ended {
-            Ended::Returned(returned) if outcome == "warnings" => {
+            Ended::Returned(returned) if outcome == RunOutcome::Warnings => {
                 let later = warnings_behind(state);
                 let parts = [returned.summary.clone()].into_iter().chain(later);
                 parts.collect::<Vec<_>>().join("; ")
@@ -28,7 +28,8 @@ pub(crate) fn ending(state: &State, ended: &Ended) -> Ending {
         },
         touched: state.touched,
         left,
-        exit_code,
+        invalid_options: outcome == RunOutcome::Refused
+            && matches!(ended, Ended::Faulted(fault) if has_invalid_option(fault)),
     }
 }
 
@@ -58,14 +59,11 @@ fn is_unwell(step: &PastStep) -> bool {
     !matches!(step.level, Level::Success | Level::Skipped)
 }
 
-/// The exit code of a run whose options were wrong: it has touched nothing.
-const USAGE: u8 = 64;
-
 /// How the codes of faults begin by which a guest refuses its options.
-const WRONG_OPTION: &str = "guest.option-";
+const INVALID_OPTION: &str = "guest.option-";
 
-fn has_wrong_option(fault: &Fault) -> bool {
-    fault.kind == FaultKind::Rejected && fault.code.starts_with(WRONG_OPTION)
+fn has_invalid_option(fault: &Fault) -> bool {
+    fault.kind == FaultKind::Rejected && fault.code.starts_with(INVALID_OPTION)
 }
 
 /// What is known of an installation that this run has begun and not seen the end of.
@@ -124,13 +122,13 @@ fn left(state: &State, ended: &Ended) -> Vec<String> {
         .collect()
 }
 
-/// Outcome and exit code.
-fn judge(state: &State, ended: &Ended, left: &[String]) -> (&'static str, u8) {
+/// How the run ended.
+fn judge(state: &State, ended: &Ended) -> RunOutcome {
     // A rehearsal that got as far as its twin has tried; it did not refuse.
-    let failed = match (state.touched || state.mode().is_in_twin(), left.is_empty()) {
-        (false, _) => ("refused", 40),
-        (true, true) => ("failed", 20),
-        (true, false) => ("failed", 21),
+    let failed = if state.touched || state.mode().is_in_twin() {
+        RunOutcome::Failed
+    } else {
+        RunOutcome::Refused
     };
     let undo_failed = state
         .undo
@@ -141,17 +139,17 @@ fn judge(state: &State, ended: &Ended, left: &[String]) -> (&'static str, u8) {
     let warned = state.warned || state.notes.steps.iter().any(is_unwell);
     match ended {
         Ended::Returned(outcome) => match &outcome.verdict {
-            Verdict::Success if undo_failed || warned => ("warnings", 0),
-            Verdict::Success => ("success", 0),
-            Verdict::Warnings => ("warnings", 0),
-            Verdict::Failed | Verdict::Other(_) if state.cancelled => ("cancelled", 30),
+            Verdict::Success if undo_failed || warned => RunOutcome::Warnings,
+            Verdict::Success => RunOutcome::Success,
+            Verdict::Warnings => RunOutcome::Warnings,
+            Verdict::Failed | Verdict::Other(_) if state.cancelled => RunOutcome::Cancelled,
             Verdict::Failed | Verdict::Other(_) => failed,
         },
-        Ended::Faulted(_) if state.cancelled => ("cancelled", 30),
-        Ended::Faulted(fault) if has_wrong_option(fault) && !state.touched => ("refused", USAGE),
+        Ended::Faulted(_) if state.cancelled => RunOutcome::Cancelled,
+        Ended::Faulted(fault) if has_invalid_option(fault) && !state.touched => RunOutcome::Refused,
         Ended::Faulted(_) | Ended::Trapped(_) => failed,
-        Ended::Stopped(Stop::Refused(_)) if !state.touched => ("refused", 40),
+        Ended::Stopped(Stop::Refused(_)) if !state.touched => RunOutcome::Refused,
         Ended::Stopped(_) => failed,
-        Ended::Cancelled => ("cancelled", 30),
+        Ended::Cancelled => RunOutcome::Cancelled,
     }
 }

@@ -64,7 +64,7 @@ pub struct Report {
     pub host: String,
     /// Whether it was a rehearsal.
     pub dry_run: bool,
-    /// The outcome, what is left, the exit code.
+    /// The outcome, and what is left.
     pub ending: Ending,
     /// Steps in order.
     pub steps: Vec<PastStep>,

@@ -3,6 +3,7 @@
 use crate::gate::twin::TwinMaker;
 use crate::lease::Leasing;
 use crate::ledger::boots::RecordedKeys;
+use crate::record::recorder::Listener;
 use crate::record::redact::Redactor;
 use crate::run::cancel::Cancel;
 use crate::run::consent::{Consent, GivenConsent};
@@ -11,10 +12,7 @@ use serde_json::Value;
 use std::convert::Infallible;
 use std::sync::Arc;
 use wreimage_capability::{BoxFuture, Clock, Function, Patience, Providers, SystemClock};
-use wreimage_journal::{Entry, Log, MemoryLog};
-
-/// Is told of every record as it is made.
-pub type Listener = Arc<dyn Fn(&Entry) + Send + Sync>;
+use wreimage_journal::{Log, MemoryLog};
 
 /// Is told of every call that succeeded: function, arguments, outcome.
 pub type Observer = Arc<dyn Fn(&'static Function, &Value, &Value) + Send + Sync>;

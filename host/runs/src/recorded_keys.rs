@@ -1,6 +1,6 @@
 //! The host keys that earlier runs of this state folder have accepted at the installer identity.
 
-use crate::look;
+use crate::run_id::host_of;
 use std::path::Path;
 use std::sync::Arc;
 use wreimage_engine::{RecordedKey, RecordedKeys, RunRequest, accepted_key};
@@ -9,14 +9,14 @@ use wreimage_journal::Mode;
 /// The journals of so many runs of a host are searched, the newest first.
 const MOST_RUNS: usize = 20;
 
-/// Those for the host of this run, at the same site.
-pub fn for_run(state: &Path, request: &RunRequest) -> RecordedKeys {
+/// The host keys that earlier runs have accepted for the host of this run, at the same site.
+pub(crate) fn recorded_keys(state: &Path, request: &RunRequest) -> RecordedKeys {
     let (state, run) = (state.to_owned(), request.run.clone());
     let (host, site) = (request.host.clone(), request.site.clone());
     let mode = request.mode.clone();
     Arc::new(move |boot_id| {
         let runs = wreimage_journal::runs(&state).ok()?;
-        let of_host = |id: &String| look::host_of(id) == Some(&host) && *id != run;
+        let of_host = |id: &String| host_of(id) == Some(&host) && *id != run;
         let newest = runs.into_iter().rev().filter(of_host).take(MOST_RUNS);
         newest
             .filter_map(|id| recorded(&state, id, &site, &mode, boot_id))

@@ -1,9 +1,12 @@
-//! A place to work in, bound to one host: what serves a run there, and what the site decides of it.
+//! The systems that one run works on, bound to its host: what serves the run, and what the site decides of it.
 
-use crate::components::{Component, Named};
-use crate::exit::Failure;
-use crate::ground::{from_lab, world};
-use crate::leasing;
+use crate::error::RunsError;
+use crate::guest_identity::{ComponentIdentity, GuestIdentity};
+use crate::lab_lease::lab_leasing;
+use crate::lab_twin::LabTwin;
+use crate::recorded_site::RecordedSite;
+use crate::site_lease;
+use crate::world_file::read_world;
 use std::path::Path;
 use std::sync::Arc;
 use wreimage_capability::{Call, Function, Polled, Providers, Server, SystemClock, netbox};
@@ -11,20 +14,19 @@ use wreimage_engine::{
     Absent, Grants, Limits, Observer, RunRequest, Services, TwinMaker, WaitPolicy,
 };
 use wreimage_lab::{Lab, Pace, Participant, World};
-use wreimage_scenario::{LabTwin, lab_leasing};
 use wreimage_site::{Choice, IdentityPolicy, Keeper, Notifier, Site};
 
 /// What a run is bound to: no function takes any of it as an argument.
 #[derive(Debug, Clone)]
-pub struct Binding {
+pub struct RunTarget {
     /// Short name of the host.
     pub host: String,
     /// The task in the ticket system, if the run has one.
     pub task: Option<String>,
 }
 
-/// A place to work in, bound to one host.
-pub struct Surroundings {
+/// The systems that one run works on, bound to its host.
+pub struct BoundBackend {
     /// Name of the site.
     pub site: String,
     /// SHA-256 of the site file.
@@ -49,9 +51,20 @@ pub struct Surroundings {
     pub services: Services,
 }
 
-impl Surroundings {
-    /// Lets the site decide of this run.
-    pub fn decide(&mut self, request: &mut RunRequest) {
+impl BoundBackend {
+    /// Its site, as records have it.
+    pub(crate) fn recorded_site(&self) -> RecordedSite {
+        RecordedSite {
+            name: self.site.clone(),
+            digest: self.policy.clone(),
+        }
+    }
+
+    /// What a run may do here.
+    pub(crate) fn complete(&mut self, request: &mut RunRequest) {
+        request.grants = self.grants.clone();
+        request.limits = self.limits;
+        request.console = self.console.take();
         if let Some(decided) = self.decided.take() {
             request.protected_tags = decided.protected_tags;
             request.unrelated_guids = decided.unrelated_guids;
@@ -85,22 +98,26 @@ impl Decided {
 const PUPPET_CA: &str = "puppet-ca";
 
 /// A twin of a host on a site without any other part of a lab.
-fn twin_maker(site: &str, binding: &Binding, absent: &Absent) -> Arc<dyn TwinMaker> {
-    LabTwin::maker(site, binding.task.as_deref(), absent)
+fn twin_maker(site: &str, target: &RunTarget, absent: &Absent) -> Arc<dyn TwinMaker> {
+    LabTwin::maker(site, target.task.as_deref(), absent)
 }
 
 /// In this lab. `shares`: other runs share its time.
-pub fn in_lab(lab: &Lab, binding: &Binding, shares: bool) -> Surroundings {
+pub(crate) fn in_lab(lab: &Lab, target: &RunTarget, shares: bool) -> BoundBackend {
     let site = lab.look(|world| world.site().to_owned());
-    let providers = lab.providers_for(&binding.host, binding.task.as_deref());
+    let providers = lab.providers_for(&target.host, target.task.as_deref());
     let seat = shares.then(|| Arc::new(lab.join()));
     let mut services = Services::new(providers);
     services.clock = seat
         .as_ref()
         .map_or_else(|| lab.clock(), |seat| seat.clock());
-    services.twin = Some(twin_maker(&site, binding, &Absent::new()));
-    services.lease = Some(lab_leasing(lab, leasing::controller(None), ""));
-    Surroundings {
+    services.twin = Some(twin_maker(&site, target, &Absent::new()));
+    services.lease = Some(lab_leasing(
+        lab,
+        site_lease::controller(&site_lease::controller_name(), None),
+        "",
+    ));
+    BoundBackend {
         grants: Grants::all("the lab"),
         site,
         policy: None,
@@ -133,16 +150,14 @@ fn limits(site: &wreimage_site::Limits) -> Limits {
 ///
 /// # Errors
 /// When the site file does not fit the host.
-pub async fn on_site(
+pub(crate) async fn on_site(
     site: &Site,
     path: &Path,
-    guest: &Named,
-    binding: &Binding,
-) -> Result<Surroundings, Failure> {
-    let host = binding.host.as_str();
-    let mut providers = site
-        .open(host)
-        .map_err(|error| Failure::usage(error.to_string()))?;
+    guest: &GuestIdentity,
+    target: &RunTarget,
+) -> Result<BoundBackend, RunsError> {
+    let host = target.host.as_str();
+    let mut providers = site.open(host)?;
     let choices = site.choices();
     // What the site file does not name, the site does not have.
     let absent: Absent = wreimage_capability::ALL
@@ -152,20 +167,20 @@ pub async fn on_site(
         .filter(|name| !matches!(choices.get(name), Some(Choice::Live | Choice::Lab)))
         .map(str::to_owned)
         .collect();
-    let from_lab = from_lab(site);
+    let from_lab = site_from_lab(site);
     let mut observer = None;
     if !from_lab.is_empty() {
         let around = match site.world() {
-            Some(path) => world(Some(&path))?,
+            Some(path) => read_world(&path)?,
             None => World::bare(site.name()),
         };
         let lab = Lab::new(around, Pace::Real);
         if absent.contains(PUPPET_CA) {
             lab.autosign();
         }
-        observer = Some(mix(lab, binding, &from_lab, &mut providers).await);
+        observer = Some(mix(lab, target, &from_lab, &mut providers).await);
     }
-    let granted = |it: &Component| site.granted(&it.name, &it.digest, host);
+    let granted = |it: &ComponentIdentity| site.granted(&it.name, &it.digest, host);
     let of_guest = Grants::only(
         granted(&guest.guest),
         format!("the site file {}", path.display()),
@@ -177,7 +192,7 @@ pub async fn on_site(
     let limits = limits(site.limits());
     let mut services = Services::new(providers);
     services.clock = Arc::new(SystemClock);
-    services.twin = Some(twin_maker(site.name(), binding, &absent));
+    services.twin = Some(twin_maker(site.name(), target, &absent));
     services.observer = observer;
     services.redactor = Some(site.redactor());
     let waits = site.waits().clone();
@@ -186,7 +201,7 @@ pub async fn on_site(
             Arc::new(move |function: &Function, asked| waits.apply(&function.to_string(), asked))
                 as WaitPolicy,
         );
-    Ok(Surroundings {
+    Ok(BoundBackend {
         site: site.name().to_owned(),
         policy: Some(site.digest().to_owned()),
         grants,
@@ -195,9 +210,7 @@ pub async fn on_site(
         limits,
         console: site.console_command(host),
         notifier: site.notifier(),
-        keeper: site
-            .keeper(host)
-            .map_err(|error| Failure::usage(error.to_string()))?,
+        keeper: site.keeper(host)?,
         seat: None,
         services,
     })
@@ -206,11 +219,11 @@ pub async fn on_site(
 /// Serves some capabilities from a lab whose copy of the host follows the live ones.
 async fn mix(
     lab: Lab,
-    binding: &Binding,
+    target: &RunTarget,
     from_lab: &[&'static str],
     providers: &mut Providers,
 ) -> Observer {
-    let host = binding.host.as_str();
+    let host = target.host.as_str();
     // The lab's copy of the machine begins with what the live inventory says of it.
     let call = Call::alone();
     for function in [
@@ -225,7 +238,7 @@ async fn mix(
             lab.follow(host, function, &arguments, &outcome);
         }
     }
-    let simulated = lab.providers_for(host, binding.task.as_deref());
+    let simulated = lab.providers_for(host, target.task.as_deref());
     for name in from_lab {
         if let Some(provider) = simulated.get(name) {
             providers.add((name, provider));
@@ -238,4 +251,11 @@ async fn mix(
             lab.follow(&host, function, arguments, outcome);
         }
     })
+}
+
+/// The capabilities that a site takes from the lab.
+pub(crate) fn site_from_lab(site: &Site) -> Vec<&'static str> {
+    let choices = site.choices();
+    let from_lab = choices.iter().filter(|(_, choice)| **choice == Choice::Lab);
+    from_lab.map(|(name, _)| *name).collect()
 }

@@ -1,11 +1,10 @@
 //! What was ordered for several hosts, as it is kept: another process can go on with it, look at it and cancel it.
 
-use crate::arguments::Many;
-use crate::begin::{Order, Tools};
-use crate::detach;
-use crate::exit::Failure;
+use crate::detached;
+use crate::error::RunsError;
 use crate::hosts::Hosts;
-use crate::own_site::RecordedSite;
+use crate::launch_settings::LaunchSettings;
+use crate::recorded_site::RecordedSite;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, TryLockError};
 use std::io;
@@ -24,38 +23,45 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// What was ordered for several hosts: with it, those that were not begun can be begun later.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Batch {
+    /// Its id, such as `20260131T235959-batch-4f3a09c2`.
     pub id: String,
     /// As given.
     pub hosts: String,
+    /// What its runs work on.
     pub mode: Mode,
     /// Its site. Its file is the operator's own whenever the batch is continued: its path is not kept.
     #[serde(default)]
     pub of_site: Option<RecordedSite>,
+    /// SHA-256 of the guest of its runs.
     pub guest_digest: String,
-    pub order: Order,
+    /// What its runs are started with.
+    #[serde(rename = "order")]
+    pub settings: LaunchSettings,
+    /// How many hosts are worked on at the same time.
     pub parallel: u16,
+    /// No further host begins when so many runs have not succeeded.
     pub max_failures: u16,
+    /// The pause between the beginnings of two runs.
     pub batch_sleep: Option<Duration>,
 }
 
-/// `20260131T235959-batch-4f3a09c2`.
-pub fn new_id() -> String {
-    RunRequest::new("batch", "").run
-}
-
 impl Batch {
-    pub fn new(id: String, hosts: &Hosts, tools: &Tools, order: Order, many: &Many) -> Batch {
-        Batch {
-            id,
-            hosts: hosts.to_string(),
-            mode: tools.ground.mode(),
-            of_site: Some(tools.ground.recorded_site()),
-            guest_digest: tools.guest.digest().to_owned(),
-            order,
-            parallel: many.parallel,
-            max_failures: many.max_failures,
-            batch_sleep: many.batch_sleep,
-        }
+    /// A new id: `20260131T235959-batch-4f3a09c2`.
+    pub fn new_id() -> String {
+        RunRequest::new("batch", "").run
+    }
+
+    /// Its hosts.
+    ///
+    /// # Errors
+    /// When its file names none.
+    pub fn hosts(&self) -> Result<Hosts, RunsError> {
+        Hosts::parse(&self.hosts).map_err(RunsError::BatchHosts)
+    }
+
+    /// Whether another process can continue it.
+    pub fn is_resumable(&self) -> bool {
+        self.settings.is_resumable(&self.mode)
     }
 
     /// The folder of all batches, open.
@@ -74,7 +80,10 @@ impl Batch {
     }
 
     /// The batch of this id, if it is one.
-    pub fn read(state: &Path, id: &str) -> Result<Option<Batch>, Failure> {
+    ///
+    /// # Errors
+    /// When its file cannot be read, or is damaged.
+    pub fn read(state: &Path, id: &str) -> Result<Option<Batch>, RunsError> {
         if id.starts_with('.') {
             return Ok(None);
         }
@@ -83,14 +92,14 @@ impl Batch {
         let bytes = match Batch::folder(state).and_then(|folder| folder.read(&file)) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => {
-                let why = format!("{} cannot be read: {error}", path.display());
-                return Err(Failure::usage(why));
+            Err(source) => {
+                let what = "read";
+                return Err(RunsError::BatchFile { path, what, source });
             }
         };
         serde_json::from_slice(&bytes)
             .map(Some)
-            .map_err(|error| Failure::refused(format!("{} is damaged: {error}", path.display())))
+            .map_err(|source| RunsError::BatchDamaged { path, source })
     }
 
     /// Locked by the process that works on the batch, as long as it lives.
@@ -99,11 +108,15 @@ impl Batch {
     }
 
     /// From here on this process works on the batch, until the file is dropped.
-    pub async fn drive(&self, state: &Path) -> Result<File, Failure> {
+    ///
+    /// # Errors
+    /// When another process works on it, or its lock cannot be opened.
+    pub async fn drive(&self, state: &Path) -> Result<File, RunsError> {
         let name = self.driver_file();
-        let failed = |error: io::Error| {
-            let path = Batch::path(state, &name);
-            Failure::usage(format!("{} cannot be locked: {error}", path.display()))
+        let failed = |source: io::Error| RunsError::BatchFile {
+            path: Batch::path(state, &name),
+            what: "locked",
+            source,
         };
         let folder = Batch::make_folder(state).map_err(failed)?;
         // Another process may make it at the same time: both then open the one that is there.
@@ -116,10 +129,7 @@ impl Batch {
                 Err(TryLockError::Error(error)) => return Err(failed(error)),
             }
         }
-        Err(Failure::refused(format!(
-            "another process works on the batch {0}: `wreimage attach {0}` shows it",
-            self.id
-        )))
+        Err(RunsError::BatchDriven(self.id.clone()))
     }
 
     /// Whether a process works on the batch.
@@ -134,24 +144,32 @@ impl Batch {
     }
 
     /// Leaves the wish that no further run of it begins.
-    pub fn leave_cancel(&self, state: &Path, actor: &str) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub fn leave_cancel(&self, state: &Path, actor: &str) -> Result<(), RunsError> {
         let name = self.cancel_file();
         let kept =
             Batch::make_folder(state).and_then(|folder| folder.keep(&name, actor.as_bytes()));
-        kept.map_err(|error| {
-            let path = Batch::path(state, &name);
-            Failure::usage(format!("{} cannot be written: {error}", path.display()))
+        kept.map_err(|source| RunsError::BatchFile {
+            path: Batch::path(state, &name),
+            what: "written",
+            source,
         })
     }
 
     /// It is gone on with: what somebody wished before is over.
-    pub fn forget_cancel(&self, state: &Path) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// When that cannot be removed.
+    pub fn forget_cancel(&self, state: &Path) -> Result<(), RunsError> {
         let name = self.cancel_file();
         match Batch::folder(state).and_then(|folder| folder.remove(&name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Failure::usage(format!(
-                "{} cannot be removed: {error}",
-                Batch::path(state, &name).display()
-            ))),
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(RunsError::BatchFile {
+                path: Batch::path(state, &name),
+                what: "removed",
+                source,
+            }),
             _ => Ok(()),
         }
     }
@@ -162,13 +180,16 @@ impl Batch {
     }
 
     /// Removes all that is kept of it besides its runs.
+    ///
+    /// # Errors
+    /// When its file cannot be removed.
     pub fn remove(&self, state: &Path) -> io::Result<()> {
         let folder = Batch::folder(state)?;
         folder.remove(&self.file())?;
         for rest in [self.driver_file(), self.cancel_file()] {
             let _ = folder.remove(&rest);
         }
-        detach::remove_log(&Folder::of_state(state)?, &self.id);
+        detached::remove_log(&Folder::of_state(state)?, &self.id);
         Ok(())
     }
 
@@ -184,13 +205,14 @@ impl Batch {
         })
     }
 
-    pub fn keep(&self, state: &Path) -> Result<(), Failure> {
-        let failed = |error: io::Error| {
-            let path = Batch::path(state, &self.file());
-            Failure::usage(format!(
-                "the batch cannot be kept in {}: {error}",
-                path.display()
-            ))
+    /// Keeps it, so that another process can continue it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep(&self, state: &Path) -> Result<(), RunsError> {
+        let failed = |source: io::Error| RunsError::BatchNotKept {
+            path: Batch::path(state, &self.file()),
+            source,
         };
         let text = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
         Batch::make_folder(state)

@@ -14,12 +14,12 @@ use wreimage_sdk::{
 };
 
 /// Name of the phase.
-pub const PHASE: &str = "settle";
+pub const PHASE: &str = "finalize";
 
 /// Code of the host's refusal to restart the machine under an override that was set after the guest's last read.
 const OVERRIDE_CHANGED: &str = "gate.override-changed";
 
-/// What the phases before have left to settle.
+/// What the phases before have left to finalize.
 #[derive(Debug)]
 pub struct Left<'a> {
     /// What the drain has changed.

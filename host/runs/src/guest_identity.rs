@@ -3,48 +3,48 @@
 use wreimage_engine::Guest;
 use wreimage_journal::Header;
 
-/// The components of a guest as a site's grants name them.
+/// The components of a guest, by which a site grants.
 #[derive(Debug, Clone)]
-pub struct Named {
+pub struct GuestIdentity {
     /// The guest itself, without its plugs.
-    pub guest: Component,
+    pub guest: ComponentIdentity,
     /// What is plugged in.
-    pub plugs: Vec<Component>,
+    pub plugs: Vec<ComponentIdentity>,
 }
 
-impl Named {
-    /// This guest.
+impl GuestIdentity {
+    /// The identity of this guest.
     pub fn of(guest: &Guest) -> Self {
         let plugs = guest.plugs().iter();
-        Named {
-            guest: Component::new(&guest.description().name, guest.own_digest()),
+        GuestIdentity {
+            guest: ComponentIdentity::new(&guest.description().name, guest.own_digest()),
             plugs: plugs
-                .map(|plug| Component::new(&plug.description.name, &plug.digest))
+                .map(|plug| ComponentIdentity::new(&plug.description.name, &plug.digest))
                 .collect(),
         }
     }
 
-    /// The guest of a run that is not at hand: nothing of it calls.
+    /// The guest of a run that cannot be loaded: nothing of it calls.
     pub fn absent(header: &Header) -> Self {
-        Named {
-            guest: Component::new(&header.guest, &header.guest_digest),
+        GuestIdentity {
+            guest: ComponentIdentity::new(&header.guest, &header.guest_digest),
             plugs: Vec::new(),
         }
     }
 }
 
-/// One of them.
+/// A component.
 #[derive(Debug, Clone)]
-pub struct Component {
+pub struct ComponentIdentity {
     /// Its name, as it describes itself.
     pub name: String,
     /// SHA-256 of its file.
     pub digest: String,
 }
 
-impl Component {
+impl ComponentIdentity {
     fn new(name: &str, digest: &str) -> Self {
-        Component {
+        ComponentIdentity {
             name: name.to_owned(),
             digest: digest.to_owned(),
         }

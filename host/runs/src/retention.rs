@@ -1,18 +1,17 @@
 //! Which records of runs are kept.
 
 use crate::batch::Batch;
-use crate::hosts::Hosts;
-use crate::look::{began, ids};
+use crate::run_id::started_at;
+use crate::store::{RunOrigin, RunStore};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
-use wreimage_journal::{Header, Record};
+use wreimage_journal::Record;
 use wreimage_site::Retention;
 
 /// Removes the records of runs that have ended, but for those of the last so many days and the last so many runs: of the runs
 /// that `is_ours` accepts, the others are nobody's business here. What cannot be read or removed stays.
-pub fn forget(state: &Path, kept: &Retention, is_ours: impl Fn(&Header) -> bool) {
-    let Ok(all) = ids(state) else { return };
+pub fn forget(store: &RunStore, kept: &Retention, is_ours: impl Fn(&RunOrigin) -> bool) {
+    let Ok(all) = store.ids() else { return };
     let oldest = kept
         .days
         .map(|days| Timestamp::now() - jiff::SignedDuration::from_hours(24 * i64::from(days)));
@@ -20,50 +19,48 @@ pub fn forget(state: &Path, kept: &Retention, is_ours: impl Fn(&Header) -> bool)
         usize::try_from(runs).unwrap_or(usize::MAX)
     });
     let is_old =
-        |id: &str| oldest.is_some_and(|oldest| began(id).is_some_and(|began| began < oldest));
+        |id: &str| oldest.is_some_and(|oldest| started_at(id).is_some_and(|it| it < oldest));
     // Most times there is nothing to do, and no journal is opened to find that out: a tenth more than are kept may be there.
     if all.len() <= most.saturating_add(most / 10) && !all.iter().any(|id| is_old(id)) {
         return;
     }
-    let ours = all.iter().rev().filter_map(|id| {
-        let header = wreimage_journal::header(state, id).ok().flatten()?;
-        is_ours(&header).then_some((id, header))
-    });
+    let Ok(all) = store.origins() else { return };
+    let ours = all.into_iter().filter(|origin| is_ours(origin));
     let mut alone = Vec::new();
     let mut batches: BTreeMap<String, Vec<Aged>> = BTreeMap::new();
-    for (index, (id, header)) in ours.enumerate() {
+    for (index, origin) in ours.enumerate() {
         let is_much = index >= most;
         let aged = Aged {
-            id: id.clone(),
-            host: header.host.clone(),
-            is_due: is_much || is_old(id),
-            resumable: header.resumable,
+            is_due: is_much || is_old(&origin.run),
+            id: origin.run,
+            host: origin.host,
+            resumable: origin.resumable,
         };
-        match header.batch {
+        match origin.batch {
             Some(batch) => batches.entry(batch).or_default().push(aged),
             None => alone.push(aged),
         }
     }
     for (id, runs) in batches {
-        match Batch::read(state, &id) {
+        match Batch::read(store.state(), &id) {
             // Nobody goes on with it as a whole.
             Ok(None) => alone.extend(runs),
-            Ok(Some(batch)) => forget_batch(state, &batch, &runs),
+            Ok(Some(batch)) => forget_batch(store, &batch, &runs),
             Err(_) => {}
         }
     }
     for run in alone
         .iter()
-        .filter(|run| run.is_due && run.has_ended(state))
+        .filter(|run| run.is_due && run.has_ended(store))
     {
-        run.remove(state);
+        store.remove(&run.id);
     }
 }
 
 /// Whoever goes on with a batch begins with the hosts that have no run: its records go all together, when all of its hosts are
 /// done, or not at all.
-fn forget_batch(state: &Path, batch: &Batch, runs: &[Aged]) {
-    let Ok(hosts) = Hosts::parse(&batch.hosts) else {
+fn forget_batch(store: &RunStore, batch: &Batch, runs: &[Aged]) {
+    let Ok(hosts) = batch.hosts() else {
         return;
     };
     let done: BTreeSet<&str> = runs.iter().map(|run| run.host.as_str()).collect();
@@ -72,11 +69,11 @@ fn forget_batch(state: &Path, batch: &Batch, runs: &[Aged]) {
         .iter()
         .all(|host| done.contains(host.as_str()))
         && runs.iter().all(|run| run.is_due)
-        && !batch.is_driven(state)
-        && runs.iter().all(|run| run.has_ended(state));
+        && !batch.is_driven(store.state())
+        && runs.iter().all(|run| run.has_ended(store));
     // First what the others would be begun by.
-    if is_over && batch.remove(state).is_ok() {
-        runs.iter().for_each(|run| run.remove(state));
+    if is_over && batch.remove(store.state()).is_ok() {
+        runs.iter().for_each(|run| store.remove(&run.id));
     }
 }
 
@@ -91,22 +88,12 @@ struct Aged {
 
 impl Aged {
     /// Whether it has ended, or nobody can go on with it.
-    fn has_ended(&self, state: &Path) -> bool {
-        matches!(wreimage_journal::driver(state, &self.id), Ok(None))
-            && wreimage_journal::read(state, &self.id).is_ok_and(|entries| {
+    fn has_ended(&self, store: &RunStore) -> bool {
+        matches!(store.driver(&self.id), Ok(None))
+            && store.read(&self.id).is_ok_and(|entries| {
                 let last = entries.last().map(|entry| &entry.record);
                 !self.resumable || matches!(last, Some(Record::Finished(_)))
             })
-    }
-
-    fn remove(&self, state: &Path) {
-        let Ok(state) = wreimage_journal::Folder::of_state(state) else {
-            return;
-        };
-        let _ = state
-            .sub("runs")
-            .and_then(|runs| runs.remove_folder(&self.id));
-        crate::detach::remove_log(&state, &self.id);
     }
 }
 
@@ -114,8 +101,10 @@ impl Aged {
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
-    use crate::begin::Order;
-    use wreimage_journal::{Ending, Entry, Log, Mode, OnFailure, RunDatabase};
+    use crate::launch_settings::LaunchSettings;
+    use std::path::Path;
+    use wreimage_journal::Header;
+    use wreimage_journal::{Ending, Entry, Log, Mode, OnFailure, RunDatabase, RunOutcome};
 
     const BATCH: &str = "20260101T000000-batch-00000001";
 
@@ -163,15 +152,15 @@ mod tests {
             absent: Vec::new(),
             host_key: None,
             lock: None,
-            effects: word("e1"),
+            effects: wreimage_journal::RecordedEffects::Digest(word("e1")),
             wreimage: word("0.1.0"),
         };
         let ending = Ending {
-            outcome: word("success"),
+            outcome: RunOutcome::Success,
             summary: String::new(),
             touched: true,
             left: Vec::new(),
-            exit_code: 0,
+            invalid_options: false,
         };
         let journal = RunDatabase::create(state, &run).unwrap();
         let records = [Record::Header(Box::new(header)), Record::Finished(ending)];
@@ -193,7 +182,11 @@ mod tests {
             days: None,
             runs: Some(runs),
         };
-        forget(state, &kept, |header| header.site == "dc1");
+        forget(&RunStore::new(state), &kept, |run| run.site == "dc1");
+    }
+
+    fn ids(state: &Path) -> Vec<String> {
+        RunStore::new(state).ids().unwrap()
     }
 
     #[test]
@@ -229,12 +222,9 @@ mod tests {
         let newest = make(state, &Run { day: 5, ..DONE });
         // Those of others do not count.
         forget_all_but(state, 4);
-        assert_eq!(
-            ids(state).unwrap(),
-            [&*ended, &others, &open, &gone, &newest]
-        );
+        assert_eq!(ids(state), [&*ended, &others, &open, &gone, &newest]);
         forget_all_but(state, 1);
-        assert_eq!(ids(state).unwrap(), [&*others, &open, &newest]);
+        assert_eq!(ids(state), [&*others, &open, &newest]);
     }
 
     #[test]
@@ -247,7 +237,7 @@ mod tests {
             mode: Mode::Live,
             of_site: None,
             guest_digest: "d1".to_owned(),
-            order: Order {
+            settings: LaunchSettings {
                 options: Vec::new(),
                 dry_run: false,
                 no_locks: false,
@@ -273,7 +263,7 @@ mod tests {
         );
         // Who goes on with the batch would begin with host1001 again.
         forget_all_but(state, 0);
-        assert_eq!(ids(state).unwrap(), [&*first]);
+        assert_eq!(ids(state), [&*first]);
         let second = make(
             state,
             &Run {
@@ -284,9 +274,9 @@ mod tests {
             },
         );
         forget_all_but(state, 1);
-        assert_eq!(ids(state).unwrap(), [&*first, &second]);
+        assert_eq!(ids(state), [&*first, &second]);
         forget_all_but(state, 0);
-        assert!(ids(state).unwrap().is_empty());
+        assert!(ids(state).is_empty());
         assert!(Batch::read(state, BATCH).unwrap().is_none());
     }
 }

@@ -1,12 +1,11 @@
 //! The lock that a run of this process holds on its host.
 
-use crate::exit::Failure;
-use crate::look;
-use crate::tell;
-use std::path::Path;
+use crate::error::RunsError;
+use crate::frontend::Frontend;
+use crate::store::RunStore;
 use std::sync::Arc;
 use wreimage_engine::Fence;
-use wreimage_journal::{Holder, LockError, Locks, Pulse, RENEWAL};
+use wreimage_journal::{Holder, LockError, Locks, LogError, Pulse, RENEWAL};
 
 /// A lock that this process holds and renews.
 pub struct HostLock {
@@ -21,29 +20,23 @@ impl HostLock {
     ///
     /// # Errors
     /// When another run holds it.
-    pub fn take(state: &Path, name: &str, holder: &Holder) -> Result<Self, Failure> {
-        let locks = Locks::open(state).map_err(|error| Failure::usage(error.to_string()))?;
+    pub fn take(store: &RunStore, name: &str, holder: &Holder) -> Result<Self, RunsError> {
+        let locks = Locks::open(store.state())?;
         let mut taken = locks.take(name, holder);
         if let Err(LockError::Taken(held)) = &taken
             && held.pulse == Pulse::Dead
-            && look::is_over(state, &held.run)
+            && store.is_over(&held.run)
         {
             // Its process went away between its last record and the lock, or before the first.
-            let given = locks.release(name, held.fence);
-            given.map_err(|error| Failure::usage(error.to_string()))?;
+            locks.release(name, held.fence)?;
             taken = locks.take(name, holder);
         }
         let fence = taken.map_err(|error| match error {
-            LockError::Taken(held) => {
-                let standing = look::state_of_run(state, &held.run).unwrap_or_default();
-                let told = LockError::Taken(held).to_string();
-                Failure::refused(if standing.is_empty() {
-                    told
-                } else {
-                    format!("{told}. Where that run stands: {standing}")
-                })
-            }
-            LockError::Store(error) => Failure::usage(error.to_string()),
+            LockError::Taken(held) => RunsError::Locked {
+                state: store.standing(&held.run).map(|it| it.line()),
+                held,
+            },
+            LockError::Store(error) => RunsError::Store(error),
         })?;
         let locks = Arc::new(locks);
         let (renewing, lock) = (locks.clone(), name.to_owned());
@@ -76,14 +69,27 @@ impl HostLock {
         })
     }
 
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Gives it back: the run has ended for good.
-    pub fn release(self) {
-        if let Err(error) = self.locks.release(&self.name, self.fence) {
-            tell::line(&format!(
-                "warning: the lock {} could not be given back: {error}; it ends with `wreimage lock break {}`",
-                self.name, self.name
-            ));
-        }
+    ///
+    /// # Errors
+    /// When it is still held.
+    pub fn release(self) -> Result<(), LogError> {
+        self.locks.release(&self.name, self.fence)
+    }
+}
+
+/// Gives a lock back; one that stays is named to the operator.
+pub(crate) fn release(lock: HostLock, frontend: &dyn Frontend) {
+    let name = lock.name().to_owned();
+    if let Err(error) = lock.release() {
+        frontend.line(&format!(
+            "warning: the lock {name} could not be given back: {error}; it ends with `wreimage lock break {name}`"
+        ));
     }
 }
 

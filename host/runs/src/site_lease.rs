@@ -1,6 +1,5 @@
-//! What a run tells the lease of this controller.
+//! The lease of a site, as the runs of this controller hold it.
 
-use crate::drive;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +8,7 @@ use wreimage_engine::{BootTime, Leasing, Renewer, random_token};
 use wreimage_journal::Locks;
 
 /// This controller: its kernel's boot, and the state folder of the run. A copy of the folder has another file of locks.
-pub fn controller(state: Option<&Path>) -> ControllerId {
+pub(crate) fn controller(name: &str, state: Option<&Path>) -> ControllerId {
     let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let lock_inode = state.and_then(|state| {
         // The file is there as soon as the locks were opened once.
@@ -18,10 +17,16 @@ pub fn controller(state: Option<&Path>) -> ControllerId {
         Some(file.ino())
     });
     ControllerId {
-        name: drive::controller(),
+        name: name.to_owned(),
         boot_id: boot_id.trim().to_owned(),
         lock_inode: lock_inode.unwrap_or(0),
     }
+}
+
+/// The name of the machine that this runs on.
+pub fn controller_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
 }
 
 /// The lease of a site. All runs of this process there have one renewer.
@@ -55,7 +60,7 @@ impl SiteLease {
             uptime: self.uptime.clone(),
             // One without a value is refused.
             token: Arc::new(|| random_token().unwrap_or_else(|_| Token(String::new()))),
-            controller: controller(None),
+            controller: controller(&controller_name(), None),
             actor: String::new(),
             uid: 0,
             take_over: Vec::new(),
@@ -64,8 +69,8 @@ impl SiteLease {
 }
 
 /// Fills in what the place of the run does not know: who drives it, and from which state folder.
-pub fn complete(leasing: &mut Leasing, state: &Path) {
-    leasing.controller = controller(Some(state));
-    leasing.actor = drive::actor();
+pub(crate) fn complete(leasing: &mut Leasing, state: &Path, name: &str, actor: &str) {
+    leasing.controller = controller(name, Some(state));
+    actor.clone_into(&mut leasing.actor);
     leasing.uid = std::fs::metadata("/proc/self").map_or(0, |it| it.uid());
 }
