@@ -55,14 +55,7 @@ mod tell;
 pub mod text;
 mod wait_policy;
 
-pub use actions::{Action, Actions, Phase};
-pub use attempt::{Offers, attempt};
-pub use bindings::exports::wreimage::guest::guest::{
-    Cause, Description, Ending, OptionKind, OptionSpec, Outcome, PastStep, Undone, Verdict,
-};
-pub use bindings::shared::wreimage::types::types::{
-    EndedBy, Fault, FaultKind, FollowUp, WaitPolicy,
-};
+// Written by `cargo xtask generate`: begin
 pub use bindings::wreimage::alertmanager::alertmanager;
 pub use bindings::wreimage::conftool::conftool;
 pub use bindings::wreimage::debmonitor::debmonitor;
@@ -78,6 +71,16 @@ pub use bindings::wreimage::puppet::puppet;
 pub use bindings::wreimage::puppet_ca::puppet_ca;
 pub use bindings::wreimage::puppetdb::puppetdb;
 pub use bindings::wreimage::remote::remote;
+// Written by `cargo xtask generate`: end
+
+pub use actions::{Action, Actions, Phase};
+pub use attempt::{Offers, attempt};
+pub use bindings::exports::wreimage::guest::guest::{
+    Cause, Description, Ending, OptionKind, OptionSpec, Outcome, PastStep, Undone, Verdict,
+};
+pub use bindings::shared::wreimage::types::types::{
+    EndedBy, Fault, FaultKind, FollowUp, WaitPolicy,
+};
 pub use bindings::wreimage::run::run::{Level, OptionValue, Request, Severity};
 pub use describe::Role;
 pub use follow_up::end_follow_up;
