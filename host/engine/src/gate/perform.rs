@@ -7,6 +7,7 @@ use crate::run::stop::Stop;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tracing::Instrument;
 use wreimage_capability::{Answer, Call, Dispatch, Fault, Function, Polled};
 use wreimage_journal::Origin;
 
@@ -101,7 +102,13 @@ impl RunGate {
         call: &Call,
     ) -> Result<Answer, Fault> {
         let deadline = deadline_of(call, arguments);
-        match tokio::time::timeout(deadline, provider.perform(call, function, arguments)).await {
+        let span = tracing::debug_span!(
+            "wreimage.provider",
+            function = %function,
+            call = call.sequence
+        );
+        let performing = provider.perform(call, function, arguments).instrument(span);
+        match tokio::time::timeout(deadline, performing).await {
             Ok(answer) => answer,
             Err(_) if deadline < call_deadline(arguments) => Err(Fault::timeout(
                 "gate.lease-ran-out",

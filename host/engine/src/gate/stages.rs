@@ -7,6 +7,7 @@ use crate::replay::cursor::{BegunCall, ReplayMatch};
 use crate::run::stop::Stop;
 use serde_json::Value;
 use std::sync::{Arc, PoisonError};
+use tracing::Instrument;
 use wreimage_capability::{BoxFuture, Call, Caller, Effect, Fault, FaultKind, Function, Gate};
 use wreimage_journal::{Outcome, Reality, Record};
 
@@ -34,6 +35,18 @@ impl Gate for GuestGate {
 impl RunGate {
     /// The way of a call through the stages.
     pub(crate) async fn call(
+        self: &Arc<Self>,
+        context: CallContext<'_>,
+    ) -> Result<Result<Value, Fault>, Stop> {
+        let span = tracing::info_span!(
+            "wreimage.call",
+            function = %context.function,
+            origin = ?context.origin
+        );
+        self.pass(context).instrument(span).await
+    }
+
+    async fn pass(
         self: &Arc<Self>,
         context: CallContext<'_>,
     ) -> Result<Result<Value, Fault>, Stop> {

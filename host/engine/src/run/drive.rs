@@ -15,6 +15,7 @@ use crate::run::services::{Companion, Services};
 use crate::run::stop::Stop;
 use jiff::Timestamp;
 use std::sync::Arc;
+use tracing::Instrument;
 use wreimage_journal::{Ending, Entry, Header, LogError, Record, RunOutcome, size};
 
 /// Runs a guest for one host, takes back what must not outlive the run, and reports.
@@ -190,12 +191,17 @@ impl<'a> Drive<'a> {
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
-            biased;
-            why = self.gate.cancel.stopped() => self.pause(&Stop::Paused(why)),
-            report = work => report,
-            never = beside => match never {},
-        }
+        let context = &self.gate.context;
+        let span = tracing::info_span!("wreimage.run", run = %context.run, host = %context.host);
+        let driven = async {
+            tokio::select! {
+                biased;
+                why = self.gate.cancel.stopped() => self.pause(&Stop::Paused(why)),
+                report = work => report,
+                never = beside => match never {},
+            }
+        };
+        driven.instrument(span).await
     }
 
     /// The guest's part, what is taken back, the closing words, and the verdict; or a pause, after which nothing of that
