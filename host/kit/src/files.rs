@@ -42,6 +42,7 @@ pub(crate) const FACTS: &[File] = files![
     "facts":
     "Cargo.toml",
     "README.md",
+    "src/code.rs",
     "src/debian.rs",
     "src/device_status.rs",
     "src/installer.rs",
