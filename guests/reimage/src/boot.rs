@@ -1,8 +1,8 @@
 //! Waiting for a boot, and judging which system it brought.
 
 use wreimage_facts::installer::is_installer;
-use wreimage_sdk::remote::{self, Answering, Before, Boot, Identity};
-use wreimage_sdk::{Fault, FaultKind, Offers, Patience, Step, attempt};
+use wreimage_sdk::remote::{self, Answering, Boot, BootReference, Identity};
+use wreimage_sdk::{Fault, FaultKind, Offers, Step, WaitPolicy, attempt};
 
 /// Which system a boot brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,15 +50,15 @@ pub fn identity_name(identity: Identity) -> &'static str {
 /// # Errors
 /// `timeout` when the operator gives up or nobody can be asked, and what [`remote::wait_for_boot`] ends with.
 pub fn wait(
-    since: &Before,
+    since: &BootReference,
     at: Answering,
-    patience: Patience,
+    policy: WaitPolicy,
     not_yet: &str,
     step: &mut Step,
 ) -> Result<Boot, Fault> {
     let longer = format!(
         "wait up to {} minutes more",
-        patience.deadline().as_secs() / 60
+        policy.deadline().as_secs() / 60
     );
     let offers = Offers {
         wait: Some(&longer),
@@ -66,7 +66,7 @@ pub fn wait(
         ..Offers::default()
     };
     let boot = attempt(&offers, step, |_| {
-        remote::wait_for_boot(since, at, patience).map_err(|fault| {
+        remote::wait_for_boot(since, at, policy).map_err(|fault| {
             if fault.is(FaultKind::Timeout) {
                 fault.before(not_yet)
             } else {

@@ -9,7 +9,7 @@ use crate::options::Asked;
 use crate::suppression::Suppression;
 use crate::{boot_override, hooks, mask, meanwhile, policy};
 use wreimage_facts::code;
-use wreimage_sdk::remote::{self, Answering, Before, Identity};
+use wreimage_sdk::remote::{self, Answering, BootReference, Identity};
 use wreimage_sdk::{
     Actions, Fault, FaultKind, Offers, Step, attempt, clock, httpbb, puppet, retry, text,
 };
@@ -164,9 +164,9 @@ fn reboot(
     machine: &Machine,
     left: &Left<'_>,
     step: &mut Step,
-) -> Result<Before, Fault> {
+) -> Result<BootReference, Fault> {
     let (identity, boot_id) = running(asked, left, step)?;
-    let before = Before {
+    let before = BootReference {
         boot_id: Some(boot_id.clone()),
         time_ms: clock::now_ms()?,
     };
@@ -235,7 +235,7 @@ fn wait_for_boot(
     asked: &Asked,
     machine: &Machine,
     left: &Left<'_>,
-    before: &Before,
+    before: &BootReference,
     step: &mut Step,
 ) -> Result<Identity, Fault> {
     let not_back = format!(

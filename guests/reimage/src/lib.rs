@@ -105,7 +105,7 @@ impl Guest for Reimage {
         Ok(actions.outcome(&format!("{} {done} {}.", asked.host, asked.os)))
     }
 
-    fn rollback(request: &Request, ending: Ending) -> Result<(), Fault> {
+    fn on_ended(request: &Request, ending: Ending) -> Result<(), Fault> {
         closing::words(request, &ending)
     }
 }

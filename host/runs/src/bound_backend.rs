@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use wreimage_capability::{Call, Function, Polled, Providers, Server, SystemClock, netbox};
 use wreimage_engine::{
-    Absent, Grants, Limits, Observer, RunRequest, Services, TwinMaker, WaitPolicy,
+    Absent, Grants, Limits, Observer, RunRequest, Services, SiteWaits, TwinMaker,
 };
 use wreimage_lab::{Lab, Pace, Participant, World};
 use wreimage_site::{Choice, IdentityPolicy, Keeper, Notifier, Site};
@@ -199,7 +199,7 @@ pub(crate) async fn on_site(
     services.waits =
         Some(
             Arc::new(move |function: &Function, asked| waits.apply(&function.to_string(), asked))
-                as WaitPolicy,
+                as SiteWaits,
         );
     Ok(BoundBackend {
         site: site.name().to_owned(),

@@ -306,6 +306,6 @@ const SET_BOOT: &Function = &board::functions::set_override;
 const POWER_STATE: &Function = &board::functions::get_state;
 const WAIT: &Function = &inside::functions::await_boot;
 
-fn patience() -> Value {
-    json!({"at": "Either", "patience": {"deadline_ms": 1000, "interval_ms": 300}})
+fn wait_arguments() -> Value {
+    json!({"at": "Either", "policy": {"deadline_ms": 1000, "interval_ms": 300}})
 }
