@@ -5,7 +5,6 @@ use crate::machine::System;
 use crate::options::Asked;
 use crate::{doubt, policy};
 use wreimage_facts::code;
-use wreimage_facts::installer::is_installer;
 use wreimage_sdk::remote::{self, Identity, OsRelease};
 use wreimage_sdk::{Fault, FaultKind, Step, retry};
 
@@ -51,7 +50,7 @@ pub fn verify_present(asked: &Asked, step: &mut Step) -> Result<System, Fault> {
         step.evidence("identity", identity_name(identity));
         // An installed system can have the installer's words there; an installer never lets in the site's key.
         let release = remote::get_os_release(identity);
-        if is_installer(&line) && identity == Identity::Installer && release.is_err() {
+        if asked.is_installer(&line) && identity == Identity::Installer && release.is_err() {
             return Err(Fault::new(
                 FaultKind::Conflict,
                 "reimage.installer-runs",

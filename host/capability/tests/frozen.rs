@@ -145,24 +145,6 @@ fn what_is_published_stays_as_it_is() {
 }
 
 #[test]
-fn every_package_is_published() {
-    let names = |resolve: &Resolve| -> Vec<String> {
-        let mut all: Vec<String> = resolve
-            .packages
-            .iter()
-            .map(|(_, it)| it.name.to_string())
-            .collect();
-        all.sort();
-        all
-    };
-    assert_eq!(
-        names(&resolve("wit/frozen")),
-        names(&resolve("wit")),
-        "copy the package that is new into wit/frozen"
-    );
-}
-
-#[test]
 fn an_addition_is_no_difference_and_a_change_is_one() {
     let parse = |text: &str| {
         let mut resolve = Resolve::default();

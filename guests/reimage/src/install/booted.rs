@@ -3,7 +3,6 @@
 use crate::machine::Machine;
 use crate::options::Asked;
 use crate::{boot, doubt, policy};
-use wreimage_facts::installer::is_installer;
 use wreimage_sdk::dhcp::Published;
 use wreimage_sdk::ipmi;
 use wreimage_sdk::remote::{self, Boot, Identity, OsRelease};
@@ -22,7 +21,7 @@ pub fn verify_installer(
     step: &mut Step,
 ) -> Result<bool, Fault> {
     step.evidence("kernel command line", &boot.kernel_command_line);
-    match boot::judge(boot) {
+    match boot::judge(boot, asked.is_installer(&boot.kernel_command_line)) {
         boot::System::Installer => {
             step.says("its kernel command line is the installer's");
             Ok(false)
@@ -141,7 +140,7 @@ pub fn verify_not_installer(
             ),
         ));
     }
-    if !is_installer(&boot.kernel_command_line) {
+    if !asked.is_installer(&boot.kernel_command_line) {
         step.says("its kernel command line is that of an installed system");
         return Ok(());
     }

@@ -59,10 +59,9 @@ impl RunGate {
         if let Some(why) = services.cut {
             holder.lose(why);
         }
-        let marks = request.installer_marks.clone();
         let resumable = services.resumable;
         let context = RunContext::new(header, guest, request, services.unordered, resumable);
-        let ledger = Ledger::new(context.catalogue, marks);
+        let ledger = Ledger::new(context.catalogue, context.installer_marks.clone());
         RunGate {
             context,
             recorded_keys: services.recorded_keys,

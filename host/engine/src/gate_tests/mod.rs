@@ -246,6 +246,7 @@ impl Setup {
             target_release: None,
             depools: false,
             keeps_system: true,
+            installer_marks: InstallerMarks::default(),
             site_tables: vec![],
             given_host_key: None,
             console: Some("console host1001".to_owned()),
