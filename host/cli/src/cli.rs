@@ -1,23 +1,31 @@
-//! The command line, but for what a guest adds to it.
+//! The table of commands, and the way to each.
 
-mod guest;
-mod lock;
-mod period;
-mod place;
-mod resume;
-mod run;
-mod runs;
-mod test;
-
-pub use guest::{Build, Completions, Compose, Inspect, Language, New};
-pub use lock::{BreakLock, InitLease, LockCommand};
-pub use place::{HOST_OPTIONS, LabCommand, Output, Place, SiteCheck, SiteCommand};
-pub use resume::{Cleanup, Going, Resume};
-pub use run::{Asking, OnFailure, Run};
-pub use runs::{Answer, Attach, Cancel, Logs, Runs, Show, Watch};
-pub use test::Test;
-
-use clap::{Parser, Subcommand};
+use crate::commands::answer::{self, Answer};
+use crate::commands::attach::{self, Attach};
+use crate::commands::build::{self, Build};
+use crate::commands::cancel::{self, Cancel};
+use crate::commands::cleanup::{self, Cleanup};
+use crate::commands::completions::{self, Completions};
+use crate::commands::compose::{self, Compose};
+use crate::commands::inspect::{self, Inspect};
+use crate::commands::lab::{self, LabCommand};
+use crate::commands::lock::{self, LockCommand};
+use crate::commands::logs::{self, Logs};
+use crate::commands::man;
+use crate::commands::new::{self, New};
+use crate::commands::resume::{self, Resume};
+use crate::commands::run::{self, Run};
+use crate::commands::runs::{self, Runs};
+use crate::commands::show::{self, Show};
+use crate::commands::site::{self, SiteCommand};
+use crate::commands::test::{self, Test};
+use crate::commands::watch::{self, Watch};
+use crate::ending;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::setup::guest_options;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::ffi::OsString;
 
 /// Reimages servers by sandboxed WebAssembly guests: every step recorded, rehearsable, taken back when it fails.
 #[derive(Debug, Parser)]
@@ -81,4 +89,45 @@ pub enum Command {
     Completions(Completions),
     /// Print the manual page
     Man,
+}
+
+/// Does what these arguments say.
+pub async fn dispatch(arguments: Vec<OsString>) -> Result<Exit, Failure> {
+    let table = Cli::command();
+    // The options of `run` depend on the guest: it is loaded before they can be read.
+    if let Some(named) = guest_options::guest_of_run(&table, &arguments) {
+        return run::run(table, &named, arguments).await;
+    }
+    let matches = match table.clone().try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) => return ending::clap(&table, &error),
+    };
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => return ending::clap(&table, &error),
+    };
+    match cli.command {
+        Command::Run(_) => Err(Failure::usage(
+            "no guest is named; `wreimage run GUEST --host HOST`, such as `wreimage run reimage --host host1001 --os bookworm`",
+        )),
+        Command::Resume(resume) => resume::resume(&resume).await,
+        Command::Cleanup(cleanup) => cleanup::cleanup(&cleanup.going).await,
+        Command::Answer(answer) => answer::answer(&answer),
+        Command::Cancel(cancel) => cancel::cancel(&cancel),
+        Command::Attach(attach) => attach::attach(&attach).await,
+        Command::Lock(command) => lock::lock(&command).await,
+        Command::Runs(runs) => runs::runs(&runs),
+        Command::Show(show) => show::show(&show),
+        Command::Logs(logs) => logs::logs(&logs).await,
+        Command::Watch(watch) => watch::watch(&watch).await,
+        Command::Inspect(inspect) => inspect::inspect(&inspect).await,
+        Command::New(new) => new::new(&new),
+        Command::Build(build) => build::build(&build).await,
+        Command::Test(arguments) => test::test(&arguments).await,
+        Command::Compose(compose) => compose::compose(&compose).await,
+        Command::Lab(command) => lab::lab(&command),
+        Command::Site(SiteCommand::Check(check)) => site::check(&check).await,
+        Command::Completions(completions) => completions::complete(table, &completions).await,
+        Command::Man => man::man(table),
+    }
 }

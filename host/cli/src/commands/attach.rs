@@ -1,15 +1,17 @@
 //! `wreimage attach`: a run of another process, as if it were this one's.
 
-use crate::actor::actor;
-use crate::answer;
-use crate::arguments::{Attach, Output};
+use crate::arguments::Output;
+use crate::arguments::Place;
+use crate::commands::answer;
 use crate::exit::Exit;
-use crate::face::{self, Face, Source};
 use crate::failure::Failure;
-use crate::ground::state_of;
-use crate::prompt;
-use crate::session::Keyboard;
-use crate::tell::{self, Page};
+use crate::output::print::{self, Page};
+use crate::output::{self, Face, Source};
+use crate::setup::actor::actor;
+use crate::setup::backend::state_of;
+use crate::terminal::prompt;
+use crate::terminal::session::Keyboard;
+use clap::Args;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +19,22 @@ use wreimage_journal::{Entry, Record};
 use wreimage_lab::Pace;
 use wreimage_runs::Batch;
 use wreimage_runs::{OpenQuestion, RunStore, RunsError, header_of, open_question};
+
+/// `wreimage attach`.
+#[derive(Debug, Clone, Args)]
+pub struct Attach {
+    /// The run's id, or a part that only one run has; or the id of a batch: all of its runs
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    #[command(flatten)]
+    pub place: Place,
+    /// How to tell what happens: text for people, json for one event per line on stdout
+    #[arg(long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+    pub output: Output,
+    /// Exit with 10 when there were warnings
+    #[arg(long)]
+    pub strict: bool,
+}
 
 /// How often its journal is looked at.
 const LOOK: Duration = Duration::from_millis(200);
@@ -29,14 +47,14 @@ pub async fn attach(arguments: &Attach) -> Result<Exit, Failure> {
         return attach_batch(&store, &batch, arguments).await;
     }
     let run = store.find(&arguments.run)?;
-    let face = face::choose(arguments.output, Pace::Real, false);
+    let face = output::choose(arguments.output, Pace::Real, false);
     let shown = tokio::select! {
         shown = show(&store, &run, &face, arguments.output) => Some(shown?),
         _ = tokio::signal::ctrl_c() => None,
     };
     face.finish();
     let Some(entries) = shown else {
-        tell::line(&format!(
+        print::line(&format!(
             "{run} goes on; to see it again: wreimage attach {run}; to cancel it: wreimage cancel {run}"
         ));
         return Ok(Exit::Success);
@@ -50,12 +68,12 @@ pub async fn attach(arguments: &Attach) -> Result<Exit, Failure> {
                 for left in &ending.left {
                     text.line(format!("  LEFT {left}"));
                 }
-                tell::page(&text)?;
+                print::page(&text)?;
             }
             Ok(Exit::of_run(ending, arguments.strict))
         }
         _ => {
-            tell::line(&format!(
+            print::line(&format!(
                 "nobody drives the run; to go on: wreimage resume {run}; to end it: wreimage cleanup {run}"
             ));
             Ok(Exit::Paused)
@@ -69,7 +87,7 @@ async fn attach_batch(
     batch: &Batch,
     arguments: &Attach,
 ) -> Result<Exit, Failure> {
-    let face = face::choose(arguments.output, Pace::Real, true);
+    let face = output::choose(arguments.output, Pace::Real, true);
     let shown = tokio::select! {
         shown = show_batch(store, batch, &face) => Some(shown?),
         _ = tokio::signal::ctrl_c() => None,
@@ -77,7 +95,7 @@ async fn attach_batch(
     face.finish();
     let id = &batch.id;
     let Some(runs) = shown else {
-        tell::line(&format!(
+        print::line(&format!(
             "{id} goes on; to see it again: wreimage attach {id}; to cancel it: wreimage cancel {id}"
         ));
         return Ok(Exit::Success);
@@ -87,7 +105,7 @@ async fn attach_batch(
         let ended = match entries.last().map(|entry| &entry.record) {
             Some(Record::Finished(ending)) => Exit::of_run(ending, arguments.strict),
             _ => {
-                tell::line(&format!(
+                print::line(&format!(
                     "nobody drives {run}; to go on with it and with all that wait: wreimage resume {id}"
                 ));
                 Exit::Paused
@@ -96,7 +114,7 @@ async fn attach_batch(
         exits.push(ended);
     }
     if arguments.output == Output::Text {
-        tell::line(&format!("how its hosts stand: wreimage show {id}"));
+        print::line(&format!("how its hosts stand: wreimage show {id}"));
     }
     Ok(Exit::of_batch(&exits))
 }

@@ -1,14 +1,37 @@
 //! `wreimage build`: a guest folder becomes a checked component.
 
-use crate::arguments::Build;
-use crate::compiler;
+use crate::arguments::period;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::tell;
+use crate::output::print;
+use crate::setup::compiler;
+use clap::Args;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use wreimage_engine::{Guest, GuestError, Plugged};
 use wreimage_kit::{Builder, Built};
+
+/// `wreimage build`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = BUILD_HELP)]
+pub struct Build {
+    /// The guest folder: with Cargo.toml (Rust), guest.py (Python) or guest.js (JavaScript)
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub folder: PathBuf,
+    /// Where the component goes; by default NAME.wasm in the folder
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// How long each program that is started may take, such as 10m
+    #[arg(long, value_name = "TIME", value_parser = period, default_value = "15m")]
+    pub timeout: Duration,
+}
+
+/// Where `wreimage build` finds its programs.
+const BUILD_HELP: &str = "\
+Rust is compiled by cargo for wasm32-unknown-unknown. Python is packed by componentize-py and JavaScript by componentize-qjs:
+the one that $WREIMAGE_COMPONENTIZE_PY or $WREIMAGE_COMPONENTIZE_QJS names, else the one in .venv, venv or node_modules of the
+guest folder or of one above it, in $VIRTUAL_ENV, or on the path. When one is missing, the line that installs it is printed.";
 
 /// Builds it, checks it as `inspect` does, and only then writes the file.
 pub async fn build(arguments: &Build) -> Result<Exit, Failure> {
@@ -36,15 +59,15 @@ pub async fn build(arguments: &Build) -> Result<Exit, Failure> {
         (name, version, "inspect")
     };
     built.write(&path)?;
-    tell::line(&format!(
+    print::line(&format!(
         "{}: {} {} ({}), {} bytes",
         path.display(),
-        tell::one_line(&name),
-        tell::one_line(&version),
+        print::one_line(&name),
+        print::one_line(&version),
         built.language.word(),
         built.bytes.len()
     ));
-    tell::line(&format!(
+    print::line(&format!(
         "`wreimage {looked_at} {}` shows what it can call",
         with_folder(&path).display()
     ));

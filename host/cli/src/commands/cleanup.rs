@@ -1,24 +1,32 @@
 //! `wreimage cleanup`.
 
 use crate::arguments::Going;
-use crate::compiler;
-use crate::conclude::{conclude, print_end};
+use crate::arguments::pace;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::ground;
-use crate::launching;
-use crate::resume::{confirm_changed_site, find, open_as, session};
-use crate::run::pace;
-use crate::session::Session;
-use crate::tell;
+use crate::output::print;
+use crate::setup::backend;
+use crate::setup::compiler;
+use crate::setup::continuing::{confirm_changed_site, find, open_as, session};
+use crate::setup::launching;
+use crate::terminal::conclude::{conclude, print_end};
+use crate::terminal::session::Session;
+use clap::Args;
 use wreimage_runs::{
     Batch, Hosts, Launcher, LoadedGuest, OpenedRun, RunResult, RunStore, RunsError,
 };
 
+/// `wreimage cleanup`.
+#[derive(Debug, Clone, Args)]
+pub struct Cleanup {
+    #[command(flatten)]
+    pub going: Going,
+}
+
 /// Ends a run. Nothing but its journal and its systems are needed for that: a guest that cannot be loaded says no closing
 /// words.
 pub async fn cleanup(going: &Going) -> Result<Exit, Failure> {
-    let store = RunStore::new(ground::state_of(&going.place)?);
+    let store = RunStore::new(backend::state_of(&going.place)?);
     if let Some(batch) = Batch::read(store.state(), &going.run)? {
         return cleanup_batch(&store, going, &batch).await;
     }
@@ -58,12 +66,12 @@ async fn cleanup_batch(store: &RunStore, going: &Going, batch: &Batch) -> Result
             continue;
         }
         let ended = if session.active.is_ending() {
-            tell::line(&format!("{run}: not ended, the cleanup was stopped before"));
+            print::line(&format!("{run}: not ended, the cleanup was stopped before"));
             Exit::Paused
         } else {
             let ended = Box::pin(one_of_batch(&session, &launcher, &run)).await;
             ended.unwrap_or_else(|failure| {
-                tell::line(&format!("{run}: {failure}"));
+                print::line(&format!("{run}: {failure}"));
                 Exit::from(failure.kind())
             })
         };
@@ -89,7 +97,7 @@ async fn one_of_batch(session: &Session, launcher: &Launcher, run: &str) -> Resu
 fn open(store: &RunStore, run: &str) -> Result<OpenedRun, Failure> {
     let opened = OpenedRun::to_end(store, run)?;
     if let Some(cut) = opened.cut() {
-        tell::line(&format!("note: {cut}"));
+        print::line(&format!("note: {cut}"));
     }
     Ok(opened)
 }
@@ -103,7 +111,7 @@ async fn end(launcher: &Launcher, opened: OpenedRun) -> Result<RunResult, Failur
     let guest: Option<LoadedGuest> = match loaded {
         Ok(guest) => Some(guest),
         Err(error) => {
-            tell::line(&format!(
+            print::line(&format!(
                 "note: the guest says no closing words: {error}. What it has set is taken back all the same"
             ));
             None

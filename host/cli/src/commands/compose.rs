@@ -1,14 +1,27 @@
 //! `wreimage compose`: a guest and components of a site, joined into one file.
 
-use crate::arguments::Compose;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::files;
-use crate::load_guest::load_guest;
-use crate::tell;
+use crate::output::print;
+use crate::setup::load_guest::load_guest;
+use clap::Args;
 use std::path::{Path, PathBuf};
-use wreimage_engine::{CompileLimits, Guest, Plug};
+use wreimage_engine::Guest;
 use wreimage_kit::write_whole;
+
+/// `wreimage compose`.
+#[derive(Debug, Args)]
+pub struct Compose {
+    /// The guest: a path or a name, as for `run`
+    #[arg(value_name = "GUEST")]
+    pub guest: String,
+    /// The component to plug in, by path or name; may be given several times
+    #[arg(long, value_name = "FILE", required = true)]
+    pub plug: Vec<String>,
+    /// The file to write; without it the names of all, such as reimage+site-checks.wasm, in the current folder
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
 
 /// Writes the file.
 pub async fn compose(arguments: &Compose) -> Result<Exit, Failure> {
@@ -22,39 +35,14 @@ pub async fn compose(arguments: &Compose) -> Result<Exit, Failure> {
         what: "written",
         source,
     })?;
-    tell::line(&format!(
+    print::line(&format!(
         "{}: {}, sha256 {}; `wreimage inspect` shows what each part can call",
         path.display(),
-        tell::one_line(&what(&loaded.guest)),
+        print::one_line(&what(&loaded.guest)),
         loaded.guest.digest()
     ));
-    tell::own(&format!("{}\n", path.display()))?;
+    print::own(&format!("{}\n", path.display()))?;
     Ok(Exit::Success)
-}
-
-/// A guest with these components plugged in.
-pub fn composed(
-    guest: &Path,
-    plugs: &[String],
-    limits: &CompileLimits,
-) -> Result<Vec<u8>, Failure> {
-    let bytes = files::read_component(guest, limits)?;
-    let mut components = Vec::new();
-    for name in plugs {
-        let path = files::plug(name)?;
-        components.push((
-            path.display().to_string(),
-            files::read_component(&path, limits)?,
-        ));
-    }
-    let plugs: Vec<Plug<'_>> = components
-        .iter()
-        .map(|(label, bytes)| Plug { label, bytes })
-        .collect();
-    Guest::compose(&bytes, &plugs).map_err(|error| Failure::Guest {
-        label: guest.display().to_string(),
-        source: Box::new(error),
-    })
 }
 
 /// `reimage 0.1.0 with site-checks 0.1.0`.

@@ -1,19 +1,34 @@
 //! `wreimage inspect`: what a guest is and what it can do.
 
-use crate::arguments::{Inspect, Output};
+use crate::arguments::Output;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::load_guest::load_guest;
-use crate::tell::{self, Page};
+use crate::output::print::{self, Page};
+use crate::setup::load_guest::load_guest;
+use clap::Args;
 use serde_json::json;
 use wreimage_engine::{Guest, Import, OptionKind, OptionSpec};
+
+/// `wreimage inspect`.
+#[derive(Debug, Args)]
+pub struct Inspect {
+    /// The guest: a path or a name, as for `run`
+    #[arg(value_name = "GUEST")]
+    pub guest: String,
+    /// Plug a component of the site into it first; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub plug: Vec<String>,
+    /// The format
+    #[arg(long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+    pub output: Output,
+}
 
 /// Prints it.
 pub async fn inspect(arguments: &Inspect) -> Result<Exit, Failure> {
     let (_, loaded) = load_guest(&arguments.guest, &arguments.plug, None).await?;
     match arguments.output {
-        Output::Text => tell::page(&text(&loaded.guest))?,
-        Output::Json => tell::pretty_json(&as_json(&loaded.guest))?,
+        Output::Text => print::page(&text(&loaded.guest))?,
+        Output::Json => print::pretty_json(&as_json(&loaded.guest))?,
     }
     Ok(Exit::Success)
 }
@@ -41,7 +56,7 @@ fn text(guest: &Guest) -> Page {
     let description = guest.description();
     let mut out = Page::default();
     // On one line, so that it cannot look like those below.
-    out.line(tell::one_line(&format!(
+    out.line(print::one_line(&format!(
         "{} {}: {}",
         description.name, description.version, description.summary
     )));
@@ -60,7 +75,7 @@ fn text(guest: &Guest) -> Page {
         out.gap();
         out.line(format!(
             "With {}",
-            tell::one_line(&format!(
+            print::one_line(&format!(
                 "{} {}: {}",
                 description.name, description.version, description.summary
             ))

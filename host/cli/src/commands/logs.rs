@@ -1,15 +1,33 @@
 //! `wreimage logs`.
 
-use crate::arguments::{Logs, Output};
+use crate::arguments::Output;
+use crate::arguments::Place;
 use crate::exit::Exit;
-use crate::face::{Event, words};
 use crate::failure::Failure;
-use crate::ground::state_of;
-use crate::tell::{self, Page};
+use crate::output::print::{self, Page};
+use crate::output::{Event, words};
+use crate::setup::backend::state_of;
+use clap::Args;
 use serde_json::json;
 use std::time::Duration;
 use wreimage_journal::Record;
 use wreimage_runs::RunStore;
+
+/// `wreimage logs`.
+#[derive(Debug, Clone, Args)]
+pub struct Logs {
+    /// The run's id, or a part that only one run has
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// Go on until the run ends
+    #[arg(short, long)]
+    pub follow: bool,
+    #[command(flatten)]
+    pub place: Place,
+    /// The format
+    #[arg(long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+    pub output: Output,
+}
 
 /// How often a run that goes on is looked at.
 const LOOK: Duration = Duration::from_millis(300);
@@ -36,7 +54,7 @@ pub async fn logs(arguments: &Logs) -> Result<Exit, Failure> {
                 }
             }
         }
-        tell::page(&text)?;
+        print::page(&text)?;
         told = entries.len();
         let ended = matches!(
             entries.last().map(|entry| &entry.record),

@@ -1,33 +1,58 @@
 //! `wreimage resume`.
 
-use crate::actor::actor;
-use crate::answer;
-use crate::arguments::{Going, Place, Resume};
-use crate::compiler;
-use crate::conclude::conclude;
-use crate::detach;
+use crate::arguments::Going;
+use crate::arguments::{Asking, ManyAgain, pace};
+use crate::commands::answer;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::files;
-use crate::ground::{self, notice};
-use crate::launching;
-use crate::load_guest;
-use crate::locks;
-use crate::many;
-use crate::run::{consented, pace};
-use crate::session::Session;
-use crate::tell;
+use crate::setup::actor::actor;
+use crate::setup::backend;
+use crate::setup::compiler;
+use crate::setup::continuing::{confirm_changed_site, find, open_as, session};
+use crate::setup::detach;
+use crate::setup::files;
+use crate::setup::launching;
+use crate::setup::load_guest;
+use crate::terminal::batch_end;
+use crate::terminal::conclude::conclude;
+use clap::Args;
 use std::sync::Arc;
-use wreimage_journal::{Mode, OnFailure};
-use wreimage_lab::Pace;
-use wreimage_runs::{
-    Backend, Batch, BatchRunner, Hosts, Launcher, OpenedRun, Questions, RunStore, RunsError,
-};
+use wreimage_journal::OnFailure;
+use wreimage_runs::{Batch, BatchRunner, Hosts, OpenedRun, Questions, RunStore, RunsError};
+
+/// `wreimage resume`.
+#[derive(Debug, Clone, Args)]
+pub struct Resume {
+    #[command(flatten)]
+    pub going: Going,
+    /// The answer to the question that the run waits for
+    #[arg(long, value_name = "CHOICE")]
+    pub answer: Option<String>,
+    /// Do the step that failed once more
+    #[arg(long, conflicts_with_all = ["answer", "skip", "abort"])]
+    pub retry: bool,
+    /// Go on without the step that failed
+    #[arg(long, conflicts_with_all = ["answer", "abort"])]
+    pub skip: bool,
+    /// End the run, and take back what must not stay
+    #[arg(long, conflicts_with = "answer")]
+    pub abort: bool,
+    #[command(flatten)]
+    pub asking: Asking,
+    #[command(flatten)]
+    pub many: ManyAgain,
+    /// Go on in the background; `wreimage attach` shows the run
+    #[arg(long)]
+    pub detach: bool,
+    /// Go on with another guest file, if it does what the journal says
+    #[arg(long, value_name = "FILE")]
+    pub guest: Option<String>,
+}
 
 /// Goes on with a run, or with all of a batch.
 pub async fn resume(arguments: &Resume) -> Result<Exit, Failure> {
     let going = &arguments.going;
-    let store = RunStore::new(ground::state_of(&going.place)?);
+    let store = RunStore::new(backend::state_of(&going.place)?);
     if arguments.detach {
         return detach::resume(&store, going).await;
     }
@@ -134,64 +159,5 @@ async fn resume_batch(
     batch.forget_cancel(state)?;
     let guest = Arc::new(guest);
     let runner = BatchRunner::new(Arc::new(launcher), guest, batch.clone(), tasks)?;
-    many::conclude(&session, &batch, runner.work().await)
-}
-
-/// The run that is meant; one of another controller is named with the place of its journal.
-pub async fn find(store: &RunStore, going: &Going) -> Result<String, Failure> {
-    match store.find(&going.run) {
-        Ok(run) => Ok(run),
-        Err(error) => Err(locks::elsewhere(&going.place, &going.run)
-            .await
-            .unwrap_or(error.into())),
-    }
-}
-
-/// The session of a run that is continued or ended.
-pub fn session(going: &Going, backend: &Backend, hosts: Hosts) -> Result<Arc<Session>, Failure> {
-    let yes = going.yes.as_deref().map(consented).transpose()?;
-    if let Some(notice) = notice(&going.place, backend) {
-        tell::line(&format!("note: {notice}"));
-    }
-    let pace = backend.pace();
-    Ok(Session::new(going.output, going.strict, pace, hosts, yes))
-}
-
-/// Confirms a changed site file in advance, if that is given.
-pub fn confirm_changed_site(launcher: &Launcher, going: &Going) {
-    if going.changed_site {
-        launcher.confirm_changed_site();
-    }
-}
-
-/// Opens the place as it was for what was started there: a real site is never gone on with in a lab, nor the other way.
-pub async fn open_as(
-    place: &Place,
-    mode: &Mode,
-    pace: Pace,
-    what: &str,
-) -> Result<Backend, Failure> {
-    let mut place = place.clone();
-    if let (None, None, Mode::World(folder)) = (&place.world, &place.site, mode) {
-        place.world = Some(folder.into());
-    }
-    let backend = ground::open(&place, pace).await?;
-    if backend.mode() == *mode {
-        return Ok(backend);
-    }
-    let shown = |mode: &Mode| match mode {
-        Mode::Live => "real systems".to_owned(),
-        Mode::Lab => "a lab that is not kept".to_owned(),
-        Mode::World(folder) => format!("the lab's world in {folder}"),
-    };
-    Err(Failure::Usage(format!(
-        "the {what} works on {}, and here it would be {}: {}",
-        shown(mode),
-        shown(&backend.mode()),
-        match mode {
-            Mode::Live => "name its site file with --site".to_owned(),
-            Mode::Lab => "it cannot be gone on with".to_owned(),
-            Mode::World(folder) => format!("name it with --world {folder}"),
-        }
-    )))
+    batch_end::conclude(&session, &batch, runner.work().await)
 }

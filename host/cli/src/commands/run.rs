@@ -1,51 +1,133 @@
 //! `wreimage run`.
 
-use crate::arguments::{Cli, Command, OnFailure as Wanted, Output, Run};
-use crate::choices::{self, Choices};
-use crate::conclude::conclude;
-use crate::detach;
-use crate::exit::{self, Exit};
+use crate::arguments::Output;
+use crate::arguments::{Asking, HOST_OPTIONS, Many, Place, consented, pace};
+use crate::ending;
+use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::ground;
-use crate::guest_options::{self, Given};
-use crate::launching;
-use crate::load_guest::load_guest;
-use crate::many;
-use crate::session::Session;
-use crate::tell;
-use clap::FromArgMatches;
+use crate::output::print;
+use crate::setup::backend;
+use crate::setup::choices::{self, Choices};
+use crate::setup::detach;
+use crate::setup::guest_options::{self, Given};
+use crate::setup::launching;
+use crate::setup::load_guest::load_guest;
+use crate::terminal::batch_end;
+use crate::terminal::conclude::conclude;
+use crate::terminal::session::Session;
+use clap::{Args, ValueEnum};
+use clap::{Command, FromArgMatches};
 use std::ffi::OsString;
-use std::io::IsTerminal;
 use std::sync::Arc;
 use wreimage_journal::OnFailure;
 use wreimage_lab::Pace;
 use wreimage_runs::{Batch, BatchRunner, HostTask, Hosts, LaunchSettings, Launcher, LoadedGuest};
 
-/// Virtual seconds a second at which a lab run on a terminal takes about 15 s.
-const TERMINAL_SPEED: f64 = 270.0;
+/// `wreimage run`.
+#[derive(Debug, Clone, Args)]
+pub struct Run {
+    /// The guest: a path, or a name that is looked up in $WREIMAGE_GUESTS, the user's data directory and the
+    /// installation's share/wreimage/guests
+    #[arg(value_name = "GUEST")]
+    pub guest: Option<String>,
+    /// Plug a component of the site into the guest, by path or name as for GUEST; may be given several times. `wreimage compose`
+    /// writes the two as one file
+    #[arg(long, value_name = "FILE", help_heading = HOST_OPTIONS)]
+    pub plug: Vec<String>,
+    /// The host, by its short name; or several, such as host[1001-1004,1006] or host1001,db2003: each gets a run of its
+    /// own
+    #[arg(long, value_name = "HOSTS", help_heading = HOST_OPTIONS)]
+    pub host: Option<String>,
+    #[command(flatten)]
+    pub place: Place,
+    /// Rehearse: reads are real up to the first change, from there on the run goes through in a simulated copy
+    #[arg(long, help_heading = HOST_OPTIONS)]
+    pub dry_run: bool,
+    /// Give consent in advance: the host, or exactly the hosts, that --host names
+    #[arg(long, value_name = "HOSTS", help_heading = HOST_OPTIONS)]
+    pub yes: Option<String>,
+    /// How to tell what happens: text for people, json for one event per line on stdout
+    #[arg(long, value_enum, default_value_t = Output::Text, value_name = "FORMAT", help_heading = HOST_OPTIONS)]
+    pub output: Output,
+    /// Play a lab run at this many virtual seconds a second; 0 is at once. By default a run on a terminal takes about
+    /// 15 s, elsewhere it is at once
+    #[arg(long, value_name = "FACTOR", help_heading = HOST_OPTIONS)]
+    pub speed: Option<f64>,
+    /// Exit with 10 when there were warnings
+    #[arg(long, help_heading = HOST_OPTIONS)]
+    pub strict: bool,
+    /// Do not lock the host against other runs of this state folder. Two runs on one host can destroy each other's work. The
+    /// lease on the install server keeps other runs away all the same
+    #[arg(long, help_heading = HOST_OPTIONS)]
+    pub no_locks: bool,
+    /// Accept this host key of the host though it is not known here, in the form `SHA256:…`, and no other unknown one:
+    /// compare it with what `ssh-keygen -lf` prints at the host's console. Needed with `--yes` when nothing else confirms the
+    /// key of a system that an earlier run has installed. For one host
+    #[arg(long, value_name = "FINGERPRINT", value_parser = fingerprint, help_heading = HOST_OPTIONS)]
+    pub host_key: Option<String>,
+    /// Take the host over from this run, which waits or whose controller died: its claim must be stale. May be given several
+    /// times, for several hosts
+    #[arg(long, value_name = "RUN", help_heading = HOST_OPTIONS)]
+    pub take_over: Vec<String>,
+    /// What a step that fails does: `undo` ends the run as the guest was written to, and takes back what must not stay;
+    /// `ask` asks whether to retry it, skip it or abort, and pauses when nobody is there; `pause` pauses at once, here too
+    #[arg(long, value_enum, default_value_t = Wanted::Undo, value_name = "WHAT", help_heading = HOST_OPTIONS)]
+    pub on_failure: Wanted,
+    #[command(flatten)]
+    pub asking: Asking,
+    #[command(flatten)]
+    pub many: Many,
+    /// Go on in the background: the terminal is free at once, and `wreimage attach` shows the run. Needs --yes
+    #[arg(long, help_heading = HOST_OPTIONS)]
+    pub detach: bool,
+    /// Why it is started; kept in the journal
+    #[arg(long, value_name = "TEXT", help_heading = HOST_OPTIONS)]
+    pub reason: Option<String>,
+}
+
+/// A fingerprint as OpenSSH prints it.
+fn fingerprint(text: &str) -> Result<String, String> {
+    let digest = text.strip_prefix("SHA256:").unwrap_or_default();
+    let is_digest = (1..=64).contains(&digest.len())
+        && digest
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'));
+    is_digest.then(|| text.to_owned()).ok_or_else(|| {
+        "a fingerprint is `SHA256:` and what `ssh-keygen -lf` prints behind it".to_owned()
+    })
+}
+
+/// `--on-failure`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Wanted {
+    /// End, and take back.
+    Undo,
+    /// Ask.
+    Ask,
+    /// Pause.
+    Pause,
+}
 
 /// Runs a guest for one host or several.
-pub async fn run(named: &Given, words: Vec<OsString>) -> Result<Exit, Failure> {
+pub async fn run(cli: Command, named: &Given, words: Vec<OsString>) -> Result<Exit, Failure> {
     let (engine, loaded) = load_guest(&named.guest, &named.plugs, named.site.as_deref()).await?;
     let guest = &loaded.guest;
-    let mut command = guest_options::with_guest(guest.description())?;
+    let mut command = guest_options::with_guest(cli.clone(), guest.description())?;
     if choices::is_help(&words) {
         command = Choices::of_words(&words).in_help(command, guest.description());
     }
     let matches = match command.try_get_matches_from_mut(words.clone()) {
         Ok(matches) => matches,
-        Err(error) => return exit::clap(&error),
+        Err(error) => return ending::clap(&cli, &error),
     };
-    let cli = match Cli::from_arg_matches(&matches) {
-        Ok(cli) => cli,
-        Err(error) => return exit::clap(&error),
-    };
-    let (Command::Run(arguments), Some(run_matches)) =
-        (cli.command, matches.subcommand_matches("run"))
-    else {
+    let Some(run_matches) = matches.subcommand_matches("run") else {
         return Err(Failure::Internal(
             "the command line changed while it was read".to_owned(),
         ));
+    };
+    let arguments = match Run::from_arg_matches(run_matches) {
+        Ok(arguments) => arguments,
+        Err(error) => return ending::clap(&cli, &error),
     };
     if arguments.plug != named.plugs {
         return Err(Failure::usage(
@@ -61,16 +143,17 @@ pub async fn run(named: &Given, words: Vec<OsString>) -> Result<Exit, Failure> {
     let yes = arguments.yes.as_deref().map(consented).transpose()?;
     let pace = pace(arguments.speed, arguments.output)?;
     if arguments.detach {
-        return detach::run(&arguments, &hosts, words).await;
+        let has_consent = arguments.yes.is_some() || arguments.dry_run;
+        return detach::run(&arguments.place, &hosts, has_consent, words).await;
     }
-    let backend = ground::open(&arguments.place, pace).await?;
+    let backend = backend::open(&arguments.place, pace).await?;
     if arguments.speed.is_some() && backend.pace() == Pace::Real {
         return Err(Failure::usage(
             "--speed is for the lab; the time of a real site cannot be hurried",
         ));
     }
-    if let Some(notice) = ground::notice(&arguments.place, &backend) {
-        tell::line(&format!("note: {notice}"));
+    if let Some(notice) = backend::notice(&arguments.place, &backend) {
+        print::line(&format!("note: {notice}"));
     }
     let given = guest_options::given(guest.description(), run_matches);
     let mut settings = settings(&arguments, given);
@@ -124,12 +207,12 @@ async fn run_batch(
         let state = launcher.environment().store.state();
         batch.keep(state)?;
         driven = Some(batch.drive(state).await?);
-        tell::line(&format!("batch {}", batch.id));
+        print::line(&format!("batch {}", batch.id));
     }
     let tasks = session.hosts.names().iter().cloned().map(HostTask::Begin);
     let (launcher, guest) = (Arc::new(launcher), Arc::new(guest));
     let runner = BatchRunner::new(launcher, guest, batch.clone(), tasks)?;
-    let ended = many::conclude(session, &batch, runner.work().await);
+    let ended = batch_end::conclude(session, &batch, runner.work().await);
     drop(driven);
     ended
 }
@@ -165,24 +248,4 @@ fn hosts(given: Option<&str>) -> Result<Hosts, Failure> {
     let given = given
         .ok_or_else(|| Failure::usage("no host is named; give its short name with --host HOST"))?;
     Hosts::parse(given).map_err(Failure::usage)
-}
-
-/// The hosts for which consent is given.
-pub fn consented(given: &str) -> Result<Hosts, Failure> {
-    Hosts::parse(given).map_err(|why| Failure::Usage(format!("--yes: {why}")))
-}
-
-/// How fast the time of a lab passes.
-pub fn pace(speed: Option<f64>, output: Output) -> Result<Pace, Failure> {
-    match speed {
-        Some(speed) if !speed.is_finite() || speed < 0.0 => Err(Failure::Usage(format!(
-            "--speed {speed} is no speed: give a number above 0, or 0 for at once"
-        ))),
-        Some(0.0) => Ok(Pace::Full),
-        Some(speed) => Ok(Pace::Speed(speed)),
-        None if output == Output::Text && std::io::stderr().is_terminal() => {
-            Ok(Pace::Speed(TERMINAL_SPEED))
-        }
-        None => Ok(Pace::Full),
-    }
 }

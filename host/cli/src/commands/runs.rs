@@ -1,14 +1,26 @@
 //! `wreimage runs`.
 
-use crate::arguments::{Output, Runs};
+use crate::arguments::Output;
+use crate::arguments::Place;
 use crate::exit::Exit;
-use crate::face::words;
 use crate::failure::Failure;
-use crate::ground::state_of;
-use crate::tell::{self, Page};
+use crate::output::print::{self, Page};
+use crate::output::words::doing;
+use crate::setup::backend::state_of;
+use clap::Args;
 use jiff::Timestamp;
 use serde_json::json;
-use wreimage_runs::{RunStore, Standing, started_at};
+use wreimage_runs::{RunStore, started_at};
+
+/// `wreimage runs`.
+#[derive(Debug, Clone, Args)]
+pub struct Runs {
+    #[command(flatten)]
+    pub place: Place,
+    /// The format
+    #[arg(long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+    pub output: Output,
+}
 
 /// `wreimage runs`.
 pub fn runs(arguments: &Runs) -> Result<Exit, Failure> {
@@ -19,7 +31,7 @@ pub fn runs(arguments: &Runs) -> Result<Exit, Failure> {
             Ok(Some(standing)) => standing,
             Ok(None) => continue,
             Err(error) => {
-                tell::line(&format!("warning: {error}"));
+                print::line(&format!("warning: {error}"));
                 continue;
             }
         };
@@ -39,9 +51,9 @@ pub fn runs(arguments: &Runs) -> Result<Exit, Failure> {
         }
     }
     if text.is_empty() && arguments.output == Output::Text {
-        tell::line(&format!("there are no runs in {}", state.display()));
+        print::line(&format!("there are no runs in {}", state.display()));
     }
-    tell::page(&text)?;
+    print::page(&text)?;
     Ok(Exit::Success)
 }
 
@@ -56,13 +68,4 @@ fn age(run: &str) -> String {
         (0, hours) => format!("{hours} h"),
         (days, _) => format!("{days} d"),
     }
-}
-
-/// The step that it is in, and for whom or what it waits.
-pub fn doing(standing: &Standing) -> String {
-    let step = standing.step.as_deref().map(words::short);
-    let waits = standing.waits_for.as_ref();
-    let waits = waits.map(|whom| format!("waits for {whom}"));
-    let both: Vec<String> = step.into_iter().chain(waits).collect();
-    both.join("; ")
 }

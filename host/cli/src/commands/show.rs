@@ -1,17 +1,35 @@
 //! `wreimage show`.
 
-use crate::arguments::{Output, Show};
+use crate::arguments::Output;
+use crate::arguments::Place;
 use crate::exit::Exit;
-use crate::face::{EndingEvent, fields, words};
 use crate::failure::Failure;
-use crate::ground::state_of;
-use crate::runs::doing;
-use crate::tell::{self, Page};
+use crate::output::print::{self, Page};
+use crate::output::words::doing;
+use crate::output::{EndingEvent, fields, words};
+use crate::setup::backend::state_of;
+use clap::Args;
 use serde_json::json;
 use std::path::Path;
 use wreimage_journal::{Entry, Level, Origin, Record};
 use wreimage_runs::Batch;
 use wreimage_runs::{RunStore, RunsError, Standing, header_of};
+
+/// `wreimage show`.
+#[derive(Debug, Clone, Args)]
+pub struct Show {
+    /// The run's id, or a part that only one run has; or the id of a batch: where each of its hosts stands
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// Show every call as well
+    #[arg(long)]
+    pub calls: bool,
+    #[command(flatten)]
+    pub place: Place,
+    /// The format
+    #[arg(long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+    pub output: Output,
+}
 
 /// `wreimage show`.
 pub fn show(arguments: &Show) -> Result<Exit, Failure> {
@@ -46,7 +64,7 @@ pub fn show(arguments: &Show) -> Result<Exit, Failure> {
         }
         Output::Text => tell_run(&mut text, &standing, &entries, arguments.calls, &state),
     }
-    tell::page(&text)?;
+    print::page(&text)?;
     Ok(Exit::Success)
 }
 
@@ -75,13 +93,13 @@ fn show_batch(store: &RunStore, batch: &Batch, output: Output) -> Result<Exit, F
     match output {
         Output::Json => {
             let all = json!({ "batch": batch.id, "hosts": lines });
-            tell::json(&all)?;
+            print::json(&all)?;
         }
         Output::Text => {
             let mut page = Page::default();
             page.line(format!("batch {} of {}", batch.id, batch.hosts));
             page.append(&text);
-            tell::page(&page)?;
+            print::page(&page)?;
         }
     }
     Ok(Exit::Success)

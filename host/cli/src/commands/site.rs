@@ -1,12 +1,35 @@
 //! `wreimage site check`.
 
-use crate::arguments::{Output, SiteCheck};
+use crate::arguments::Output;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::files;
-use crate::tell::{self, Page};
+use crate::output::print::{self, Page};
+use crate::setup::files;
+use clap::{Args, Subcommand};
 use serde_json::json;
+use std::path::PathBuf;
 use wreimage_site::{CheckLine, Site};
+
+/// `wreimage site`.
+#[derive(Debug, Subcommand)]
+pub enum SiteCommand {
+    /// Read the site file and its secrets, and try every read-only way to each system
+    Check(SiteCheck),
+}
+
+/// `wreimage site check`.
+#[derive(Debug, Args)]
+pub struct SiteCheck {
+    /// The site file, as for `run`
+    #[arg(long, value_name = "FILE")]
+    pub site: Option<PathBuf>,
+    /// Try the systems of this host as well
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// The format
+    #[arg(long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+    pub output: Output,
+}
 
 /// Tries everything that only reads, and says what answered.
 pub async fn check(arguments: &SiteCheck) -> Result<Exit, Failure> {
@@ -28,7 +51,7 @@ pub async fn check(arguments: &SiteCheck) -> Result<Exit, Failure> {
             }
         }
     }
-    tell::page(&text)?;
+    print::page(&text)?;
     let bad = lines.iter().filter(|line| !line.ok).count();
     if bad > 0 {
         return Err(Failure::Refused(format!(
@@ -44,5 +67,5 @@ pub async fn check(arguments: &SiteCheck) -> Result<Exit, Failure> {
 fn line_of(line: &CheckLine) -> String {
     let mark = if line.ok { "ok    " } else { "FAILED" };
     let text = format!("{}: {}", line.what, line.message);
-    format!("{mark}  {}", tell::one_line(&text))
+    format!("{mark}  {}", print::one_line(&text))
 }

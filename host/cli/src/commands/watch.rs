@@ -1,17 +1,29 @@
-//! Looking after what a process leaves: `wreimage watch`, and how `run` starts it.
+//! `wreimage watch`: looks after what a process leaves.
 
-use crate::arguments::{Place, Watch};
+use crate::arguments::Place;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::ground::state_of;
-use crate::tell;
-use std::os::unix::process::CommandExt;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use crate::setup::backend::state_of;
+use clap::Args;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use wreimage_journal::Process;
 use wreimage_runs::{PausedRuns, RunStore};
 use wreimage_site::Site;
+
+/// `wreimage watch`.
+#[derive(Debug, Clone, Args)]
+pub struct Watch {
+    /// Id of the process
+    #[arg(value_name = "PROCESS")]
+    pub process: u32,
+    /// When it began
+    #[arg(value_name = "BEGAN")]
+    pub began: String,
+    /// The site file
+    #[arg(long, value_name = "FILE")]
+    pub site: PathBuf,
+}
 
 /// How often a process that drives runs is looked for, and the runs that it has left paused.
 const LOOK: Duration = Duration::from_secs(1);
@@ -20,28 +32,6 @@ const LOOK_FOR_PAUSED: Duration = Duration::from_secs(10);
 /// For so long what paused runs have published is renewed after their process is gone. Nobody comes back to an older one
 /// without a look at what it has left.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
-
-/// Starts the process that looks after the runs of this one: see [`watch`].
-pub fn watch_over_this_process(place: &Place, site: &Path) {
-    let own = Process::own();
-    let started = std::env::current_exe().and_then(|program| {
-        let mut watch = Command::new(program);
-        watch
-            .args(["watch", &own.id.to_string(), &own.began, "--site"])
-            .arg(place.site.as_deref().unwrap_or(site))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            // What ends this process must not end that one.
-            .process_group(0)
-            .spawn()
-    });
-    if let Err(error) = started {
-        tell::line(&format!(
-            "warning: nobody looks after runs that this process leaves: {error}"
-        ));
-    }
-}
 
 /// `wreimage watch`: renews what runs that a process has left paused have published; when the process is gone, tells of those
 /// that it has lost. Ends when the process is gone and none of its runs is paused any more, or after [`LONGEST`].

@@ -55,7 +55,7 @@ impl Face for Json {
     }
 
     fn line(&self, text: &str) {
-        crate::tell::line(text);
+        crate::output::print::line(text);
     }
 
     fn pause(&self) {}

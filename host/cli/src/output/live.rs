@@ -69,7 +69,7 @@ impl State {
             1 => ", 1 warning".to_owned(),
             many => format!(", {many} warnings"),
         };
-        Some(crate::tell::one_line(&format!(
+        Some(crate::output::print::one_line(&format!(
             "{} {}{expected}{why}   [{} in all{warnings}]",
             step.title,
             since(step.began),
@@ -125,9 +125,9 @@ impl Live {
     /// A line above the one at the bottom, or below a prompt.
     fn print(&self, text: &str) {
         if self.state().paused {
-            crate::tell::line(text);
+            crate::output::print::line(text);
         } else {
-            let _ = self.screen.println(crate::tell::shown(text));
+            let _ = self.screen.println(crate::output::print::shown(text));
         }
     }
 }

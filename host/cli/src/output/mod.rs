@@ -6,6 +6,7 @@ pub mod fields;
 mod json;
 mod live;
 mod plain;
+pub mod print;
 mod report;
 pub mod words;
 

@@ -35,15 +35,15 @@ impl Face for Plain {
         }
         for line in lines {
             if self.many {
-                crate::tell::line(&format!("{:<12} [{elapsed:>8}] {line}", from.host));
+                crate::output::print::line(&format!("{:<12} [{elapsed:>8}] {line}", from.host));
             } else {
-                crate::tell::line(&format!("[{elapsed:>8}] {line}"));
+                crate::output::print::line(&format!("[{elapsed:>8}] {line}"));
             }
         }
     }
 
     fn line(&self, text: &str) {
-        crate::tell::line(text);
+        crate::output::print::line(text);
     }
 
     fn pause(&self) {}

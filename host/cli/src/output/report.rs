@@ -1,7 +1,7 @@
 //! The report at the end of a run, and the plan that a rehearsal yields.
 
 use super::{fields, words};
-use crate::tell::Page;
+use crate::output::print::Page;
 use serde_json::Value;
 use wreimage_engine::{Mutation, Reminder, Report};
 use wreimage_journal::{Level, Reality, RunOutcome, UndoClosed, UndoState};

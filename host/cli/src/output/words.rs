@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 use wreimage_journal::{Entry, Level, Plugged, Record, UndoState};
+use wreimage_runs::Standing;
 pub use wreimage_runs::short;
 
 /// `1:02:03`, `2:03`.
@@ -162,4 +163,13 @@ pub fn after(text: &str) -> String {
     } else {
         format!(" - {text}")
     }
+}
+
+/// The step that it is in, and for whom or what it waits.
+pub fn doing(standing: &Standing) -> String {
+    let step = standing.step.as_deref().map(short);
+    let waits = standing.waits_for.as_ref();
+    let waits = waits.map(|whom| format!("waits for {whom}"));
+    let both: Vec<String> = step.into_iter().chain(waits).collect();
+    both.join("; ")
 }

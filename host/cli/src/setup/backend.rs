@@ -2,7 +2,7 @@
 
 use crate::arguments::Place;
 use crate::failure::Failure;
-use crate::files;
+use crate::setup::files;
 use std::path::{Path, PathBuf};
 use wreimage_lab::{Pace, World};
 use wreimage_runs::Backend;

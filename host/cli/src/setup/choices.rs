@@ -1,8 +1,8 @@
 //! Values of a guest's options that `--help` and completion show. They come from a file: nothing is asked over a network.
 
 use crate::arguments::Place;
-use crate::files;
-use crate::ground;
+use crate::setup::backend;
+use crate::setup::files;
 use clap::Command;
 use clap::builder::PossibleValuesParser;
 use std::collections::BTreeSet;
@@ -44,7 +44,7 @@ impl Choices {
                 }
                 .remembered(&functions::get_releases)
             }),
-            None => ground::world(place.lab.as_ref().and_then(Option::as_deref))
+            None => backend::world(place.lab.as_ref().and_then(Option::as_deref))
                 .ok()
                 .and_then(|world| world.install_server().releases()),
         };

@@ -1,7 +1,7 @@
 //! The process in which guests are compiled: this program once more, with bounds.
 
 use crate::failure::Failure;
-use crate::files;
+use crate::setup::files;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use wreimage_engine::{CompileLimits, Compiler, Engine, compile_for_parent};

@@ -1,10 +1,10 @@
 //! Runs that go on in the background: a process of their own, which no terminal holds.
 
-use crate::arguments::{Going, Run};
+use crate::arguments::{Going, Place};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::ground;
-use crate::tell;
+use crate::output::print;
+use crate::setup::backend;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -28,14 +28,19 @@ pub fn given_run() -> Option<String> {
 }
 
 /// Starts `wreimage run` in the background.
-pub async fn run(arguments: &Run, hosts: &Hosts, words: Vec<OsString>) -> Result<Exit, Failure> {
-    if arguments.yes.is_none() && !arguments.dry_run {
+pub async fn run(
+    place: &Place,
+    hosts: &Hosts,
+    has_consent: bool,
+    words: Vec<OsString>,
+) -> Result<Exit, Failure> {
+    if !has_consent {
         return Err(Failure::Usage(format!(
             "--detach leaves nobody who could consent: give it with --yes {}",
             hosts.in_a_shell()
         )));
     }
-    let state = ground::state_of(&arguments.place)?;
+    let state = backend::state_of(place)?;
     let store = RunStore::new(&state);
     // The runs of a batch begin one after the other: with the first the process has begun.
     let is_batch = hosts.names().len() > 1;
@@ -114,7 +119,7 @@ async fn start(
     while !begun(child.id()) {
         if let Some(status) = child.try_wait().map_err(failed)? {
             for line in log.text().lines() {
-                tell::line(line);
+                print::line(line);
             }
             let code = status.code().and_then(|code| u8::try_from(code).ok());
             return Ok(Exit::of_code(code.unwrap_or(70)));
@@ -129,10 +134,10 @@ async fn start(
         }
         tokio::time::sleep(LOOK).await;
     }
-    tell::line(&format!(
+    print::line(&format!(
         "process {} goes on in the background; to see it: wreimage attach {id}; to cancel it: wreimage cancel {id}",
         child.id()
     ));
-    tell::own(&format!("{id}\n"))?;
+    print::own(&format!("{id}\n"))?;
     Ok(Exit::Success)
 }

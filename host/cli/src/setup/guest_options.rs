@@ -1,10 +1,9 @@
 //! A guest's options on the command line.
 
-use crate::arguments::Cli;
 use crate::failure::Failure;
-use crate::tell::one_line;
+use crate::output::print::one_line;
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use wreimage_engine::{Description, OptionKind, OptionSpec};
@@ -22,8 +21,7 @@ pub struct Given {
 
 /// The guest that a `run` names, the first word that is neither an option of the host nor its value, and what is to be plugged
 /// into it. `None` when the command is another or names no guest.
-pub fn guest_of_run(arguments: &[OsString]) -> Option<Given> {
-    let cli = Cli::command();
+pub fn guest_of_run(cli: &Command, arguments: &[OsString]) -> Option<Given> {
     let mut guest = None;
     let mut plugs = Vec::new();
     let mut site = None;
@@ -74,8 +72,7 @@ pub fn guest_of_run(arguments: &[OsString]) -> Option<Given> {
 }
 
 /// The command line of this program with the guest's options added to `run`.
-pub fn with_guest(description: &Description) -> Result<Command, Failure> {
-    let cli = Cli::command();
+pub fn with_guest(cli: Command, description: &Description) -> Result<Command, Failure> {
     let run = cli
         .find_subcommand("run")
         .ok_or_else(|| Failure::Internal("there is no command `run`".to_owned()))?;
@@ -200,9 +197,14 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
     use crate::arguments::HOST_OPTIONS;
+    use crate::cli::Cli;
+    use clap::CommandFactory;
 
     fn given(words: &[&str]) -> Option<Given> {
-        guest_of_run(&words.iter().map(OsString::from).collect::<Vec<_>>())
+        guest_of_run(
+            &Cli::command(),
+            &words.iter().map(OsString::from).collect::<Vec<_>>(),
+        )
     }
 
     fn guest(words: &[&str]) -> Option<String> {
@@ -276,10 +278,13 @@ mod tests {
     #[test]
     fn a_guest_whose_option_clashes_is_refused() {
         for name in ["host", "dry-run", "help", "lab", "guest", "Bad Name", ""] {
-            assert!(with_guest(&describing(name, None)).is_err(), "{name}");
+            assert!(
+                with_guest(Cli::command(), &describing(name, None)).is_err(),
+                "{name}"
+            );
         }
-        assert!(with_guest(&describing("x", Some("h"))).is_err());
-        assert!(with_guest(&describing("x", Some("t"))).is_ok());
+        assert!(with_guest(Cli::command(), &describing("x", Some("h"))).is_err());
+        assert!(with_guest(Cli::command(), &describing("x", Some("t"))).is_ok());
     }
 
     #[test]
@@ -291,7 +296,7 @@ mod tests {
         option.help = "h\u{1b}[2J".to_owned();
         option.value_name = Some("V\u{1b}[2J".to_owned());
         option.default = Some("a\u{1b}[2J".to_owned());
-        let mut cli = with_guest(&description).unwrap();
+        let mut cli = with_guest(Cli::command(), &description).unwrap();
         let help = cli
             .find_subcommand_mut("run")
             .unwrap()
@@ -300,12 +305,12 @@ mod tests {
         assert!(help.contains("s\\u{1b}[2J"), "{help}");
         assert!(help.contains("h\\u{1b}[2J"), "{help}");
         assert!(!help.contains('\u{1b}'), "{help}");
-        assert!(with_guest(&describing("x", Some("\u{1b}"))).is_err());
+        assert!(with_guest(Cli::command(), &describing("x", Some("\u{1b}"))).is_err());
     }
 
     #[test]
     fn the_guests_options_stand_under_their_own_heading() {
-        let mut cli = with_guest(&describing("frob", None)).unwrap();
+        let mut cli = with_guest(Cli::command(), &describing("frob", None)).unwrap();
         let help = cli
             .find_subcommand_mut("run")
             .unwrap()

@@ -1,12 +1,12 @@
 //! The launcher of this process, as the command line sets it up.
 
-use crate::actor::actor;
 use crate::arguments::Place;
 use crate::failure::Failure;
-use crate::files;
-use crate::notice;
-use crate::session::Session;
-use crate::tell;
+use crate::output::print;
+use crate::setup::actor::actor;
+use crate::setup::files;
+use crate::setup::watcher;
+use crate::terminal::session::Session;
 use std::sync::Arc;
 use wreimage_engine::Engine;
 use wreimage_runs::{Backend, Environment, Hosts, Launcher, RunStore};
@@ -51,13 +51,13 @@ pub fn look_after(backend: &Backend, place: &Place) {
     if let Some(site) = backend.site_file()
         && (backend.notifies() || backend.renews())
     {
-        notice::watch_over_this_process(place, site);
+        watcher::watch_over_this_process(place, site);
     }
 }
 
 /// Warns that no other run is kept away.
 pub fn warn_of_no_locks(hosts: &Hosts) {
-    tell::line(&format!(
+    print::line(&format!(
         "WARNING: --no-locks: nothing keeps another run from {hosts} while this one is at work"
     ));
 }

@@ -1,11 +1,10 @@
 //! Reading a guest from a file, or from what a run has kept of it.
 
-use crate::compiler;
-use crate::compose;
 use crate::failure::Failure;
-use crate::files;
+use crate::setup::compiler;
+use crate::setup::files;
 use std::path::Path;
-use wreimage_engine::{Engine, Guest};
+use wreimage_engine::{CompileLimits, Engine, Guest, Plug};
 use wreimage_runs::LoadedGuest;
 
 /// Loads a guest by path or name with these components plugged in, with the compilation cache, within the bounds of the site.
@@ -19,7 +18,7 @@ pub async fn load_guest(
         return load_guest_file(&path, None, site).await;
     }
     let limits = compiler::limits(site);
-    let bytes = compose::composed(&path, plugs, &limits)?;
+    let bytes = composed(&path, plugs, &limits)?;
     let engine = compiler::engine(limits)?;
     let guest = Guest::load(&engine, &bytes)
         .await
@@ -46,4 +45,25 @@ pub async fn load_guest_file(
             source: Box::new(error),
         })?;
     Ok((engine, LoadedGuest { guest, bytes }))
+}
+
+/// A guest with these components plugged in.
+fn composed(guest: &Path, plugs: &[String], limits: &CompileLimits) -> Result<Vec<u8>, Failure> {
+    let bytes = files::read_component(guest, limits)?;
+    let mut components = Vec::new();
+    for name in plugs {
+        let path = files::plug(name)?;
+        components.push((
+            path.display().to_string(),
+            files::read_component(&path, limits)?,
+        ));
+    }
+    let plugs: Vec<Plug<'_>> = components
+        .iter()
+        .map(|(label, bytes)| Plug { label, bytes })
+        .collect();
+    Guest::compose(&bytes, &plugs).map_err(|error| Failure::Guest {
+        label: guest.display().to_string(),
+        source: Box::new(error),
+    })
 }

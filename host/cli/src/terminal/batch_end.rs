@@ -2,10 +2,10 @@
 
 use crate::arguments::Output;
 use crate::exit::Exit;
-use crate::face::{self, words};
 use crate::failure::{Failure, FailureKind};
-use crate::session::Session;
-use crate::tell::{self, Page};
+use crate::output::print::{self, Page};
+use crate::output::{self, words};
+use crate::terminal::session::Session;
 use serde::{Serialize, Serializer};
 use serde_json::json;
 use wreimage_journal::RunOutcome;
@@ -105,7 +105,7 @@ pub fn conclude(
                 let ending = &report.ending;
                 exits.push(Exit::of_run(ending, session.strict));
                 if !ending.outcome.is_success() {
-                    text.append(&face::report(report));
+                    text.append(&output::report(report));
                 }
                 HostLine {
                     host,
@@ -128,7 +128,7 @@ pub fn conclude(
     let exit = Exit::of_batch(&exits);
     if session.output == Output::Json {
         let all = json!({ "event": "summary", "batch": batch.id, "hosts": lines });
-        tell::json(&all)?;
+        print::json(&all)?;
         return Ok(exit);
     }
     let is_done =
@@ -148,17 +148,17 @@ pub fn conclude(
             text.line(format!("               {run}"));
         }
     }
-    tell::page(&text)?;
+    print::page(&text)?;
     let is_open = |result: &HostResult| match &result.result {
         Some(Ok(run)) => result.is_kept_back || run.report.ending.outcome == RunOutcome::Paused,
         _ => true,
     };
     let open = results.iter().any(is_open);
     if exit != Exit::Success {
-        tell::line(&format!("next: wreimage show {}", batch.id));
+        print::line(&format!("next: wreimage show {}", batch.id));
     }
     if open && batch.is_resumable() {
-        tell::line(&format!(
+        print::line(&format!(
             "to go on with those that wait or were not begun: wreimage resume {}",
             batch.id
         ));

@@ -2,11 +2,11 @@
 
 use crate::arguments::Output;
 use crate::exit::Exit;
-use crate::face;
 use crate::failure::Failure;
 use crate::next;
-use crate::session::Session;
-use crate::tell;
+use crate::output;
+use crate::output::print;
+use crate::terminal::session::Session;
 use wreimage_runs::RunResult;
 
 /// How a guest's note of the command to run next begins.
@@ -23,14 +23,14 @@ pub fn print_end(session: &Session, result: &RunResult) -> Result<Exit, Failure>
     let report = &result.report;
     let as_text = session.output == Output::Text;
     if as_text {
-        tell::page(&face::report(report))?;
+        print::page(&output::report(report))?;
     }
     // The guest knows better what to correct: its command is in the report.
     let by_guest = as_text && report.notes.iter().any(|(_, it)| it.starts_with(NEXT));
     if !by_guest && let Some(next) = next::after_run(&report.run, report.ending.outcome) {
-        tell::line(&next);
+        print::line(&next);
     }
-    tell::line(&format!(
+    print::line(&format!(
         "record of {}: {}",
         report.run,
         result.recorded.display()

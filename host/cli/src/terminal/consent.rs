@@ -1,8 +1,8 @@
 //! Leave to make the first change: on the command line, at the terminal, or from another one.
 
-use crate::prompt::{Terminal, is_operator_there};
-use crate::session::Asked;
-use crate::tell::{Page, Prompt, one_line};
+use crate::output::print::{Page, Prompt, one_line};
+use crate::terminal::prompt::{Terminal, is_operator_there};
+use crate::terminal::session::Asked;
 use std::sync::atomic::Ordering;
 use wreimage_capability::{BoxFuture, Fault};
 use wreimage_engine::{Consent, ConsentRequest, Given, Operator};

@@ -1,10 +1,10 @@
 //! The terminal as the place where runs are shown and answered for.
 
-use crate::face::exit_code;
-use crate::many::headline;
-use crate::prompt::{Terminal, is_operator_there};
-use crate::session::Session;
-use crate::tell::{Page, Prompt, one_line};
+use crate::output::exit_code;
+use crate::output::print::{Page, Prompt, one_line};
+use crate::terminal::batch_end::headline;
+use crate::terminal::prompt::{Terminal, is_operator_there};
+use crate::terminal::session::Session;
 use std::sync::Arc;
 use wreimage_capability::BoxFuture;
 use wreimage_journal::{Ending, Entry};

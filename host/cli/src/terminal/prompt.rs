@@ -1,8 +1,8 @@
 //! The person at the terminal, and questions to them.
 
-use crate::face::Face;
-use crate::session::{Keyboard, Session};
-use crate::tell::{Page, Prompt, one_line};
+use crate::output::Face;
+use crate::output::print::{Page, Prompt, one_line};
+use crate::terminal::session::{Keyboard, Session};
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! What the runs of this process share: the screen, the keyboard, the consent, and the signals.
 
 use crate::arguments::Output;
-use crate::face::{self, Face};
-use crate::tell::{self, Prompt};
+use crate::output::print::{self, Prompt};
+use crate::output::{self, Face};
 use std::io::{BufRead, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -46,7 +46,7 @@ impl Session {
         let session = Arc::new(Session {
             output,
             strict,
-            face: face::choose(output, pace, many),
+            face: output::choose(output, pace, many),
             hosts,
             yes,
             agreed: AtomicBool::new(false),
@@ -90,14 +90,14 @@ impl Session {
             let touched = running.touched.load(Ordering::SeqCst);
             code = code.max(match (running.resumable, touched) {
                 (true, _) => {
-                    tell::line(&format!(
+                    print::line(&format!(
                         "stopped at once: nothing was taken back; to go on: wreimage resume {run}; to end it: wreimage \
                          cleanup {run}"
                     ));
                     50
                 }
                 (false, true) => {
-                    tell::line(&format!(
+                    print::line(&format!(
                         "stopped at once: nothing was undone; next: wreimage show {run}"
                     ));
                     31
@@ -106,8 +106,8 @@ impl Session {
             });
         }
         if code == 30 {
-            tell::line("stopped at once: nothing was touched");
-            tell::line(&format!("next: {}", crate::next::again()));
+            print::line("stopped at once: nothing was touched");
+            print::line(&format!("next: {}", crate::next::again()));
         }
         // Between "cancelled" and "waits": it failed, and something is left.
         std::process::exit(if code == 31 { 21 } else { code });

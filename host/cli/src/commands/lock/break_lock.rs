@@ -1,18 +1,33 @@
 //! `wreimage lock break`: the lock and the lease of a host are taken away from their holder.
 
-use crate::arguments::{BreakLock, Place};
-use crate::broken::Broken;
+use super::broken::Broken;
+use crate::arguments::Place;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::ground::{self, state_of};
-use crate::locks::{claims, leases};
-use crate::prompt;
-use crate::session::read_line;
-use crate::tell::{self, Page, Prompt, one_line};
+use crate::output::print::{self, Page, Prompt, one_line};
+use crate::setup::backend::{self, state_of};
+use crate::setup::leases::{claims, leases};
+use crate::terminal::prompt;
+use crate::terminal::session::read_line;
+use clap::Args;
 use std::path::Path;
 use wreimage_capability::lease::Claim;
 use wreimage_journal::{Held, Locks};
 use wreimage_lab::Pace;
+
+/// `wreimage lock break`.
+#[derive(Debug, Clone, Args)]
+pub struct BreakLock {
+    /// The lock's name or the host's full name, as `wreimage lock ls` lists them, or the host's short name unless it fits
+    /// those of several runs
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Confirm in advance, by the short name of the host
+    #[arg(long, value_name = "HOST")]
+    pub yes: Option<String>,
+    #[command(flatten)]
+    pub place: Place,
+}
 
 /// `wreimage lock break`.
 pub async fn break_lock(arguments: &BreakLock) -> Result<Exit, Failure> {
@@ -26,9 +41,9 @@ pub async fn break_lock(arguments: &BreakLock) -> Result<Exit, Failure> {
     let Some(broken) = Broken::find(name, held, claims)? else {
         return Err(none_found(name, unread));
     };
-    tell::lines(&broken.show(&state));
+    print::lines(&broken.show(&state));
     if let Some(why) = &unread {
-        tell::line(&format!("warning: {why}"));
+        print::line(&format!("warning: {why}"));
     }
     confirm(&broken.host, arguments.yes.as_deref())?;
     let mut parts = Vec::new();
@@ -66,7 +81,7 @@ fn conclude(parts: Vec<Result<String, String>>) -> Result<Exit, Failure> {
     let (broken, left): (Vec<_>, Vec<_>) = parts.into_iter().partition(Result::is_ok);
     let is_any_broken = !broken.is_empty();
     for text in broken.into_iter().flatten() {
-        tell::line(&text);
+        print::line(&text);
     }
     let left: Vec<String> = left.into_iter().filter_map(Result::err).collect();
     let left = left.join("; ");
@@ -111,7 +126,7 @@ async fn break_claim(place: &Place, claim: &Claim) -> Result<String, String> {
     let not = |why: String| {
         format!("the claim on {fqdn} was not broken: {why}. `wreimage lock ls` lists its holder")
     };
-    let ground = ground::open(place, Pace::Full)
+    let ground = backend::open(place, Pace::Full)
         .await
         .map_err(|failure| not(failure.to_string()))?;
     let Some(lease) = ground.lease() else {

@@ -1,7 +1,7 @@
 //! What `wreimage lock break` breaks: the lock and the claim of one run.
 
 use crate::failure::Failure;
-use crate::tell::Page;
+use crate::output::print::Page;
 use std::path::Path;
 use wreimage_capability::lease::{ClaimState, ObservedClaim, judgement};
 use wreimage_journal::Held;

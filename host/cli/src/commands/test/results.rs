@@ -3,7 +3,7 @@
 use super::Tried;
 use crate::arguments::Output;
 use crate::failure::Failure;
-use crate::tell::{self, Page};
+use crate::output::print::{self, Page};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 use wreimage_journal::RunOutcome;
@@ -52,7 +52,7 @@ impl Teller {
                     kinds.join(", ")
                 ))
             }
-            Output::Json => tell::json(&json!({
+            Output::Json => print::json(&json!({
                 "event": "sweep",
                 "scenario": scenario,
                 "cases": all,
@@ -67,8 +67,8 @@ impl Teller {
         let passed = tried.wrong.is_empty();
         match self.output {
             Output::Text if passed && self.sweeps => {}
-            Output::Text => tell::page(&text(&tried))?,
-            Output::Json => tell::json(&json!({
+            Output::Text => print::page(&text(&tried))?,
+            Output::Json => print::json(&json!({
                 "event": if self.sweeps { "case" } else { "scenario" },
                 "scenario": tried.of,
                 "name": tried.name,
@@ -89,7 +89,7 @@ impl Teller {
         match self.output {
             _ if names.is_empty() => Ok(()),
             Output::Text => print(&format!("never judged: {}", names.join("; "))),
-            Output::Json => tell::json(&json!({ "event": "never-judged", "invariants": names })),
+            Output::Json => print::json(&json!({ "event": "never-judged", "invariants": names })),
         }
     }
 
@@ -127,7 +127,7 @@ impl Teller {
                     all - failed
                 ))?;
             }
-            Output::Json => tell::json(&json!({
+            Output::Json => print::json(&json!({
                 "event": "summary",
                 "all": all,
                 "passed": all - failed,
@@ -206,5 +206,5 @@ fn millis(took: Duration) -> u64 {
 fn print(line: &str) -> Result<(), Failure> {
     let mut page = Page::default();
     page.line(line);
-    tell::page(&page)
+    print::page(&page)
 }

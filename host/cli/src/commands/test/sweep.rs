@@ -1,8 +1,7 @@
 //! A scenario without a fault, then with each fault of each call.
 
-use super::tell::Teller;
-use super::{Tried, ended, jobs, scenarios};
-use crate::arguments::Test;
+use super::results::Teller;
+use super::{Test, Tried, ended, jobs, scenarios};
 use crate::failure::Failure;
 use futures::StreamExt;
 use std::path::Path;
