@@ -2,7 +2,7 @@
 // operator's word on what fails.
 //
 // Three rules keep a run repeatable. What a guest asks the host for follows from its arguments and from the host's answers.
-// Waiting is done by the functions of the host. And no state is kept between `run` and `rollback`: the latter runs in a fresh
+// Waiting is done by the functions of the host. And no state is kept between `run` and `onEnded`: the latter runs in a fresh
 // instance.
 
 import operator from "wreimage:operator/operator@0.1.0";
@@ -57,7 +57,7 @@ export function options(request) {
 }
 
 // Looks every `intervalS` seconds until `deadlineS` have passed, and then once more.
-export function patience(deadlineS, intervalS) {
+export function waitPolicy(deadlineS, intervalS) {
   return { deadlineMs: deadlineS * 1000, intervalMs: intervalS * 1000 };
 }
 

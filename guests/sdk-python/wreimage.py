@@ -2,7 +2,7 @@
 operator's word on what fails.
 
 Three rules keep a run repeatable. What a guest asks the host for follows from its arguments and from the host's answers.
-Waiting is done by the functions of `wit_world.imports`. And no state is kept between `run` and `rollback`: the latter runs
+Waiting is done by the functions of `wit_world.imports`. And no state is kept between `run` and `on-ended`: the latter runs
 in a fresh instance. Import at the top of a module: a guest that runs has no files.
 """
 
@@ -98,7 +98,7 @@ def options(request):
     return {option.name: option.value for option in request.options}
 
 
-def patience(deadline_s, interval_s):
+def wait_policy(deadline_s, interval_s):
     """Looks every `interval_s` seconds until `deadline_s` have passed, and then once more."""
     return Patience(int(deadline_s * 1000), int(interval_s * 1000))
 

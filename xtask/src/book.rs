@@ -1,6 +1,5 @@
 //! The book's page on capabilities, written from `wit/` and the effect tables, so that it cannot say anything else.
 
-use crate::repository;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -43,9 +42,9 @@ struct Row {
 ///
 /// # Errors
 /// When `wit/` or a table cannot be read, or they do not fit each other.
-pub fn write() -> Result<()> {
-    let path = repository::root().join(PAGE);
-    fs::write(&path, page(repository::root())?).with_context(|| format!("{}", path.display()))?;
+pub fn write(root: &Path) -> Result<()> {
+    let path = root.join(PAGE);
+    fs::write(&path, page(root)?).with_context(|| format!("{}", path.display()))?;
     println!("xtask: {PAGE} is written");
     Ok(())
 }
@@ -223,6 +222,7 @@ fn outdented(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::repository;
 
     #[test]
     fn the_page_is_current() {

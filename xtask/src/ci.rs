@@ -1,10 +1,11 @@
 //! What has to pass before anything is merged.
 
-use crate::{deny, guests, inner, mutants, repository, structure, test};
+use crate::{deny, guests, inner, lamp, mutants, repository, structure, test};
 use anyhow::Result;
 use std::process::Command;
 
-/// Format, lints, documentation, rules for dependencies, all tests, and that each bug of the past is noticed.
+/// Format, lints, documentation, rules for dependencies, what a new capability costs, all tests, and that each bug of the past is
+/// noticed.
 ///
 /// # Errors
 /// The first check that does not pass.
@@ -17,6 +18,7 @@ pub fn run() -> Result<()> {
         }
     }
     deny::run(None)?;
+    lamp::run(false)?;
     test::run(None)?;
     mutants::run(&[], false)
 }

@@ -7,12 +7,15 @@ mod book;
 mod built;
 mod ci;
 mod component;
+mod copy;
 mod demo;
 mod deny;
 mod digest;
 mod fuzz;
+mod generate;
 mod guests;
 mod inner;
+mod lamp;
 mod languages;
 mod mutants;
 mod pip;
@@ -74,8 +77,16 @@ enum Task {
     },
     /// Give the readers of what comes from outside generated input; `cargo xtask test unit` replays the corpus of the repository
     Fuzz(fuzz::Fuzz),
+    /// Write what follows from wit/ and the list of capabilities: modules, imports, the book's page
+    Generate,
     /// Write the book's page on capabilities from wit/
     Book,
+    /// Add a made-up capability to a copy of the repository: at most 5 files and 4 rows, and it compiles
+    Lamp {
+        /// Also run its tests
+        #[arg(long)]
+        whole: bool,
+    },
     /// What has to pass: format, lints, documentation, rules for dependencies, all tests, every mutant of the guest
     Ci,
 }
@@ -108,7 +119,9 @@ fn run(task: Task) -> Result<()> {
         Task::Mutants { host, names } => mutants::run(&names, host),
         Task::Deny { advisories } => deny::run(advisories.as_deref()),
         Task::Fuzz(fuzz) => fuzz::run(&fuzz),
-        Task::Book => book::write(),
+        Task::Generate => generate::write(repository::root()),
+        Task::Book => book::write(repository::root()),
+        Task::Lamp { whole } => lamp::run(whole),
         Task::Ci => ci::run(),
     }
 }

@@ -6,10 +6,10 @@ import ipmi from "wreimage:ipmi/ipmi@0.1.0";
 import operator from "wreimage:operator/operator@0.1.0";
 import remote from "wreimage:remote/remote@0.1.0";
 import run from "wreimage:run/run@0.1.0";
-import { Actions, describe, fault, option, options, patience } from "./wreimage.js";
+import { Actions, describe, fault, option, options, waitPolicy } from "./wreimage.js";
 
 // How long a machine takes to come up, at most.
-const BOOT = patience(1800, 10);
+const BOOT = waitPolicy(1800, 10);
 
 export const guest = {
   describe() {
@@ -70,7 +70,7 @@ export const guest = {
     return actions.outcome(`${host} was power cycled and is up again.`);
   },
 
-  rollback(_ending) {
+  onEnded(_ending) {
     run.getRequest();
   },
 };

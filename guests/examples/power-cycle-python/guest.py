@@ -9,7 +9,7 @@ from wit_world.imports.ipmi import BootDevice_Disk, BootMode, PowerAction, Power
 from wit_world.imports.remote import Answering, Before, Identity
 
 # How long a machine takes to come up, at most.
-BOOT = wreimage.patience(deadline_s=1800, interval_s=10)
+BOOT = wreimage.wait_policy(deadline_s=1800, interval_s=10)
 
 
 class Guest(exports.Guest):
@@ -72,5 +72,5 @@ class Guest(exports.Guest):
         actions.step("settle", "Look at what runs", look)
         return actions.outcome(f"{host} was power cycled and is up again.")
 
-    def rollback(self, ending):
+    def on_ended(self, ending):
         run.get_request()

@@ -5,7 +5,7 @@ use crate::held::Held;
 use crate::options::Asked;
 use crate::progress::{self, Progress};
 use crate::suppression::{self, DOWNTIME, SILENCE};
-use crate::{drain, forget};
+use crate::{deregister, drain};
 use wreimage_sdk::{Cause, EndedBy, Ending, FollowUp, end_follow_up};
 
 /// What the systems around the machine report when the run has ended; `None` when one cannot be asked. Each is asked only where
@@ -90,7 +90,7 @@ fn suppressed(asked: &Asked, ending: &Ending, look: &impl Look) -> Vec<FollowUp>
 /// may have made it known again.
 fn half_way(asked: &Asked, ending: &Ending, look: &impl Look) -> Option<FollowUp> {
     let registered = Progress::registered(ending);
-    let is_known = began(ending, forget::PHASE).then(|| look.is_known());
+    let is_known = began(ending, deregister::PHASE).then(|| look.is_known());
     let is_removed = match is_known.flatten() {
         Some(is_known) => !is_known,
         None => registered.is_removed,
@@ -191,7 +191,7 @@ pub mod tests {
 
     #[test]
     fn a_failure_leaves_what_the_next_run_has_to_know() {
-        let left = |progress| left(&run(&["forget"], progress), &Report::default());
+        let left = |progress| left(&run(&["deregister"], progress), &Report::default());
         assert_eq!(left(NOTHING), Vec::<String>::new());
         assert_eq!(
             left(REMOVED),
@@ -215,7 +215,7 @@ pub mod tests {
                 is_known,
                 ..Report::default()
             };
-            let left = left(&run(&["forget"], registered), &report);
+            let left = left(&run(&["deregister"], registered), &report);
             assert_eq!(!left.is_empty(), is_removed, "{registered:?} {is_known:?}");
         }
         // Before the removal the host may be new.
@@ -295,7 +295,7 @@ pub mod tests {
         });
         let mut ending = Ending {
             cause: done,
-            ..run(&["forget"], REMOVED)
+            ..run(&["deregister"], REMOVED)
         };
         assert_eq!(register(&asked(), &mut ending, &Report::default()), []);
     }

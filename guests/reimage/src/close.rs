@@ -1,8 +1,8 @@
 //! Bringing the records up to date. The host is reimaged by now: what fails here wants attention, no more.
 
+use crate::finalize::Left;
 use crate::machine::Machine;
 use crate::options::Asked;
-use crate::settle::Left;
 use crate::{meanwhile, policy, progress};
 use wreimage_sdk::netbox::{self, DeviceStatus, ScriptEnd, ScriptResult};
 use wreimage_sdk::{Actions, Fault, FaultKind, Step, end_follow_up, text};

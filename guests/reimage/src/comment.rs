@@ -187,7 +187,7 @@ mod tests {
                 ),
                 step("drain", "Depool from conftool", "skipped", "no --conftool"),
                 step(
-                    "forget",
+                    "deregister",
                     "Remove the host from Puppet and PuppetDB",
                     "success",
                     "",

@@ -8,7 +8,7 @@ use wreimage_sdk::{Fault, Step, prompt};
 ///
 /// # Errors
 /// The doubt itself when the operator says no or nobody can be asked.
-pub fn settle(doubt: Fault, instead: &str, force: bool, step: &mut Step) -> Result<(), Fault> {
+pub fn confirm(doubt: Fault, instead: &str, force: bool, step: &mut Step) -> Result<(), Fault> {
     if force {
         step.warns(doubt.and("Went on because of --force.").message);
         return Ok(());

@@ -5,8 +5,8 @@ use crate::machine::Machine;
 use crate::options::Asked;
 use crate::words::boot_path_word;
 use crate::{
-    announce, close, drain, enrol, first_run, forget, install, mask, populate, releases, settle,
-    validate,
+    announce, close, deregister, drain, enrol, finalize, first_run, install, mask, populate,
+    releases, validate,
 };
 use wreimage_sdk::hooks::{self, BootMedia, Phase};
 use wreimage_sdk::{Actions, Fault, FaultKind};
@@ -80,7 +80,7 @@ pub fn media(asked: &Asked, machine: &Machine) -> Result<Option<String>, Fault> 
 pub fn check_installed(actions: &mut Actions) -> Result<(), Fault> {
     let found =
         hooks::check_installed().map_err(|fault| site(fault, "at its check of the new system"))?;
-    actions.adopt(settle::PHASE, found);
+    actions.adopt(finalize::PHASE, found);
     Ok(())
 }
 
@@ -98,13 +98,13 @@ fn name(phase: &Phase) -> &'static str {
         Phase::Validate => validate::PHASE,
         Phase::Announce => announce::PHASE,
         Phase::Drain => drain::PHASE,
-        Phase::Forget => forget::PHASE,
+        Phase::Deregister => deregister::PHASE,
         Phase::Install => install::PHASE,
         Phase::Mask => mask::PHASE,
         Phase::Enrol => enrol::PHASE,
         Phase::Populate => populate::PHASE,
         Phase::FirstRun => first_run::PHASE,
-        Phase::Settle => settle::PHASE,
+        Phase::Finalize => finalize::PHASE,
         Phase::Close => close::PHASE,
         Phase::Other(_) => "",
     }

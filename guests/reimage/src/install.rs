@@ -9,7 +9,7 @@ use crate::progress::Progress;
 use crate::{boot_override, policy, release};
 use wreimage_sdk::dhcp::{self, BootMethod, Entry, MatchKind, Published};
 use wreimage_sdk::ipmi::{self, PowerAction, PowerState};
-use wreimage_sdk::remote::{self, Answering, Before, Boot, Identity};
+use wreimage_sdk::remote::{self, Answering, Boot, BootReference, Identity};
 use wreimage_sdk::{Actions, Fault, FaultKind, Phase, Step, clock, retry, retry_if_worth};
 
 /// Name of the phase.
@@ -176,7 +176,7 @@ fn publish(asked: &Asked, machine: &Machine, step: &mut Step) -> Result<Publishe
 }
 
 /// Restarts the machine and returns the moment before, against which the next boot is new.
-fn restart(machine: &Machine, step: &mut Step) -> Result<Before, Fault> {
+fn restart(machine: &Machine, step: &mut Step) -> Result<BootReference, Fault> {
     let power = ipmi::get_power_state().map_err(|fault| fault.and(NOT_RESTARTED))?;
     let action = match &power {
         PowerState::On => PowerAction::Cycle,
@@ -191,7 +191,7 @@ fn restart(machine: &Machine, step: &mut Step) -> Result<Before, Fault> {
             return Err(fault.and(NOT_RESTARTED));
         }
     };
-    let before = Before {
+    let before = BootReference {
         boot_id: boot_id_now(machine, action)?,
         time_ms: clock::now_ms()?,
     };
@@ -223,7 +223,7 @@ fn boot_id_now(machine: &Machine, action: PowerAction) -> Result<Option<String>,
 fn wait_for_installer(
     asked: &Asked,
     machine: &Machine,
-    restarted: &Before,
+    restarted: &BootReference,
     step: &mut Step,
 ) -> Result<Boot, Fault> {
     let not_yet = format!(
@@ -253,7 +253,7 @@ fn wait_for_new_os(
          slow, or stand at a question. If it finishes after this run, go on with --no-pxe.",
         asked.host, machine.management
     );
-    let since = Before {
+    let since = BootReference {
         boot_id: Some(installer.boot_id.clone()),
         time_ms: clock::now_ms()?,
     };

@@ -13,11 +13,12 @@ mod cleanup_hints;
 mod close;
 mod closing;
 mod comment;
+mod deregister;
 mod doubt;
 mod drain;
 mod enrol;
+mod finalize;
 mod first_run;
-mod forget;
 mod held;
 mod hooks;
 mod install;
@@ -32,15 +33,14 @@ mod progress;
 mod release;
 mod releases;
 mod repool;
-mod settle;
 mod suppression;
 mod validate;
 mod words;
 
+use finalize::Left;
 use hooks::around;
 use options::Asked;
 use progress::Progress;
-use settle::Left;
 use wreimage_sdk::hooks::Phase;
 use wreimage_sdk::{Actions, Description, Ending, Fault, Guest, Outcome, Request};
 
@@ -70,8 +70,8 @@ impl Guest for Reimage {
             drain::run(&asked, &machine, log)
         })?;
         let mut progress = Progress::default();
-        around(Phase::Forget, actions, |log| {
-            forget::run(&asked, &machine, &mut progress, log)
+        around(Phase::Deregister, actions, |log| {
+            deregister::run(&asked, &machine, &mut progress, log)
         })?;
         let system = around(Phase::Install, actions, |log| {
             install::run(&asked, &machine, &mut progress, log)
@@ -90,8 +90,8 @@ impl Guest for Reimage {
             installed: system.identity,
             configured,
         };
-        around(Phase::Settle, actions, |log| {
-            settle::run(&asked, &machine, &left, log)
+        around(Phase::Finalize, actions, |log| {
+            finalize::run(&asked, &machine, &left, log)
         })?;
         around(Phase::Close, actions, |log| {
             close::run(&asked, &machine, &left, log)
@@ -105,7 +105,7 @@ impl Guest for Reimage {
         Ok(actions.outcome(&format!("{} {done} {}.", asked.host, asked.os)))
     }
 
-    fn rollback(request: &Request, ending: Ending) -> Result<(), Fault> {
+    fn on_ended(request: &Request, ending: Ending) -> Result<(), Fault> {
         closing::words(request, &ending)
     }
 }

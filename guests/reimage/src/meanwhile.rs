@@ -1,8 +1,8 @@
 //! What other people and programs have changed while the run was under way: read at its end, so that the report names it.
 
+use crate::finalize::Left;
 use crate::machine::Machine;
 use crate::options::Asked;
-use crate::settle::Left;
 use crate::{certificate, repool};
 use wreimage_sdk::conftool::PoolObject;
 use wreimage_sdk::remote::Identity;

@@ -151,6 +151,11 @@ impl Asked {
         Ok(asked)
     }
 
+    /// Whether a kernel command line is that of an installer.
+    pub fn is_installer(&self, kernel_command_line: &str) -> bool {
+        self.request.is_installer(kernel_command_line)
+    }
+
     /// Name of the run's site.
     pub fn site(&self) -> &str {
         &self.request.site

@@ -4,7 +4,7 @@
 use std::time::Duration;
 use wreimage_sdk::netbox::ScriptTimeout;
 use wreimage_sdk::puppet::RunTimeout;
-use wreimage_sdk::{Patience, Tries};
+use wreimage_sdk::{Tries, WaitPolicy};
 
 const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -70,10 +70,10 @@ pub const REMOVE: Tries = Tries {
 
 /// From the power command until something answers. The runbook's tools look 240 times every 10 s; 20 minutes were too
 /// little for machines with much memory to test.
-pub const RESTARTED: Patience = Patience::new(minutes(40), seconds(10));
+pub const RESTARTED: WaitPolicy = WaitPolicy::new(minutes(40), seconds(10));
 
 /// From the installer's first answer until the new OS answers: the same budget. Large disks need most of it.
-pub const INSTALLED: Patience = Patience::new(minutes(40), seconds(10));
+pub const INSTALLED: WaitPolicy = WaitPolicy::new(minutes(40), seconds(10));
 
 /// How long the installer usually takes to come up after the power command.
 pub const RESTART_USUALLY: Duration = minutes(5);
@@ -117,7 +117,7 @@ pub const MASK_TIMEOUT_MS: u64 = millis(seconds(30));
 
 /// From the agent's request until the CA shows it. The runbook's tools look ten times, at gaps that grow to 21 minutes;
 /// a request that is not there at once has usually gone to another CA.
-pub const REQUESTED: Patience = Patience::new(minutes(10), seconds(5));
+pub const REQUESTED: WaitPolicy = WaitPolicy::new(minutes(10), seconds(5));
 
 /// A run that only compiles. The runbook's tools give it no limit, and hang with it.
 pub const NOOP_TIMEOUT: RunTimeout = agent(minutes(30));
@@ -129,14 +129,14 @@ pub const NOOP_USUALLY: Duration = minutes(2);
 pub const ICINGA_RESOURCE: &str = "Nagios_host";
 
 /// From the noop run until PuppetDB shows the resource: an hour in the runbook's tools, for slow replicas.
-pub const EXPORTED: Patience = Patience::new(minutes(60), seconds(10));
+pub const EXPORTED: WaitPolicy = WaitPolicy::new(minutes(60), seconds(10));
 
 /// Puppet on the Icinga server, which may have to wait for a run that goes on: 600 s in the runbook's tools.
 pub const MONITORING_TIMEOUT: RunTimeout = agent(seconds(600));
 
 /// From Puppet's run on the Icinga server until Icinga knows the host. The runbook's tools look for 100 s; a large Icinga
 /// takes longer to reload.
-pub const MONITORED: Patience = Patience::new(minutes(5), seconds(10));
+pub const MONITORED: WaitPolicy = WaitPolicy::new(minutes(5), seconds(10));
 
 /// The first Puppet run: three hours in the runbook's tools.
 pub const FIRST_RUN_TIMEOUT: RunTimeout = agent(hours(3));
@@ -151,7 +151,7 @@ pub const CONTROLLER_TIMEOUT: RunTimeout = agent(seconds(300));
 pub const REBOOT_USUALLY: Duration = minutes(4);
 
 /// From the reboot until Puppet has run with success. It runs every 30 minutes: two runs, one of which may fail.
-pub const PUPPET_RUN: Patience = Patience::new(minutes(65), seconds(30));
+pub const PUPPET_RUN: WaitPolicy = WaitPolicy::new(minutes(65), seconds(30));
 
 /// How long it usually takes until Puppet has run after a reboot.
 pub const PUPPET_RUN_USUALLY: Duration = minutes(10);
@@ -160,7 +160,7 @@ pub const PUPPET_RUN_USUALLY: Duration = minutes(10);
 pub const HTTPBB_SUITE: &str = "appserver";
 
 /// Until all checks are green. The runbook's newest tools look for 15 minutes; checks are not all run at once.
-pub const OPTIMAL: Patience = Patience::new(minutes(15), seconds(15));
+pub const OPTIMAL: WaitPolicy = WaitPolicy::new(minutes(15), seconds(15));
 
 /// How long it usually takes until all checks are green.
 pub const OPTIMAL_USUALLY: Duration = minutes(3);

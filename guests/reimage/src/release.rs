@@ -4,7 +4,6 @@ use crate::boot::identity_name;
 use crate::machine::System;
 use crate::options::Asked;
 use crate::{doubt, policy};
-use wreimage_facts::installer::is_installer;
 use wreimage_sdk::remote::{self, Identity, OsRelease};
 use wreimage_sdk::{Fault, FaultKind, Step, retry};
 
@@ -53,7 +52,7 @@ pub fn verify_present(asked: &Asked, step: &mut Step) -> Result<System, Fault> {
         step.evidence("identity", identity_name(identity));
         // An installed system can have the installer's words there; an installer never lets in the site's key.
         let release = remote::get_os_release(identity);
-        if is_installer(&line) && identity == Identity::Installer && release.is_err() {
+        if asked.is_installer(&line) && identity == Identity::Installer && release.is_err() {
             return Err(Fault::new(
                 FaultKind::Conflict,
                 "reimage.installer-runs",
@@ -112,7 +111,7 @@ fn verify(asked: &Asked, found: &OsRelease, advice: &str, step: &mut Step) -> Re
             ),
         );
         let instead = "Look at its /etc/os-release; if it is the right one, go on with --no-pxe at a terminal.";
-        return doubt::settle(doubt, instead, asked.force, step);
+        return doubt::confirm(doubt, instead, asked.force, step);
     }
     Err(Fault::new(
         FaultKind::Rejected,

@@ -161,7 +161,7 @@ fn names_resolve(
         ),
     );
     let instead = "Correct DNS or the inventory, then run again.";
-    doubt::settle(doubt, instead, asked.force, step).map_err(|fault| fault.and(UNTOUCHED))
+    doubt::confirm(doubt, instead, asked.force, step).map_err(|fault| fault.and(UNTOUCHED))
 }
 
 fn same_address(one: &str, other: &str) -> bool {

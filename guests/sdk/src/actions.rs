@@ -5,7 +5,7 @@ use crate::failure::{self, Decision, OnFailure};
 use crate::{Fault, Level, Outcome, Step, Verdict, note, text};
 use std::time::Duration;
 
-use crate::patience::millis;
+use crate::wait_policy::millis;
 
 /// Bytes of what a step has found, in the summary of a run: the whole is in the step.
 const FINDING_LIMIT: usize = 160;

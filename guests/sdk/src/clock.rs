@@ -2,7 +2,7 @@
 
 use crate::Fault;
 use crate::bindings::wreimage::clock::clock;
-use crate::patience::millis;
+use crate::wait_policy::millis;
 use std::time::Duration;
 
 /// Milliseconds since 1970-01-01T00:00:00Z.

@@ -19,7 +19,7 @@ pub trait Guest {
     ///
     /// # Errors
     /// A fault is reported and changes nothing else.
-    fn rollback(request: &Request, ending: Ending) -> Result<(), Fault> {
+    fn on_ended(request: &Request, ending: Ending) -> Result<(), Fault> {
         let _ = (request, ending);
         Ok(())
     }
@@ -32,11 +32,11 @@ pub fn enter_run<G: Guest>() -> Result<Outcome, Fault> {
     G::run(&run::get_request()?)
 }
 
-/// What the exported `rollback` does. Called by [`export!`](crate::export).
+/// What the exported `on-ended` does. Called by [`export!`](crate::export).
 #[doc(hidden)]
 pub fn enter_rollback<G: Guest>(ending: Ending) -> Result<(), Fault> {
     panic::tell_the_host();
-    G::rollback(&run::get_request()?, ending)
+    G::on_ended(&run::get_request()?, ending)
 }
 
 /// Makes a [`Guest`] the exports of this component.
@@ -55,7 +55,7 @@ macro_rules! export {
                     $crate::enter_run::<$guest>()
                 }
 
-                fn rollback(ending: $crate::Ending) -> Result<(), $crate::Fault> {
+                fn on_ended(ending: $crate::Ending) -> Result<(), $crate::Fault> {
                     $crate::enter_rollback::<$guest>(ending)
                 }
             }
@@ -71,7 +71,7 @@ macro_rules! export {
                 fn($crate::Ending) -> Result<(), $crate::Fault>,
             ) = {
                 use $crate::bindings::exports::wreimage::guest::guest::Guest;
-                (Exports::describe, Exports::run, Exports::rollback)
+                (Exports::describe, Exports::run, Exports::on_ended)
             };
         };
     };

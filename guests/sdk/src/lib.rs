@@ -28,7 +28,7 @@
 //!
 //! Three rules keep a run repeatable. Time comes from [`clock`] only. What a guest asks the host for follows from its
 //! arguments and from the host's answers, so use `BTreeMap`, never `HashMap`, where order reaches a capability. And
-//! no state is kept between [`Guest::run`] and [`Guest::rollback`]: the latter runs in a fresh instance.
+//! no state is kept between [`Guest::run`] and [`Guest::on_ended`]: the latter runs in a fresh instance.
 
 mod actions;
 mod attempt;
@@ -46,7 +46,6 @@ pub mod hooks;
 mod nearest;
 mod options;
 mod panic;
-mod patience;
 pub mod plug;
 pub mod prompt;
 mod retry;
@@ -54,13 +53,9 @@ mod site;
 mod step;
 mod tell;
 pub mod text;
+mod wait_policy;
 
-pub use actions::{Action, Actions, Phase};
-pub use attempt::{Offers, attempt};
-pub use bindings::exports::wreimage::guest::guest::{
-    Cause, Description, Ending, OptionKind, OptionSpec, Outcome, PastStep, Undone, Verdict,
-};
-pub use bindings::shared::wreimage::types::types::{EndedBy, Fault, FaultKind, FollowUp, Patience};
+// Written by `cargo xtask generate`: begin
 pub use bindings::wreimage::alertmanager::alertmanager;
 pub use bindings::wreimage::conftool::conftool;
 pub use bindings::wreimage::debmonitor::debmonitor;
@@ -76,6 +71,16 @@ pub use bindings::wreimage::puppet::puppet;
 pub use bindings::wreimage::puppet_ca::puppet_ca;
 pub use bindings::wreimage::puppetdb::puppetdb;
 pub use bindings::wreimage::remote::remote;
+// Written by `cargo xtask generate`: end
+
+pub use actions::{Action, Actions, Phase};
+pub use attempt::{Offers, attempt};
+pub use bindings::exports::wreimage::guest::guest::{
+    Cause, Description, Ending, OptionKind, OptionSpec, Outcome, PastStep, Undone, Verdict,
+};
+pub use bindings::shared::wreimage::types::types::{
+    EndedBy, Fault, FaultKind, FollowUp, WaitPolicy,
+};
 pub use bindings::wreimage::run::run::{Level, OptionValue, Request, Severity};
 pub use describe::Role;
 pub use follow_up::end_follow_up;

@@ -9,6 +9,21 @@ impl Request {
         !self.absent.iter().any(|absent| absent == capability)
     }
 
+    /// Whether a kernel command line is that of an installer of this site. A site that installs something else than Debian has
+    /// marks of its own.
+    pub fn is_installer(&self, kernel_command_line: &str) -> bool {
+        let mut marks = self
+            .extra
+            .iter()
+            .filter(|(name, _)| name == "installer-mark")
+            .map(|(_, mark)| mark.as_str())
+            .peekable();
+        if marks.peek().is_none() {
+            return wreimage_facts::installer::is_installer(kernel_command_line);
+        }
+        marks.any(|mark| kernel_command_line.contains(mark))
+    }
+
     /// Why a step that needs these capabilities is not done, if it is not.
     pub fn lacks(&self, capabilities: &[&str]) -> Option<String> {
         capabilities

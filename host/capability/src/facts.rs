@@ -51,9 +51,10 @@ impl InstallerMarks {
         self.0.iter().any(|mark| kernel_command_line.contains(mark))
     }
 
-    /// The texts.
-    pub fn texts(&self) -> &[String] {
-        &self.0
+    /// The texts, when they are not those of Debian's installer, which every guest knows.
+    pub fn own(&self) -> impl Iterator<Item = &str> {
+        let texts = self.0.iter().map(String::as_str);
+        texts.filter(|_| *self != InstallerMarks::default())
     }
 }
 

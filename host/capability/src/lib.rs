@@ -1,47 +1,49 @@
 //! The Rust face of `wit/`: generated types, and for each capability one effect table, from which a macro makes the
 //! provider trait and the glue that hands every call of a guest to the gate.
 //!
-//! To add a capability `foo`: write `wit/deps/foo/foo.wit`, import it in `wit/world.wit`, write `foo.rs` with its effect
-//! table, and add it to [`ALL`].
+//! To add a capability, read `docs/adding-a-capability.md`.
 
+// Written by `cargo xtask generate`: begin
 pub mod alertmanager;
-pub mod bindings;
-mod border;
-mod call;
-mod catalogue;
 pub mod clock;
-mod clocks;
 pub mod conftool;
 pub mod debmonitor;
 pub mod dhcp;
 pub mod dns;
-mod effect;
-mod facts;
-mod fault;
-mod harmless;
 pub mod http;
 pub mod httpbb;
 pub mod icinga;
 pub mod ipmi;
-pub mod lease;
-mod listing;
 pub mod netbox;
 pub mod operator;
 pub mod phabricator;
-mod providers;
 pub mod puppet;
 pub mod puppet_ca;
 pub mod puppetdb;
 pub mod remote;
-pub mod role;
 pub mod run;
+// Written by `cargo xtask generate`: end
+
+pub mod bindings;
+mod border;
+mod call;
+mod catalogue;
+mod clocks;
+mod effect;
+mod facts;
+mod fault;
+mod harmless;
+pub mod lease;
+mod listing;
+mod providers;
+pub mod role;
 mod snapshot;
 mod table;
 mod words;
 
 pub use bindings::exports::wreimage::guest::guest;
 pub use bindings::plug::exports::wreimage::hooks::plug;
-pub use bindings::wreimage::types::types::{Fault, FaultKind, Patience};
+pub use bindings::wreimage::types::types::{Fault, FaultKind, WaitPolicy};
 pub use border::{Border, Caller, Gate};
 pub use call::{Call, HOST_KEY_REFUSED, OFFERED, Silent, Sink};
 pub use catalogue::Catalogue;

@@ -1,16 +1,12 @@
 //! The one list of capabilities.
 
 use crate::{Border, Caller, Capability, Catalogue, Function};
-use crate::{
-    alertmanager, clock, conftool, debmonitor, dhcp, dns, http, httpbb, icinga, ipmi, netbox,
-    operator, phabricator, puppet, puppet_ca, puppetdb, remote, run,
-};
 use wasmtime::component::{HasSelf, Linker};
 
 macro_rules! capabilities {
     ($($name:ident),* $(,)?) => {
         /// Every capability that this host offers, in the order of the world.
-        pub static ALL: Catalogue = Catalogue::new(&[ $( &$name::CAPABILITY ),* ]);
+        pub static ALL: Catalogue = Catalogue::new(&[ $( &crate::$name::CAPABILITY ),* ]);
 
         /// Gives a linker the interface of one capability, under the name by which one component of a guest imports it;
         /// calls go to the [`Border`] that `border` finds in the store.
@@ -25,8 +21,8 @@ macro_rules! capabilities {
             border: fn(&mut T) -> &mut Border,
         ) -> wasmtime::Result<()> {
             $(
-                if std::ptr::eq(capability, &$name::CAPABILITY) {
-                    return $name::link(linker, name, caller, border);
+                if std::ptr::eq(capability, &crate::$name::CAPABILITY) {
+                    return crate::$name::link(linker, name, caller, border);
                 }
             )*
             wasmtime::bail!("no such capability: {}", capability.name)

@@ -1,7 +1,7 @@
 //! Puppet's agent on the run's host, on the controller and on the monitoring server.
 
 use crate::Function;
-use crate::Patience;
+use crate::WaitPolicy;
 pub use crate::bindings::wreimage::puppet::puppet::{AgentRun, AgentState, RunTimeout};
 pub use crate::remote::Identity;
 use crate::remote::{at, login};
@@ -13,7 +13,7 @@ crate::table::effects! {
     puppet "wreimage:puppet/puppet@0.1.0" served by Provider in crate::bindings::wreimage::puppet::puppet,
         acts on Subject::System(entry);
     read get_state(at: Identity) -> AgentState;
-    wait wait_for_success(at: Identity, since_ms: u64, patience: Patience) -> u64;
+    wait wait_for_success(at: Identity, since_ms: u64, policy: WaitPolicy) -> u64;
     write disable(reason: String) -> (),
         undo enable if crate::Facts::until_wiped as "the disabled Puppet agent",
         role Role::ReadBack(&DISABLED);

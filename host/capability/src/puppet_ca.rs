@@ -1,6 +1,6 @@
 //! Puppet's certificate authority, for the host's name and no other.
 
-use crate::Patience;
+use crate::WaitPolicy;
 pub use crate::bindings::wreimage::puppet_ca::puppet_ca::Certificate;
 use crate::role::Role;
 
@@ -10,7 +10,7 @@ crate::table::effects! {
     read get_signed_at() -> Option<u64>,
         role Role::CertificateSigned(|answer| serde_json::from_value(answer.clone()).ok());
     read get_certificate() -> Certificate;
-    wait wait_for_request(patience: Patience) -> String;
+    wait wait_for_request(policy: WaitPolicy) -> String;
     write sign(fingerprint: String) -> ();
     write clean() -> bool;
 }

@@ -1,6 +1,6 @@
 //! What Puppet knows of the host.
 
-use crate::Patience;
+use crate::WaitPolicy;
 pub use crate::bindings::wreimage::puppetdb::puppetdb::HostKey;
 use crate::role::{self, Role};
 use serde_json::Value;
@@ -12,7 +12,7 @@ crate::table::effects! {
     read get_host_keys() -> Vec<HostKey>,
         role Role::HostKeys(host_keys);
     read get_fact(name: String) -> Option<String>;
-    wait wait_for_resource(resource_type: String, patience: Patience) -> ();
+    wait wait_for_resource(resource_type: String, policy: WaitPolicy) -> ();
     write deactivate() -> bool;
 }
 

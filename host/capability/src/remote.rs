@@ -1,8 +1,8 @@
 //! The run's host itself, over SSH.
 
-use crate::Patience;
+use crate::WaitPolicy;
 pub use crate::bindings::wreimage::remote::remote::{
-    Answering, Before, Boot, Command, CommandResult, Dmi, Exit, Identity, OsRelease,
+    Answering, Boot, BootReference, Command, CommandResult, Dmi, Exit, Identity, OsRelease,
 };
 use crate::role::{self, AtLogin, Entry, Login, MachineIdentity, Role, Subject};
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ crate::table::effects! {
     read get_dmi(at: Identity) -> Dmi,
         role Role::SystemIdentity(AtLogin { arguments: at, read: identity });
     read get_host_name(at: Identity) -> String;
-    wait wait_for_boot(since: Before, at: Answering, patience: Patience) -> Boot,
+    wait wait_for_boot(since: BootReference, at: Answering, policy: WaitPolicy) -> Boot,
         role Role::AwaitsBoot(boot);
     once reboot(at: Identity) -> (),
         role Role::Power(|_| true);

@@ -52,7 +52,7 @@ pub use run::drive::{Going, cleanup, resume, run};
 pub use run::operator::{Given, LATER, Nobody, Operator};
 pub use run::report::{Mutation, PastStep, Reminder, Report};
 pub use run::request::{RunError, RunRequest};
-pub use run::services::{Companion, Fence, Observer, Services, WaitPolicy};
+pub use run::services::{Companion, Fence, Observer, Services, SiteWaits};
 pub use run::stop::Stop;
 pub use wreimage_capability::Caller;
 pub use wreimage_capability::guest::{Description, OptionKind, OptionSpec};

@@ -74,7 +74,7 @@ async fn a_stale_certificate_and_names_that_look_alike() {
         &refuses(
             &run,
             "puppet-ca.wait-for-request",
-            json!({ "patience": { "deadline_ms": 1, "interval_ms": 1 } }),
+            json!({ "policy": { "deadline_ms": 1, "interval_ms": 1 } }),
         )
         .await,
         FaultKind::Conflict,

@@ -9,29 +9,31 @@
     allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+// Written by `cargo xtask generate`: begin
+pub mod dhcp;
+pub mod dns;
+pub mod ipmi;
+pub mod netbox;
+pub mod remote;
+// Written by `cargo xtask generate`: end
+
 pub mod bounded;
 mod capability;
 mod check;
 pub mod child;
 mod defaults;
-pub mod dhcp;
 pub mod digest;
-pub mod dns;
 mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod host;
 pub mod http;
 mod install_server;
-pub mod ipmi;
 pub mod lease;
 mod list;
 mod memory;
-pub mod netbox;
 pub mod pattern;
-mod placeholder;
 mod redact;
-pub mod remote;
 mod renewal;
 mod resolver;
 mod row;

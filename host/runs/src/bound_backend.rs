@@ -9,9 +9,11 @@ use crate::site_lease;
 use crate::world_file::read_world;
 use std::path::Path;
 use std::sync::Arc;
-use wreimage_capability::{Call, Function, Polled, Providers, Server, SystemClock, netbox};
+use wreimage_capability::{
+    Call, Function, InstallerMarks, Polled, Providers, Server, SystemClock, netbox,
+};
 use wreimage_engine::{
-    Absent, Grants, Limits, Observer, RunRequest, Services, TwinMaker, WaitPolicy,
+    Absent, Grants, Limits, Observer, RunRequest, Services, SiteWaits, TwinMaker,
 };
 use wreimage_lab::{Lab, Pace, Participant, World};
 use wreimage_site::{Choice, IdentityPolicy, Keeper, Notifier, Site};
@@ -69,6 +71,9 @@ impl BoundBackend {
             request.protected_tags = decided.protected_tags;
             request.unrelated_guids = decided.unrelated_guids;
             request.identity_optional = decided.identity_optional;
+            if !decided.installer_marks.is_empty() {
+                request.installer_marks = InstallerMarks::new(decided.installer_marks);
+            }
             request.site_tables = decided.shown;
         }
     }
@@ -79,6 +84,7 @@ pub struct Decided {
     protected_tags: Vec<String>,
     unrelated_guids: Vec<String>,
     identity_optional: bool,
+    installer_marks: Vec<String>,
     shown: Vec<(String, String)>,
 }
 
@@ -89,6 +95,7 @@ impl Decided {
             protected_tags: policy.protected_tags.clone(),
             unrelated_guids: policy.unrelated_guids.clone(),
             identity_optional: policy.identity == IdentityPolicy::Optional,
+            installer_marks: policy.installer_marks.clone(),
             shown: site.shown().to_vec(),
         }
     }
@@ -199,7 +206,7 @@ pub(crate) async fn on_site(
     services.waits =
         Some(
             Arc::new(move |function: &Function, asked| waits.apply(&function.to_string(), asked))
-                as WaitPolicy,
+                as SiteWaits,
         );
     Ok(BoundBackend {
         site: site.name().to_owned(),

@@ -66,6 +66,8 @@ pub struct Policy {
     /// Vendors and models, as the inventory or the BMC names them, whose BMCs have a GUID that is not the machine's UUID: the
     /// serial number decides there.
     pub unrelated_guids: Vec<String>,
+    /// Texts on a kernel command line by which an installer is known; without any, those of Debian's.
+    pub installer_marks: Vec<String>,
 }
 
 /// `identity` of `[policy]`
@@ -85,6 +87,7 @@ impl Default for Policy {
             protected_tags: vec!["protected".to_owned()],
             identity: IdentityPolicy::Required,
             unrelated_guids: Vec::new(),
+            installer_marks: Vec::new(),
         }
     }
 }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use toml::Spanned;
-use wreimage_capability::Patience;
+use wreimage_capability::WaitPolicy;
 use wreimage_live::Period;
 
 /// What a site says of one wait; what it does not say is as the guest asks.
@@ -47,12 +47,12 @@ impl Waits {
         }
     }
 
-    /// The patience that a guest asks for, with the site's word in place of the guest's where it has one.
-    pub fn apply(&self, function: &str, asked: Patience) -> Patience {
+    /// The policy that a guest asks for, with the values of the site in place of the guest's where it has some.
+    pub fn apply(&self, function: &str, asked: WaitPolicy) -> WaitPolicy {
         let wait = self.of(function);
         let millis =
             |period: Option<Period>, asked| period.map_or(asked, |Period(time)| millis_of(time));
-        Patience {
+        WaitPolicy {
             deadline_ms: millis(wait.deadline, asked.deadline_ms),
             interval_ms: millis(wait.interval, asked.interval_ms),
         }
@@ -74,7 +74,7 @@ mod tests {
         )
         .unwrap();
         let waits = Waits::new(&table);
-        let asked = Patience {
+        let asked = WaitPolicy {
             deadline_ms: 1,
             interval_ms: 2,
         };

@@ -25,7 +25,7 @@ pub async fn look(providers: &Providers, at: &str, before: Option<&str>) -> Poll
     let arguments = json!({
         "since": { "boot_id": before, "time_ms": 0 },
         "at": at,
-        "patience": { "deadline_ms": 60_000, "interval_ms": 200 },
+        "policy": { "deadline_ms": 60_000, "interval_ms": 200 },
     });
     with(&Call::alone(), providers, "remote.wait-for-boot", arguments)
         .await

@@ -182,7 +182,7 @@ async fn at_the_installer_identity_only_the_accepted_host_key_is_accepted() {
     // A wait for a boot accepts a new key, but not another key of the boot that was accepted.
     let wait = json!({
         "since": { "boot_id": "another", "time_ms": 0 }, "at": "Installer",
-        "patience": { "deadline_ms": 60_000, "interval_ms": 200 },
+        "policy": { "deadline_ms": 60_000, "interval_ms": 200 },
     });
     let new_boot = PinnedBoot {
         boot_id: "b2".to_owned(),

@@ -139,7 +139,7 @@ async fn a_wait_with_a_key_that_cannot_be_used_ends_at_once() {
         let arguments = json!({
             "since": { "boot_id": BOOT_ID, "time_ms": 0 },
             "at": at,
-            "patience": { "deadline_ms": 60_000, "interval_ms": 200 },
+            "policy": { "deadline_ms": 60_000, "interval_ms": 200 },
         });
         ask::<Value>(&site.open(tables), "remote.wait-for-boot", arguments)
             .await

@@ -3,10 +3,10 @@
 use super::mutant::Mutant;
 use super::trial::Pair;
 use crate::built::Built;
+use crate::copy::copy;
 use crate::toolchain;
 use crate::{component, guests, inner, repository};
 use anyhow::{Context, Result, bail};
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -193,37 +193,4 @@ pub fn apply(folder: &Path, patch: &Path, arguments: &[&str]) -> Result<()> {
             .env("GIT_CEILING_DIRECTORIES", above),
     )
     .map(|_| ())
-}
-
-/// Copies a file or a folder but for what was built in it; files that are the same already keep their times, so that only
-/// what differs is compiled again.
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    if !from.is_dir() {
-        let contents = fs::read(from)?;
-        if fs::read(to).ok().as_ref() != Some(&contents) {
-            fs::write(to, contents)?;
-        }
-        return Ok(());
-    }
-    fs::create_dir_all(to)?;
-    let mut there: Vec<OsString> = Vec::new();
-    for entry in fs::read_dir(from)? {
-        let name = entry?.file_name();
-        if name != "target" {
-            copy(&from.join(&name), &to.join(&name))?;
-            there.push(name);
-        }
-    }
-    for entry in fs::read_dir(to)? {
-        let entry = entry?;
-        if !there.contains(&entry.file_name()) {
-            let path = entry.path();
-            if path.is_dir() {
-                fs::remove_dir_all(path)?;
-            } else {
-                fs::remove_file(path)?;
-            }
-        }
-    }
-    Ok(())
 }

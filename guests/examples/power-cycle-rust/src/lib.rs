@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 use wreimage_sdk::ipmi::{BootDevice, BootMode, PowerAction, PowerState};
-use wreimage_sdk::remote::{Answering, Before, Boot, Identity};
+use wreimage_sdk::remote::{Answering, Boot, BootReference, Identity};
 use wreimage_sdk::{
-    Actions, Description, Fault, FaultKind, Guest, OptionSpec, Options, Outcome, Patience, Request,
-    clock, ipmi, prompt, remote,
+    Actions, Description, Fault, FaultKind, Guest, OptionSpec, Options, Outcome, Request,
+    WaitPolicy, clock, ipmi, prompt, remote,
 };
 
 /// How long a machine takes to come up, at most.
-const BOOT: Patience = Patience::new(Duration::from_secs(1800), Duration::from_secs(10));
+const BOOT: WaitPolicy = WaitPolicy::new(Duration::from_secs(1800), Duration::from_secs(10));
 
 struct PowerCycle;
 
@@ -47,7 +47,7 @@ impl Guest for PowerCycle {
         let before = actions.phase("check").value("Read the boot id", |step| {
             let boot_id = remote::get_boot_id(Identity::Production)?;
             step.evidence("boot id", &boot_id);
-            Ok(Before {
+            Ok(BootReference {
                 boot_id: Some(boot_id),
                 time_ms: clock::now_ms()?,
             })

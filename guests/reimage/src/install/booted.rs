@@ -3,7 +3,6 @@
 use crate::machine::Machine;
 use crate::options::Asked;
 use crate::{boot, doubt, policy};
-use wreimage_facts::installer::is_installer;
 use wreimage_sdk::dhcp::Published;
 use wreimage_sdk::ipmi;
 use wreimage_sdk::remote::{self, Boot, Identity, OsRelease};
@@ -22,7 +21,7 @@ pub fn verify_installer(
     step: &mut Step,
 ) -> Result<bool, Fault> {
     step.evidence("kernel command line", &boot.kernel_command_line);
-    match boot::judge(boot) {
+    match boot::judge(boot, asked.is_installer(&boot.kernel_command_line)) {
         boot::System::Installer => {
             step.says("its kernel command line is the installer's");
             Ok(false)
@@ -42,7 +41,7 @@ pub fn verify_installer(
                 Ok(true)
             }
             // It is the new system, or what an earlier run has installed and left.
-            Ok(Some(system)) if system.codename == asked.os => doubt::settle(
+            Ok(Some(system)) if system.codename == asked.os => doubt::confirm(
                 Fault::new(
                     FaultKind::Rejected,
                     "reimage.installer-not-seen",
@@ -59,7 +58,7 @@ pub fn verify_installer(
             )
             .map(|()| true),
             Ok(Some(system)) => Err(fell_through(asked, boot, entry, &system.pretty_name)),
-            Ok(None) => doubt::settle(
+            Ok(None) => doubt::confirm(
                 Fault::new(
                     FaultKind::Rejected,
                     "reimage.installer-doubtful",
@@ -141,7 +140,7 @@ pub fn verify_not_installer(
             ),
         ));
     }
-    if !is_installer(&boot.kernel_command_line) {
+    if !asked.is_installer(&boot.kernel_command_line) {
         step.says("its kernel command line is that of an installed system");
         return Ok(());
     }
@@ -158,7 +157,7 @@ pub fn verify_not_installer(
                 ),
             );
             let instead = "Look at its console; if it is the new OS, go on with --no-pxe.";
-            return doubt::settle(doubt, instead, asked.force, step);
+            return doubt::confirm(doubt, instead, asked.force, step);
         }
         Err(fault) if fault.is(FaultKind::Cancelled) => return Err(fault),
         Err(_) => {}

@@ -31,7 +31,7 @@ pub fn known(asked: &Asked, device: &Device, step: &mut Step) -> Result<bool, Fa
                  --new{}.",
                 without_new(asked)
             ));
-            doubt::settle(doubt, "Run again without --new.", asked.force, step)
+            doubt::confirm(doubt, "Run again without --new.", asked.force, step)
                 .map_err(|fault| fault.and(UNTOUCHED))?;
             step.says("--new is unset");
         }
@@ -105,7 +105,7 @@ pub fn serves_nobody(asked: &Asked, device: &Device, step: &mut Step) -> Result<
         "Depool it by hand with `{}`, then run again.",
         repool::depool(&device.fqdn, value)
     );
-    doubt::settle(doubt, &instead, asked.force, step).map_err(|fault| fault.and(UNTOUCHED))
+    doubt::confirm(doubt, &instead, asked.force, step).map_err(|fault| fault.and(UNTOUCHED))
 }
 
 /// Checks that there is something to depool.

@@ -6,7 +6,7 @@ use crate::guest::imports::Import;
 use crate::guest::load::{Guest, Plugged};
 use crate::guest::options::{depools, keeps_system, target_release};
 use crate::run::request::RunRequest;
-use wreimage_capability::{Caller, Catalogue, Function, Server};
+use wreimage_capability::{Caller, Catalogue, Function, InstallerMarks, Server};
 use wreimage_journal::{FORMAT, Header, OnFailure};
 
 /// What is plugged into the guest of a run, as far as the gate has to know it.
@@ -53,6 +53,8 @@ pub(crate) struct RunContext {
     pub(crate) depools: bool,
     /// The guest may continue with the system that is there, so that its host key matters.
     pub(crate) keeps_system: bool,
+    /// The texts on a kernel command line by which an installer is known.
+    pub(crate) installer_marks: InstallerMarks,
     /// Digests of what the site decides: its grants, its policy, its tables of providers.
     pub(crate) site_tables: Vec<(String, String)>,
     /// Fingerprint of the host key that the operator has given.
@@ -112,6 +114,7 @@ impl RunContext {
             protected_tags: request.protected_tags,
             unrelated_guids: request.unrelated_guids,
             identity_optional: request.identity_optional,
+            installer_marks: request.installer_marks,
             site_tables: request.site_tables,
             given_host_key: request.host_key,
             console: request.console,

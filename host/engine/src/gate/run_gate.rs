@@ -14,7 +14,7 @@ use crate::run::cancel::Cancel;
 use crate::run::consent::Consent;
 use crate::run::operator::Operator;
 use crate::run::request::RunRequest;
-use crate::run::services::{Fence, Observer, Services, WaitPolicy};
+use crate::run::services::{Fence, Observer, Services, SiteWaits};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wreimage_capability::{Function, Providers, Role};
 use wreimage_journal::Header;
@@ -24,7 +24,7 @@ pub(crate) struct RunGate {
     pub(crate) context: RunContext,
     /// The host keys that earlier runs here have accepted at the installer identity.
     pub(crate) recorded_keys: Option<RecordedKeys>,
-    pub(crate) waits: Option<WaitPolicy>,
+    pub(crate) waits: Option<SiteWaits>,
     pub(crate) fence: Option<Fence>,
     /// The lease on the host.
     pub(crate) holder: Arc<Holder>,
@@ -59,10 +59,9 @@ impl RunGate {
         if let Some(why) = services.cut {
             holder.lose(why);
         }
-        let marks = request.installer_marks.clone();
         let resumable = services.resumable;
         let context = RunContext::new(header, guest, request, services.unordered, resumable);
-        let ledger = Ledger::new(context.catalogue, marks);
+        let ledger = Ledger::new(context.catalogue, context.installer_marks.clone());
         RunGate {
             context,
             recorded_keys: services.recorded_keys,

@@ -309,13 +309,19 @@ impl RunGate {
                 })
                 .collect(),
             absent: self.context.absent.iter().cloned().collect(),
-            extra: vec![
-                ("controller".to_owned(), self.context.controller.clone()),
-                (
-                    "on-failure".to_owned(),
-                    self.context.on_failure.word().to_owned(),
-                ),
-            ],
+            extra: [
+                ("controller", self.context.controller.as_str()),
+                ("on-failure", self.context.on_failure.word()),
+            ]
+            .into_iter()
+            .chain(
+                self.context
+                    .installer_marks
+                    .own()
+                    .map(|it| ("installer-mark", it)),
+            )
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wreimage_capability::{
-    Call, Dispatch, Fault, Function, Patience, Polled, Role, from_millis, to_millis,
+    Call, Dispatch, Fault, Function, Polled, Role, WaitPolicy, from_millis, to_millis,
 };
 use wreimage_journal::{Record, Timer};
 
@@ -37,15 +37,15 @@ impl RunGate {
             ..
         } = context;
         let clock = self.recorder.clock();
-        let patience = arguments
-            .get("patience")
-            .and_then(|value| serde_json::from_value::<Patience>(value.clone()).ok())
+        let policy = arguments
+            .get("policy")
+            .and_then(|value| serde_json::from_value::<WaitPolicy>(value.clone()).ok())
             .map(|asked| match &self.waits {
-                // The site's patience is that of its real systems; a twin has its own times.
-                Some(policy) if !self.state().mode().is_in_twin() => policy(function, asked),
+                // The site's waits are those of its real systems; a twin has its own times.
+                Some(at_site) if !self.state().mode().is_in_twin() => at_site(function, asked),
                 _ => asked,
             });
-        let due = match (timer, &patience) {
+        let due = match (timer, &policy) {
             // Time in which nobody looked is not held against it.
             (Some(timer), _) => Some(
                 timer
@@ -53,8 +53,8 @@ impl RunGate {
                     .saturating_add_signed(self.state().suspended_ms),
             ),
             (None, None) => None,
-            (None, Some(patience)) => {
-                let due = to_millis(clock.now()).saturating_add(patience.deadline_ms);
+            (None, Some(policy)) => {
+                let due = to_millis(clock.now()).saturating_add(policy.deadline_ms);
                 self.set_timer(context, call, due)?;
                 Some(due)
             }
@@ -87,7 +87,7 @@ impl RunGate {
                 continue;
             }
             if last_look {
-                let seconds = patience.as_ref().map_or(0, |p| p.deadline_ms / 1000);
+                let seconds = policy.as_ref().map_or(0, |p| p.deadline_ms / 1000);
                 return Ok(Err(Fault::timeout(
                     "gate.wait-deadline",
                     format!("{} of {}", function.capability, self.context.host),
@@ -102,7 +102,7 @@ impl RunGate {
                 told = why;
             }
             // A guest that asks for no pause at all would keep a real system busy.
-            let interval = patience.as_ref().map_or(1000, |p| p.interval_ms.max(10));
+            let interval = policy.as_ref().map_or(1000, |p| p.interval_ms.max(10));
             let mut next = again
                 .unwrap_or_else(|| from_millis(to_millis(clock.now()).saturating_add(interval)));
             if let Some(due) = due {

@@ -117,3 +117,19 @@ async fn the_engine_answers_every_function_that_it_serves() {
     }
     assert!(asked > 5, "{asked}");
 }
+
+#[tokio::test]
+async fn the_guest_gets_the_marks_by_which_the_site_knows_an_installer() {
+    for (marks, expected) in [(vec![], 0), (vec!["inst.ks=".to_owned()], 1)] {
+        let setup = Setup::with(|gate| {
+            if !marks.is_empty() {
+                gate.context.installer_marks = InstallerMarks::new(marks.clone());
+            }
+        });
+        let request = setup.call(&wreimage_capability::run::functions::get_request, json!({}));
+        let request = request.await.unwrap();
+        let extra = request["extra"].as_array().unwrap().clone();
+        let given = extra.iter().filter(|it| it[0] == "installer-mark").count();
+        assert_eq!(given, expected, "{extra:?}");
+    }
+}

@@ -179,7 +179,7 @@ async fn a_boot_that_the_run_has_waited_for_is_accepted_where_waits_report_no_ke
         "at": "Installer", "id": "b1"
     })));
     host.setup.inside.answer(Ok(json!({"serial": "S1"})));
-    let waited = host.setup.gate.call_by_guest(WAIT, patience());
+    let waited = host.setup.gate.call_by_guest(WAIT, wait_arguments());
     waited.await.unwrap().unwrap();
     assert_eq!(known_by(&host), None);
     *host.setup.inside.boot.lock().unwrap() = Some(boot("SHA256:k2"));

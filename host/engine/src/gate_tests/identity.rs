@@ -75,7 +75,7 @@ async fn an_installer_on_another_machine_is_not_believed() {
     });
     let stop = setup
         .gate
-        .call_by_guest(WAIT, patience())
+        .call_by_guest(WAIT, wait_arguments())
         .await
         .unwrap_err();
     assert!(
@@ -118,7 +118,7 @@ async fn unidentified(then: Result<Value, Fault>) -> (Setup, Arc<Script>) {
         state.providers.add(("agent", Arc::new(Script::default())));
         state.ledger_mut().snapshot = Some(snapshot("S1"));
     });
-    let seen = setup.gate.call_by_guest(WAIT, patience()).await;
+    let seen = setup.gate.call_by_guest(WAIT, wait_arguments()).await;
     assert_eq!(seen.unwrap().unwrap()["id"], "b");
     (setup, inside)
 }

@@ -39,7 +39,7 @@ fn arguments(which: usize) -> Value {
         json!({ "action": "Cycle" }),
         json!({ "serving": false }),
         json!({ "status": "Active" }),
-        json!({ "patience": { "deadline_ms": 1, "interval_ms": 1 } }),
+        json!({ "policy": { "deadline_ms": 1, "interval_ms": 1 } }),
     ];
     all[which % all.len()].clone()
 }

@@ -246,6 +246,7 @@ impl Setup {
             target_release: None,
             depools: false,
             keeps_system: true,
+            installer_marks: InstallerMarks::default(),
             site_tables: vec![],
             given_host_key: None,
             console: Some("console host1001".to_owned()),
@@ -306,6 +307,6 @@ const SET_BOOT: &Function = &board::functions::set_override;
 const POWER_STATE: &Function = &board::functions::get_state;
 const WAIT: &Function = &inside::functions::await_boot;
 
-fn patience() -> Value {
-    json!({"at": "Either", "patience": {"deadline_ms": 1000, "interval_ms": 300}})
+fn wait_arguments() -> Value {
+    json!({"at": "Either", "policy": {"deadline_ms": 1000, "interval_ms": 300}})
 }

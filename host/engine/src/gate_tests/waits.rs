@@ -13,7 +13,7 @@ fn stays_in_post(setup: &Setup) {
 async fn a_wait_looks_once_more_after_its_deadline_and_is_one_call() {
     let setup = Setup::new();
     stays_in_post(&setup);
-    let fault = setup.call(WAIT, patience()).await.unwrap_err();
+    let fault = setup.call(WAIT, wait_arguments()).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Timeout);
     assert!(
         fault.message.contains("in POST") && fault.message.contains("console host1001"),
@@ -36,10 +36,10 @@ async fn a_wait_outlives_what_may_pass_and_ends_with_what_may_not() {
     let answer = |answer| setup.inside.answer(answer);
     answer(Err(Fault::unreachable("x", "y", "not yet")));
     answer(Ok(json!("boot")));
-    assert_eq!(setup.call(WAIT, patience()).await, Ok(json!("boot")));
+    assert_eq!(setup.call(WAIT, wait_arguments()).await, Ok(json!("boot")));
     answer(Err(Fault::denied("x", "y", "never")));
     assert_eq!(
-        setup.call(WAIT, patience()).await.unwrap_err().kind,
+        setup.call(WAIT, wait_arguments()).await.unwrap_err().kind,
         FaultKind::Denied
     );
 }
@@ -72,7 +72,7 @@ async fn a_wait_goes_on_after_a_sleep_of_the_machine_and_what_was_set_is_looked_
     let made = json!({"digest": "1"});
     setup.netboot.answer(Ok(made));
     setup.call(PUBLISH, json!({})).await.unwrap();
-    let fault = setup.call(WAIT, patience()).await.unwrap_err();
+    let fault = setup.call(WAIT, wait_arguments()).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Timeout);
     // At 0, then after the sleep at 300, 600, 900 and 1000 ms of the time in which the process was awake.
     assert_eq!(setup.inside.called().len(), 5);

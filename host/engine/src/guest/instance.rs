@@ -156,7 +156,7 @@ impl Outside for GatedWasi {
 pub(crate) enum Part {
     /// `run`.
     Run,
-    /// `rollback`.
+    /// `on-ended`.
     ClosingWords,
 }
 

@@ -145,7 +145,7 @@ impl Guest {
         exports_guest(engine, &component)?;
         let silent = describe::link_silently(engine, &component)
             .map_err(|error| GuestError::Types(format!("{error:#}")))?;
-        // Whether `run` and `rollback` have the types that they are called with.
+        // Whether `run` and `on-ended` have the types that they are called with.
         ReimagerPre::new(silent.clone())
             .map_err(|error| GuestError::Types(format!("{error:#}")))?;
         let plugged = parts.as_ref().map_or(&[][..], |parts| &parts.plugs);

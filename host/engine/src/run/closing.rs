@@ -14,7 +14,7 @@ use wreimage_capability::{BoxFuture, Fault};
 use wreimage_journal::{LogError, Record};
 
 /// How long the closing words may take.
-const ROLLBACK_DEADLINE: Duration = Duration::from_secs(120);
+const ON_ENDED_DEADLINE: Duration = Duration::from_secs(120);
 
 /// Ends what the guest left open; from here on only the host acts.
 pub(crate) fn close_guest(gate: &RunGate, ended: &Ended) -> Result<(), LogError> {
@@ -53,7 +53,7 @@ pub(crate) async fn say_closing_words(
             let ended = async {
                 let instance = linked.instantiate_async(&mut store).await?;
                 let exports = instance.wreimage_guest_guest();
-                exports.call_rollback(&mut store, &ending).await
+                exports.call_on_ended(&mut store, &ending).await
             }
             .await;
             store.data_mut().wasi().flush().await?;
@@ -67,14 +67,14 @@ pub(crate) async fn say_closing_words(
         gate.grace_of_cancel().await;
     };
     let failure = tokio::select! {
-        ended = tokio::time::timeout(ROLLBACK_DEADLINE, words) => match ended {
+        ended = tokio::time::timeout(ON_ENDED_DEADLINE, words) => match ended {
             Ok(Ok(Ok(Ok(())))) => None,
             Ok(Ok(Ok(Err(fault)))) => Some(fault.message),
             Ok(Ok(Err(death))) => Some(death),
             Ok(Err(error)) => Some(explain(guest, &error, limits)),
             Err(_) => Some(format!(
                 "they took longer than {} s",
-                ROLLBACK_DEADLINE.as_secs()
+                ON_ENDED_DEADLINE.as_secs()
             )),
         },
         () = given_up => Some(format!(

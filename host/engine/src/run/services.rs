@@ -11,14 +11,14 @@ use crate::run::operator::{Nobody, Operator};
 use serde_json::Value;
 use std::convert::Infallible;
 use std::sync::Arc;
-use wreimage_capability::{BoxFuture, Clock, Function, Patience, Providers, SystemClock};
+use wreimage_capability::{BoxFuture, Clock, Function, Providers, SystemClock, WaitPolicy};
 use wreimage_journal::{Log, MemoryLog};
 
 /// Is told of every call that succeeded: function, arguments, outcome.
 pub type Observer = Arc<dyn Fn(&'static Function, &Value, &Value) + Send + Sync>;
 
-/// What the site says of a wait's patience, given what the guest asks for.
-pub type WaitPolicy = Arc<dyn Fn(&'static Function, Patience) -> Patience + Send + Sync>;
+/// The policy of a wait at the site, given the one that the guest asks for.
+pub type SiteWaits = Arc<dyn Fn(&'static Function, WaitPolicy) -> WaitPolicy + Send + Sync>;
 
 /// Asked before each intent whether the run still holds its lock; the text says why not.
 pub type Fence = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
@@ -47,7 +47,7 @@ pub struct Services {
     /// Who makes a twin for a rehearsal.
     pub twin: Option<Arc<dyn TwinMaker>>,
     /// What the site says of waits; without it the guest's word holds.
-    pub waits: Option<WaitPolicy>,
+    pub waits: Option<SiteWaits>,
     /// Whether the run still holds its lock.
     pub fence: Option<Fence>,
     /// The lease that orders the controllers of the host, where there is one.

@@ -27,5 +27,5 @@ export const guest = {
   },
 
   // The closing words; what must not stay has been taken back by the host.
-  rollback(_ending) {},
+  onEnded(_ending) {},
 };

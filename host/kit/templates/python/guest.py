@@ -27,5 +27,5 @@ class Guest(exports.Guest):
         actions.note(run.Level_Success(), f"nothing was changed on {host}")
         return actions.outcome(f"The BMC of {host} answers.")
 
-    def rollback(self, ending):
+    def on_ended(self, ending):
         """The closing words; what must not stay has been taken back by the host."""

@@ -3,7 +3,7 @@
 use crate::seat::Seat;
 use crate::world::World;
 use wreimage_capability::icinga::{Downtime, Provider, Status};
-use wreimage_capability::{Call, Fault, FaultKind, Patience, Polled, word};
+use wreimage_capability::{Call, Fault, FaultKind, Polled, WaitPolicy, word};
 
 pub(crate) struct Icinga(pub(crate) Seat);
 
@@ -48,7 +48,7 @@ impl Provider for Icinga {
     async fn wait_until_known(
         &self,
         _call: &Call,
-        _patience: Patience,
+        _policy: WaitPolicy,
     ) -> Result<Polled<Status>, Fault> {
         self.0.service(SERVICE, look)
     }
@@ -56,7 +56,7 @@ impl Provider for Icinga {
     async fn wait_until_optimal(
         &self,
         call: &Call,
-        _patience: Patience,
+        _policy: WaitPolicy,
     ) -> Result<Polled<Status>, Fault> {
         let status = self.0.service(SERVICE, |world, host| {
             let status = world.monitoring(host)?;

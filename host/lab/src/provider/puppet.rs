@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use wreimage_capability::puppet::{
     AgentRun, AgentState, Identity, Provider, RunTimeout, functions,
 };
-use wreimage_capability::{Call, Fault, Function, Patience, Polled, Reconciled};
+use wreimage_capability::{Call, Fault, Function, Polled, Reconciled, WaitPolicy};
 
 pub(crate) struct Puppet(pub(crate) Seat);
 
@@ -133,7 +133,7 @@ impl Provider for Puppet {
         call: &Call,
         at: Identity,
         since_ms: u64,
-        _patience: Patience,
+        _policy: WaitPolicy,
     ) -> Result<Polled<u64>, Fault> {
         self.0.look(|machine, world| {
             let session = match enter(machine, at, world.now, call.host_key.as_deref()) {

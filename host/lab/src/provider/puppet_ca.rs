@@ -2,7 +2,7 @@
 
 use crate::seat::Seat;
 use wreimage_capability::puppet_ca::{Certificate, Provider};
-use wreimage_capability::{Call, Fault, Patience, Polled};
+use wreimage_capability::{Call, Fault, Polled, WaitPolicy};
 
 pub(crate) struct PuppetCa(pub(crate) Seat);
 
@@ -30,7 +30,7 @@ impl Provider for PuppetCa {
     async fn wait_for_request(
         &self,
         _call: &Call,
-        _patience: Patience,
+        _policy: WaitPolicy,
     ) -> Result<Polled<String>, Fault> {
         self.0.service(SERVICE, |world, host| {
             let name = world.certificate_name(host);

@@ -3,7 +3,7 @@
 use crate::seat::Seat;
 use crate::service::puppetdb::{EXPORTED, Node};
 use wreimage_capability::puppetdb::{HostKey, Provider};
-use wreimage_capability::{Call, Fault, Patience, Polled};
+use wreimage_capability::{Call, Fault, Polled, WaitPolicy};
 
 pub(crate) struct PuppetDb(pub(crate) Seat);
 
@@ -45,7 +45,7 @@ impl Provider for PuppetDb {
         &self,
         _call: &Call,
         resource_type: String,
-        _patience: Patience,
+        _policy: WaitPolicy,
     ) -> Result<Polled<()>, Fault> {
         self.0.service(SERVICE, |world, host| {
             let node = world.services.puppetdb.nodes.get(host);

@@ -10,9 +10,10 @@ use crate::world::World;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wreimage_capability::remote::{
-    Answering, Before, Boot, Command, CommandResult, Dmi, Identity, OsRelease, Provider, functions,
+    Answering, Boot, BootReference, Command, CommandResult, Dmi, Identity, OsRelease, Provider,
+    functions,
 };
-use wreimage_capability::{Call, Fault, Function, Patience, Polled, Reconciled, word};
+use wreimage_capability::{Call, Fault, Function, Polled, Reconciled, WaitPolicy, word};
 
 pub(crate) struct Remote(pub(crate) Seat);
 
@@ -45,7 +46,7 @@ fn look_for_boot(
     call: &Call,
     machine: &Machine,
     world: &World,
-    since: &Before,
+    since: &BootReference,
     at: Answering,
 ) -> Polled<Boot> {
     let identities: &[Identity] = match at {
@@ -138,9 +139,9 @@ impl Provider for Remote {
     async fn wait_for_boot(
         &self,
         call: &Call,
-        since: Before,
+        since: BootReference,
         at: Answering,
-        _patience: Patience,
+        _policy: WaitPolicy,
     ) -> Result<Polled<Boot>, Fault> {
         self.0
             .look(|machine, world| Ok(look_for_boot(call, machine, world, &since, at)))

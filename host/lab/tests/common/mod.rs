@@ -250,7 +250,7 @@ impl Run {
         let arguments = json!({
             "since": { "boot_id": before, "time_ms": self.began },
             "at": "Either",
-            "patience": { "deadline_ms": 1, "interval_ms": 1 },
+            "policy": { "deadline_ms": 1, "interval_ms": 1 },
         });
         match self
             .perform(&self.call_number(), "remote.wait-for-boot", arguments)
@@ -352,11 +352,11 @@ pub async fn fresh(lab: &Lab) -> Run {
     run
 }
 
-/// Arguments of a wait, to which the gate gives its patience.
+/// Arguments of a wait, to which the gate gives its policy.
 fn patiently(mut arguments: Value) -> Value {
     if let Some(all) = arguments.as_object_mut() {
-        let patience = json!({ "deadline_ms": 1, "interval_ms": 1 });
-        all.insert("patience".to_owned(), patience);
+        let policy = json!({ "deadline_ms": 1, "interval_ms": 1 });
+        all.insert("policy".to_owned(), policy);
     }
     arguments
 }

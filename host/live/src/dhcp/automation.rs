@@ -55,6 +55,17 @@ pub(super) struct Expiry {
     unschedule: Vec<String>,
 }
 
+/// An entry to be renewed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) host: String,
+    /// ID of the run, encoded.
+    pub(super) run: String,
+    pub(super) path: String,
+    pub(super) schedule: String,
+    pub(super) scheduled: String,
+}
+
 /// What is withdrawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
@@ -326,12 +337,12 @@ impl Automation {
     }
 
     /// What a renewal needs to know of this host: the script's call for it, and the commands of its timer.
-    pub(super) fn renewal(&self, run: &str) -> super::renewals::Entry {
+    pub(super) fn renewal(&self, run: &str) -> Entry {
         let (schedule, scheduled) = match &self.expiry {
             Some(expiry) => (quote(&expiry.schedule), quote(&expiry.scheduled)),
             None => ("true".to_owned(), "true".to_owned()),
         };
-        super::renewals::Entry {
+        Entry {
             host: self.host.clone(),
             run: encode(run),
             path: self.path(),

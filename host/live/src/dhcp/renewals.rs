@@ -1,6 +1,6 @@
 //! Renewing the entries of all runs of a process: what waits is renewed in one execution.
 
-use super::automation::{AUTOMATION, Automation};
+use super::automation::{AUTOMATION, Automation, Entry};
 use crate::install_server::{Answer, InstallServer, LIBRARY, Lane, Script};
 use crate::ssh::quote;
 use std::collections::BTreeSet;
@@ -14,17 +14,6 @@ const RENEW: &str = include_str!("renew.sh");
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// In one execution; the others go with the next one.
 const MOST: usize = 200;
-
-/// An entry to be renewed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) host: String,
-    /// ID of the run, encoded.
-    pub(super) run: String,
-    pub(super) path: String,
-    pub(super) schedule: String,
-    pub(super) scheduled: String,
-}
 
 /// What became of a renewal.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,5 @@
 //! Decoding the answers of a BMC (IPMI 2.0, chapter 28).
 
-use crate::digest::hex;
 use wreimage_capability::ipmi::{BootDevice, BootFlags, PowerState};
 
 /// The bytes that `ipmitool raw` printed: lines of two-digit hexadecimal words, with noise around them left out.
@@ -26,7 +25,7 @@ pub(crate) fn power_state(status: &[u8]) -> PowerState {
         [_, _, _, ..] => PowerState::Off,
         other => PowerState::Unknown(format!(
             "the BMC answered `{}` to a question for its power",
-            hex(other)
+            hex::encode(other)
         )),
     }
 }
@@ -56,7 +55,7 @@ pub(crate) fn boot_flags(answer: &[u8]) -> Option<BootFlags> {
         persistent: first & 0x40 != 0,
         efi: first & 0x20 != 0,
         device,
-        raw: hex(data),
+        raw: hex::encode(data),
         extra: Vec::new(),
     })
 }

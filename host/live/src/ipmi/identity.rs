@@ -1,8 +1,7 @@
 //! Who a BMC says the machine is: device id, FRU and GUID.
 
-use crate::digest::hex;
-use crate::placeholder;
 use std::collections::BTreeMap;
+use wreimage_facts::placeholder;
 
 /// `Key : value` lines of `ipmitool`; the first of each key counts.
 pub(crate) fn fields(text: &str) -> BTreeMap<String, String> {
@@ -11,7 +10,7 @@ pub(crate) fn fields(text: &str) -> BTreeMap<String, String> {
         let Some((key, value)) = line.split_once(':') else {
             continue;
         };
-        if let Some(value) = placeholder::told(value) {
+        if let Some(value) = placeholder::reported(value) {
             fields
                 .entry(key.trim().to_owned())
                 .or_insert_with(|| value.to_owned());
@@ -83,7 +82,7 @@ fn written(bytes: &[u8; 16], order: &[usize; 16]) -> String {
         .iter()
         .filter_map(|at| bytes.get(*at).copied())
         .collect();
-    let digits = hex(&ordered);
+    let digits = hex::encode(&ordered);
     let mut text = String::with_capacity(36);
     for (at, digit) in digits.chars().enumerate() {
         if matches!(at, 8 | 12 | 16 | 20) {

@@ -42,13 +42,7 @@ impl FileInventory {
             Some(other) => DeviceKind::Other(other.to_owned()),
         };
         let status = match entry.status.as_deref() {
-            Some("planned") => DeviceStatus::Planned,
-            Some("staged") => DeviceStatus::Staged,
-            Some("active") => DeviceStatus::Active,
-            Some("failed") => DeviceStatus::Failed,
-            Some("offline") => DeviceStatus::Offline,
-            Some("decommissioning") => DeviceStatus::Decommissioning,
-            Some(other) => DeviceStatus::Other(other.to_owned()),
+            Some(word) => DeviceStatus::from_word(word),
             None => {
                 return Err(Fault::rejected(
                     "netbox.incomplete",

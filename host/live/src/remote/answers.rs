@@ -1,7 +1,7 @@
 //! Reading what a machine says of itself. A machine that goes down or comes up says all sorts of things.
 
-use crate::placeholder;
 use wreimage_capability::remote::{Dmi, OsRelease};
+use wreimage_facts::placeholder;
 
 /// Printed before the answer: whatever a login shell's start files print comes before it.
 pub(crate) const MARK: &str = "wreimage-answer";
@@ -105,7 +105,7 @@ pub(crate) fn dmi(text: &str) -> Option<Dmi> {
     let value = |key: &str| text.lines().find_map(|line| line.trim().strip_prefix(key));
     let serial = value("product_serial=")?;
     Some(Dmi {
-        serial: placeholder::told(serial).map(str::to_owned),
+        serial: placeholder::reported(serial).map(str::to_owned),
         machine_uuid: uuid(value("product_uuid=")?),
     })
 }

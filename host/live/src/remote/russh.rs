@@ -11,10 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
 use wreimage_capability::remote::{
-    Answering, Before, Boot, Command, CommandResult, Dmi, Exit, Identity, OsRelease, Provider,
+    Answering, Boot, BootReference, Command, CommandResult, Dmi, Exit, Identity, OsRelease,
+    Provider,
 };
 use wreimage_capability::{
-    Call, Clock, Fault, Function, Patience, Polled, Reconciled, SystemClock, to_millis,
+    Call, Clock, Fault, Function, Polled, Reconciled, SystemClock, WaitPolicy, to_millis,
 };
 
 /// A login that began while the machine went down hangs until its deadline, and the next boot would be seen only then.
@@ -57,7 +58,7 @@ impl SshRemote {
         &self,
         machine: &Machine,
         identities: &[Identity],
-        since: &Before,
+        since: &BootReference,
     ) -> Result<Result<Boot, String>, Fault> {
         let seen = match machine.boot(identities).await {
             Ok(seen) => seen,
@@ -89,7 +90,7 @@ impl SshRemote {
         &self,
         machine: &Machine,
         identities: &[Identity],
-        since: &Before,
+        since: &BootReference,
     ) -> Result<Result<Boot, String>, Fault> {
         let first = self.look(machine, identities, since);
         tokio::pin!(first);
@@ -168,9 +169,9 @@ impl Provider for SshRemote {
     async fn wait_for_boot(
         &self,
         call: &Call,
-        since: Before,
+        since: BootReference,
         at: Answering,
-        _patience: Patience,
+        _policy: WaitPolicy,
     ) -> Result<Polled<Boot>, Fault> {
         // A host key that is known, and the production key, tell an installed system from anything else.
         let identities: &[Identity] = match at {

@@ -57,5 +57,5 @@ export const guest = {
     return actions.outcome("Done.");
   },
 
-  rollback(_ending) {},
+  onEnded(_ending) {},
 };

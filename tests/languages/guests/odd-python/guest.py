@@ -91,6 +91,6 @@ class Guest(exports.Guest):
         KINDS[what](actions)
         return actions.outcome("Done.")
 
-    def rollback(self, ending):
+    def on_ended(self, ending):
         if "no disk" in str(ending.cause):
             raise KeyError("in the closing words")

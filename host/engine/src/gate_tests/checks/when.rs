@@ -91,12 +91,12 @@ async fn the_accepted_boot_goes_with_the_call_in_the_next_process_too() {
     first.ok(PUBLISH).await;
     first.setup.inside.answer(Ok(boot));
     first.setup.inside.answer(Ok(json!({"serial": "S1"})));
-    let waited = first.setup.gate.call_by_guest(WAIT, patience());
+    let waited = first.setup.gate.call_by_guest(WAIT, wait_arguments());
     waited.await.unwrap().unwrap();
     let host = first.resumed(|_| {});
     host.setup.inside.answer(Ok(json!({"serial": "S1"})));
     host.replay(PUBLISH).await;
-    let waited = host.setup.gate.call_by_guest(WAIT, patience());
+    let waited = host.setup.gate.call_by_guest(WAIT, wait_arguments());
     waited.await.unwrap().unwrap();
     let uptime = &inside::functions::get_uptime;
     let read = host

@@ -6,6 +6,7 @@ mod entries;
 mod judge;
 mod judgement;
 mod parts;
+mod processes;
 mod protocol;
 mod requests;
 mod rig;

@@ -8,18 +8,18 @@ use crate::machine::Machine;
 use crate::options::Asked;
 use crate::suppression::Suppression;
 use crate::{boot_override, hooks, mask, meanwhile, policy};
-use wreimage_sdk::remote::{self, Answering, Before, Identity};
+use wreimage_sdk::remote::{self, Answering, BootReference, Identity};
 use wreimage_sdk::{
     Actions, Fault, FaultKind, Offers, Step, attempt, clock, httpbb, puppet, retry, text,
 };
 
 /// Name of the phase.
-pub const PHASE: &str = "settle";
+pub const PHASE: &str = "finalize";
 
 /// Code of the host's refusal to restart the machine under an override that was set after the guest's last read.
 const OVERRIDE_CHANGED: &str = "gate.override-changed";
 
-/// What the phases before have left to settle.
+/// What the phases before have left to finalize.
 #[derive(Debug)]
 pub struct Left<'a> {
     /// What the drain has changed.
@@ -166,9 +166,9 @@ fn reboot(
     machine: &Machine,
     left: &Left<'_>,
     step: &mut Step,
-) -> Result<Before, Fault> {
+) -> Result<BootReference, Fault> {
     let (identity, boot_id) = running(asked, left, step)?;
-    let before = Before {
+    let before = BootReference {
         boot_id: Some(boot_id.clone()),
         time_ms: clock::now_ms()?,
     };
@@ -235,7 +235,7 @@ fn wait_for_boot(
     asked: &Asked,
     machine: &Machine,
     left: &Left<'_>,
-    before: &Before,
+    before: &BootReference,
     step: &mut Step,
 ) -> Result<Identity, Fault> {
     let not_back = format!(

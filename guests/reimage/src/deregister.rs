@@ -7,7 +7,7 @@ use crate::progress::Progress;
 use wreimage_sdk::{Actions, Fault, Step, debmonitor, puppet_ca, puppetdb, retry_if_worth};
 
 /// Name of the phase.
-pub const PHASE: &str = "forget";
+pub const PHASE: &str = "deregister";
 
 /// Removes the host from Puppet, from its certificate authority and from Debmonitor.
 ///

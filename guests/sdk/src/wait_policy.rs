@@ -1,12 +1,12 @@
 //! How long a wait may take and how often it looks.
 
-use crate::Patience;
+use crate::WaitPolicy;
 use std::time::Duration;
 
-impl Patience {
+impl WaitPolicy {
     /// Looks every `interval` until `deadline` has passed, and then once more.
     pub const fn new(deadline: Duration, interval: Duration) -> Self {
-        Patience {
+        WaitPolicy {
             deadline_ms: millis(deadline),
             interval_ms: millis(interval),
         }
