@@ -1,7 +1,6 @@
 //! How the program ends, and how it says why.
 
-use crate::failure::{Failure, FailureKind};
-use crate::next;
+use crate::failure::FailureKind;
 use std::process::ExitCode;
 use wreimage_journal::{Ending, RunOutcome};
 
@@ -151,30 +150,6 @@ impl From<FailureKind> for Exit {
             FailureKind::Internal => Exit::Internal,
         }
     }
-}
-
-/// Prints why the program ends, and what to do next, on stderr. Returns how it ends.
-pub fn fail(failure: &Failure) -> Exit {
-    let (exit, message) = (Exit::from(failure.kind()), failure.to_string());
-    crate::tell::line(&format!("error: {message}"));
-    if let Some(next) = next::behind(exit, &message) {
-        crate::tell::line(&next);
-    }
-    exit
-}
-
-/// What clap says: help and version are successes, the rest is wrong usage.
-pub fn clap(error: &clap::Error) -> Result<Exit, Failure> {
-    let printed = error.print();
-    if let Err(problem) = printed {
-        return Err(Failure::part("", problem));
-    }
-    Ok(if error.use_stderr() {
-        crate::tell::line(&format!("next: {}", next::help()));
-        Exit::Usage
-    } else {
-        Exit::Success
-    })
 }
 
 #[cfg(test)]

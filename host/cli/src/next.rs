@@ -1,8 +1,7 @@
 //! What to do after an end that is no success: a command that can be copied.
 
-use crate::arguments::Cli;
 use crate::exit::Exit;
-use clap::CommandFactory;
+use clap::Command;
 use wreimage_journal::RunOutcome;
 
 /// The command line of this process, as a shell takes it.
@@ -21,31 +20,31 @@ fn command_line(words: impl Iterator<Item = String>) -> String {
 }
 
 /// The command that explains how this one is called.
-pub fn help() -> String {
-    help_of(std::env::args().skip(1))
+pub fn help(cli: &Command) -> String {
+    help_of(cli, std::env::args().skip(1))
 }
 
-fn help_of(given: impl Iterator<Item = String>) -> String {
-    let mut command = Cli::command();
+fn help_of(cli: &Command, given: impl Iterator<Item = String>) -> String {
+    let mut command = cli;
     let mut words = vec!["wreimage".to_owned()];
     for word in given {
         let Some(sub) = command.find_subcommand(&word) else {
             break;
         };
         words.push(word);
-        command = sub.clone();
+        command = sub;
     }
     words.push("--help".to_owned());
     words.join(" ")
 }
 
 /// The line behind an error of the program, unless the error names a command itself.
-pub fn behind(exit: Exit, message: &str) -> Option<String> {
+pub fn behind(cli: &Command, exit: Exit, message: &str) -> Option<String> {
     if message.contains("wreimage ") {
         return None;
     }
     Some(match exit {
-        Exit::Usage => format!("next: {}", help()),
+        Exit::Usage => format!("next: {}", help(cli)),
         _ => format!("next, when that is corrected: {}", again()),
     })
 }
@@ -67,6 +66,8 @@ pub fn after_run(run: &str, outcome: RunOutcome) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::{command_line, help_of};
+    use crate::cli::Cli;
+    use clap::CommandFactory;
 
     fn words(of: &[&str]) -> impl Iterator<Item = String> {
         of.iter()
@@ -82,13 +83,16 @@ mod tests {
             "wreimage run reimage --reason \"it's broken\""
         );
         assert_eq!(
-            help_of(words(&["run", "reimage", "--host"])),
+            help_of(&Cli::command(), words(&["run", "reimage", "--host"])),
             "wreimage run --help"
         );
         assert_eq!(
-            help_of(words(&["lock", "break", "x"])),
+            help_of(&Cli::command(), words(&["lock", "break", "x"])),
             "wreimage lock break --help"
         );
-        assert_eq!(help_of(words(&["no-such"])), "wreimage --help");
+        assert_eq!(
+            help_of(&Cli::command(), words(&["no-such"])),
+            "wreimage --help"
+        );
     }
 }

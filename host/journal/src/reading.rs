@@ -2,8 +2,9 @@
 
 use crate::database::{APPLICATION_ID, BUSY, JOURNAL, RUNS, Sum, run_folder, sum};
 use crate::folder::Folder;
+use crate::header::Header;
 use crate::open_error::OpenError;
-use crate::record::{Entry, FORMAT, Header, Record};
+use crate::record::{Entry, FORMAT, Record};
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::io;

@@ -1,6 +1,6 @@
 //! Where a command works, and how it prints.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
 /// The heading under which the host's own options stand.
@@ -29,32 +29,4 @@ pub enum Output {
     Text,
     /// One event per line.
     Json,
-}
-
-/// `wreimage lab`.
-#[derive(Debug, Subcommand)]
-pub enum LabCommand {
-    /// Print the built-in world: a start for a world of your own, which `run --lab=FILE` takes
-    Show,
-}
-
-/// `wreimage site`.
-#[derive(Debug, Subcommand)]
-pub enum SiteCommand {
-    /// Read the site file and its secrets, and try every read-only way to each system
-    Check(SiteCheck),
-}
-
-/// `wreimage site check`.
-#[derive(Debug, Args)]
-pub struct SiteCheck {
-    /// The site file, as for `run`
-    #[arg(long, value_name = "FILE")]
-    pub site: Option<PathBuf>,
-    /// Try the systems of this host as well
-    #[arg(long, value_name = "HOST")]
-    pub host: Option<String>,
-    /// The format
-    #[arg(long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
-    pub output: Output,
 }
