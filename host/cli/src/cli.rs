@@ -23,14 +23,18 @@ use crate::commands::watch::{self, Watch};
 use crate::ending;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::output::trace;
 use crate::setup::guest_options;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 
 /// Reimages servers by sandboxed WebAssembly guests: every step recorded, rehearsable, taken back when it fails.
 #[derive(Debug, Parser)]
 #[command(name = "wreimage", version, after_help = crate::exit::HELP, arg_required_else_help = true)]
 pub struct Cli {
+    /// Trace the program on stderr: -v runs and calls, -vv requests to systems too; the variable WREIMAGE_LOG chooses by module
+    #[arg(id = trace::VERBOSITY, short = 'v', global = true, action = ArgAction::Count)]
+    pub verbosity: u8,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -102,6 +106,7 @@ pub async fn dispatch(arguments: Vec<OsString>) -> Result<Exit, Failure> {
         Ok(matches) => matches,
         Err(error) => return ending::clap(&table, &error),
     };
+    trace::start(&matches)?;
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
         Err(error) => return ending::clap(&table, &error),

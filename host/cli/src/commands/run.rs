@@ -6,6 +6,7 @@ use crate::ending;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::print;
+use crate::output::trace;
 use crate::setup::backend;
 use crate::setup::choices::{self, Choices};
 use crate::setup::detach;
@@ -120,6 +121,7 @@ pub async fn run(cli: Command, named: &Given, words: Vec<OsString>) -> Result<Ex
         Ok(matches) => matches,
         Err(error) => return ending::clap(&cli, &error),
     };
+    trace::start(&matches)?;
     let Some(run_matches) = matches.subcommand_matches("run") else {
         return Err(Failure::Internal(
             "the command line changed while it was read".to_owned(),

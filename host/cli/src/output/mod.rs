@@ -8,6 +8,7 @@ mod live;
 mod plain;
 pub mod print;
 mod report;
+pub mod trace;
 pub mod words;
 
 use crate::arguments::Output;
