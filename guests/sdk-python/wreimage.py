@@ -16,7 +16,7 @@ from wit_world.imports.run import (
     Level_Success,
     Level_Warning,
 )
-from wit_world.imports.types import Fault, FaultKind_Cancelled, FaultKind_Other, Patience
+from wit_world.imports.types import Fault, FaultKind_Cancelled, FaultKind_Other, WaitPolicy
 
 # A world exports one of the two: a guest describes itself and returns an outcome, a component that is plugged into one describes
 # itself otherwise and returns findings.
@@ -100,7 +100,7 @@ def options(request):
 
 def wait_policy(deadline_s, interval_s):
     """Looks every `interval_s` seconds until `deadline_s` have passed, and then once more."""
-    return Patience(int(deadline_s * 1000), int(interval_s * 1000))
+    return WaitPolicy(int(deadline_s * 1000), int(interval_s * 1000))
 
 
 def fault(code, message, system="guest"):

@@ -97,6 +97,28 @@ pub fn run(fuzz: &Fuzz) -> Result<()> {
     Ok(())
 }
 
+/// The names of all targets.
+///
+/// # Errors
+/// When they cannot be listed.
+pub fn targets() -> Result<Vec<String>> {
+    chosen(None)
+}
+
+/// Runs these targets for so many seconds each.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_all(names: &[String], seconds: u32) -> Result<()> {
+    names.iter().try_for_each(|name| {
+        run(&Fuzz {
+            target: Some(name.clone()),
+            seconds,
+            keep: false,
+        })
+    })
+}
+
 fn folder() -> PathBuf {
     repository::root().join("fuzz")
 }

@@ -11,6 +11,7 @@ mod copy;
 mod demo;
 mod deny;
 mod digest;
+mod full;
 mod fuzz;
 mod generate;
 mod guests;
@@ -89,6 +90,12 @@ enum Task {
     },
     /// What has to pass: format, lints, documentation, rules for dependencies, all tests, every mutant of the guest
     Ci,
+    /// Everything: also the sweeps of real processes, the host's mutants and the fuzz targets, in parts that each fit an hour; run
+    /// it before a large change is called done
+    Full {
+        /// One part; all of them when none is named
+        part: Option<full::Part>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -123,5 +130,6 @@ fn run(task: Task) -> Result<()> {
         Task::Book => book::write(repository::root()),
         Task::Lamp { whole } => lamp::run(whole),
         Task::Ci => ci::run(),
+        Task::Full { part } => full::run(part),
     }
 }

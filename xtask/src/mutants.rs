@@ -58,6 +58,16 @@ pub fn run(wanted: &[String], of_the_host: bool) -> Result<()> {
     Ok(())
 }
 
+/// The names of the host's mutants.
+///
+/// # Errors
+/// When a patch cannot be read.
+pub fn of_the_host() -> Result<Vec<String>> {
+    let all = mutant::all(&folder())?.into_iter();
+    let of_the_host = all.filter(Mutant::is_of_the_host);
+    Ok(of_the_host.map(|it| it.name).collect())
+}
+
 fn folder() -> PathBuf {
     trial::scenarios().join("mutants")
 }

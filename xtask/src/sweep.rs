@@ -62,6 +62,15 @@ pub struct Arguments {
 }
 
 impl Arguments {
+    /// A sample of the points of all kinds, by the number of the day.
+    pub fn sample() -> Self {
+        Arguments {
+            kind: Vec::new(),
+            seed: None,
+            all: false,
+        }
+    }
+
     /// Whether this kind is asked for.
     fn plays(&self, kind: Kind) -> bool {
         self.kind.is_empty() || self.kind.contains(&kind)

@@ -6,7 +6,7 @@ import wreimage
 from wit_world import exports
 from wit_world.imports import clock, ipmi, operator, remote, run
 from wit_world.imports.ipmi import BootDevice_Disk, BootMode, PowerAction, PowerState_On
-from wit_world.imports.remote import Answering, Before, Identity
+from wit_world.imports.remote import Answering, BootReference, Identity
 
 # How long a machine takes to come up, at most.
 BOOT = wreimage.wait_policy(deadline_s=1800, interval_s=10)
@@ -38,7 +38,7 @@ class Guest(exports.Guest):
         def read_boot_id(step):
             boot_id = remote.get_boot_id(Identity.PRODUCTION)
             step.evidence("boot id", boot_id)
-            return Before(boot_id, clock.now())
+            return BootReference(boot_id, clock.now())
 
         actions.step("check", "Read the power state", check_power)
         before = actions.value("check", "Read the boot id", read_boot_id)

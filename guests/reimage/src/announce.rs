@@ -1,4 +1,4 @@
-//! The word to those who follow the task.
+//! The first comment on the task.
 
 use crate::comment;
 use crate::machine::Machine;
@@ -8,7 +8,7 @@ use wreimage_sdk::{Actions, Fault, phabricator};
 /// Name of the phase.
 pub const PHASE: &str = "announce";
 
-/// Says on the task that the reimage begins. A ticket system that does not take it never stops a reimage.
+/// Comments on the task that the reimage begins. A ticket system that does not take it never stops a reimage.
 ///
 /// # Errors
 /// `cancelled`.

@@ -4,6 +4,7 @@ use crate::finalize::Left;
 use crate::machine::Machine;
 use crate::options::Asked;
 use crate::{meanwhile, policy, progress};
+use wreimage_facts::code;
 use wreimage_sdk::netbox::{self, DeviceStatus, ScriptEnd, ScriptResult};
 use wreimage_sdk::{Actions, Fault, FaultKind, Step, end_follow_up, text};
 
@@ -84,7 +85,7 @@ fn import(step: &mut Step) -> Result<(), Fault> {
 
 /// Whether the site does not name the script; nothing was run then.
 fn is_unnamed(fault: &Fault) -> bool {
-    fault.code == "netbox.not-allowed" || fault.is(FaultKind::NotFound)
+    fault.code == code::SCRIPT_NOT_ALLOWED || fault.is(FaultKind::NotFound)
 }
 
 /// A script that completed may still say that something failed.

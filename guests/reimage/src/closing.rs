@@ -1,4 +1,4 @@
-//! The closing words. By now the host has taken back what had to be; nothing is changed here.
+//! The closing words. By now the host has undone what must not stay; nothing is changed here.
 
 use crate::held::{self, Held};
 use crate::options::Asked;
@@ -8,7 +8,7 @@ use wreimage_sdk::{
     puppetdb,
 };
 
-/// Says what happened, what was taken back, and what is left; and closes the task with the one comment that a run ends
+/// Reports what happened, what was undone, and what is left; and closes the task with the one comment that a run ends
 /// with, good or bad.
 ///
 /// # Errors
@@ -30,7 +30,7 @@ pub fn words(request: &Request, ending: &Ending) -> Result<(), Fault> {
     if let Some(next) = next {
         note(Level::Success, &format!("Next: {next}"))?;
     }
-    // A run whose options were refused has touched nothing, and told nobody.
+    // A run whose options were refused has touched nothing, and has commented on no task.
     let Some(asked) = asked else {
         return Ok(());
     };

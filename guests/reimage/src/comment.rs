@@ -108,7 +108,7 @@ fn action(step: &PastStep) -> Option<String> {
     })
 }
 
-/// What systems have said, in one line of which Remarkup makes nothing: no mention, no link, no heading, no command.
+/// Text of other systems, in one line that has no meaning in Remarkup: no mention, no link, no heading, no command.
 fn plain(words: &str) -> String {
     let line = text::line(words, policy::LINE_LIMIT);
     format!("`{}`", line.replace('`', "'"))

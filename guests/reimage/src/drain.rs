@@ -154,7 +154,7 @@ fn depool(asked: &Asked, machine: &Machine, step: &mut Step) -> Result<Vec<Follo
     }
     let set = conftool::set_pooled(value);
     let changed = match &set {
-        // Not what the call has told: made again after a crash, it tells what it has set itself.
+        // Not the answer of the call: made again after a crash, it lists what it has set itself.
         Ok(_) => before
             .iter()
             .filter(|object| object.pooled != value)
@@ -184,7 +184,7 @@ fn depool(asked: &Asked, machine: &Machine, step: &mut Step) -> Result<Vec<Follo
     Ok(repool)
 }
 
-/// What is said to be set is not always so, and a host that serves must not be wiped.
+/// Reads the services back: one that is reported as set is not always set, and a host that serves must not be wiped.
 fn is_depooled(fqdn: &str, value: &str) -> Result<(), Fault> {
     let now = retry_if_worth(policy::ASK_SERVICE, |_| conftool::get_objects())?;
     let still: Vec<String> = now
@@ -269,7 +269,7 @@ pub fn no_objects(fqdn: &str) -> Fault {
     )
 }
 
-/// Best effort: a host that is down cannot be told, and need not be.
+/// Best effort: the agent of a host that is down cannot be disabled, and need not be.
 fn disable_puppet(asked: &Asked, step: &mut Step) -> Result<(), Fault> {
     let reason = asked.reason();
     let disabled = puppet::disable(&reason);

@@ -8,6 +8,7 @@ use crate::machine::Machine;
 use crate::options::Asked;
 use crate::suppression::Suppression;
 use crate::{boot_override, hooks, mask, meanwhile, policy};
+use wreimage_facts::code;
 use wreimage_sdk::remote::{self, Answering, BootReference, Identity};
 use wreimage_sdk::{
     Actions, Fault, FaultKind, Offers, Step, attempt, clock, httpbb, puppet, retry, text,
@@ -15,9 +16,6 @@ use wreimage_sdk::{
 
 /// Name of the phase.
 pub const PHASE: &str = "finalize";
-
-/// Code of the host's refusal to restart the machine under an override that was set after the guest's last read.
-const OVERRIDE_CHANGED: &str = "gate.override-changed";
 
 /// What the phases before have left to finalize.
 #[derive(Debug)]
@@ -178,7 +176,9 @@ fn reboot(
     let reboot = loop {
         boot_override::ensure_still_normal(machine, step)?;
         match remote::reboot(identity) {
-            Err(fault) if fault.code == OVERRIDE_CHANGED && refused < policy::REFUSED_REBOOTS => {
+            Err(fault)
+                if fault.code == code::OVERRIDE_CHANGED && refused < policy::REFUSED_REBOOTS =>
+            {
                 refused += 1;
             }
             made => break made,

@@ -18,10 +18,10 @@ pub const PHASE: &str = "install";
 const NOT_RESTARTED: &str =
     "The machine was not restarted: its old system and its data are as they were.";
 
-/// Wipes the machine and installs it, unless it goes on with the OS that is present. Returns where the OS answers.
+/// Wipes the machine and installs it, unless it continues with the OS that is present. Returns where the OS answers.
 ///
 /// # Errors
-/// What stopped it, and in which state it left the machine. The host takes the DHCP entry and the boot override back.
+/// What stopped it, and in which state it left the machine. The host undoes the DHCP entry and the boot override.
 pub fn run(
     asked: &Asked,
     machine: &Machine,
@@ -208,7 +208,7 @@ fn restart(machine: &Machine, step: &mut Step) -> Result<BootReference, Fault> {
 }
 
 /// The boot id just before the power command. The one from the validation may be old: a prompt may have stood in between,
-/// and somebody may have rebooted the machine meanwhile; then its old system would pass for a new boot.
+/// and the operator may have rebooted the machine meanwhile; then its old system would pass for a new boot.
 fn boot_id_now(machine: &Machine, action: PowerAction) -> Result<Option<String>, Fault> {
     if machine.boot_id.is_none() || action != PowerAction::Cycle {
         return Ok(machine.boot_id.clone());

@@ -11,7 +11,7 @@ pub struct Machine {
     pub device: Device,
     /// Name of its management interface.
     pub management: String,
-    /// Boot id of what ran before the reimage, when somebody could tell.
+    /// Boot id of what ran before the reimage, when a system answered.
     pub boot_id: Option<String>,
     /// Where that system answered.
     pub answered_at: Option<Identity>,

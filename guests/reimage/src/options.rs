@@ -104,7 +104,7 @@ pub struct Asked {
     pub depool_to: Option<String>,
     /// Tests to run; none without `--httpbb`.
     pub httpbb: Option<String>,
-    /// The host is said not to be in PuppetDB. The validation finds out whether it is.
+    /// The operator calls the host new: not in PuppetDB. The validation checks that.
     pub new: bool,
     /// Do not install.
     pub no_pxe: bool,

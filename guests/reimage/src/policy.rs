@@ -131,7 +131,7 @@ pub const ICINGA_RESOURCE: &str = "Nagios_host";
 /// From the noop run until PuppetDB shows the resource: an hour in the runbook's tools, for slow replicas.
 pub const EXPORTED: WaitPolicy = WaitPolicy::new(minutes(60), seconds(10));
 
-/// Puppet on the Icinga server, which may have to wait for a run that goes on: 600 s in the runbook's tools.
+/// Puppet on the Icinga server, which may have to wait for another run of the agent: 600 s in the runbook's tools.
 pub const MONITORING_TIMEOUT: RunTimeout = agent(seconds(600));
 
 /// From Puppet's run on the Icinga server until Icinga knows the host. The runbook's tools look for 100 s; a large Icinga
@@ -189,5 +189,5 @@ pub const NAME_LIMIT: usize = 48;
 /// Bytes of a line in a comment.
 pub const LINE_LIMIT: usize = 400;
 
-/// Bytes of a comment: as much as somebody reads.
+/// Bytes of a comment: as much as a person reads.
 pub const COMMENT_LIMIT: usize = 12_000;

@@ -4,14 +4,12 @@ use crate::boot::identity_name;
 use crate::machine::System;
 use crate::options::Asked;
 use crate::{doubt, policy};
+use wreimage_facts::code;
 use wreimage_sdk::remote::{self, Identity, OsRelease};
 use wreimage_sdk::{Fault, FaultKind, Step, retry};
 
 /// The code of the fault of a system that is of another release than the requested one.
 pub const WRONG: &str = "reimage.wrong-release";
-
-/// The code of the fault of a host key that is not the known one.
-const HOST_KEY: &str = "remote.host-key";
 
 /// The freshly installed OS must be the one that was asked for.
 ///
@@ -43,7 +41,7 @@ pub fn verify_present(asked: &Asked, step: &mut Step) -> Result<System, Fault> {
             Ok(line) => line,
             Err(fault) if fault.is(FaultKind::Cancelled) => return Err(fault),
             Err(fault) => {
-                is_key_unknown |= fault.code == HOST_KEY;
+                is_key_unknown |= fault.code == code::HOST_KEY;
                 refusals.push(format!("{}: {}", identity_name(identity), fault.message));
                 continue;
             }

@@ -2,15 +2,12 @@
 
 use crate::options::Asked;
 use crate::policy;
-use wreimage_facts::debian;
+use wreimage_facts::{code, debian};
 use wreimage_sdk::dhcp::{self, Release};
 use wreimage_sdk::{Fault, FaultKind, Step, nearest, retry_if_worth};
 
 /// Names of a list that a message shows.
 const SHOWN: usize = 20;
-
-/// The code of the fault of a site that does not name its releases.
-const UNKNOWN: &str = "dhcp.releases-unknown";
 
 /// The code of the fault of a release that is not there.
 pub const NO_RELEASE: &str = "reimage.no-such-release";
@@ -27,7 +24,7 @@ pub const MEANT: &str = "meant";
 /// `not-found` when the release or the boot media that the operator asked for is not there.
 pub fn check(asked: &Asked, step: &mut Step) -> Result<Option<Vec<Release>>, Fault> {
     let releases = match retry_if_worth(policy::ASK_SERVICE, |_| dhcp::get_releases()) {
-        Err(fault) if fault.code == UNKNOWN => {
+        Err(fault) if fault.code == code::RELEASES_UNKNOWN => {
             step.skips("the site does not name the releases that its install server has");
             return Ok(None);
         }

@@ -10,6 +10,7 @@ use crate::{comment, doubt, drain, policy, release, releases};
 use device::{complete, own_site, physical_device};
 use new_host::{has_services, known, serves_nobody};
 use std::net::IpAddr;
+use wreimage_facts::code;
 use wreimage_sdk::dns::{self, HostName};
 use wreimage_sdk::ipmi::{self, PowerState};
 use wreimage_sdk::netbox::{self, Device};
@@ -20,9 +21,6 @@ use wreimage_sdk::{Actions, Fault, FaultKind, Step, phabricator, puppet, retry_i
 pub const PHASE: &str = "validate";
 
 const UNTOUCHED: &str = "Nothing was touched.";
-
-/// Faults of our own key, whatever the machine does: the file, its passphrase, or no such identity on this site.
-const OWN_KEY_FAULTS: [&str; 3] = ["remote.key-file", "remote.no-identity", "site.secret"];
 
 /// Looks at everything and changes nothing.
 ///
@@ -211,7 +209,7 @@ fn dhcp_match(asked: &Asked, step: &mut Step) -> Result<(), Fault> {
 fn present_boot(power: &PowerState, step: &mut Step) -> Result<Option<(Identity, String)>, Fault> {
     // An installer's key that cannot be used would be noticed only when the machine is wiped and nobody can enter it.
     if let Err(fault) = remote::get_boot_id(Identity::Installer)
-        && OWN_KEY_FAULTS.contains(&fault.code.as_str())
+        && code::OWN_KEY.contains(&fault.code.as_str())
     {
         return Err(fault.and(UNTOUCHED));
     }

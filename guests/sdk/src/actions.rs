@@ -19,12 +19,12 @@ pub struct Action {
     pub name: String,
     /// How it ended.
     pub level: Level,
-    /// What is said of it.
+    /// What was found.
     pub text: String,
 }
 
 impl Action {
-    /// What somebody should look at: the name alone would read as an order.
+    /// The step and what it found: the name alone would read as an order.
     fn finding(&self) -> String {
         let found = text::line(&self.text, FINDING_LIMIT);
         let found = found.strip_suffix('.').unwrap_or(&found);
@@ -85,7 +85,7 @@ impl Actions {
         }
     }
 
-    /// The outcome of a run that came to its end: the headline, and the steps that somebody should look at, with what
+    /// The outcome of a run that came to its end: the headline, and the steps that want attention, with what
     /// they found.
     pub fn outcome(&self, headline: &str) -> Outcome {
         let unwell = |action: &&Action| matches!(action.level, Level::Warning | Level::Failure);
@@ -124,7 +124,7 @@ pub struct Phase<'a> {
 }
 
 impl Phase<'_> {
-    /// Begins a step, does it, and ends it with what the closure said of it. A fault ends the step as a failure and is
+    /// Begins a step, does it, and ends it with what the closure found. A fault ends the step as a failure and is
     /// returned; but first the operator decides whether it is done once more, left out or the end, if the run was started
     /// with `--on-failure ask` or `pause`.
     ///

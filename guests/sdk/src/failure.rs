@@ -35,7 +35,7 @@ pub(crate) fn decide(
 ) -> Decision {
     if !can_ask
         || fault.is(FaultKind::Cancelled)
-        || *wanted.get_or_insert_with(told) == OnFailure::End
+        || *wanted.get_or_insert_with(wanted_by_request) == OnFailure::End
     {
         return Decision::End;
     }
@@ -58,8 +58,8 @@ pub(crate) fn decide(
     }
 }
 
-/// What the request says.
-fn told() -> OnFailure {
+/// What the request asks for.
+fn wanted_by_request() -> OnFailure {
     let request = run::get_request();
     let extra = request.map(|request| request.extra).unwrap_or_default();
     match extra.iter().find(|(key, _)| key == KEY) {

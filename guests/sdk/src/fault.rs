@@ -1,4 +1,4 @@
-//! Faults: made, told, and added to.
+//! Faults: created, printed, and extended.
 
 use crate::{Fault, FaultKind};
 use std::fmt;

@@ -14,8 +14,8 @@ pub trait Guest {
     /// A fault ends the run as failed; its message is what the operator reads.
     fn run(request: &Request) -> Result<Outcome, Fault>;
 
-    /// Says the closing words, after the host has taken back what had to be. Runs in a fresh instance and must not try
-    /// to take anything back.
+    /// The closing words, after the host has undone what must not stay. Runs in a fresh instance and must not undo
+    /// anything.
     ///
     /// # Errors
     /// A fault is reported and changes nothing else.

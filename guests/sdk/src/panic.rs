@@ -6,7 +6,7 @@ use std::panic::{PanicHookInfo, set_hook};
 /// Makes a panic tell the host its message and place before it becomes a trap.
 pub(crate) fn tell_the_host() {
     set_hook(Box::new(|info| {
-        // The trap follows in any case; a host that does not listen cannot be told.
+        // The trap follows in any case; a host that takes no log line cannot be informed.
         let _ = run::log(run::Severity::Error, &message(info));
     }));
 }

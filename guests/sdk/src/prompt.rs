@@ -4,7 +4,7 @@ use crate::Fault;
 use crate::bindings::wreimage::operator::operator;
 
 /// The code of the fault that every question ends with when nobody can be asked.
-pub const NOBODY: &str = "operator.nobody";
+pub const NOBODY: &str = wreimage_facts::code::NOBODY;
 
 /// What an operator can say when something failed or does not end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

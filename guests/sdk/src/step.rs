@@ -3,7 +3,7 @@
 use crate::{Fault, FaultKind, Level};
 use std::fmt::Display;
 
-/// What is to be said of the step when it ends. It ends as a success unless something else is said, and as a failure
+/// What is recorded of the step when it ends. It ends as a success unless something else is reported, and as a failure
 /// when its closure returns a fault.
 #[derive(Debug)]
 pub struct Step {
@@ -35,7 +35,7 @@ impl Step {
         self.texts.push(text.into());
     }
 
-    /// Not done as it should be; the run goes on, and fails at its end.
+    /// Not done as it should be; the run continues, and fails at its end.
     pub fn fails(&mut self, text: impl Into<String>) {
         self.level = Level::Failure;
         self.texts.push(text.into());
@@ -77,7 +77,7 @@ impl Step {
             Some((last, before)) => (last.as_str(), before),
             None => ("", &[][..]),
         };
-        // A text that ends as a sentence goes on as part of one.
+        // A text that ends as a sentence becomes part of one.
         before
             .iter()
             .map(|text| text.strip_suffix('.').unwrap_or(text))

@@ -23,7 +23,7 @@ pub trait Sink: Send + Sync {
 
 /// Code of the fault of a host key that is not the known one. Among what such a fault has besides its message is the SHA-256
 /// fingerprint of the key, by the name [`OFFERED`].
-pub const HOST_KEY_REFUSED: &str = "remote.host-key";
+pub const HOST_KEY_REFUSED: &str = wreimage_facts::code::HOST_KEY;
 
 /// See [`HOST_KEY_REFUSED`].
 pub const OFFERED: &str = "offered";

@@ -107,7 +107,7 @@ fn report_others(asked: &Asked, suppression: &Suppression, step: &mut Step) -> R
     Ok(())
 }
 
-/// Nobody is alarmed about a host that is not known to be well, until somebody has looked at it.
+/// Leaves downtime and silence: a host that is not known to be well alarms no one before a person has checked it.
 ///
 /// # Errors
 /// `cancelled`.

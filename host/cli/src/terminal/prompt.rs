@@ -78,7 +78,7 @@ impl Terminal {
         let code = if self.run.resumable {
             LATER
         } else {
-            "operator.nobody"
+            wreimage_facts::code::NOBODY
         };
         Fault::denied(code, "wreimage", format!("{why}: {}", question.question))
     }

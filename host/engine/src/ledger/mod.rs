@@ -25,7 +25,7 @@ use wreimage_journal::{Checked, Question};
 pub(crate) const DID_NOT: &str = "gate.did-not-happen";
 
 /// Code of the fault of a restart that is refused because a boot override was set since the guest read that there is none.
-pub(crate) const OVERRIDE_CHANGED: &str = "gate.override-changed";
+pub(crate) const OVERRIDE_CHANGED: &str = wreimage_facts::code::OVERRIDE_CHANGED;
 
 /// The question for consent as it stands in the records.
 #[derive(Debug, Clone)]

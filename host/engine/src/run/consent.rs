@@ -9,7 +9,7 @@ use wreimage_capability::{BoxFuture, Fault};
 use wreimage_journal::Question;
 
 /// Code of the fault of a question that nobody can be asked.
-pub(crate) const NOBODY: &str = "operator.nobody";
+pub(crate) const NOBODY: &str = wreimage_facts::code::NOBODY;
 
 /// The answer to a question for consent that refuses it; the other one is the host's name.
 const NO: &str = "no";

@@ -60,7 +60,7 @@ fn is_unwell(step: &PastStep) -> bool {
 }
 
 /// How the codes of faults begin by which a guest refuses its options.
-const INVALID_OPTION: &str = "guest.option-";
+const INVALID_OPTION: &str = wreimage_facts::code::OPTION;
 
 fn has_invalid_option(fault: &Fault) -> bool {
     fault.kind == FaultKind::Rejected && fault.code.starts_with(INVALID_OPTION)

@@ -37,7 +37,7 @@ impl Operator for Nobody {
     fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<Given, Fault>> {
         Box::pin(async move {
             Err(Fault::denied(
-                "operator.nobody",
+                wreimage_facts::code::NOBODY,
                 "wreimage",
                 format!("nobody can be asked: {}", question.question),
             ))

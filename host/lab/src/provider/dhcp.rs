@@ -93,7 +93,7 @@ impl Provider for Dhcp {
             reachable(world)?;
             world.server.releases().ok_or_else(|| {
                 Fault::unsupported(
-                    "dhcp.releases-unknown",
+                    wreimage_facts::code::RELEASES_UNKNOWN,
                     system(world),
                     "nothing lists the releases that the install server has",
                 )

@@ -58,7 +58,7 @@ impl Provider for Netbox {
         if name != IMPORT {
             let shown: String = name.chars().take(100).collect();
             return Err(Fault::denied(
-                "netbox.not-allowed",
+                wreimage_facts::code::SCRIPT_NOT_ALLOWED,
                 "NetBox",
                 format!("the site does not name the script {shown:?}; it names {IMPORT}"),
             ));

@@ -159,7 +159,7 @@ pub(crate) fn enter_any_boot<'a>(
     let boot = session.boot;
     match &call.pinned {
         Some(pinned) if pinned.host_key != boot.host_key => Err(Fault::denied(
-            "remote.host-key",
+            wreimage_facts::code::HOST_KEY,
             machine.fqdn(),
             format!(
                 "{} shows the host key {}, and this run has accepted {} in the boot {}; either the machine has restarted by \
@@ -234,7 +234,7 @@ impl NoSession {
                 format!("{host} refuses the {at} key: another system runs there than was expected"),
             ),
             NoSession::HostKeyUnknown => Fault::denied(
-                "remote.host-key",
+                wreimage_facts::code::HOST_KEY,
                 host,
                 format!(
                     "the site knows no host key of {host}, so the {at} identity does not enter it"
@@ -242,7 +242,7 @@ impl NoSession {
             )
             .with("offered", offered),
             NoSession::HostKeyChanged => Fault::denied(
-                "remote.host-key",
+                wreimage_facts::code::HOST_KEY,
                 host,
                 format!(
                     "the host key of {host} is not the known one: it was reinstalled, or it is another machine"

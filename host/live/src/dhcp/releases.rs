@@ -40,7 +40,7 @@ impl Releases {
         }
         if self.table.list.is_empty() {
             return Err(Fault::unsupported(
-                "dhcp.releases-unknown",
+                wreimage_facts::code::RELEASES_UNKNOWN,
                 system,
                 "the site file names no releases: neither `distributions` nor `list` stands in [dhcp.boot]",
             ));

@@ -198,14 +198,14 @@ impl Bmc {
         let password = match &self.settings.password {
             Some(secret) => secret.read().await.map_err(|error| {
                 Refused::Fault(Fault::denied(
-                    "site.secret",
+                    wreimage_facts::code::SECRET,
                     self.system(),
                     error.to_string(),
                 ))
             })?,
             None => {
                 return Err(Refused::Fault(Fault::denied(
-                    "site.secret",
+                    wreimage_facts::code::SECRET,
                     self.system(),
                     "the site file has no `ipmi.password`",
                 )));

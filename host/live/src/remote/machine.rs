@@ -108,7 +108,7 @@ impl Machine {
         way.ok_or_else(|| {
             let word = word(at);
             Fault::unsupported(
-                "remote.no-identity",
+                wreimage_facts::code::NO_IDENTITY,
                 self.system(),
                 format!(
                     "the site file has no [remote.{word}]; add it to enter {} so",
@@ -251,7 +251,7 @@ impl Machine {
             return Ok(());
         }
         Err(Fault::denied(
-            "remote.host-key",
+            wreimage_facts::code::HOST_KEY,
             self.system(),
             format!(
                 "{} showed the host key {first} first and {fingerprint} now, in the same boot {boot_id}; somebody may \

@@ -17,12 +17,11 @@ use wreimage_capability::remote::{
 use wreimage_capability::{
     Call, Clock, Fault, Function, Polled, Reconciled, SystemClock, WaitPolicy, to_millis,
 };
+use wreimage_facts::code;
 
 /// A login that began while the machine went down hangs until its deadline, and the next boot would be seen only then.
 /// After this long another look is taken beside it.
 const HANGS: Duration = Duration::from_millis(1200);
-/// Codes of faults on this side, which no waiting mends.
-const OWN_FAULTS: [&str; 3] = ["remote.key-file", "remote.no-identity", "site.secret"];
 
 /// Speaks to one host.
 pub(crate) struct SshRemote {
@@ -109,8 +108,8 @@ fn pending(faults: Vec<(Identity, Fault)>) -> Result<Result<Boot, String>, Fault
     let mut reasons = Vec::new();
     for (at, fault) in faults {
         // Another key of the installer in the same boot is no sign of a machine that comes up.
-        let own = OWN_FAULTS.contains(&fault.code.as_str());
-        if own || (at == Identity::Installer && fault.code == "remote.host-key") {
+        let own = code::OWN_KEY.contains(&fault.code.as_str());
+        if own || (at == Identity::Installer && fault.code == code::HOST_KEY) {
             return Err(fault);
         }
         reasons.push(format!("{}: {}", word(at), fault.message));

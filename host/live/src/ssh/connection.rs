@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use wreimage_capability::{Fault, PinnedBoot};
+use wreimage_facts::code;
 
 /// A connection that says nothing for this long is asked whether it lives; after two silent questions it is dead.
 const KEEPALIVE: Duration = Duration::from_secs(5);
@@ -56,11 +57,11 @@ impl SshFailure {
             SshFailure::Unreachable(text) => Fault::unreachable("remote.unreachable", system, text),
             SshFailure::Timeout(text) => Fault::timeout("remote.timeout", system, text),
             SshFailure::HostKey(text, fingerprint) => {
-                Fault::denied("remote.host-key", system, text).with("offered", fingerprint)
+                Fault::denied(code::HOST_KEY, system, text).with("offered", fingerprint)
             }
             // A machine on its way up or down refuses keys, so a later try may well succeed.
             SshFailure::AuthRefused(text) => Fault::denied(Self::AUTH_REFUSED, system, text),
-            SshFailure::OwnKey(text) => Fault::denied("remote.key-file", system, text),
+            SshFailure::OwnKey(text) => Fault::denied(code::KEY_FILE, system, text),
         }
     }
 }
