@@ -56,6 +56,7 @@ impl Part {
     fn crates(self) -> &'static [&'static str] {
         match self {
             Part::Unit => &[
+                "facts",
                 "host/capability",
                 "host/composition",
                 "host/journal",
