@@ -52,7 +52,7 @@ impl SiteLease {
         self.lease.clone()
     }
 
-    /// What a run needs to hold the lease on its host; [`complete`] adds who drives it.
+    /// What a run needs to hold the lease on its host, without who drives it.
     pub fn leasing(&self) -> Leasing {
         Leasing {
             lease: self.lease.clone(),
