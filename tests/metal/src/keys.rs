@@ -10,6 +10,39 @@ use anyhow::{Context, Result};
 use crate::process::run;
 use crate::template::{directory, write};
 
+/// How often a key is made until it is one that can be read. One of 256 is not.
+const KEY_TRIES: u32 = 10;
+
+/// Whether the private number of an ECDSA key has all of its 32 bytes: the SSH library of the host refuses one that begins with a
+/// zero byte (`length invalid`).
+fn has_whole_number(private: &str) -> bool {
+    const CURVE: &[u8] = b"nistp256";
+    let bytes = decoded(private);
+    let last = bytes.windows(CURVE.len()).rposition(|it| it == CURVE);
+    // Behind the name of the curve stand the public point and the number, each after its length.
+    let number = last.and_then(|at| bytes.get(at + CURVE.len() + 4 + 65..)?.first_chunk::<4>());
+    number.is_some_and(|length| u32::from_be_bytes(*length) >= 32)
+}
+
+/// The bytes of a text in base64, without the lines that begin and end it.
+fn decoded(text: &str) -> Vec<u8> {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let lines = text.lines().filter(|line| !line.starts_with('-'));
+    let digits = lines
+        .flat_map(str::bytes)
+        .filter_map(|it| DIGITS.iter().position(|digit| *digit == it));
+    let (mut bytes, mut bits, mut held) = (Vec::new(), 0, 0_u32);
+    for digit in digits {
+        held = (held << 6) | u32::try_from(digit).unwrap_or(0);
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push(u8::try_from((held >> bits) & 0xff).unwrap_or(0));
+        }
+    }
+    bytes
+}
+
 /// A key pair in files.
 #[derive(Debug, Clone)]
 pub struct KeyPair {
@@ -20,12 +53,16 @@ pub struct KeyPair {
 impl KeyPair {
     fn generate(directory: &Path, name: &str) -> Result<Self> {
         let private = directory.join(name);
-        let mut command = Command::new("ssh-keygen");
-        command
-            .args(["-q", "-t", "ecdsa", "-N", "", "-C", &format!("rig-{name}")])
-            .arg("-f")
-            .arg(&private);
-        run(&command, Duration::from_secs(10))?;
+        for _try in 0..KEY_TRIES {
+            Self::make(&private, name)?;
+            let text = fs::read_to_string(&private)
+                .with_context(|| format!("cannot read {}", private.display()))?;
+            if has_whole_number(&text) {
+                break;
+            }
+            fs::remove_file(&private)?;
+            fs::remove_file(private.with_extension("pub"))?;
+        }
         let public = private.with_extension("pub");
         let line = fs::read_to_string(&public)
             .with_context(|| format!("cannot read {}", public.display()))?;
@@ -33,6 +70,16 @@ impl KeyPair {
             private,
             line: line.trim().to_owned(),
         })
+    }
+
+    fn make(private: &Path, name: &str) -> Result<()> {
+        let mut command = Command::new("ssh-keygen");
+        command
+            .args(["-q", "-t", "ecdsa", "-N", "", "-C", &format!("rig-{name}")])
+            .arg("-f")
+            .arg(private);
+        run(&command, Duration::from_secs(10))?;
+        Ok(())
     }
 
     /// The file of the private key (mode 0600); the public one has `.pub` behind it.
@@ -96,5 +143,26 @@ impl Keys {
     /// Host keys of the old OS and of the install server, by name and address.
     pub fn known_hosts(&self) -> &Path {
         &self.known_hosts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_key_of_the_rig_has_a_whole_number() {
+        let name = format!("wreimage-rig-keys-{}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        fs::create_dir(&directory).unwrap();
+        for name in ["one", "two", "three"] {
+            let key = KeyPair::generate(&directory, name).unwrap();
+            let text = fs::read_to_string(key.private()).unwrap();
+            assert!(has_whole_number(&text), "{text}");
+        }
+        fs::remove_dir_all(&directory).unwrap();
+        assert!(!has_whole_number("no key"));
     }
 }
